@@ -1,0 +1,486 @@
+//! Starts a server that is only known as a command line, waits until it
+//! serves, and ties its life to ours.
+//!
+//! The conformance suite and `compare` both start servers that may be written
+//! in any language. Whatever becomes of the process that started it, a server
+//! ends: by [`Server`]'s `Drop`, and by the kernel's parent-death signal
+//! (`PR_SET_PDEATHSIG` in prctl(2)) when there was nobody left to drop it.
+
+mod child;
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::io::{self, BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ChildStderr, ChildStdout, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::OwnedFd;
+use rustix::process::{
+    Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid,
+};
+
+pub use rustix::process::{Resource, Signal};
+
+/// How many of a server's last log lines are kept.
+const LOG_LINES_MAX: usize = 2_000;
+
+/// How long to wait for the last log lines of a process that has ended.
+const LOG_TAIL_WAIT: Duration = Duration::from_millis(500);
+
+/// How long one attempt to reach a server's port waits for the next.
+const PORT_RETRY: Duration = Duration::from_millis(5);
+
+/// How a server shows that it serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ready {
+    /// A line on stdout that holds its address, as in
+    /// `listening on 127.0.0.1:25000 (threads)`. It is told to listen on
+    /// port 0.
+    #[default]
+    Line,
+    /// Its port accepts a connection. It is told a port that was free.
+    Port,
+}
+
+/// A server to start: a command line and the conditions that it starts under.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    command: Vec<String>,
+    ready: Ready,
+    timeout: Duration,
+    environment: Vec<(String, String)>,
+    pub(crate) cpus: Vec<usize>,
+    pub(crate) limits: Vec<(Resource, u64)>,
+}
+
+/// A server that could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command line was empty.
+    #[error("the command is empty")]
+    Empty,
+    /// The program could not be executed.
+    #[error("cannot start `{program}`: {source}")]
+    Start {
+        /// The program's name, as in the command.
+        program: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It ended before it was ready.
+    #[error("ended before it was ready ({status}){}", log_tail(log))]
+    Ended {
+        /// How it ended.
+        status: ExitStatus,
+        /// Its last log lines.
+        log: Vec<String>,
+    },
+    /// It was not ready in time.
+    #[error("was not ready within {timeout:?}{}", log_tail(log))]
+    NotReady {
+        /// How long it had.
+        timeout: Duration,
+        /// Its last log lines.
+        log: Vec<String>,
+    },
+}
+
+impl Launch {
+    /// A launch of `command`: a program and its arguments, in which `{addr}`,
+    /// `{host}` and `{port}` stand for the address to listen on.
+    pub fn new<I>(command: I) -> Launch
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        Launch {
+            command: command.into_iter().map(Into::into).collect(),
+            ready: Ready::default(),
+            timeout: Duration::from_secs(10),
+            environment: Vec::new(),
+            cpus: Vec::new(),
+            limits: Vec::new(),
+        }
+    }
+
+    /// Adds arguments to the command.
+    pub fn args<I>(mut self, arguments: I) -> Launch
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.command.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets how the server shows that it serves.
+    pub fn ready(mut self, ready: Ready) -> Launch {
+        self.ready = ready;
+        self
+    }
+
+    /// Sets how long the server has until it must be ready (default: 10 s).
+    pub fn timeout(mut self, timeout: Duration) -> Launch {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Holds the server on these processors (numbers as in `/proc/cpuinfo`).
+    pub fn cpus(mut self, cpus: &[usize]) -> Launch {
+        self.cpus = cpus.to_vec();
+        self
+    }
+
+    /// Sets a resource limit, soft and hard; see setrlimit(2).
+    pub fn limit(mut self, resource: Resource, limit: u64) -> Launch {
+        self.limits.push((resource, limit));
+        self
+    }
+
+    /// Sets a variable in the server's environment.
+    pub fn env(mut self, name: &str, value: &str) -> Launch {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts the server and waits until it is ready.
+    ///
+    /// Must be called from a thread that lives as long as the server should:
+    /// the kernel ends the server when that thread ends.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] says why there is no server; none is left behind.
+    pub fn start(self) -> Result<Server, Error> {
+        let deadline = Instant::now() + self.timeout;
+        let address = match self.ready {
+            Ready::Line => SocketAddr::from(([127, 0, 0, 1], 0)),
+            Ready::Port => {
+                free_address().map_err(|source| self.start_error(source))?
+            }
+        };
+        let mut process = self.spawn(address)?;
+        match self.ready {
+            Ready::Line => {
+                let address = process.ready_line(deadline, self.timeout)?;
+                Ok(Server { process, address })
+            }
+            Ready::Port => {
+                process.port_open(address, deadline, self.timeout)?;
+                Ok(Server { process, address })
+            }
+        }
+    }
+
+    /// Starts the command without waiting for anything. `address` takes the
+    /// place of the command's `{addr}`.
+    ///
+    /// # Errors
+    ///
+    /// When the command is empty or can't be executed.
+    pub fn spawn(&self, address: SocketAddr) -> Result<Process, Error> {
+        let words: Vec<String> =
+            self.command.iter().map(|word| fill(word, address)).collect();
+        let (program, arguments) = words.split_first().ok_or(Error::Empty)?;
+        let mut command = std::process::Command::new(program);
+        command
+            .args(arguments)
+            .envs(self.environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        child::prepare(&mut command, self);
+        let mut child =
+            command.spawn().map_err(|source| self.start_error(source))?;
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let stderr = child.stderr.take().expect("stderr is piped");
+        let pid = Pid::from_child(&child);
+        let ended = pidfd_open(pid, PidfdFlags::empty())
+            .map_err(|error| self.start_error(error.into()));
+        let log = Arc::new(Mutex::new(VecDeque::new()));
+        let log_ended = keep_lines(stderr, Arc::clone(&log));
+        let mut process = Process {
+            child,
+            pid,
+            ended: None,
+            status: None,
+            lines: forward_lines(stdout),
+            log,
+            log_ended,
+        };
+        process.ended = Some(ended?);
+        Ok(process)
+    }
+
+    fn start_error(&self, source: io::Error) -> Error {
+        let program = self.command.first().cloned().unwrap_or_default();
+        Error::Start { program, source }
+    }
+}
+
+/// A server that serves. Dropping it kills its process group and reaps it.
+#[derive(Debug)]
+pub struct Server {
+    process: Process,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Pid {
+        self.process.pid
+    }
+
+    /// Its last log lines (what it wrote to stderr).
+    pub fn log(&self) -> Vec<String> {
+        self.process.log()
+    }
+}
+
+/// A process in a group of its own. Dropping it kills the group and reaps it.
+#[derive(Debug)]
+pub struct Process {
+    child: std::process::Child,
+    pid: Pid,
+    /// Readable when the process has ended; see pidfd_open(2).
+    ended: Option<OwnedFd>,
+    status: Option<ExitStatus>,
+    lines: mpsc::Receiver<String>,
+    log: Arc<Mutex<VecDeque<String>>>,
+    /// Disconnected once stderr is at its end.
+    log_ended: mpsc::Receiver<Infallible>,
+}
+
+impl Process {
+    /// Its process id.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// The next line of its stdout; `None` at end-of-file or after `timeout`.
+    pub fn stdout_line(&self, timeout: Duration) -> Option<String> {
+        self.lines.recv_timeout(timeout).ok()
+    }
+
+    /// Its last log lines (what it wrote to stderr). They are complete once
+    /// [`Process::wait`] has returned a status.
+    pub fn log(&self) -> Vec<String> {
+        lock(&self.log).iter().cloned().collect()
+    }
+
+    /// Sends a signal. One that has ended already gets none.
+    pub fn signal(&self, signal: Signal) {
+        if self.status.is_none() {
+            // It fails only for a process that has ended meanwhile.
+            let _ = rustix::process::kill_process(self.pid, signal);
+        }
+    }
+
+    /// How it ended, or `None` while it still runs after `timeout`.
+    pub fn wait(&mut self, timeout: Duration) -> Option<ExitStatus> {
+        if self.status.is_none() && self.ended_within(timeout) {
+            self.status = self.status_unreaped();
+            // The last lines are on their way. What the process started may
+            // hold stderr open for longer, so the wait is bounded.
+            let _ = self.log_ended.recv_timeout(LOG_TAIL_WAIT);
+        }
+        self.status
+    }
+
+    /// Its status, without reaping it: until it is reaped, its id can't be
+    /// taken by another process, so that `Drop` can still name its group.
+    fn status_unreaped(&self) -> Option<ExitStatus> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        let status = waitid(WaitId::Pid(self.pid), options).ok()??;
+        // The encoding of wait(2): the code is the second byte, a signal the
+        // low seven bits.
+        let code = status.exit_status().map(|code| code << 8);
+        code.or(status.terminating_signal()).map(ExitStatus::from_raw)
+    }
+
+    fn ended_within(&self, timeout: Duration) -> bool {
+        let Some(ended) = &self.ended else { return false };
+        let timeout = Timespec::try_from(timeout).ok();
+        let mut fds = [PollFd::new(ended, PollFlags::IN)];
+        matches!(poll(&mut fds, timeout.as_ref()), Ok(1))
+    }
+
+    fn ready_line(
+        &mut self,
+        deadline: Instant,
+        timeout: Duration,
+    ) -> Result<SocketAddr, Error> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => {
+                    if let Some(address) = address_in(&line) {
+                        return Ok(address);
+                    }
+                }
+                Err(_) => return Err(self.not_ready(deadline, timeout)),
+            }
+        }
+    }
+
+    fn port_open(
+        &mut self,
+        address: SocketAddr,
+        deadline: Instant,
+        timeout: Duration,
+    ) -> Result<(), Error> {
+        while TcpStream::connect_timeout(&address, PORT_RETRY).is_err() {
+            if self.ended_within(PORT_RETRY) || Instant::now() >= deadline {
+                return Err(self.not_ready(deadline, timeout));
+            }
+        }
+        Ok(())
+    }
+
+    fn not_ready(&mut self, deadline: Instant, timeout: Duration) -> Error {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match self.wait(left) {
+            Some(status) => Error::Ended { status, log: self.log() },
+            None => Error::NotReady { timeout, log: self.log() },
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // The group first: what the server started goes with it. Its id stays
+        // taken until the leader is reaped, so this can hit nobody else.
+        let _ = rustix::process::kill_process_group(self.pid, Signal::KILL);
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn fill(word: &str, address: SocketAddr) -> String {
+    word.replace("{addr}", &address.to_string())
+        .replace("{host}", &address.ip().to_string())
+        .replace("{port}", &address.port().to_string())
+}
+
+/// An address on loopback that was free a moment ago.
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind(("127.0.0.1", 0))?.local_addr()
+}
+
+/// The first word of a line that is an address with a port.
+fn address_in(line: &str) -> Option<SocketAddr> {
+    line.split_whitespace().find_map(|word| word.parse().ok())
+}
+
+/// Hands the lines of stdout on. The thread ends at end-of-file.
+fn forward_lines(stdout: ChildStdout) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            // Nobody listens any more: read on, or the server would block.
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+}
+
+/// Keeps the last lines of stderr. The channel that it returns, which never
+/// holds anything, is disconnected at end-of-file.
+fn keep_lines(
+    stderr: ChildStderr,
+    log: Arc<Mutex<VecDeque<String>>>,
+) -> mpsc::Receiver<Infallible> {
+    let (at_end, ended) = mpsc::channel();
+    thread::spawn(move || {
+        let _at_end: mpsc::Sender<Infallible> = at_end;
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            let mut log = lock(&log);
+            if log.len() == LOG_LINES_MAX {
+                log.pop_front();
+            }
+            log.push_back(line);
+        }
+    });
+    ended
+}
+
+/// The log, whatever became of a thread that held it: it is only text.
+fn lock(log: &Mutex<VecDeque<String>>) -> MutexGuard<'_, VecDeque<String>> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The last lines of a log, as they stand in an error message.
+fn log_tail(log: &[String]) -> String {
+    let tail = &log[log.len().saturating_sub(5)..];
+    tail.iter().map(|line| format!("\n    {line}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Launch {
+        Launch::new(["sh", "-c", script]).timeout(Duration::from_secs(5))
+    }
+
+    #[test]
+    fn the_ready_line_gives_the_address() {
+        let server =
+            shell("echo listening on 127.0.0.1:25000; exec cat").start();
+        // stdin is /dev/null, so `cat` ends: the line alone must do.
+        assert_eq!(server.unwrap().address().port(), 25_000);
+    }
+
+    #[test]
+    fn an_end_before_the_ready_line_names_status_and_log() {
+        let error = shell("echo no such luck >&2; exit 7").start();
+        let text = error.unwrap_err().to_string();
+        assert!(text.contains("exit status: 7"), "{text}");
+        assert!(text.contains("no such luck"), "{text}");
+    }
+
+    #[test]
+    fn a_program_that_does_not_exist_is_named() {
+        let error = Launch::new(["/no/such/program"]).start();
+        let text = error.unwrap_err().to_string();
+        assert!(text.contains("/no/such/program"), "{text}");
+    }
+
+    #[test]
+    fn dropping_a_process_ends_what_it_started() {
+        let launch = shell("sleep 1000 & echo $!; wait");
+        let process =
+            launch.spawn(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let line = process.stdout_line(Duration::from_secs(5)).unwrap();
+        let grandchild = Pid::from_raw(line.parse().unwrap()).unwrap();
+        let ended = pidfd_open(grandchild, PidfdFlags::empty()).unwrap();
+        drop(process);
+        let mut fds = [PollFd::new(&ended, PollFlags::IN)];
+        let timeout = Timespec { tv_sec: 5, tv_nsec: 0 };
+        assert_eq!(poll(&mut fds, Some(&timeout)), Ok(1));
+    }
+
+    #[test]
+    fn limits_hold_in_the_server() {
+        let launch = shell("ulimit -n").limit(Resource::Nofile, 77);
+        let process =
+            launch.spawn(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let line = process.stdout_line(Duration::from_secs(5));
+        assert_eq!(line.as_deref(), Some("77"));
+    }
+}
