@@ -1,1 +1,46 @@
-//! Stub.
+//! The wire protocol of the ten servers, without I/O: bytes go in, requests
+//! come out; answers go in, bytes come out.
+//!
+//! A request is a line with a number n, a reply a line with the n-th
+//! Fibonacci number, computed by naive recursion: the cost is the point.
+//!
+//! [`Conversation`] is all that a server needs. It says what one client's
+//! conversation waits for, as the next [`Step`]; how to wait for it is what
+//! the ten servers differ in.
+//!
+//! ```
+//! use protocol::{Conversation, Framing, Step};
+//!
+//! let mut conversation = Conversation::new(Framing::Line, 45);
+//! let mut replies = Vec::new();
+//! let mut requests: &[u8] = b"10\n20\nten\n";
+//! loop {
+//!     match conversation.next_step() {
+//!         Step::Read(space) => {
+//!             let count = std::io::Read::read(&mut requests, space)?;
+//!             conversation.received(count);
+//!         }
+//!         Step::Compute(request) => conversation.reply(request.compute()),
+//!         Step::Write(bytes) => {
+//!             replies.extend_from_slice(bytes);
+//!             let count = bytes.len();
+//!             conversation.sent(count);
+//!         }
+//!         Step::Close => break,
+//!     }
+//! }
+//! assert_eq!(replies, b"55\n6765\nerror: not-a-number\n");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod conversation;
+mod decoder;
+mod fib;
+mod reply;
+mod request;
+
+pub use conversation::{Conversation, OUTPUT_BYTES, Step};
+pub use decoder::{Decoder, Framing, INPUT_BYTES, LINE_BYTES_MAX};
+pub use fib::fib;
+pub use reply::{Error, REPLY_BYTES_MAX, Reply};
+pub use request::{N_MAX, N_MAX_DEFAULT, Request};
