@@ -1,2 +1,64 @@
-//! Stub.
-fn main() {}
+//! Model: a thread per client; the kernel switches between them.
+//! Waits on: accept(2) in one thread, read(2) and write(2) in each other.
+//! Limit: threads: their memory, and the time to switch between them.
+//! Cost: a stack per client; one read, one write and a switch per request.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::ExitCode;
+use std::thread;
+
+use chassis::{Admission, Chassis, Client, Model, Step};
+
+/// A conversation needs a few KiB at its deepest. Only what is touched is
+/// ever backed by memory; the rest is address space, of which ten thousand
+/// threads would take twenty GiB by default.
+const STACK_BYTES: usize = 128 * 1024;
+
+fn main() -> ExitCode {
+    chassis::run(Model::new("threads"), serve)
+}
+
+/// Accepts clients, and gives each a thread.
+fn serve(listener: TcpListener, chassis: &'static Chassis) -> io::Result<()> {
+    loop {
+        match chassis.admit(listener.accept()) {
+            Admission::Client(client) => spawn(client, chassis),
+            Admission::Nobody => {}
+            Admission::Pause(time) => thread::sleep(time),
+            Admission::Stop => return Ok(()),
+        }
+    }
+}
+
+/// Talks to one client in a thread of its own. When no thread can be had, the
+/// client is dropped with the closure, and told so.
+fn spawn(client: Client<TcpStream>, chassis: &'static Chassis) {
+    let spawned = thread::Builder::new()
+        .stack_size(STACK_BYTES)
+        .spawn(move || chassis.ended(converse(client)));
+    if let Err(error) = spawned {
+        chassis.refused(&error);
+    }
+}
+
+/// Talks to one client until it leaves.
+fn converse(mut client: Client<TcpStream>) -> io::Result<()> {
+    loop {
+        match client.next_step() {
+            Step::Read(stream, space) => {
+                let count = stream.read(space)?;
+                client.received(count);
+            }
+            Step::Compute(request) => {
+                let reply = request.compute();
+                client.reply(reply);
+            }
+            Step::Write(stream, bytes) => {
+                let count = stream.write(bytes)?;
+                client.sent(count);
+            }
+            Step::Close => return Ok(()),
+        }
+    }
+}

@@ -1,2 +1,129 @@
-//! Stub.
-fn main() {}
+//! Model: a task per client on tokio; fib on a pool, whose answer wakes it.
+//! Waits on: epoll_wait(2), in whichever worker of the runtime is idle.
+//! Limit: the pool: an answer waits for a free worker.
+//! Cost: a task per client; a read, a write and two wake-ups per request.
+
+use std::io;
+use std::net;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use chassis::{
+    Admission, Chassis, Client, Compute, Error, Model, Reply, Request, Step,
+};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+use tokio::{task, time};
+
+const MODEL: Model = Model::new("tokio")
+    .computes(&[Compute::Pool, Compute::Inline, Compute::Blocking])
+    .with_workers();
+
+fn main() -> ExitCode {
+    chassis::run(MODEL, start)
+}
+
+/// Runs `serve` on a runtime, which must outlive it: the clients' tasks do.
+fn start(
+    listener: net::TcpListener,
+    chassis: &'static Chassis,
+) -> io::Result<Runtime> {
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(listener, chassis))?;
+    Ok(runtime)
+}
+
+/// Accepts clients, and gives each a task.
+async fn serve(
+    listener: net::TcpListener,
+    chassis: &'static Chassis,
+) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    let computer = Computer::new(chassis)?;
+    loop {
+        match chassis.admit(listener.accept().await) {
+            Admission::Client(client) => {
+                let conversation = converse(client, computer.clone());
+                task::spawn(async { chassis.ended(conversation.await) });
+            }
+            Admission::Nobody => {}
+            Admission::Pause(time) => time::sleep(time).await,
+            Admission::Stop => return Ok(()),
+        }
+    }
+}
+
+/// Talks to one client until it leaves.
+async fn converse(
+    mut client: Client<TcpStream>,
+    computer: Computer,
+) -> io::Result<()> {
+    loop {
+        match client.next_step() {
+            Step::Read(stream, space) => {
+                let count = stream.read(space).await?;
+                client.received(count);
+            }
+            Step::Compute(request) => {
+                let reply = computer.compute(request).await;
+                client.reply(reply);
+            }
+            Step::Write(stream, bytes) => {
+                let count = stream.write(bytes).await?;
+                client.sent(count);
+            }
+            Step::Close => return Ok(()),
+        }
+    }
+}
+
+/// Where requests are computed.
+#[derive(Clone)]
+enum Computer {
+    /// In the client's task. The runtime's worker that polls it can't poll
+    /// any other task meanwhile.
+    Inline,
+    /// On rayon's workers. The task waits, which keeps nobody.
+    Pool(Arc<ThreadPool>),
+    /// On the runtime's own threads for calls that block, which it makes as
+    /// many as there are jobs.
+    Blocking,
+}
+
+impl Computer {
+    fn new(chassis: &Chassis) -> io::Result<Computer> {
+        Ok(match chassis.compute() {
+            Compute::Blocking => Computer::Blocking,
+            Compute::Pool => {
+                let pool = ThreadPoolBuilder::new()
+                    .num_threads(chassis.workers().get())
+                    .build()
+                    .map_err(io::Error::other)?;
+                Computer::Pool(Arc::new(pool))
+            }
+            _ => Computer::Inline,
+        })
+    }
+
+    async fn compute(&self, request: Request) -> Reply {
+        let answer = match self {
+            Computer::Inline => return request.compute(),
+            Computer::Blocking => {
+                task::spawn_blocking(move || request.compute()).await.ok()
+            }
+            Computer::Pool(pool) => {
+                let (sender, answer) = oneshot::channel();
+                pool.spawn(move || {
+                    // The task is gone only when the whole runtime is.
+                    let _ = sender.send(request.compute());
+                });
+                answer.await.ok()
+            }
+        };
+        answer.unwrap_or(Reply::Error(Error::WorkerLost))
+    }
+}

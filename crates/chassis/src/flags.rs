@@ -1,0 +1,408 @@
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::num::NonZeroUsize;
+use std::process;
+use std::time::Duration;
+
+use clap::builder::PossibleValue;
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum, value_parser};
+use protocol::{Framing, N_MAX, N_MAX_DEFAULT};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::json;
+
+/// Descriptors that are not connections: standard streams, listener, epoll,
+/// wake-up pipes, worker pipes.
+const FDS_RESERVED: u64 = 64;
+
+/// The concurrency model that a server shows, and the flags that come of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Model {
+    pub(crate) name: &'static str,
+    /// Where it can compute, the default first.
+    pub(crate) computes: &'static [Compute],
+    pub(crate) has_workers: bool,
+    pub(crate) has_job_timeout: bool,
+}
+
+/// Where a request is computed (`--compute`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compute {
+    /// Where it is handled.
+    Inline,
+    /// On a pool of workers; whoever waits for the answer is woken.
+    Pool,
+    /// On the runtime's own pool for blocking calls.
+    Blocking,
+    /// On a pool of workers, but the event loop waits for it: the mistake
+    /// that the talk's version 5 shows.
+    Stall,
+}
+
+impl Model {
+    /// A model that computes where it handles a request, and nowhere else.
+    pub const fn new(name: &'static str) -> Model {
+        let computes = &[Compute::Inline];
+        Model { name, computes, has_workers: false, has_job_timeout: false }
+    }
+
+    /// Sets where it can compute, the default first. With more than one value
+    /// it has the flag `--compute`.
+    pub const fn computes(self, computes: &'static [Compute]) -> Model {
+        assert!(!computes.is_empty());
+        Model { computes, ..self }
+    }
+
+    /// Gives it a pool, and the flag `--workers`.
+    pub const fn with_workers(self) -> Model {
+        Model { has_workers: true, ..self }
+    }
+
+    /// Makes it one that can stop a job, and gives it `--job-timeout`.
+    pub const fn with_job_timeout(self) -> Model {
+        Model { has_job_timeout: true, ..self }
+    }
+}
+
+impl ValueEnum for Compute {
+    fn value_variants<'a>() -> &'a [Compute] {
+        &[Compute::Inline, Compute::Pool, Compute::Blocking, Compute::Stall]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
+}
+
+impl Compute {
+    /// Its name on the command line.
+    fn name(self) -> &'static str {
+        match self {
+            Compute::Inline => "inline",
+            Compute::Pool => "pool",
+            Compute::Blocking => "blocking",
+            Compute::Stall => "stall",
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// The command line, understood.
+#[derive(Debug)]
+pub(crate) struct Flags {
+    pub(crate) listen: SocketAddr,
+    pub(crate) framing: Framing,
+    pub(crate) n_max: u8,
+    pub(crate) connections_max: usize,
+    /// `None`: a client may be idle for ever.
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) log_format: LogFormat,
+    pub(crate) compute: Compute,
+    pub(crate) workers: NonZeroUsize,
+    /// `None`: a job may take for ever.
+    pub(crate) job_timeout: Option<Duration>,
+}
+
+impl Flags {
+    /// The flags of this process. Ends it for `--help`, `--version` and
+    /// `--describe`, and with exit code 2 for flags that are not right.
+    pub(crate) fn parse(model: &Model) -> Flags {
+        let matches = command(model).get_matches();
+        if matches.get_flag("describe") {
+            println!("{:#}", description(model));
+            process::exit(0);
+        }
+        Flags::new(model, &matches)
+    }
+
+    fn new(model: &Model, matches: &ArgMatches) -> Flags {
+        let duration = |name| matches.get_one::<Duration>(name).copied();
+        let unless_zero =
+            |name| duration(name).filter(|duration| !duration.is_zero());
+        let connections_max = matches.get_one("max-connections").copied();
+        let connections_by_fds = connections_by_fds();
+        Flags {
+            listen: *matches.get_one("listen").expect("it has a default"),
+            framing: *matches.get_one("framing").expect("it has a default"),
+            n_max: *matches.get_one("max-n").expect("it has a default"),
+            connections_max: connections_max.unwrap_or(connections_by_fds),
+            idle_timeout: unless_zero("idle-timeout"),
+            drain_timeout: duration("drain-timeout").expect("it has a default"),
+            log_format: *matches
+                .get_one("log-format")
+                .expect("it has a default"),
+            compute: flag(matches, "compute").unwrap_or(model.computes[0]),
+            workers: flag(matches, "workers").unwrap_or_else(cores),
+            job_timeout: flag(matches, "job-timeout")
+                .filter(|timeout: &Duration| !timeout.is_zero()),
+        }
+    }
+}
+
+/// The value of a flag that not every model has.
+fn flag<T: Clone + Send + Sync + 'static>(
+    matches: &ArgMatches,
+    name: &str,
+) -> Option<T> {
+    matches.try_get_one(name).ok().flatten().cloned()
+}
+
+fn cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// As many connections as the limit on descriptors allows, after raising it
+/// as far as it goes.
+fn connections_by_fds() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    let fds = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    let fds = fds.unwrap_or(u64::from(u32::MAX));
+    fds.saturating_sub(FDS_RESERVED).max(1) as usize
+}
+
+fn command(model: &Model) -> Command {
+    let mut command = Command::new(format!("server-{}", model.name))
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(format!(
+            "Answers fib(n) over TCP, a line each (model: {})",
+            model.name
+        ))
+        .arg(
+            value("listen", "ADDRESS", "127.0.0.1:25000")
+                .value_parser(parse_address)
+                .help("Where to listen; port 0 takes a free one"),
+        )
+        .arg(
+            value("framing", "FRAMING", "line")
+                .value_parser(parse_framing)
+                .help("A request is a `line`, or, as in `talk`, one read"),
+        )
+        .arg(
+            value("max-n", "N", N_MAX_DEFAULT.to_string())
+                .value_parser(value_parser!(u8).range(..=i64::from(N_MAX)))
+                .help(format!("The largest n to answer, {N_MAX} at most")),
+        )
+        .arg(
+            option("max-connections", "NUMBER")
+                .value_parser(parse_count)
+                .help("Connections at once [default: by the fd limit]"),
+        )
+        .arg(
+            value("idle-timeout", "DURATION", "60s")
+                .value_parser(parse_duration)
+                .help("Closes a client on which nothing moves; 0 is never"),
+        )
+        .arg(
+            value("drain-timeout", "DURATION", "5s")
+                .value_parser(parse_duration)
+                .help("How long a stop may wait for unfinished work"),
+        )
+        .arg(
+            value("log-format", "FORMAT", "text")
+                .value_parser(parse_log_format)
+                .help("Log lines on stderr as `text` or `json`"),
+        )
+        .arg(
+            Arg::new("describe")
+                .long("describe")
+                .action(ArgAction::SetTrue)
+                .help("Prints model, version and modes as JSON"),
+        )
+        .after_help(
+            "RUST_LOG sets the log level (error, warn, info, debug). \
+             Under systemd, LISTEN_FDS and NOTIFY_SOCKET are honoured.",
+        );
+    if model.computes.len() > 1 {
+        let names: Vec<_> =
+            model.computes.iter().map(|compute| compute.name()).collect();
+        let default = model.computes[0].name();
+        let computes = model.computes;
+        command = command.arg(
+            value("compute", "WHERE", default)
+                .value_parser(move |name: &str| parse_compute(name, computes))
+                .help(format!("Where fib is computed: {}", names.join(", "))),
+        );
+    }
+    if model.has_workers {
+        command = command.arg(
+            option("workers", "NUMBER")
+                .value_parser(value_parser!(NonZeroUsize))
+                .help("Workers that compute [default: the cores]"),
+        );
+    }
+    if model.has_job_timeout {
+        command = command.arg(
+            value("job-timeout", "DURATION", "0")
+                .value_parser(parse_duration)
+                .help("Stops a job that takes longer; 0 is never"),
+        );
+    }
+    command
+}
+
+fn option(name: &'static str, value: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value)
+}
+
+fn value(
+    name: &'static str,
+    value: &'static str,
+    default: impl Into<clap::builder::OsStr>,
+) -> Arg {
+    option(name, value).default_value(default)
+}
+
+fn description(model: &Model) -> serde_json::Value {
+    let computes: Vec<_> =
+        model.computes.iter().map(|compute| compute.name()).collect();
+    json!({
+        "model": model.name,
+        "version": env!("CARGO_PKG_VERSION"),
+        "modes": {
+            "framing": ["line", "talk"],
+            "compute": computes,
+        },
+        "workers": model.has_workers,
+        "job_timeout": model.has_job_timeout,
+    })
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    text.to_socket_addrs()
+        .map_err(|error| format!("{error}; try 127.0.0.1:25000 or [::1]:0"))?
+        .next()
+        .ok_or_else(|| "the name has no address".into())
+}
+
+fn parse_framing(text: &str) -> Result<Framing, String> {
+    match text {
+        "line" => Ok(Framing::Line),
+        "talk" => Ok(Framing::Talk),
+        _ => Err("it is `line` or `talk`".into()),
+    }
+}
+
+fn parse_log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("it is `text` or `json`".into()),
+    }
+}
+
+fn parse_compute(text: &str, computes: &[Compute]) -> Result<Compute, String> {
+    let named = |compute: &&Compute| compute.name() == text;
+    computes.iter().find(named).copied().ok_or_else(|| {
+        let names: Vec<_> = computes.iter().map(|c| c.name()).collect();
+        format!("this model has {}", names.join(", "))
+    })
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    let count: NonZeroUsize =
+        text.parse().map_err(|error| format!("{error}"))?;
+    Ok(count.get())
+}
+
+/// A duration as people write it: `500ms`, `60s`, `1m 30s`; `0` needs no
+/// unit.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; try 500ms or 60s"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Model = Model::new("plain");
+    const FULL: Model = Model::new("full")
+        .computes(&[Compute::Pool, Compute::Inline])
+        .with_workers()
+        .with_job_timeout();
+
+    fn parse(model: &Model, arguments: &[&str]) -> Result<Flags, String> {
+        let arguments = std::iter::once(&"server").chain(arguments);
+        let matches = command(model)
+            .try_get_matches_from(arguments)
+            .map_err(|error| error.to_string())?;
+        Ok(Flags::new(model, &matches))
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_protocol() {
+        let flags = parse(&PLAIN, &[]).unwrap();
+        assert_eq!(flags.listen.to_string(), "127.0.0.1:25000");
+        assert_eq!(flags.framing, Framing::Line);
+        assert_eq!(flags.n_max, 45);
+        assert_eq!(flags.idle_timeout, Some(Duration::from_secs(60)));
+        assert_eq!(flags.drain_timeout, Duration::from_secs(5));
+        assert_eq!(flags.compute, Compute::Inline);
+        assert_eq!(parse(&FULL, &[]).unwrap().compute, Compute::Pool);
+    }
+
+    #[test]
+    fn what_people_write_is_understood() {
+        let flags = parse(
+            &FULL,
+            &[
+                "--listen=[::1]:0",
+                "--framing=talk",
+                "--max-n=93",
+                "--max-connections=7",
+                "--idle-timeout=0",
+                "--drain-timeout=500ms",
+                "--log-format=json",
+                "--compute=inline",
+                "--workers=3",
+                "--job-timeout=1m 30s",
+            ],
+        )
+        .unwrap();
+        assert_eq!(flags.listen.to_string(), "[::1]:0");
+        assert_eq!(flags.framing, Framing::Talk);
+        assert_eq!(flags.n_max, 93);
+        assert_eq!(flags.connections_max, 7);
+        assert_eq!(flags.idle_timeout, None);
+        assert_eq!(flags.drain_timeout, Duration::from_millis(500));
+        assert_eq!(flags.log_format, LogFormat::Json);
+        assert_eq!(flags.compute, Compute::Inline);
+        assert_eq!(flags.workers.get(), 3);
+        assert_eq!(flags.job_timeout, Some(Duration::from_secs(90)));
+    }
+
+    #[test]
+    fn what_makes_no_sense_names_the_flag() {
+        for (model, argument) in [
+            (&PLAIN, "--listen=nowhere"),
+            (&PLAIN, "--framing=fax"),
+            (&PLAIN, "--max-n=94"),
+            (&PLAIN, "--max-n=-1"),
+            (&PLAIN, "--max-connections=0"),
+            (&PLAIN, "--idle-timeout=soon"),
+            (&PLAIN, "--drain-timeout=5"),
+            (&PLAIN, "--log-format=xml"),
+            (&PLAIN, "--compute=inline"),
+            (&PLAIN, "--workers=2"),
+            (&PLAIN, "--job-timeout=1s"),
+            (&FULL, "--compute=stall"),
+            (&FULL, "--workers=0"),
+        ] {
+            let error = parse(model, &[argument]).unwrap_err();
+            let flag = argument.split('=').next().unwrap();
+            assert!(error.contains(flag), "{argument}: {error}");
+        }
+    }
+}
