@@ -64,13 +64,14 @@ impl Conversation {
     #[inline]
     pub fn next_step(&mut self) -> Step<'_> {
         let all_sent = self.sent == self.end;
-        self.held = self.held.or_else(|| self.decoder.next_request());
-        if let Some(request) = self.held
-            && (all_sent || (self.has_room() && !request.is_slow()))
-        {
-            self.held = None;
-            Step::Compute(request)
-        } else if !all_sent {
+        let request = self.held.take().or_else(|| self.decoder.next_request());
+        if let Some(request) = request {
+            if all_sent || (self.has_room() && !request.is_slow()) {
+                return Step::Compute(request);
+            }
+            self.held = Some(request);
+        }
+        if !all_sent {
             Step::Write(&self.output[self.sent..self.end])
         } else if self.input_ended {
             Step::Close

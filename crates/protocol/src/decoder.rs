@@ -52,7 +52,9 @@ impl Decoder {
     /// returned `None`: what is left then is less than a line.
     #[inline]
     pub fn space(&mut self) -> &mut [u8] {
-        self.input.copy_within(self.start..self.end, 0);
+        if self.start < self.end {
+            self.input.copy_within(self.start..self.end, 0);
+        }
         self.end -= self.start;
         self.start = 0;
         &mut self.input[self.end..]

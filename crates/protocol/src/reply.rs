@@ -45,18 +45,10 @@ impl Reply {
         let space = &mut space[..REPLY_BYTES_MAX];
         match self {
             Reply::Value(value) => {
-                let mut digits = itoa::Buffer::new();
-                put_line(space, &["", digits.format(value)])
+                let end = put(space, 0, itoa::Buffer::new().format(value));
+                put(space, end, "\n")
             }
-            Reply::Error(Error::TooLarge { n_max }) => {
-                let mut digits = itoa::Buffer::new();
-                let n_max = digits.format(n_max);
-                put_line(
-                    space,
-                    &["error: too-large: n must be at most ", n_max],
-                )
-            }
-            Reply::Error(error) => put_line(space, &["error: ", error.token()]),
+            Reply::Error(error) => put_error(space, error),
         }
     }
 }
@@ -75,13 +67,21 @@ impl Error {
     }
 }
 
-#[inline]
-fn put_line(space: &mut [u8], parts: &[&str; 2]) -> usize {
-    let mut end = 0;
-    for part in parts {
-        space[end..end + part.len()].copy_from_slice(part.as_bytes());
-        end += part.len();
+#[cold]
+fn put_error(space: &mut [u8], error: Error) -> usize {
+    let end = put(space, 0, "error: ");
+    let mut end = put(space, end, error.token());
+    if let Error::TooLarge { n_max } = error {
+        end = put(space, end, ": n must be at most ");
+        end = put(space, end, itoa::Buffer::new().format(n_max));
     }
-    space[end] = b'\n';
-    end + 1
+    put(space, end, "\n")
+}
+
+/// Puts `text` at `start`; returns where it ends.
+#[inline]
+fn put(space: &mut [u8], start: usize, text: &str) -> usize {
+    let end = start + text.len();
+    space[start..end].copy_from_slice(text.as_bytes());
+    end
 }

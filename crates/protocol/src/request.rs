@@ -56,11 +56,15 @@ impl Request {
 /// as `u8::MAX`, which is too large for every `n_max`.
 #[inline]
 fn parse_number(line: &[u8]) -> Option<u8> {
-    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let start = line.iter().position(|byte| !is_blank(byte))?;
-    let end = line.iter().rposition(|byte| !is_blank(byte))? + 1;
+    let mut digits = line;
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = digits {
+        digits = rest;
+    }
+    if digits.is_empty() {
+        return None;
+    }
     let mut n: u8 = 0;
-    for byte in &line[start..end] {
+    for byte in digits {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             return None;
