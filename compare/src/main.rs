@@ -1,2 +1,55 @@
-//! Stub.
-fn main() {}
+//! Measures what a concurrency model costs: starts servers that differ in
+//! nothing else, side by side, and prints what each does under the same load.
+//!
+//! ```text
+//! cargo run --release -p compare
+//! cargo run --release -p compare -- --quick -e threads -e mio
+//! cargo run --release -p compare -- load --addr 127.0.0.1:25000 --n 30
+//! ```
+
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "compare measures by means of Linux: epoll, /proc, CPU affinity and the \
+     CPU clocks of other processes"
+);
+
+mod answers;
+mod build;
+mod calibrate;
+mod cell;
+mod cli;
+mod contestants;
+mod cpus;
+mod exit;
+mod faulty;
+mod findings;
+mod interrupt;
+mod known;
+mod limits;
+mod list;
+mod load;
+mod machine;
+mod process_tree;
+mod progress;
+mod record;
+mod run;
+mod scenarios;
+mod selection;
+mod statistics;
+mod table;
+mod units;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().carry_out() {
+        Ok(outcome) => outcome.into(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            exit::code_of(&error)
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Below the table: one sentence per scenario that answers its question, and
+//! what one must know to believe it.
+
+use crate::findings::{Findings, Standing};
+use crate::record::Record;
+use crate::scenarios::{Figure, Scenario};
+use crate::statistics::Estimate;
+use crate::units;
+
+/// Below this share, what is left counts as nothing left.
+const NEXT_TO_NOTHING: f64 = 0.05;
+
+/// One sentence per scenario.
+pub(crate) fn answers(record: &Record) -> Vec<String> {
+    let scenarios = record.scenarios.iter();
+    scenarios.map(|scenario| answer(record, scenario)).collect()
+}
+
+/// What one must know to believe the figures.
+pub(crate) fn notes(record: &Record) -> Vec<String> {
+    let mut notes = vec![noise(record)];
+    notes.extend(by_design(record));
+    notes.extend(bottlenecks(record));
+    notes.extend(missing(record));
+    notes.extend(voids(record));
+    notes.push(conditions(record));
+    notes.extend(calibration(record));
+    notes.push(machine(record));
+    if !record.complete {
+        let text = "incomplete: the run was interrupted";
+        notes.push(text.to_owned());
+    }
+    notes
+}
+
+fn answer(record: &Record, scenario: &Scenario) -> String {
+    let figure = scenario.figures[0];
+    let findings = Findings::of(record);
+    let mut found: Vec<(&str, Estimate)> = record
+        .contestants()
+        .filter_map(|contestant| {
+            let name = contestant.name.as_str();
+            Some((name, findings.estimate(scenario, name, figure)?))
+        })
+        .collect();
+    let more_is_better = matches!(figure, Figure::Rate | Figure::Left);
+    found.sort_by(|(_, one), (_, other)| {
+        let order = one.median.total_cmp(&other.median);
+        if more_is_better { order.reverse() } else { order }
+    });
+    let question = format!("{}: {}", scenario.name, scenario.question);
+    let Some(&(best, estimate)) = found.first() else {
+        return format!("{question} No figures.");
+    };
+    if figure == Figure::Left {
+        return format!("{question} {}", shares(&found));
+    }
+    let others = found[1..].iter().filter_map(|&(other, _)| {
+        let standing = findings.standing(scenario, other, best, figure)?;
+        Some((other, standing))
+    });
+    let others = compare(others.collect());
+    let median = units::median(figure, &estimate);
+    format!("{question} {median} with {best}{others}.")
+}
+
+/// `; tied: a, b; c 1.20 [1.10, 1.30] times as much`.
+fn compare(others: Vec<(&str, Standing)>) -> String {
+    let tied: Vec<&str> = others
+        .iter()
+        .filter(|(_, standing)| *standing == Standing::Tied)
+        .map(|(name, _)| *name)
+        .collect();
+    let apart: Vec<String> = others
+        .iter()
+        .filter_map(|(name, standing)| match standing {
+            Standing::Tied => None,
+            Standing::Times(Estimate { median, low, high }) => Some(format!(
+                "{name} {median:.2} [{low:.2}, {high:.2}] times that"
+            )),
+        })
+        .collect();
+    let mut text = String::new();
+    if !tied.is_empty() {
+        text += &format!("; a tie with {}", tied.join(", "));
+    }
+    if !apart.is_empty() {
+        text += &format!("; {}", apart.join(", "));
+    }
+    text
+}
+
+/// `98 % with a, 95 % with b; next to nothing with c.`
+fn shares(found: &[(&str, Estimate)]) -> String {
+    let (most, least): (Vec<_>, Vec<_>) = found
+        .iter()
+        .partition(|(_, estimate)| estimate.median >= NEXT_TO_NOTHING);
+    let list = |part: &[(&str, Estimate)]| {
+        let shares = part.iter().map(|(name, estimate)| {
+            format!("{} with {name}", units::median(Figure::Left, estimate))
+        });
+        shares.collect::<Vec<_>>().join(", ")
+    };
+    match (most.is_empty(), least.is_empty()) {
+        (false, true) => format!("{}.", list(&most)),
+        (true, _) => format!("Next to nothing: {}.", list(&least)),
+        (false, false) => {
+            format!("{}; next to nothing: {}.", list(&most), list(&least))
+        }
+    }
+}
+
+fn noise(record: &Record) -> String {
+    let findings = Findings::of(record);
+    let Some((_, first)) = findings.twin() else {
+        return "noise floor: not measured".to_owned();
+    };
+    let floors: Vec<String> = record
+        .scenarios
+        .iter()
+        .filter_map(|scenario| {
+            let figure = scenario.figures[0];
+            let floor = findings.noise_floor(scenario, figure)?;
+            Some(format!("{} {:.0} %", scenario.name, floor * 100.0))
+        })
+        .collect();
+    if floors.is_empty() {
+        return format!("noise floor: not known, {first} has no figures");
+    }
+    format!(
+        "noise floor of this run ({first} against itself): {}; smaller \
+         differences are ties",
+        floors.join(", ")
+    )
+}
+
+fn by_design(record: &Record) -> Vec<String> {
+    let beside = record.scenarios.iter().any(|s| s.against.is_some());
+    let named = |chosen: &dyn Fn(bool, bool) -> bool| {
+        record
+            .contestants()
+            .filter(|c| chosen(c.one_client_at_a_time, c.computes_inline))
+            .map(|c| c.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let mut notes = Vec::new();
+    let one = named(&|one, _| one);
+    if beside && !one.is_empty() {
+        notes.push(format!(
+            "by design, one client at a time: {one} (beside a client that \
+             stays, the next is not served)"
+        ));
+    }
+    let inline = named(&|one, inline| inline && !one);
+    if beside && !inline.is_empty() {
+        notes.push(format!(
+            "by design, all wait for the one that computes: {inline}"
+        ));
+    }
+    notes
+}
+
+fn bottlenecks(record: &Record) -> Vec<String> {
+    let findings = Findings::of(record);
+    let busy_in = |scenario: &Scenario| {
+        let busy = record.contestants().filter_map(|contestant| {
+            let name = contestant.name.as_str();
+            let share = findings.busy_generator(scenario, name)?;
+            Some(format!("{name} ({:.0} %)", share * 100.0))
+        });
+        let busy: Vec<String> = busy.collect();
+        (!busy.is_empty()).then(|| {
+            format!(
+                "{}: the load generator was the bottleneck (its share of \
+                 its core), so that the rate is a lower bound, for {}",
+                scenario.name,
+                busy.join(", ")
+            )
+        })
+    };
+    record.scenarios.iter().filter_map(busy_in).collect()
+}
+
+/// The reasons of figures that could not be had, each once.
+fn missing(record: &Record) -> Vec<String> {
+    let rounds = record
+        .cells
+        .values()
+        .flat_map(|row| row.values())
+        .flat_map(|cell| &cell.rounds);
+    let mut reasons: Vec<String> = rounds
+        .flat_map(|round| {
+            let report = &round.report;
+            [
+                ("cost", &report.server_cpu_ns.reason),
+                ("rss", &report.server_rss_bytes.reason),
+            ]
+        })
+        .filter_map(|(what, reason)| {
+            Some(format!("no {what}: {}", reason.as_ref()?))
+        })
+        .collect();
+    reasons.sort();
+    reasons.dedup();
+    reasons
+}
+
+fn voids(record: &Record) -> Vec<String> {
+    let voids = record.voids().map(|(scenario, entrant, void)| {
+        let log = void.log.iter().map(|line| format!("\n    {line}"));
+        let log: String = log.collect();
+        let (round, reason) = (void.round, &void.reason);
+        format!("void: {entrant} in {scenario}, round {round}: {reason}{log}")
+    });
+    voids.collect()
+}
+
+fn conditions(record: &Record) -> String {
+    let window = record.scenarios.iter().map(|scenario| scenario.window);
+    let window = window.max().unwrap_or_default();
+    let few = if record.rounds < 5 {
+        " (fewer than 5: read the intervals as a hint)"
+    } else {
+        ""
+    };
+    format!(
+        "{} rounds{few}, windows of {}, seed {}; medians with 95 % intervals",
+        record.rounds,
+        humantime::format_duration(window),
+        record.seed
+    )
+}
+
+fn calibration(record: &Record) -> Vec<String> {
+    let notes = record.calibration.iter().map(|calibrated| {
+        let ms = |ns: u64| units::number(ns as f64 / 1e6);
+        format!(
+            "n = {} stands for {} ms here (it takes {} ms)",
+            calibrated.n,
+            ms(calibrated.cost_ns),
+            ms(calibrated.took_ns)
+        )
+    });
+    notes.collect()
+}
+
+fn machine(record: &Record) -> String {
+    let machine = &record.machine;
+    let unknown = "unknown processor";
+    let processor = machine.processor.value.as_deref().unwrap_or(unknown);
+    let allowed = machine.processors_allowed.len();
+    let one = if allowed == 1 {
+        ": server and load share it, so that rates say little; costs hold"
+    } else {
+        ""
+    };
+    format!(
+        "{processor}, {allowed} processor{} to use{one}; {}",
+        if allowed == 1 { "" } else { "s" },
+        machine.kernel
+    )
+}

@@ -1,0 +1,143 @@
+//! Makes the servers that are ours, with cargo.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use launch::{Launch, Process};
+use serde::Deserialize;
+
+use crate::contestants::{Contestant, EXECUTABLE};
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+
+/// How long to wait for cargo's next line before looking around.
+const LOOK_AROUND: Duration = Duration::from_millis(100);
+
+/// How many of cargo's last lines tell why it failed.
+const LOG_LINES: usize = 60;
+
+/// The part of cargo's messages that says what was made.
+#[derive(Deserialize)]
+struct Message {
+    reason: String,
+    #[serde(default)]
+    target: Option<Target>,
+    #[serde(default)]
+    executable: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+/// Builds what the contestants need, all at once, and puts the executables
+/// into their commands. `false` means interrupted.
+///
+/// # Errors
+///
+/// When cargo fails; the message is cargo's own.
+pub(crate) fn build(
+    contestants: &mut [Contestant],
+    root: &Path,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> anyhow::Result<bool> {
+    let mut packages: Vec<&str> =
+        contestants.iter().filter_map(|c| c.build.as_deref()).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    if packages.is_empty() {
+        return Ok(true);
+    }
+    progress.say(&format!("building {}", packages.join(", ")));
+    let mut cargo = start(root, &packages)?;
+    let Some(executables) = executables(&mut cargo, progress, interrupt)?
+    else {
+        return Ok(false);
+    };
+    for contestant in contestants {
+        let Some(package) = &contestant.build else { continue };
+        let path = executables.get(package).with_context(|| {
+            format!(
+                "the package `{package}`, which `{}` is built from, has no \
+                 executable of that name",
+                contestant.name
+            )
+        })?;
+        for word in &mut contestant.command {
+            *word = word.replace(EXECUTABLE, path);
+        }
+    }
+    Ok(true)
+}
+
+/// Started as the servers are, so that it ends with us too.
+fn start(root: &Path, packages: &[&str]) -> anyhow::Result<Process> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let manifest = root.join("Cargo.toml");
+    let manifest = manifest.to_str().context("the path is not UTF-8")?;
+    let mut command = vec![
+        cargo.as_str(),
+        "build",
+        "--release",
+        "--message-format=json-render-diagnostics",
+        "--manifest-path",
+        manifest,
+    ];
+    for package in packages {
+        command.extend(["--package", package]);
+    }
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    Launch::new(command).spawn(nowhere).context("cannot build the servers")
+}
+
+/// The executables by the name of their package; `None` when interrupted.
+fn executables(
+    cargo: &mut Process,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Option<HashMap<String, String>>> {
+    let mut executables = HashMap::new();
+    let mut note = |line: String| {
+        let Ok(message) = serde_json::from_str::<Message>(&line) else {
+            return;
+        };
+        let Some(target) = message.target else { return };
+        if message.reason != "compiler-artifact" {
+            return;
+        }
+        progress.building(&target.name);
+        if let (true, Some(path)) =
+            (target.kind.iter().any(|kind| kind == "bin"), message.executable)
+        {
+            executables.insert(target.name, path);
+        }
+    };
+    let status = loop {
+        if interrupt.came() {
+            return Ok(None);
+        }
+        match cargo.stdout_line(LOOK_AROUND) {
+            Some(line) => note(line),
+            None => {
+                if let Some(status) = cargo.wait(Duration::ZERO) {
+                    break status;
+                }
+            }
+        }
+    };
+    while let Some(line) = cargo.stdout_line(LOOK_AROUND) {
+        note(line);
+    }
+    if !status.success() {
+        let log = cargo.log();
+        let tail = &log[log.len().saturating_sub(LOG_LINES)..];
+        bail!("cannot build the servers ({status}):\n{}", tail.join("\n"));
+    }
+    Ok(Some(executables))
+}

@@ -1,0 +1,159 @@
+//! One contestant under one scenario, once: a fresh server, a load generator
+//! beside it, and what came of it.
+
+use std::env;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use launch::{Launch, Process, Server};
+
+use crate::contestants::Contestant;
+use crate::cpus::Placement;
+use crate::interrupt::Interrupt;
+use crate::load::plan::Group;
+use crate::load::report::Report;
+
+/// How long the runner sleeps before it looks whether somebody pressed
+/// Ctrl-C.
+const LOOK_AROUND: Duration = Duration::from_millis(50);
+
+/// How much longer than its window a reply may take. A server that serves
+/// one client at a time owes its second client a reply for the whole window.
+const REPLY_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How much longer than all that the load generator may take.
+const LOAD_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a server that lost its connections may take to turn out dead.
+const DEATH_PATIENCE: Duration = Duration::from_millis(500);
+
+/// How many of a server's last lines stand in the record of a failure.
+const LOG_LINES: usize = 20;
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub(crate) struct Cell<'a> {
+    /// The server.
+    pub(crate) contestant: &'a Contestant,
+    /// The clients, in the order in which they connect.
+    pub(crate) groups: Vec<Group>,
+    /// How long they talk before anything is counted.
+    pub(crate) warm_up: Duration,
+    /// How long they are measured.
+    pub(crate) window: Duration,
+    /// Who runs where.
+    pub(crate) placement: Placement,
+}
+
+/// Why there is no figure.
+#[derive(Clone, Debug)]
+pub(crate) enum Failure {
+    /// The contestant did not start.
+    Start(String),
+    /// The contestant failed under load.
+    Contestant {
+        /// How.
+        reason: String,
+        /// Its last log lines.
+        log: Vec<String>,
+    },
+    /// The load generator could not do what it should.
+    Instrument(String),
+    /// Somebody pressed Ctrl-C.
+    Interrupted,
+}
+
+impl Cell<'_> {
+    /// Measures it.
+    pub(crate) fn measure(
+        &self,
+        interrupt: &Interrupt,
+    ) -> Result<Report, Failure> {
+        let mut server = Launch::new(self.contestant.command.clone())
+            .ready(self.contestant.ready.into())
+            .cpus(&self.placement.server)
+            .start()
+            .map_err(|error| Failure::Start(error.to_string()))?;
+        let mut load = self
+            .load(&server)
+            .map_err(|error| Failure::Instrument(format!("{error:#}")))?;
+        let report = self.wait(&mut load, interrupt)?;
+        judge(&mut server, report)
+    }
+
+    fn load(&self, server: &Server) -> anyhow::Result<Process> {
+        let program = env::current_exe().context("which program is this?")?;
+        let program = program.to_str().context("its path is not UTF-8")?;
+        let mut command: Vec<String> =
+            [program, "load", "--json", "--addr", "{addr}"]
+                .map(str::to_owned)
+                .to_vec();
+        let time = |time| humantime::format_duration(time).to_string();
+        let flags = [
+            ("--warm-up", time(self.warm_up)),
+            ("--duration", time(self.window)),
+            ("--reply-timeout", time(self.reply_timeout())),
+            ("--server-pid", server.pid().as_raw_nonzero().to_string()),
+        ];
+        for (flag, value) in flags {
+            command.extend([flag.to_owned(), value]);
+        }
+        for group in &self.groups {
+            command.extend(["--group".to_owned(), group.to_string()]);
+        }
+        Launch::new(command)
+            .cpus(&self.placement.load)
+            .spawn(server.address())
+            .context("cannot start the load generator")
+    }
+
+    fn wait(
+        &self,
+        load: &mut Process,
+        interrupt: &Interrupt,
+    ) -> Result<Report, Failure> {
+        let deadline = Instant::now() + self.reply_timeout() + LOAD_PATIENCE;
+        while Instant::now() < deadline {
+            if interrupt.came() {
+                return Err(Failure::Interrupted);
+            }
+            if let Some(line) = load.stdout_line(LOOK_AROUND) {
+                return serde_json::from_str(&line).map_err(|error| {
+                    let text = format!("the load generator said: {error}");
+                    Failure::Instrument(text)
+                });
+            }
+            if let Some(status) = load.wait(Duration::ZERO) {
+                let log = load.log().join("; ");
+                let text = format!("the load generator ended: {status} {log}");
+                return Err(Failure::Instrument(text));
+            }
+        }
+        let text = "the load generator did not end".to_owned();
+        Err(Failure::Instrument(text))
+    }
+
+    fn reply_timeout(&self) -> Duration {
+        self.warm_up + self.window + REPLY_PATIENCE
+    }
+}
+
+/// Takes the report, unless the server or this side failed.
+fn judge(server: &mut Server, report: Report) -> Result<Report, Failure> {
+    let fault = report.server_fault();
+    let patience =
+        if fault.is_some() { DEATH_PATIENCE } else { Duration::ZERO };
+    let died = server
+        .process()
+        .wait(patience)
+        .map(|status| format!("it died ({status})"));
+    if let Some(reason) = died.or(fault) {
+        let log = server.log();
+        let log = log[log.len().saturating_sub(LOG_LINES)..].to_vec();
+        return Err(Failure::Contestant { reason, log });
+    }
+    match report.own_limit() {
+        Some(limit) => Err(Failure::Instrument(limit)),
+        None => Ok(report),
+    }
+}

@@ -1,0 +1,49 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::Outcome;
+use crate::faulty::Faulty;
+use crate::list::List;
+use crate::load::Load;
+use crate::run::Run;
+
+/// Measures what a concurrency model costs: servers that differ in nothing
+/// else, side by side under the same load.
+///
+/// Exit codes: 0 all well, 1 failed, 2 usage, 3 a contestant failed or
+/// answered wrongly, 4 nothing selected, 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    run: Run,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Measures the contestants (the default)
+    Run(Box<Run>),
+    /// Loads a server at any address, and says how it did
+    Load(Load),
+    /// Lists contestants and scenarios
+    List(List),
+    /// Serves with a known fault, to try the instrument on
+    #[command(hide = true)]
+    Faulty(Faulty),
+}
+
+impl Cli {
+    /// Does what was asked for.
+    pub(crate) fn carry_out(self) -> anyhow::Result<Outcome> {
+        match self.verb {
+            None => self.run.run(),
+            Some(Verb::Run(run)) => run.run(),
+            Some(Verb::Load(load)) => load.run(),
+            Some(Verb::List(list)) => list.run(),
+            Some(Verb::Faulty(faulty)) => faulty.run().map(|()| Outcome::Done),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Who is measured: the servers of `bench/contestants.toml`, each a command.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use crate::exit::Usage;
+
+/// What stands in a command for the executable that `build` made.
+pub(crate) const EXECUTABLE: &str = "{exe}";
+
+/// What stands in a command for the address to listen on.
+const ADDRESS: &str = "{addr}";
+
+/// The same, for the port alone.
+const PORT: &str = "{port}";
+
+/// A server to measure.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Contestant {
+    /// The name under which its figures stand.
+    pub(crate) name: String,
+    /// The program and its arguments.
+    pub(crate) command: Vec<String>,
+    /// The cargo package that makes the program, if it is one of ours.
+    #[serde(default)]
+    pub(crate) build: Option<String>,
+    /// How it shows that it serves.
+    #[serde(default)]
+    pub(crate) ready: Ready,
+    /// What it stands for.
+    pub(crate) label: Label,
+    /// By design, it serves one client after the other.
+    #[serde(default)]
+    pub(crate) one_client_at_a_time: bool,
+    /// By design, a long request holds up all others.
+    #[serde(default)]
+    pub(crate) computes_inline: bool,
+    /// Ten thousand clients at once are within its means.
+    #[serde(default)]
+    pub(crate) large_crowds: bool,
+}
+
+/// How a server shows that it serves.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Ready {
+    /// By a line on stdout that holds its address.
+    #[default]
+    Line,
+    /// By accepting connections.
+    Port,
+}
+
+/// What a contestant stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Label {
+    /// As one would write it.
+    Idiomatic,
+    /// As one should not.
+    Mistake,
+    /// As it was once written.
+    Historical,
+    /// From another house.
+    Peer,
+}
+
+impl From<Ready> for launch::Ready {
+    fn from(ready: Ready) -> launch::Ready {
+        match ready {
+            Ready::Line => launch::Ready::Line,
+            Ready::Port => launch::Ready::Port,
+        }
+    }
+}
+
+impl Label {
+    /// Its name, as in the file.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Label::Idiomatic => "idiomatic",
+            Label::Mistake => "mistake",
+            Label::Historical => "historical",
+            Label::Peer => "peer",
+        }
+    }
+}
+
+/// Reads the contestants of a file.
+///
+/// # Errors
+///
+/// A [`Usage`] error names the file, the line and what is wrong with it.
+pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Contestant>> {
+    let text = fs::read_to_string(path).with_context(|| {
+        Usage(format!(
+            "cannot read the contestants in {}; --contestants names another \
+             file",
+            path.display()
+        ))
+    })?;
+    parse(&text)
+        .map_err(|error| Usage(format!("{}: {error}", path.display())).into())
+}
+
+fn parse(text: &str) -> Result<Vec<Contestant>, String> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        contestant: Vec<Contestant>,
+    }
+    let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+    let mut names = HashSet::new();
+    for contestant in &file.contestant {
+        check(contestant)?;
+        let name = contestant.name.as_str();
+        if !names.insert(name) {
+            return Err(format!("two contestants have the name `{name}`"));
+        }
+    }
+    Ok(file.contestant)
+}
+
+fn check(contestant: &Contestant) -> Result<(), String> {
+    let Contestant { name, command, build, .. } = contestant;
+    let has = |placeholder: &str| {
+        command.iter().any(|word| word.contains(placeholder))
+    };
+    if name.is_empty() {
+        return Err("a contestant's name is empty".to_owned());
+    }
+    if command.is_empty() {
+        return Err(format!("the command of `{name}` is empty"));
+    }
+    if !has(ADDRESS) && !has(PORT) {
+        return Err(format!(
+            "the command of `{name}` has neither {ADDRESS} nor {PORT}: it \
+             would not know where to listen"
+        ));
+    }
+    if has(EXECUTABLE) != build.is_some() {
+        return Err(format!(
+            "`{name}`: `build` and {EXECUTABLE} in the command need each other"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        [[contestant]]
+        name = "threads"
+        build = "server-threads"
+        command = ["{exe}", "--listen", "{addr}"]
+        label = "idiomatic"
+
+        [[contestant]]
+        name = "python"
+        command = ["python3", "peer.py", "{port}"]
+        ready = "port"
+        label = "peer"
+        computes_inline = true
+    "#;
+
+    #[test]
+    fn a_file_of_contestants_is_read() {
+        let contestants = parse(GOOD).unwrap();
+        assert_eq!(contestants.len(), 2);
+        assert_eq!(contestants[0].build.as_deref(), Some("server-threads"));
+        assert_eq!(contestants[0].ready, Ready::Line);
+        assert_eq!(contestants[1].ready, Ready::Port);
+        assert!(contestants[1].computes_inline);
+    }
+
+    #[test]
+    fn a_mistake_in_the_file_is_named_with_its_line() {
+        let cases = [
+            ("label = \"peer\"", "label = \"pear\"", "line 12"),
+            ("ready =", "raedy =", "unknown field `raedy`"),
+            ("name = \"python\"\n", "\n", "missing field `name`"),
+            ("\"python\"", "\"threads\"", "two contestants"),
+            ("\"{port}\"", "\"25000\"", "where to listen"),
+            ("build = \"server-threads\"", "", "need each other"),
+            ("\"{exe}\"", "\"server\"", "need each other"),
+            ("[\"python3\", \"peer.py\", \"{port}\"]", "[]", "is empty"),
+        ];
+        for (good, bad, expected) in cases {
+            let text = GOOD.replacen(good, bad, 1);
+            let error = parse(&text).unwrap_err();
+            assert!(error.contains(expected), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_contestants_that_are_shipped_can_be_read() {
+        let path =
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/contestants.toml");
+        assert!(!read(Path::new(path)).unwrap().is_empty());
+    }
+}

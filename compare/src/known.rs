@@ -1,0 +1,29 @@
+//! Figures that can't always be had.
+
+use serde::{Deserialize, Serialize};
+
+/// A figure, or the reason why there is none. Never 0 for "don't know".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Known<T> {
+    /// The figure.
+    pub(crate) value: Option<T>,
+    /// Why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+}
+
+impl<T> Known<T> {
+    /// No figure, for this reason.
+    pub(crate) fn missing(reason: impl Into<String>) -> Known<T> {
+        Known { value: None, reason: Some(reason.into()) }
+    }
+}
+
+impl<T> From<Result<T, String>> for Known<T> {
+    fn from(result: Result<T, String>) -> Known<T> {
+        match result {
+            Ok(value) => Known { value: Some(value), reason: None },
+            Err(reason) => Known::missing(reason),
+        }
+    }
+}

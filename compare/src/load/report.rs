@@ -1,0 +1,220 @@
+//! What the load generator measured, as it goes to the runner and into the
+//! record.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use crate::known::Known;
+
+/// The longest time that a histogram holds; longer ones count as this long.
+const TIME_MAX_NS: u64 = 3_600_000_000_000;
+
+/// The precision of a histogram.
+const SIGNIFICANT_DIGITS: u8 = 3;
+
+/// One run of the load generator.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Report {
+    /// How long the measured window was.
+    pub(crate) window_ns: u64,
+    /// The generator's own CPU time in the window.
+    pub(crate) generator_cpu_ns: u64,
+    /// The CPU time of the server's process tree in the window.
+    pub(crate) server_cpu_ns: Known<u64>,
+    /// The resident memory of the server's process tree at its end.
+    pub(crate) server_rss_bytes: Known<u64>,
+    /// Each client group's figures.
+    pub(crate) groups: Vec<GroupReport>,
+}
+
+/// What one client group saw.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct GroupReport {
+    /// The group's name.
+    pub(crate) name: String,
+    /// What each request asked for.
+    pub(crate) n: u8,
+    /// How many clients were wanted.
+    pub(crate) connections: usize,
+    /// How many of them connected.
+    pub(crate) connected: usize,
+    /// Right replies in the window.
+    pub(crate) replies: u64,
+    /// Right replies before, in and after the window.
+    pub(crate) replies_in_all: u64,
+    /// The service times of the replies in the window.
+    pub(crate) service_ns: Times,
+    /// What went wrong, before, in and after the window.
+    pub(crate) faults: Faults,
+}
+
+/// What went wrong, by kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Faults {
+    /// Connections that the server refused.
+    pub(crate) refused: u64,
+    /// Connections that the server reset.
+    pub(crate) reset: u64,
+    /// Connections that the server closed although it owed a reply.
+    pub(crate) closed_early: u64,
+    /// Connections on which a reply, or the connection itself, did not come.
+    pub(crate) timed_out: u64,
+    /// Replies that are neither the right number nor an error.
+    pub(crate) wrong: u64,
+    /// The first of them.
+    pub(crate) first_wrong: Option<String>,
+    /// Error replies, by token.
+    pub(crate) errors: BTreeMap<String, u64>,
+    /// What this side could not do, by the system's message. Never the
+    /// server's fault.
+    pub(crate) own_limits: BTreeMap<String, u64>,
+}
+
+impl Report {
+    /// The named group's figures.
+    pub(crate) fn group(&self, name: &str) -> Option<&GroupReport> {
+        self.groups.iter().find(|group| group.name == name)
+    }
+
+    /// Right replies in the window, of all groups.
+    pub(crate) fn replies(&self) -> u64 {
+        self.groups.iter().map(|group| group.replies).sum()
+    }
+
+    /// The share of the window in which the generator held its core.
+    pub(crate) fn generator_share(&self) -> f64 {
+        self.generator_cpu_ns as f64 / self.window_ns as f64
+    }
+
+    /// What the server did wrong, if anything.
+    pub(crate) fn server_fault(&self) -> Option<String> {
+        let found = self.groups.iter().find_map(|group| {
+            Some(format!("{}: {}", group.name, group.faults.of_server()?))
+        });
+        found.or_else(|| {
+            let silent = self.groups.iter().all(|g| g.replies_in_all == 0);
+            silent.then(|| "no reply at all".to_owned())
+        })
+    }
+
+    /// What this side could not do, if anything.
+    pub(crate) fn own_limit(&self) -> Option<String> {
+        self.groups.iter().find_map(|group| {
+            let (limit, count) = group.faults.own_limits.iter().next()?;
+            Some(format!("{}: {limit} ({count} times)", group.name))
+        })
+    }
+}
+
+impl GroupReport {
+    /// Right replies a second.
+    pub(crate) fn rate(&self, window_ns: u64) -> f64 {
+        self.replies as f64 * 1e9 / window_ns as f64
+    }
+}
+
+impl Faults {
+    /// The server's faults as one clause, or `None` when it made none.
+    pub(crate) fn of_server(&self) -> Option<String> {
+        let wrong = match &self.first_wrong {
+            Some(first) => format!("wrong replies (the first: {first:?})"),
+            None => "wrong replies".to_owned(),
+        };
+        let kinds = [
+            (self.wrong, wrong.as_str()),
+            (self.refused, "connections refused"),
+            (self.reset, "connections reset"),
+            (self.closed_early, "connections closed before the reply"),
+            (self.timed_out, "connections without a reply in time (a hang)"),
+        ];
+        let counted = kinds
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, kind)| format!("{count} {kind}"));
+        let errors = self
+            .errors
+            .iter()
+            .map(|(token, count)| format!("{count} replies `error: {token}`"));
+        let all: Vec<String> = counted.chain(errors).collect();
+        (!all.is_empty()).then(|| all.join(", "))
+    }
+}
+
+/// A histogram of times, in a form that loses nothing: each bucket that is
+/// not empty, with its count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Times {
+    significant_digits: u8,
+    counts: Vec<(u64, u64)>,
+}
+
+impl Times {
+    /// An empty histogram. All that this crate makes have the same buckets,
+    /// so that any two can be added.
+    pub(crate) fn recorder() -> Histogram<u64> {
+        Histogram::new_with_bounds(1, TIME_MAX_NS, SIGNIFICANT_DIGITS)
+            .expect("the bounds and the precision are in range")
+    }
+
+    /// The time below which the share `quantile` of all lies; `None` when
+    /// there is none at all.
+    pub(crate) fn at_quantile_ns(&self, quantile: f64) -> Option<u64> {
+        let histogram = self.to_histogram();
+        let some = !histogram.is_empty();
+        some.then(|| histogram.value_at_quantile(quantile))
+    }
+
+    fn to_histogram(&self) -> Histogram<u64> {
+        let mut histogram = Times::recorder();
+        for &(value, count) in &self.counts {
+            histogram.saturating_record_n(value, count);
+        }
+        histogram
+    }
+}
+
+impl From<&Histogram<u64>> for Times {
+    fn from(histogram: &Histogram<u64>) -> Times {
+        let counts = histogram
+            .iter_recorded()
+            .map(|step| {
+                let value = step.value_iterated_to();
+                (value, step.count_since_last_iteration())
+            })
+            .collect();
+        Times { significant_digits: histogram.sigfig(), counts }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_histogram_comes_back_as_it_was() {
+        let mut histogram = Times::recorder();
+        for value in [1, 900, 12_345, 50_000_000, 50_000_001, TIME_MAX_NS] {
+            histogram.record_n(value, value % 7 + 1).unwrap();
+        }
+        let times = Times::from(&histogram);
+        assert_eq!(times.to_histogram(), histogram);
+    }
+
+    #[test]
+    fn an_empty_histogram_has_no_quantile() {
+        let times = Times::from(&Times::recorder());
+        assert_eq!(times.at_quantile_ns(0.5), None);
+    }
+
+    #[test]
+    fn the_faults_of_a_server_are_one_clause() {
+        let mut faults = Faults::default();
+        assert_eq!(faults.of_server(), None);
+        faults.reset = 2;
+        faults.errors.insert("server-full".into(), 3);
+        let text = faults.of_server().unwrap();
+        assert_eq!(text, "2 connections reset, 3 replies `error: server-full`");
+    }
+}

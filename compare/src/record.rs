@@ -1,0 +1,244 @@
+//! A run, as it is kept: everything raw, so that every figure can be worked
+//! out again.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use crate::calibrate::Calibrated;
+use crate::contestants::Contestant;
+use crate::cpus::Placement;
+use crate::load::report::Report;
+use crate::machine::Machine;
+use crate::scenarios::{Figure, Scenario};
+
+/// The version of this form.
+const SCHEMA_VERSION: u32 = 1;
+
+/// A run.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Record {
+    /// The version of this form.
+    pub(crate) schema_version: u32,
+    /// Whether the run came to its end.
+    pub(crate) complete: bool,
+    /// When it began, in UTC.
+    pub(crate) started: String,
+    /// What all its random choices follow from.
+    pub(crate) seed: u64,
+    /// How many rounds were wanted.
+    pub(crate) rounds: u64,
+    /// Where it took place.
+    pub(crate) machine: Machine,
+    /// How the CPU time of servers is measured.
+    pub(crate) cost_method: String,
+    /// Which n stands for which cost.
+    pub(crate) calibration: Vec<Calibrated>,
+    /// Who took part.
+    pub(crate) entrants: Vec<Entrant>,
+    /// What was asked.
+    pub(crate) scenarios: Vec<Scenario>,
+    /// What came of it, by scenario, then by entrant.
+    pub(crate) cells: BTreeMap<String, BTreeMap<String, CellRecord>>,
+}
+
+/// One who took part.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Entrant {
+    /// The contestant, its command as it was run.
+    pub(crate) contestant: Contestant,
+    /// The contestant that this one is for a second time, under another name:
+    /// what differs between the two is noise.
+    pub(crate) again: Option<String>,
+}
+
+/// One entrant under one scenario.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(crate) struct CellRecord {
+    /// Why it has no figures.
+    pub(crate) void: Option<Void>,
+    /// Its rounds.
+    pub(crate) rounds: Vec<Round>,
+}
+
+/// Why a cell has no figures.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Void {
+    /// The round in which it came out.
+    pub(crate) round: u64,
+    /// Why.
+    pub(crate) reason: String,
+    /// Whether the contestant is to blame, or else the instrument.
+    pub(crate) contestant_failed: bool,
+    /// The contestant's last log lines.
+    pub(crate) log: Vec<String>,
+}
+
+/// One measurement.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Round {
+    /// The round's number.
+    pub(crate) round: u64,
+    /// Its place in the order of the round's measurements.
+    pub(crate) place: usize,
+    /// Who ran where.
+    pub(crate) placement: Placement,
+    /// What the load generator measured.
+    pub(crate) report: Report,
+}
+
+impl Record {
+    /// A run that begins.
+    pub(crate) fn new(seed: u64, rounds: u64, machine: Machine) -> Record {
+        let now = std::time::SystemTime::now();
+        Record {
+            schema_version: SCHEMA_VERSION,
+            complete: false,
+            started: humantime::format_rfc3339_seconds(now).to_string(),
+            seed,
+            rounds,
+            machine,
+            cost_method: "clock_getcpuclockid(3) of each process of the \
+                          server's tree, at both ends of the window"
+                .to_owned(),
+            calibration: Vec::new(),
+            entrants: Vec::new(),
+            scenarios: Vec::new(),
+            cells: BTreeMap::new(),
+        }
+    }
+
+    /// A cell, for writing.
+    pub(crate) fn cell_mut(
+        &mut self,
+        scenario: &str,
+        entrant: &str,
+    ) -> &mut CellRecord {
+        let row = self.cells.entry(scenario.to_owned()).or_default();
+        row.entry(entrant.to_owned()).or_default()
+    }
+
+    /// A cell, if it was measured at all.
+    pub(crate) fn cell(
+        &self,
+        scenario: &str,
+        entrant: &str,
+    ) -> Option<&CellRecord> {
+        self.cells.get(scenario)?.get(entrant)
+    }
+
+    /// A figure of each round, by the round's number. Empty when the cell is
+    /// void, or when the figure can't be had.
+    pub(crate) fn figure(
+        &self,
+        scenario: &Scenario,
+        entrant: &str,
+        figure: Figure,
+    ) -> BTreeMap<u64, f64> {
+        if figure == Figure::Left {
+            let Some(against) = self.against(scenario) else {
+                return BTreeMap::new();
+            };
+            let rate = self.figure(scenario, entrant, Figure::Rate);
+            return ratios(&rate, &self.figure(against, entrant, Figure::Rate));
+        }
+        let cell = self.cell(&scenario.name, entrant);
+        let valid = cell.filter(|cell| cell.void.is_none());
+        valid
+            .into_iter()
+            .flat_map(|cell| &cell.rounds)
+            .filter_map(|round| {
+                let value = of_report(&round.report, &scenario.of, figure)?;
+                Some((round.round, value))
+            })
+            .collect()
+    }
+
+    /// The entrants that are in it to be compared.
+    pub(crate) fn contestants(&self) -> impl Iterator<Item = &Contestant> {
+        let entrants = self.entrants.iter();
+        entrants.filter(|e| e.again.is_none()).map(|e| &e.contestant)
+    }
+
+    /// The void cells, with their scenario and entrant.
+    pub(crate) fn voids(&self) -> impl Iterator<Item = (&str, &str, &Void)> {
+        self.cells.iter().flat_map(|(scenario, row)| {
+            row.iter().filter_map(move |(entrant, cell)| {
+                Some((scenario.as_str(), entrant.as_str(), cell.void.as_ref()?))
+            })
+        })
+    }
+
+    /// Writes it to a new file that then takes the old one's place: whatever
+    /// happens, there is a whole record.
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be written.
+    pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".part");
+        let part = path.with_file_name(name);
+        let context = || format!("--json: cannot write {}", path.display());
+        let text = serde_json::to_string(self)?;
+        let mut file = fs::File::create(&part).with_context(context)?;
+        file.write_all(text.as_bytes()).with_context(context)?;
+        file.sync_all().with_context(context)?;
+        fs::rename(&part, path).with_context(context)
+    }
+
+    /// The scenario that another one's rate is a share of.
+    fn against(&self, scenario: &Scenario) -> Option<&Scenario> {
+        let name = scenario.against.as_ref()?;
+        self.scenarios.iter().find(|other| other.name == *name)
+    }
+}
+
+/// The ratio of each round that both have.
+pub(crate) fn ratios(
+    over: &BTreeMap<u64, f64>,
+    under: &BTreeMap<u64, f64>,
+) -> BTreeMap<u64, f64> {
+    over.iter()
+        .filter_map(|(round, value)| {
+            let under = under.get(round).filter(|under| **under > 0.0)?;
+            Some((*round, value / under))
+        })
+        .collect()
+}
+
+fn of_report(report: &Report, group: &str, figure: Figure) -> Option<f64> {
+    let clients = report.group(group)?;
+    let quantile = |quantile| {
+        clients.service_ns.at_quantile_ns(quantile).map(|time| time as f64)
+    };
+    match figure {
+        Figure::Time | Figure::P50 => quantile(0.5),
+        Figure::P99 => quantile(0.99),
+        Figure::Rate => Some(clients.rate(report.window_ns)),
+        Figure::Rss => report.server_rss_bytes.value.map(|rss| rss as f64),
+        Figure::Cost => {
+            let cpu_ns = report.server_cpu_ns.value? as f64;
+            let replies = report.replies();
+            (replies > 0).then(|| cpu_ns / replies as f64)
+        }
+        Figure::Left => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ratio_is_taken_only_of_rounds_that_both_have() {
+        let over = BTreeMap::from([(1, 5.0), (2, 6.0), (3, 7.0), (4, 8.0)]);
+        let under = BTreeMap::from([(1, 10.0), (3, 7.0), (4, 0.0)]);
+        let expected = BTreeMap::from([(1, 0.5), (3, 1.0)]);
+        assert_eq!(ratios(&over, &under), expected);
+    }
+}

@@ -1,0 +1,334 @@
+//! `compare run`: every contestant under every scenario, round by round.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use regex_lite::Regex;
+
+use crate::answers;
+use crate::build;
+use crate::calibrate::{Calibrated, calibrate};
+use crate::cell::{Cell, Failure};
+use crate::contestants::{self, Contestant};
+use crate::cpus::{CpuList, Processors};
+use crate::exit::Outcome;
+use crate::interrupt::Interrupt;
+use crate::limits;
+use crate::load::plan::Group;
+use crate::machine::Machine;
+use crate::progress::Progress;
+use crate::record::{Entrant, Record, Round, Void};
+use crate::scenarios::{self, Scenario};
+use crate::selection::{select_scenarios, selects};
+use crate::table;
+use crate::workspace;
+
+/// Rounds, if nobody says otherwise: the fewest that give an interval.
+const ROUNDS: u64 = 5;
+
+/// Rounds with `--quick`.
+const ROUNDS_QUICK: u64 = 3;
+
+/// Added to the name of the contestant that takes part a second time.
+const AGAIN: &str = " again";
+
+/// What `compare run` is told.
+#[derive(Args, Debug)]
+pub(crate) struct Run {
+    /// Only contestants whose name matches; repeatable
+    #[arg(short = 'e', long = "contestant", value_name = "REGEX")]
+    contestant: Vec<Regex>,
+    /// Only scenarios whose name matches, and what they build on; repeatable
+    #[arg(short = 's', long = "scenario", value_name = "REGEX")]
+    scenario: Vec<Regex>,
+    /// The file of contestants [default: bench/contestants.toml]
+    #[arg(long, value_name = "FILE")]
+    contestants: Option<PathBuf>,
+    /// How often everything is measured [default: 5]
+    #[arg(long, value_name = "N",
+          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    rounds: Option<u64>,
+    /// How long each measurement takes [default: the scenario's]
+    #[arg(long, value_name = "TIME", value_parser = positive_duration)]
+    duration: Option<Duration>,
+    /// Three rounds instead of five
+    #[arg(long, conflicts_with = "rounds")]
+    quick: bool,
+    /// Repeats the random choices of a run
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Writes everything raw, after each round
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// The servers' processors, as 0,2-3
+    #[arg(long, value_name = "LIST")]
+    server_cpus: Option<CpuList>,
+    /// The load generator's processors
+    #[arg(long, value_name = "LIST")]
+    load_cpus: Option<CpuList>,
+    /// No progress on stderr
+    #[arg(long)]
+    quiet: bool,
+}
+
+impl Run {
+    /// Measures and prints what came of it.
+    pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+        let root = workspace::root()?;
+        let interrupt = Interrupt::listen()?;
+        let processors = Processors::allowed(
+            self.server_cpus.clone(),
+            self.load_cpus.clone(),
+        )?;
+        let mut contestants = self.contestants(&root)?;
+        let scenarios = self.scenarios(&root)?;
+        if contestants.is_empty() || scenarios.is_empty() {
+            let which = if contestants.is_empty() {
+                "-e selects no contestant"
+            } else {
+                "-s selects no scenario"
+            };
+            eprintln!("{which}; `compare list` lists them");
+            return Ok(Outcome::NothingSelected);
+        }
+        limits::raise_open_files()?;
+        let progress = Progress::new(self.quiet);
+        if !build::build(&mut contestants, &root, &progress, &interrupt)? {
+            return Ok(Outcome::Interrupted);
+        }
+        let mut record =
+            self.record(&root, &processors, contestants, scenarios);
+        self.save(&record)?;
+        let mut measuring = Measuring {
+            run: &self,
+            processors: &processors,
+            interrupt: &interrupt,
+            progress: &progress,
+            failed_to_start: HashSet::new(),
+        };
+        record.complete = measuring.rounds(&mut record)?;
+        self.save(&record)?;
+        progress.clear();
+        print(&record);
+        Ok(outcome(&record))
+    }
+
+    fn contestants(&self, root: &Path) -> anyhow::Result<Vec<Contestant>> {
+        let shipped = || root.join("bench/contestants.toml");
+        let path = self.contestants.clone().unwrap_or_else(shipped);
+        let mut contestants = contestants::read(&path)?;
+        contestants.retain(|c| selects(&self.contestant, &c.name));
+        Ok(contestants)
+    }
+
+    fn scenarios(&self, root: &Path) -> anyhow::Result<Vec<Scenario>> {
+        let scenarios = scenarios::read(&root.join("bench/scenarios"))?;
+        let mut scenarios = select_scenarios(scenarios, &self.scenario);
+        if let Some(window) = self.duration {
+            scenarios.iter_mut().for_each(|s| s.window = window);
+        }
+        Ok(scenarios)
+    }
+
+    fn record(
+        &self,
+        root: &Path,
+        processors: &Processors,
+        contestants: Vec<Contestant>,
+        scenarios: Vec<Scenario>,
+    ) -> Record {
+        let seed = self.seed.unwrap_or_else(|| {
+            // Short enough to be typed again.
+            fastrand::u64(..1_000_000)
+        });
+        let rounds = if self.quick { ROUNDS_QUICK } else { ROUNDS };
+        let rounds = self.rounds.unwrap_or(rounds);
+        let machine = Machine::here(root, processors.numbers());
+        let mut record = Record::new(seed, rounds, machine);
+        record.calibration = calibrations(&scenarios);
+        record.entrants = entrants(contestants);
+        record.scenarios = scenarios;
+        record
+    }
+
+    fn save(&self, record: &Record) -> anyhow::Result<()> {
+        match &self.json {
+            Some(path) => record.write(path),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What stays the same from round to round.
+struct Measuring<'a> {
+    run: &'a Run,
+    processors: &'a Processors,
+    interrupt: &'a Interrupt,
+    progress: &'a Progress,
+    /// Entrants that are not tried again.
+    failed_to_start: HashSet<String>,
+}
+
+impl Measuring<'_> {
+    /// Measures all rounds; `false` when interrupted.
+    fn rounds(&mut self, record: &mut Record) -> anyhow::Result<bool> {
+        let cells = record.entrants.len() * record.scenarios.len();
+        self.progress.measure(cells * record.rounds as usize);
+        let mut random = fastrand::Rng::with_seed(record.seed);
+        for round in 1..=record.rounds {
+            let mut order = record.entrants.clone();
+            random.shuffle(&mut order);
+            if !self.round(round, &order, record) {
+                return Ok(false);
+            }
+            self.run.save(record)?;
+        }
+        Ok(true)
+    }
+
+    /// Measures each entrant under each scenario; `false` when interrupted.
+    ///
+    /// Scenario by scenario: those who are compared are measured one after
+    /// the other, so that what changes slowly changes for all.
+    fn round(
+        &mut self,
+        round: u64,
+        order: &[Entrant],
+        record: &mut Record,
+    ) -> bool {
+        let mut place = 0;
+        for scenario in record.scenarios.clone() {
+            for Entrant { contestant, .. } in order {
+                place += 1;
+                let name = contestant.name.as_str();
+                self.progress.say(&format!("{} of {name}", scenario.name));
+                if !self.cell(round, place, contestant, &scenario, record) {
+                    return false;
+                }
+                self.progress.done();
+            }
+        }
+        true
+    }
+
+    fn cell(
+        &mut self,
+        round: u64,
+        place: usize,
+        contestant: &Contestant,
+        scenario: &Scenario,
+        record: &mut Record,
+    ) -> bool {
+        let name = contestant.name.as_str();
+        let is_void = record.cell_mut(&scenario.name, name).void.is_some();
+        if is_void || self.failed_to_start.contains(name) {
+            return true;
+        }
+        let placement = self.processors.place(scenario.cpus);
+        let cell = Cell {
+            contestant,
+            groups: groups(scenario, &record.calibration),
+            warm_up: scenario.warm_up,
+            window: scenario.window,
+            placement: placement.clone(),
+        };
+        let measured = cell.measure(self.interrupt);
+        let kept = record.cell_mut(&scenario.name, name);
+        let (reason, contestant_failed, log) = match measured {
+            Ok(report) => {
+                kept.rounds.push(Round { round, place, placement, report });
+                return true;
+            }
+            Err(Failure::Interrupted) => return false,
+            Err(Failure::Start(reason)) => {
+                self.failed_to_start.insert(name.to_owned());
+                (format!("it did not start: {reason}"), true, Vec::new())
+            }
+            Err(Failure::Contestant { reason, log }) => (reason, true, log),
+            Err(Failure::Instrument(reason)) => (reason, false, Vec::new()),
+        };
+        self.progress.note(&format!(
+            "{name} in {}, round {round}: {reason}",
+            scenario.name
+        ));
+        kept.void = Some(Void { round, reason, contestant_failed, log });
+        true
+    }
+}
+
+fn print(record: &Record) {
+    println!("{}\n", table::draw(record));
+    for answer in answers::answers(record) {
+        println!("{answer}");
+    }
+    println!();
+    for note in answers::notes(record) {
+        println!("{note}");
+    }
+}
+
+fn outcome(record: &Record) -> Outcome {
+    if !record.complete {
+        return Outcome::Interrupted;
+    }
+    let mut voids = record.voids().map(|(_, _, void)| void).peekable();
+    if voids.peek().is_none() {
+        Outcome::Done
+    } else if voids.any(|void| void.contestant_failed) {
+        Outcome::ContestantFailed
+    } else {
+        Outcome::InstrumentFailed
+    }
+}
+
+/// The contestants, and one of them a second time.
+fn entrants(contestants: Vec<Contestant>) -> Vec<Entrant> {
+    let usual = contestants.iter().find(|c| !c.one_client_at_a_time);
+    let twin = usual.or(contestants.first()).map(|contestant| {
+        let again = Some(contestant.name.clone());
+        let mut contestant = contestant.clone();
+        contestant.name += AGAIN;
+        Entrant { contestant, again }
+    });
+    contestants
+        .into_iter()
+        .map(|contestant| Entrant { contestant, again: None })
+        .chain(twin)
+        .collect()
+}
+
+fn calibrations(scenarios: &[Scenario]) -> Vec<Calibrated> {
+    let groups = scenarios.iter().flat_map(|scenario| &scenario.groups);
+    let mut costs: Vec<Duration> =
+        groups.filter_map(|group| group.cost).collect();
+    costs.sort_unstable();
+    costs.dedup();
+    costs.into_iter().map(calibrate).collect()
+}
+
+/// The scenario's client groups, every cost as an n.
+fn groups(scenario: &Scenario, calibration: &[Calibrated]) -> Vec<Group> {
+    let n_of = |cost: Duration| {
+        let cost_ns = cost.as_nanos() as u64;
+        calibration.iter().find(|c| c.cost_ns == cost_ns).map(|c| c.n)
+    };
+    let groups = scenario.groups.iter().map(|group| Group {
+        name: group.name.clone(),
+        n: group
+            .n
+            .or_else(|| n_of(group.cost?))
+            .expect("a group has an n, or a cost that was calibrated"),
+        connections: group.connections,
+    });
+    groups.collect()
+}
+
+fn positive_duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration.is_zero() => Err("must not be 0".into()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,83 @@
+//! The table: a row a contestant, a column a figure, each with its interval.
+
+use comfy_table::presets::ASCII_MARKDOWN;
+use comfy_table::{Attribute, Cell, CellAlignment, Table};
+
+use crate::contestants::{Contestant, Label};
+use crate::findings::Findings;
+use crate::record::Record;
+use crate::scenarios::{Figure, Scenario};
+use crate::units;
+
+/// Draws the figures of a run. Colours only for a terminal that wants them.
+pub(crate) fn draw(record: &Record) -> Table {
+    let findings = Findings::of(record);
+    let columns: Vec<(&Scenario, Figure)> = record
+        .scenarios
+        .iter()
+        .flat_map(|scenario| {
+            scenario.figures.iter().map(move |figure| (scenario, *figure))
+        })
+        .collect();
+    let mut table = Table::new();
+    table.load_style(ASCII_MARKDOWN);
+    let headings = columns.iter().map(|(scenario, figure)| {
+        Cell::new(format!("{}\n{}", scenario.name, heading(*figure)))
+            .add_attribute(Attribute::Bold)
+            .set_alignment(CellAlignment::Right)
+    });
+    table.set_header([Cell::new("contestant")].into_iter().chain(headings));
+    for contestant in record.contestants() {
+        let figures = columns.iter().map(|(scenario, figure)| {
+            let text =
+                figure_text(&findings, record, scenario, contestant, *figure);
+            Cell::new(text).set_alignment(CellAlignment::Right)
+        });
+        table.add_row([name_cell(contestant)].into_iter().chain(figures));
+    }
+    table
+}
+
+fn heading(figure: Figure) -> &'static str {
+    match figure {
+        Figure::Time => "time",
+        Figure::Rate => "rate",
+        Figure::P50 => "p50",
+        Figure::P99 => "p99",
+        Figure::Cost => "cost",
+        Figure::Rss => "rss",
+        Figure::Left => "left",
+    }
+}
+
+fn name_cell(contestant: &Contestant) -> Cell {
+    match contestant.label {
+        Label::Idiomatic => Cell::new(&contestant.name),
+        label => Cell::new(format!("{}\n({})", contestant.name, label.name())),
+    }
+}
+
+/// The median above its interval, or why there is none.
+fn figure_text(
+    findings: &Findings<'_>,
+    record: &Record,
+    scenario: &Scenario,
+    contestant: &Contestant,
+    figure: Figure,
+) -> String {
+    let name = contestant.name.as_str();
+    let cell = record.cell(&scenario.name, name);
+    if cell.is_some_and(|cell| cell.void.is_some()) {
+        return "void".to_owned();
+    }
+    let Some(estimate) = findings.estimate(scenario, name, figure) else {
+        return "-".to_owned();
+    };
+    let median = units::median(figure, &estimate);
+    let interval = units::interval(figure, &estimate);
+    let bound = match findings.busy_generator(scenario, name) {
+        Some(_) if figure == Figure::Rate => "≥ ",
+        _ => "",
+    };
+    format!("{bound}{median}\n{interval}")
+}
