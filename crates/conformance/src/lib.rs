@@ -1,1 +1,47 @@
-//! Stub.
+//! The black-box suite: does a command serve the protocol as it should?
+//!
+//! The suite gets a command line, starts it, waits until it serves, and
+//! speaks raw bytes to it. It links no server and knows nothing of Rust, so it
+//! judges a server in any language by the same cases.
+//!
+//! ```no_run
+//! use conformance::{Subject, assert_conforms};
+//!
+//! let command = ["target/debug/server-mio", "--listen", "{addr}"];
+//! assert_conforms(Subject::new(command).computes_inline());
+//! ```
+//!
+//! To play single cases of a server's integration test, put a part of their
+//! names or of their family's into `CONFORMANCE_ONLY`; to repeat a run's
+//! random choices, put its seed into `CONFORMANCE_SEED`.
+
+mod answer;
+mod case;
+mod cases;
+mod client;
+mod random;
+mod report;
+mod stage;
+mod subject;
+mod suite;
+mod vitals;
+
+pub use case::{Case, Family};
+pub use cases::cases;
+pub use launch::Ready;
+pub use report::{Finding, Outcome, Report, Tally};
+pub use subject::{Framing, Subject};
+pub use suite::{Selection, run};
+
+/// Plays every case and prints a line for each.
+///
+/// # Panics
+///
+/// When a case fails, with every failure in the message.
+pub fn assert_conforms(subject: Subject) {
+    let selection = Selection::from_environment();
+    println!("seed {}", selection.seed());
+    let report = run(&subject, &selection, |finding| println!("{finding}"));
+    println!("{report}");
+    assert!(report.conforms(), "{}", report.failures());
+}

@@ -1,0 +1,46 @@
+//! Judges a server from the command line, while there is nothing but this
+//! crate:
+//!
+//! ```text
+//! cargo run -p conformance --example verify -- inline,large \
+//!     target/debug/server-mio --listen '{addr}'
+//! ```
+//!
+//! The first word names what the model is, with commas between: `plain`,
+//! `one-client`, `inline`, `pool`, `stall`, `threads`, `large`.
+
+use std::process::ExitCode;
+
+use conformance::{Selection, Subject, run};
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let Some(model) = words.next() else {
+        eprintln!("usage: verify MODEL COMMAND [ARGUMENT]...");
+        return ExitCode::from(2);
+    };
+    let mut subject = Subject::new(words);
+    for word in model.split(',') {
+        subject = match word {
+            "plain" => subject,
+            "one-client" => subject.one_client_at_a_time(),
+            "inline" => subject.computes_inline(),
+            "pool" => subject.computes_on_a_pool(),
+            "stall" => subject.waits_for_its_pool(),
+            "threads" => subject.thread_per_client(),
+            "large" => subject.large_crowds(),
+            _ => {
+                eprintln!("no such model: {word}");
+                return ExitCode::from(2);
+            }
+        };
+    }
+    let selection = Selection::from_environment();
+    let report = run(&subject, &selection, |finding| println!("{finding}"));
+    println!("{report}");
+    if report.conforms() {
+        return ExitCode::SUCCESS;
+    }
+    println!("\n{}", report.failures());
+    ExitCode::FAILURE
+}

@@ -1,0 +1,195 @@
+//! A case: a name that is a sentence, what it needs, and how it is played.
+
+use std::fmt;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::stage::Stage;
+
+/// One thing that a server must do.
+///
+/// A case is data, so that the table of all of them can be listed, filtered
+/// and laid against the table of what a model can't do.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// What must be true, as a sentence.
+    pub name: &'static str,
+    /// What it is about.
+    pub family: Family,
+    pub(crate) needs: &'static [Need],
+    /// What a server shows by passing. One that can't do it by design must
+    /// fail, and by [`Fault::Unable`].
+    pub(crate) shows: Option<Ability>,
+    /// Whether it measures time or CPU, or takes so much of the machine that
+    /// others would.
+    pub(crate) alone: bool,
+    pub(crate) play: fn(&Stage<'_>) -> Verdict,
+}
+
+impl Case {
+    pub(crate) const fn new(
+        family: Family,
+        name: &'static str,
+        play: fn(&Stage<'_>) -> Verdict,
+    ) -> Case {
+        Case { name, family, needs: &[], shows: None, alone: false, play }
+    }
+
+    pub(crate) const fn needs(mut self, needs: &'static [Need]) -> Case {
+        self.needs = needs;
+        self
+    }
+
+    pub(crate) const fn shows(mut self, ability: Ability) -> Case {
+        self.shows = Some(ability);
+        self
+    }
+
+    pub(crate) const fn alone(mut self) -> Case {
+        self.alone = true;
+        self
+    }
+}
+
+/// What cases are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// Numbers and their replies.
+    Answers,
+    /// Lines that are no request, and the errors that they get.
+    BadLines,
+    /// The segments and the batches that requests come in.
+    Shapes,
+    /// The ways that a conversation ends.
+    Ends,
+    /// Clients that take long, and the idle clock.
+    SlowAndIdle,
+    /// Many clients, and the limits that they meet.
+    Crowds,
+    /// Signals, exit codes, and starting.
+    Stopping,
+    /// The talk's clients, which send no newline.
+    Talk,
+}
+
+impl Family {
+    /// Every family, in the order of a report.
+    pub const ALL: &'static [Family] = &[
+        Family::Answers,
+        Family::BadLines,
+        Family::Shapes,
+        Family::Ends,
+        Family::SlowAndIdle,
+        Family::Crowds,
+        Family::Stopping,
+        Family::Talk,
+    ];
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Family::Answers => "answers",
+            Family::BadLines => "bad lines",
+            Family::Shapes => "shapes",
+            Family::Ends => "ends",
+            Family::SlowAndIdle => "slow and idle",
+            Family::Crowds => "crowds",
+            Family::Stopping => "stopping",
+            Family::Talk => "talk framing",
+        })
+    }
+}
+
+/// What a case needs of the server to mean anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    Flag(&'static str),
+    SeveralClients,
+    LargeCrowds,
+    Pool,
+    ThreadPerClient,
+}
+
+/// What a model may be unable to do by design.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ability {
+    /// Serve a second client while one is idle.
+    ServeBesideIdle,
+    /// Answer `1` while another client's long job runs.
+    AnswerBesideLongJob,
+}
+
+/// How a case went.
+pub(crate) type Verdict<T = ()> = Result<T, Fault>;
+
+/// Why a case didn't pass.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The server did something else.
+    Failed(String),
+    /// The server lacks the ability that the case is about.
+    Unable(String),
+    /// It turned out that the case means nothing here.
+    Moot(String),
+}
+
+impl Fault {
+    pub(crate) fn new(text: impl Into<String>) -> Fault {
+        Fault::Failed(text.into())
+    }
+
+    /// The same, said to be about the ability.
+    pub(crate) fn unable(self) -> Fault {
+        match self {
+            Fault::Failed(text) => Fault::Unable(text),
+            other => other,
+        }
+    }
+
+    /// The same, with what it was about in front.
+    pub(crate) fn about(self, what: impl fmt::Display) -> Fault {
+        match self {
+            Fault::Failed(text) => Fault::Failed(format!("{what}: {text}")),
+            other => other,
+        }
+    }
+}
+
+impl From<launch::Error> for Fault {
+    fn from(error: launch::Error) -> Fault {
+        Fault::new(format!("the server {error}"))
+    }
+}
+
+impl From<std::io::Error> for Fault {
+    fn from(error: std::io::Error) -> Fault {
+        Fault::new(format!("the suite's own side failed: {error}"))
+    }
+}
+
+/// Passes when `condition` holds.
+pub(crate) fn check(
+    condition: bool,
+    otherwise: impl FnOnce() -> String,
+) -> Verdict {
+    if condition { Ok(()) } else { Err(Fault::Failed(otherwise())) }
+}
+
+/// Waits for what can only be looked at (proc(5), a port) and tells of no
+/// event. Whether it came true in time.
+pub(crate) fn until(
+    timeout: Duration,
+    mut condition: impl FnMut() -> bool,
+) -> bool {
+    let deadline = Instant::now() + timeout;
+    loop {
+        if condition() {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,248 @@
+//! The segments and the batches that requests come in.
+
+use std::time::{Duration, Instant};
+
+use crate::answer::{Answer, LINE_TOO_LONG, NOT_A_NUMBER, TOO_LARGE};
+use crate::case::{Ability, Case, Family, Need, Verdict, check};
+use crate::client::{Client, Next, PATIENCE};
+use crate::stage::{ANY_N, Stage};
+
+const fn case(name: &'static str, play: fn(&Stage<'_>) -> Verdict) -> Case {
+    Case::new(Family::Shapes, name, play)
+}
+
+pub(super) const CASES: &[Case] = &[
+    case("a request may come in segments of one byte", one_byte_segments),
+    case("three requests may be split at every byte", split_at_every_byte),
+    case("1,000 requests in one write get replies in order", one_write),
+    case("100,000 requests in flight get replies in order", deep_pipeline),
+    case("good and bad lines mixed get one reply each", mixed),
+    case("short requests behind a long job wait for it", long_job_first),
+    case("a short request before a long job does not", long_job_last),
+    case("who reads late gets every reply, in order", late_reader),
+    case("nobody gets another client's replies", strangers)
+        .needs(&[Need::SeveralClients]),
+    case("a second client is served while one is idle", beside_idle)
+        .shows(Ability::ServeBesideIdle),
+    case("`1` is answered while another's long job runs", beside_long_job)
+        .shows(Ability::AnswerBesideLongJob),
+    case("a client waits for the one before it at most", one_after_another),
+];
+
+fn one_byte_segments(stage: &Stage<'_>) -> Verdict {
+    let server = stage.server(&[])?;
+    let mut client = server.client()?;
+    for _ in 0..20 {
+        for byte in b" 020 \r\n" {
+            client.send(&[*byte])?;
+        }
+        client.expect(Answer::Fib(20))?;
+    }
+    Ok(())
+}
+
+fn split_at_every_byte(stage: &Stage<'_>) -> Verdict {
+    let requests = b"7\n1x\r\n 20 \r\n";
+    let answers = [Answer::Fib(7), NOT_A_NUMBER, Answer::Fib(20)];
+    let server = stage.server(&[])?;
+    let mut client = server.client()?;
+    for at in 0..=requests.len() {
+        let (first, second) = requests.split_at(at);
+        let complete = first.iter().filter(|&&byte| byte == b'\n').count();
+        let (before, after) = answers.split_at(complete);
+        // The reply to `3` shows that the first part has been read: it came
+        // in the same segment.
+        let lead = [&b"3\n"[..], first].concat();
+        let play = |client: &mut Client| {
+            client.exchange(&lead, Answer::Fib(3))?;
+            client.expect_all(before.iter().copied())?;
+            client.send(second)?;
+            client.expect_all(after.iter().copied())
+        };
+        play(&mut client)
+            .map_err(|fault| fault.about(format!("split at byte {at}")))?;
+    }
+    Ok(())
+}
+
+fn one_write(stage: &Stage<'_>) -> Verdict {
+    let numbers = (0..1_000).map(|i| i % 16);
+    let requests: String = numbers.clone().map(|n| format!("{n}\n")).collect();
+    let server = stage.server(&[])?;
+    let mut client = server.client()?;
+    client.send(requests.as_bytes())?;
+    client.expect_all(numbers.map(Answer::Fib))
+}
+
+fn deep_pipeline(stage: &Stage<'_>) -> Verdict {
+    let numbers = (0..100_000).map(|i| i % 7);
+    let requests: String = numbers.clone().map(|n| format!("{n}\n")).collect();
+    let server = stage.server(&[])?;
+    let mut client = server.client()?;
+    client.pump(requests.as_bytes(), numbers.map(Answer::Fib))?;
+    client.half_close()?;
+    client.expect_end()
+}
+
+fn mixed(stage: &Stage<'_>) -> Verdict {
+    let long = [b'7'; 200];
+    let table: [(&[u8], Answer); 8] = [
+        (b"1", Answer::Fib(1)),
+        (b"", NOT_A_NUMBER),
+        (b"20\r", Answer::Fib(20)),
+        (&long, LINE_TOO_LONG),
+        (b"0", Answer::Fib(0)),
+        (b"99999", TOO_LARGE),
+        (b"\xff", NOT_A_NUMBER),
+        (b" 2 ", Answer::Fib(2)),
+    ];
+    let lines = table.map(|(line, _)| [line, b"\n"].concat()).concat();
+    let answers = table.map(|(_, answer)| answer);
+    let server = stage.server(&[])?;
+    let mut client = server.client()?;
+    for _ in 0..50 {
+        client.send(&lines)?;
+    }
+    for _ in 0..50 {
+        client.expect_all(answers)?;
+    }
+    // One reply each, and none on top.
+    client.ask(10)
+}
+
+fn long_job_first(stage: &Stage<'_>) -> Verdict {
+    let long = stage.job(Duration::from_millis(200))?;
+    let server = stage.server(&ANY_N)?;
+    let mut client = server.client()?;
+    client.send(format!("{long}\n1\n10\n").as_bytes())?;
+    client.send(b"20\nx\n")?;
+    client.expect_all([long, 1, 10, 20].map(Answer::Fib))?;
+    client.expect(NOT_A_NUMBER)
+}
+
+fn long_job_last(stage: &Stage<'_>) -> Verdict {
+    let long = stage.job(Duration::from_millis(500))?;
+    let server = stage.server(&ANY_N)?;
+    let mut client = server.client()?;
+    client.send(format!("1\n{long}\n").as_bytes())?;
+    client.expect(Answer::Fib(1))?;
+    let short_came = Instant::now();
+    client.expect(Answer::Fib(long))?;
+    // Had it been held back, both would have come together.
+    let apart = short_came.elapsed();
+    check(apart >= Duration::from_millis(100), || {
+        format!(
+            "expected the short reply before the long job, got both {apart:?} apart"
+        )
+    })
+}
+
+fn late_reader(stage: &Stage<'_>) -> Verdict {
+    // Error lines are long: what fills every buffer on the way makes the
+    // server stop reading, and later it has to go on.
+    let server = stage.server(&[])?;
+    let mut client = Client::connect_with_window(server.address(), 4096)?;
+    let batch = b"x\n3\n".repeat(4096);
+    let sent = client.send_until_stuck(&batch)?;
+    // What was cut in the middle is completed.
+    let rest = &batch[sent % batch.len()..];
+    let lines = (sent + rest.len()) / 2;
+    let answers = (0..lines).map(|i| match i % 2 {
+        0 => NOT_A_NUMBER,
+        _ => Answer::Fib(3),
+    });
+    client.pump(rest, answers)?;
+    client.ask(10)
+}
+
+fn strangers(stage: &Stage<'_>) -> Verdict {
+    const ROUNDS: usize = 50;
+    let server = stage.server(&[])?;
+    let mut clients = server.clients(20)?;
+    for _ in 0..ROUNDS {
+        for (n, client) in (1..).zip(&mut clients) {
+            client.send(format!("{n}\n{n}\n").as_bytes())?;
+        }
+        for (n, client) in (1..).zip(&mut clients) {
+            client.expect_all([Answer::Fib(n), Answer::Fib(n)])?;
+        }
+    }
+    Ok(())
+}
+
+fn beside_idle(stage: &Stage<'_>) -> Verdict {
+    let server = stage.server(&[])?;
+    let mut idle = server.client()?;
+    // Its reply shows that it has been accepted, and is idle from now on.
+    idle.ask(10)?;
+    let mut second = server.client()?;
+    second.send(b"1\n")?;
+    match second.next_within(stage.patience(Ability::ServeBesideIdle)) {
+        Next::Line(line) if Answer::Fib(1).is(&line) => idle.ask(10),
+        Next::Nothing => {
+            let what = "nothing, while another was idle";
+            let expected = Answer::Fib(1).to_string();
+            Err(second.failure(&expected, what).unable())
+        }
+        other => {
+            let what = second.describe(&other);
+            Err(second.failure(&Answer::Fib(1).to_string(), &what))
+        }
+    }
+}
+
+fn beside_long_job(stage: &Stage<'_>) -> Verdict {
+    let long = stage.job(Duration::from_millis(500))?;
+    let server = stage.server(&ANY_N)?;
+    let mut busy = Vec::new();
+    for _ in 0..stage.subject.long_jobs_that_block() {
+        let mut client = server.client()?;
+        client.send(format!("1\n{long}\n").as_bytes())?;
+        // The reply to its `1` shows that its long job is about to run. When
+        // an earlier one is answered first, that kept it waiting.
+        busy.push(client);
+        answered_first(&mut busy, 1)?;
+    }
+    let mut short = server.client()?;
+    short.send(b"1\n")?;
+    busy.push(short);
+    answered_first(&mut busy, 1)?;
+    // Each long job is answered in the end.
+    busy.pop();
+    busy.iter_mut().try_for_each(|client| client.expect(Answer::Fib(long)))
+}
+
+/// Expects the last of these clients to get F(n) before any other gets news.
+fn answered_first(clients: &mut [Client], n: u64) -> Verdict {
+    let (last, others) = clients.split_last_mut().expect("there is one");
+    let deadline = Instant::now() + PATIENCE;
+    while !last.has_news_within(Duration::from_millis(2)) {
+        let overtaken = others.iter().any(Client::has_news);
+        if overtaken || Instant::now() >= deadline {
+            let what = "nothing before another's long job was done";
+            let expected = Answer::Fib(n).to_string();
+            return Err(last.failure(&expected, what).unable());
+        }
+    }
+    let overtaken = others.iter().any(Client::has_news);
+    last.expect(Answer::Fib(n))?;
+    check(!overtaken, String::new).map_err(|_| {
+        let what = "it only after another's long job was done";
+        last.failure(&Answer::Fib(n).to_string(), what).unable()
+    })
+}
+
+fn one_after_another(stage: &Stage<'_>) -> Verdict {
+    let server = stage.server(&[])?;
+    let mut first = server.client()?;
+    first.ask(10)?;
+    let mut waiting = server.clients(3)?;
+    for client in &mut waiting {
+        client.send(b"20\n")?;
+    }
+    drop(first);
+    for mut client in waiting {
+        client.expect(Answer::Fib(20))?;
+    }
+    server.expect_service()
+}

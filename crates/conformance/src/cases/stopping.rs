@@ -1,0 +1,423 @@
+//! Signals, exit codes, and starting.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use launch::{Process, Signal};
+
+use crate::answer::{Answer, NOT_A_NUMBER};
+use crate::case::{Case, Family, Fault, Need, Verdict, check};
+use crate::client::{Client, Next, PATIENCE};
+use crate::stage::{ANY_N, Served, Stage};
+
+const fn case(name: &'static str, play: fn(&Stage<'_>) -> Verdict) -> Case {
+    Case::new(Family::Stopping, name, play)
+}
+
+const DRAIN_TIMEOUT: &[Need] = &[Need::Flag("--drain-timeout")];
+
+pub(super) const CASES: &[Case] = &[
+    case("SIGTERM ends an idle server within a second, exit 0", when_idle)
+        .alone(),
+    case("SIGINT does the same", when_interrupted).alone(),
+    case("SIGTERM ends idle conversations with an end", idle_conversations)
+        .alone(),
+    case("an unfinished line does not delay the stop", unfinished_line).alone(),
+    case("at SIGTERM each line received is answered, once", under_load),
+    case("at SIGTERM no reply of a busy server is torn", no_torn_line),
+    case("at SIGTERM bad lines are answered as well", bad_lines),
+    case("a long job that is done in time is answered, exit 0", drain)
+        .needs(DRAIN_TIMEOUT),
+    case("the port is closed while a long job is awaited", port_closed)
+        .needs(DRAIN_TIMEOUT),
+    case("out by --drain-timeout, exit 3, what was cut off counted", cut_off)
+        .needs(DRAIN_TIMEOUT),
+    case("who never reads is cut off by --drain-timeout", cut_off_unread)
+        .needs(DRAIN_TIMEOUT),
+    case("a second signal ends it at once, non-zero", second_signal)
+        .needs(DRAIN_TIMEOUT),
+    case("it can be started again on the same port at once", restart),
+    case("a port in use is one clear line, exit 1", port_in_use),
+    case("bad flags are exit 2 and never serve", bad_flags),
+    case("--help is exit 0, and names every flag", help)
+        .needs(&[Need::Flag("--help")]),
+    case("--describe is JSON on stdout, exit 0", describe)
+        .needs(&[Need::Flag("--describe")]),
+    case("in JSON, every log line is an object", json_log)
+        .needs(&[Need::Flag("--log-format")]),
+];
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A drain timeout that jobs outlast.
+const SHORT_DRAIN: Duration = Duration::from_millis(500);
+const SHORT_DRAIN_FLAGS: [&str; 4] =
+    ["--drain-timeout", "500ms", ANY_N[0], ANY_N[1]];
+/// One that they don't.
+const LONG_DRAIN_FLAGS: [&str; 4] =
+    ["--drain-timeout", "60s", ANY_N[0], ANY_N[1]];
+
+fn when_idle(stage: &Stage<'_>) -> Verdict {
+    ends_by(stage, Signal::TERM)
+}
+
+fn when_interrupted(stage: &Stage<'_>) -> Verdict {
+    ends_by(stage, Signal::INT)
+}
+
+fn ends_by(stage: &Stage<'_>, signal: Signal) -> Verdict {
+    // Once before its first client and once after its last.
+    for clients in [0, 3] {
+        let mut server = stage.server(&[])?;
+        for _ in 0..clients {
+            server.client()?.ask(10)?;
+        }
+        server.signal(signal);
+        server.expect_exit(0, SECOND)?;
+        server.expect_port_closed()?;
+    }
+    Ok(())
+}
+
+fn idle_conversations(stage: &Stage<'_>) -> Verdict {
+    let mut server = stage.server(&[])?;
+    let mut clients = server.clients(stage.clients_at_a_time(50))?;
+    clients.iter_mut().try_for_each(|client| client.ask(10))?;
+    server.signal(Signal::TERM);
+    clients.iter_mut().try_for_each(Client::expect_end)?;
+    server.expect_exit(0, SECOND)?;
+    Ok(())
+}
+
+fn unfinished_line(stage: &Stage<'_>) -> Verdict {
+    let mut server = stage.server(&[])?;
+    let mut client = server.client()?;
+    client.exchange(b"10\n2", Answer::Fib(10))?;
+    server.signal(Signal::TERM);
+    client.expect_end()?;
+    server.expect_exit(0, SECOND)?;
+    Ok(())
+}
+
+fn under_load(stage: &Stage<'_>) -> Verdict {
+    const REQUESTS: usize = 200;
+    let n = stage.job(Duration::from_micros(200))?;
+    let mut server = stage.server(&[])?;
+    let mut clients = server.clients(stage.clients_at_a_time(8))?;
+    // Each has been accepted: what waits in the backlog is not received yet.
+    clients.iter_mut().try_for_each(|client| client.ask(10))?;
+    let burst = format!("{n}\n").repeat(REQUESTS);
+    for client in &mut clients {
+        client.send(burst.as_bytes())?;
+    }
+    clients.iter().try_for_each(Client::until_delivered)?;
+    let answers = [Answer::Fib(n); REQUESTS];
+    clients[0].expect(answers[0])?;
+    server.signal(Signal::TERM);
+    clients[0].expect_all(answers.into_iter().skip(1))?;
+    for client in &mut clients[1..] {
+        client.expect_all(answers)?;
+    }
+    // Not a byte more than that.
+    clients.iter_mut().try_for_each(Client::expect_end)?;
+    server.expect_exit(0, PATIENCE)?;
+    server.expect_port_closed()
+}
+
+fn no_torn_line(stage: &Stage<'_>) -> Verdict {
+    let n = stage.job(Duration::from_micros(50))?;
+    let mut server = stage.server(&[])?;
+    let mut clients = server.clients(stage.clients_at_a_time(4))?;
+    clients.iter_mut().try_for_each(|client| client.ask(10))?;
+    thread::scope(|scope| {
+        let players: Vec<_> = clients
+            .iter_mut()
+            .map(|client| scope.spawn(move || ask_to_the_end(client, n)))
+            .collect();
+        // In the middle of it: this long after the last was accepted.
+        let load = Duration::from_millis(100);
+        let early = server.process().wait(load);
+        server.signal(Signal::TERM);
+        for player in players {
+            player.join().expect("it doesn't panic")?;
+        }
+        check(early.is_none(), || "it ended before SIGTERM".to_owned())
+    })?;
+    server.expect_exit(0, PATIENCE)?;
+    server.expect_port_closed()
+}
+
+/// Keeps ten requests in flight until the server leaves. It may leave some
+/// that it hasn't received unanswered, but what it answers must be right.
+fn ask_to_the_end(client: &mut Client, n: u64) -> Verdict {
+    const IN_FLIGHT: usize = 10;
+    let batch = format!("{n}\n").repeat(IN_FLIGHT);
+    loop {
+        // It fails when the server has left. What it said before is there.
+        let sent = client.send(batch.as_bytes());
+        let mut answered = 0;
+        while answered < IN_FLIGHT {
+            match client.next() {
+                Next::Line(line) if Answer::Fib(n).is(&line) => answered += 1,
+                Next::End | Next::Reset if client.is_drained() => {
+                    return Ok(());
+                }
+                other => {
+                    let what = client.describe(&other);
+                    let expected = "whole replies, then the end";
+                    return Err(client.failure(expected, &what));
+                }
+            }
+        }
+        sent?;
+    }
+}
+
+fn bad_lines(stage: &Stage<'_>) -> Verdict {
+    let long = stage.job(Duration::from_millis(200))?;
+    let mut server = stage.server(&ANY_N)?;
+    let mut client = server.client()?;
+    let requests = format!("1\n{long}\nx\n10\n\n99999\n3");
+    client.exchange(requests.as_bytes(), Answer::Fib(1))?;
+    server.signal(Signal::TERM);
+    client.expect_all([
+        Answer::Fib(long),
+        NOT_A_NUMBER,
+        Answer::Fib(10),
+        NOT_A_NUMBER,
+        crate::answer::TOO_LARGE,
+    ])?;
+    client.expect_end()?;
+    server.expect_exit(0, PATIENCE)?;
+    Ok(())
+}
+
+fn drain(stage: &Stage<'_>) -> Verdict {
+    let (mut server, mut client, long) =
+        busy(stage, &LONG_DRAIN_FLAGS, Duration::from_millis(500))?;
+    server.signal(Signal::TERM);
+    client.expect(Answer::Fib(long))?;
+    client.expect_end()?;
+    server.expect_exit(0, SECOND)?;
+    Ok(())
+}
+
+fn port_closed(stage: &Stage<'_>) -> Verdict {
+    let (mut server, mut client, long) =
+        busy(stage, &LONG_DRAIN_FLAGS, SECOND)?;
+    server.stop()?;
+    check(!client.has_news(), || {
+        "expected the port to be closed before the long job is done".to_owned()
+    })?;
+    client.expect(Answer::Fib(long))?;
+    client.expect_end()?;
+    server.expect_exit(0, SECOND)?;
+    Ok(())
+}
+
+fn cut_off(stage: &Stage<'_>) -> Verdict {
+    let (mut server, mut client, _) =
+        busy(stage, &SHORT_DRAIN_FLAGS, 8 * SHORT_DRAIN)?;
+    let start = Instant::now();
+    server.signal(Signal::TERM);
+    server.expect_exit(3, SHORT_DRAIN + SECOND)?;
+    let took = start.elapsed();
+    check(took >= SHORT_DRAIN, || {
+        format!("expected it to wait for {SHORT_DRAIN:?}, got {took:?}")
+    })?;
+    client.expect_closed()?;
+    expect_count_of_cut_off(&server)
+}
+
+fn cut_off_unread(stage: &Stage<'_>) -> Verdict {
+    let mut server = stage.server(&SHORT_DRAIN_FLAGS)?;
+    let mut client = Client::connect_with_window(server.address(), 4096)?;
+    client.send_until_stuck(&b"x\n".repeat(8192))?;
+    server.signal(Signal::TERM);
+    server.expect_exit(3, SHORT_DRAIN + SECOND)?;
+    expect_count_of_cut_off(&server)
+}
+
+fn expect_count_of_cut_off(server: &Served<'_>) -> Verdict {
+    let log = server.log();
+    let counted = log
+        .iter()
+        .filter(|line| line.contains("cut off"))
+        .any(|line| line.bytes().any(|byte| (b'1'..=b'9').contains(&byte)));
+    check(counted, || {
+        "expected a log line with `cut off` and how many".to_owned()
+    })
+}
+
+fn second_signal(stage: &Stage<'_>) -> Verdict {
+    let (mut server, _client, _) = busy(stage, &LONG_DRAIN_FLAGS, 10 * SECOND)?;
+    // A closed port shows that the first one has been taken.
+    server.stop()?;
+    server.signal(Signal::TERM);
+    let status = server.process().wait(SECOND);
+    match status {
+        Some(status) if !status.success() => Ok(()),
+        Some(status) => {
+            Err(Fault::new(format!("expected a failure, got {status}")))
+        }
+        None => Err(Fault::new("expected an end at once, but it still runs")),
+    }
+}
+
+/// A server that has begun a job of at least so long, and its client.
+fn busy<'a>(
+    stage: &'a Stage<'_>,
+    flags: &[&str],
+    at_least: Duration,
+) -> Verdict<(Served<'a>, Client, u64)> {
+    let long = stage.job(at_least)?;
+    let server = stage.server(flags)?;
+    let mut client = server.client()?;
+    let requests = format!("1\n{long}\n");
+    client.exchange(requests.as_bytes(), Answer::Fib(1))?;
+    Ok((server, client, long))
+}
+
+fn restart(stage: &Stage<'_>) -> Verdict {
+    let address = free_address()?;
+    for _ in 0..3 {
+        let mut process = stage.server_at(address, &[])?;
+        let open = stage.clients_at_a_time(5);
+        let mut clients = (0..open)
+            .map(|_| Client::connect(address))
+            .collect::<io::Result<Vec<_>>>()?;
+        clients.iter_mut().try_for_each(|client| client.ask(10))?;
+        // The server closes first, so that its side is in TIME_WAIT.
+        process.signal(Signal::TERM);
+        clients.iter_mut().try_for_each(Client::expect_end)?;
+        expect_end(&mut process, 0)?;
+    }
+    Ok(())
+}
+
+fn port_in_use(stage: &Stage<'_>) -> Verdict {
+    let server = stage.server(&[])?;
+    let mut second = stage.launch(&[]).spawn(server.address())?;
+    expect_end(&mut second, 1)?;
+    let log = second.log();
+    let port = server.address().port().to_string();
+    check(log.len() == 1 && log[0].contains(&port), || {
+        format!("expected one line on stderr that names the port, got {log:#?}")
+    })?;
+    let line = second.stdout_line(Duration::ZERO);
+    check(line.is_none(), || {
+        format!("expected nothing on stdout, got {line:?}")
+    })?;
+    // The first one has not noticed.
+    server.expect_service()
+}
+
+fn bad_flags(stage: &Stage<'_>) -> Verdict {
+    let table: [&[&str]; 9] = [
+        &["--no-such-flag"],
+        &["no-such-argument"],
+        &["--max-n"],
+        &["--max-n", "94"],
+        &["--max-n", "-1"],
+        &["--idle-timeout", "soon"],
+        &["--drain-timeout", "-1s"],
+        &["--max-connections", "many"],
+        &["--framing", "words"],
+    ];
+    for flags in table {
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut process = stage.launch(flags).spawn(nowhere)?;
+        let about = |fault: Fault| fault.about(flags.join(" "));
+        expect_end(&mut process, 2).map_err(about)?;
+        let line = process.stdout_line(Duration::ZERO);
+        check(line.is_none() && !process.log().is_empty(), || {
+            format!("expected a reason on stderr only, got {line:?} on stdout")
+        })
+        .map_err(about)?;
+    }
+    Ok(())
+}
+
+fn help(stage: &Stage<'_>) -> Verdict {
+    let text = output_of(stage, "--help")?;
+    for flag in [
+        "--listen",
+        "--framing",
+        "--max-n",
+        "--max-connections",
+        "--idle-timeout",
+        "--drain-timeout",
+        "--log-format",
+        "--describe",
+    ] {
+        check(text.contains(flag), || {
+            format!("expected {flag} in the help, got:\n{text}")
+        })?;
+    }
+    Ok(())
+}
+
+fn describe(stage: &Stage<'_>) -> Verdict {
+    let text = output_of(stage, "--describe")?;
+    let json = text.trim();
+    check(json.starts_with('{') && json.ends_with('}'), || {
+        format!("expected a JSON object, got {json}")
+    })?;
+    for key in ["\"model\"", "\"version\""] {
+        check(json.contains(key), || {
+            format!("expected {key} in the description, got {json}")
+        })?;
+    }
+    Ok(())
+}
+
+/// What the server says on stdout to a flag that ends it at once.
+fn output_of(stage: &Stage<'_>, flag: &str) -> Verdict<String> {
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut process = stage.launch(&[flag]).spawn(nowhere)?;
+    expect_end(&mut process, 0).map_err(|fault| fault.about(flag))?;
+    let lines = std::iter::from_fn(|| process.stdout_line(PATIENCE));
+    Ok(lines.collect::<Vec<_>>().join("\n"))
+}
+
+fn json_log(stage: &Stage<'_>) -> Verdict {
+    let mut server = stage.server(&["--log-format", "json"])?;
+    server.client()?.ask(10)?;
+    server.signal(Signal::TERM);
+    server.expect_exit(0, PATIENCE)?;
+    let log = server.log();
+    let bad = log.iter().find(|line| {
+        !(line.starts_with('{') && line.trim_end().ends_with('}'))
+    });
+    check(bad.is_none(), || format!("expected an object a line, got {bad:?}"))
+}
+
+fn expect_end(process: &mut Process, code: i32) -> Verdict {
+    let status = process.wait(PATIENCE);
+    let ended = status.is_some_and(|status| status.code() == Some(code));
+    check(ended, || {
+        let how = match status {
+            Some(status) => status.to_string(),
+            None => "no end".to_owned(),
+        };
+        let log = process.log().join("\n");
+        format!("expected exit code {code}, got {how}\n{log}")
+    })
+}
+
+/// An address that nobody listens on, and which the kernel gives to nobody
+/// for a while: it goes through the others first.
+fn free_address() -> io::Result<SocketAddr> {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
+    let address = listener.local_addr()?;
+    drop(listener);
+    match std::net::TcpStream::connect(address) {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+            Ok(address)
+        }
+        Err(error) => Err(error),
+        Ok(_) => Err(ErrorKind::AddrInUse.into()),
+    }
+}

@@ -1,0 +1,470 @@
+//! A client that speaks raw bytes and remembers what was said.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::ops::Range;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use socket2::{Domain, SockRef, Socket, Type};
+
+use crate::answer::Answer;
+use crate::case::{Fault, Verdict, until};
+
+/// How long a client waits for bytes that must come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// No reply is longer; a line that doesn't end is not read for ever.
+const LINE_BYTES_MAX: usize = 4096;
+
+/// How much of the beginning and of the end of a transcript is kept.
+const RECORD_BYTES_MAX: usize = 120;
+
+pub(crate) struct Client {
+    stream: TcpStream,
+    local: SocketAddr,
+    sent: Record,
+    received: Record,
+    /// Received, but not yet part of a line that was asked for.
+    unread: Vec<u8>,
+    taken: usize,
+}
+
+/// What comes next from the server.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// A line, its LF included.
+    Line(Vec<u8>),
+    /// End-of-file (FIN).
+    End,
+    /// The connection was reset (RST).
+    Reset,
+    /// Nothing, in all the time there was.
+    Nothing,
+}
+
+impl Client {
+    pub(crate) fn connect(address: SocketAddr) -> io::Result<Client> {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        Client::from_stream(stream)
+    }
+
+    /// A client whose kernel holds few requests and, of the replies, no more
+    /// than about `window_bytes`: what it doesn't read stays at the server.
+    pub(crate) fn connect_with_window(
+        address: SocketAddr,
+        window_bytes: usize,
+    ) -> io::Result<Client> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        // Before the connection is made: the window is agreed on then.
+        socket.set_recv_buffer_size(window_bytes)?;
+        socket.set_send_buffer_size(4096)?;
+        socket.connect_timeout(&address.into(), PATIENCE)?;
+        Client::from_stream(socket.into())
+    }
+
+    fn from_stream(stream: TcpStream) -> io::Result<Client> {
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(Client {
+            local: stream.local_addr()?,
+            stream,
+            sent: Record::default(),
+            received: Record::default(),
+            unread: Vec::new(),
+            taken: 0,
+        })
+    }
+
+    /// Sends a line and expects its answer.
+    pub(crate) fn ask(&mut self, n: u64) -> Verdict {
+        self.exchange(format!("{n}\n").as_bytes(), Answer::Fib(n))
+    }
+
+    /// Sends bytes and expects one answer.
+    pub(crate) fn exchange(&mut self, bytes: &[u8], answer: Answer) -> Verdict {
+        self.send(bytes)?;
+        self.expect(answer)
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> Verdict {
+        self.sent.add(bytes);
+        self.stream.write_all(bytes).map_err(|error| {
+            let what = format!("sending failed: {error}");
+            self.failure("the server to take what was sent", &what)
+        })
+    }
+
+    /// Sends what the kernel takes at once, and says how much that was.
+    pub(crate) fn send_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_nonblocking(true)?;
+        let result = self.stream.write(bytes);
+        self.stream.set_nonblocking(false)?;
+        if let Ok(count) = result {
+            self.sent.add(&bytes[..count]);
+        }
+        result
+    }
+
+    /// Sends a batch again and again, without reading, until the kernel has
+    /// taken nothing more for a while: the server is stuck on this client's
+    /// replies. Says how many bytes that were.
+    pub(crate) fn send_until_stuck(&mut self, batch: &[u8]) -> Verdict<usize> {
+        const STUCK: Duration = Duration::from_millis(200);
+        const BYTES_MAX: usize = 100 << 20;
+        let mut sent = 0;
+        while self.has_room_within(STUCK) {
+            match self.send_some(&batch[sent % batch.len()..]) {
+                Ok(count) => sent += count,
+                Err(error) if would_block(&error) => {}
+                Err(error) => {
+                    let what = format!("sending failed: {error}");
+                    let expected = "the server to wait for its reader";
+                    return Err(self.failure(expected, &what));
+                }
+            }
+            if sent > BYTES_MAX {
+                let what = format!("{BYTES_MAX} bytes of requests read");
+                let expected = "the server to stop reading who doesn't";
+                return Err(self.failure(expected, &what));
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Waits until the kernel on the other side has what was sent: from then
+    /// on, it has been received by the server.
+    pub(crate) fn until_delivered(&self) -> Verdict {
+        if until(PATIENCE, || self.send_queue_bytes() == Some(0)) {
+            return Ok(());
+        }
+        Err(self.failure("the requests to arrive", "they did not"))
+    }
+
+    /// What the other side's kernel has not acknowledged, from proc(5).
+    fn send_queue_bytes(&self) -> Option<u64> {
+        let port = format!(":{:04X}", self.local.port());
+        let table = fs::read_to_string("/proc/net/tcp").ok()?;
+        let line = table
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>())
+            .find(|words| {
+                // 01 is ESTABLISHED: an older connection of this port may
+                // still be in TIME_WAIT.
+                words.get(1).is_some_and(|local| local.ends_with(&port))
+                    && words.get(3) == Some(&"01")
+            })?;
+        let (to_send, _) = line.get(4)?.split_once(':')?;
+        u64::from_str_radix(to_send, 16).ok()
+    }
+
+    /// Sends requests and reads their answers at the same time, as a client
+    /// with many requests in flight must.
+    pub(crate) fn pump(
+        &mut self,
+        requests: &[u8],
+        answers: impl IntoIterator<Item = Answer>,
+    ) -> Verdict {
+        let mut rest = requests;
+        for answer in answers {
+            while !self.has_line() {
+                let deadline = Instant::now() + PATIENCE;
+                let mut interest = PollFlags::IN;
+                interest.set(PollFlags::OUT, !rest.is_empty());
+                let ready = self.poll(interest, deadline);
+                if ready.contains(PollFlags::OUT) {
+                    match self.send_some(rest) {
+                        Ok(count) => rest = &rest[count..],
+                        Err(error) if would_block(&error) => {}
+                        Err(error) => {
+                            let what = format!("sending failed: {error}");
+                            let expected = answer.to_string();
+                            return Err(self.failure(&expected, &what));
+                        }
+                    }
+                }
+                if ready.is_empty() || ready.intersects(!PollFlags::OUT) {
+                    break;
+                }
+            }
+            self.expect(answer)?;
+        }
+        Ok(())
+    }
+
+    /// Expects one reply line.
+    pub(crate) fn expect(&mut self, answer: Answer) -> Verdict {
+        match self.next() {
+            Next::Line(line) if answer.is(&line) => Ok(()),
+            other => {
+                let what = self.describe(&other);
+                Err(self.failure(&answer.to_string(), &what))
+            }
+        }
+    }
+
+    /// Expects reply lines in this order.
+    pub(crate) fn expect_all(
+        &mut self,
+        answers: impl IntoIterator<Item = Answer>,
+    ) -> Verdict {
+        answers.into_iter().try_for_each(|answer| self.expect(answer))
+    }
+
+    /// Expects end-of-file and not one byte before it.
+    pub(crate) fn expect_end(&mut self) -> Verdict {
+        match self.next() {
+            Next::End if self.is_drained() => Ok(()),
+            other => {
+                let what = self.describe(&other);
+                Err(self.failure("end-of-file", &what))
+            }
+        }
+    }
+
+    /// Expects the connection to end, be it by FIN or by RST: when a client
+    /// sent what the server didn't read, the kernel resets it.
+    pub(crate) fn expect_closed(&mut self) -> Verdict {
+        match self.next() {
+            Next::End | Next::Reset if self.is_drained() => Ok(()),
+            other => {
+                let what = self.describe(&other);
+                Err(self.failure("the end of the connection", &what))
+            }
+        }
+    }
+
+    /// Expects that nothing comes for so long.
+    pub(crate) fn expect_silence(&mut self, duration: Duration) -> Verdict {
+        match self.next_within(duration) {
+            Next::Nothing => Ok(()),
+            other => {
+                let what = self.describe(&other);
+                Err(self.failure("nothing", &what))
+            }
+        }
+    }
+
+    pub(crate) fn next(&mut self) -> Next {
+        self.next_within(PATIENCE)
+    }
+
+    pub(crate) fn next_within(&mut self, timeout: Duration) -> Next {
+        let deadline = Instant::now() + timeout;
+        loop {
+            if let Some(line) = self.take_line() {
+                return Next::Line(line);
+            }
+            if self.poll(PollFlags::IN, deadline).is_empty() {
+                return Next::Nothing;
+            }
+            match self.fill() {
+                Ok(0) => return Next::End,
+                Ok(_) => {}
+                Err(error) if would_block(&error) => return Next::Nothing,
+                Err(_) => return Next::Reset,
+            }
+        }
+    }
+
+    /// Whether a byte, an end or a reset is there to be read now.
+    pub(crate) fn has_news(&self) -> bool {
+        self.has_news_within(Duration::ZERO)
+    }
+
+    pub(crate) fn has_news_within(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        !self.is_drained() || !self.poll(PollFlags::IN, deadline).is_empty()
+    }
+
+    /// Whether the kernel takes more requests.
+    pub(crate) fn has_room_within(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        self.poll(PollFlags::OUT, deadline).contains(PollFlags::OUT)
+    }
+
+    /// Waits until the server has reset the connection, without reading.
+    /// `false` when that takes longer than `timeout`.
+    pub(crate) fn is_reset_within(&self, timeout: Duration) -> bool {
+        let flags = self.poll(PollFlags::empty(), Instant::now() + timeout);
+        flags.intersects(PollFlags::ERR | PollFlags::HUP)
+    }
+
+    /// Reads what comes, up to so many bytes, as one piece; `None` at the end
+    /// of the connection.
+    pub(crate) fn read_piece(&mut self, size: usize) -> Option<usize> {
+        let mut piece = vec![0; size];
+        let count = self.stream.read(&mut piece).ok()?;
+        self.received.add(&piece[..count]);
+        (count > 0).then_some(count)
+    }
+
+    /// Says that no more requests follow (FIN).
+    pub(crate) fn half_close(&mut self) -> Verdict {
+        self.stream.shutdown(Shutdown::Write).map_err(|error| {
+            let what = format!("shutdown failed: {error}");
+            self.failure("an open connection", &what)
+        })
+    }
+
+    /// Leaves by RST.
+    pub(crate) fn reset(self) {
+        // It fails only on a socket that is already gone.
+        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+
+    /// A failure that shows this client's conversation.
+    pub(crate) fn failure(&self, expected: &str, got: &str) -> Fault {
+        Fault::Failed(format!(
+            "expected {expected}\ngot      {got}\nsent     {}\nreceived {}",
+            self.sent.show(),
+            self.received.show()
+        ))
+    }
+
+    /// What came, in the words of a failure.
+    pub(crate) fn describe(&self, next: &Next) -> String {
+        match next {
+            Next::Line(line) => show(line),
+            Next::End if self.is_drained() => "end-of-file".to_owned(),
+            Next::End => format!("end-of-file after {}", self.torn()),
+            Next::Reset if self.is_drained() => "a reset".to_owned(),
+            Next::Reset => format!("a reset after {}", self.torn()),
+            Next::Nothing if self.is_drained() => "nothing in time".to_owned(),
+            Next::Nothing => format!("no more in time than {}", self.torn()),
+        }
+    }
+
+    /// Whether no part of a line is left over.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.taken == self.unread.len()
+    }
+
+    fn torn(&self) -> String {
+        format!("the torn line {}", show(&self.unread[self.taken..]))
+    }
+
+    fn has_line(&self) -> bool {
+        self.line_end().is_some()
+    }
+
+    fn line_end(&self) -> Option<Range<usize>> {
+        let unread = &self.unread[self.taken..];
+        let end = unread.iter().position(|&byte| byte == b'\n')?;
+        Some(self.taken..self.taken + end + 1)
+    }
+
+    fn take_line(&mut self) -> Option<Vec<u8>> {
+        let whole = self.line_end().or_else(|| {
+            let long = self.unread.len() - self.taken > LINE_BYTES_MAX;
+            long.then_some(self.taken..self.unread.len())
+        })?;
+        self.taken = whole.end;
+        Some(self.unread[whole].to_vec())
+    }
+
+    fn fill(&mut self) -> io::Result<usize> {
+        self.unread.drain(..self.taken);
+        self.taken = 0;
+        let mut piece = [0; 16 * 1024];
+        let count = loop {
+            match self.stream.read(&mut piece) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                result => break result?,
+            }
+        };
+        self.received.add(&piece[..count]);
+        self.unread.extend_from_slice(&piece[..count]);
+        Ok(count)
+    }
+
+    fn poll(&self, interest: PollFlags, deadline: Instant) -> PollFlags {
+        let fd = self.stream.as_fd();
+        let mut fds = [PollFd::from_borrowed_fd(fd, interest)];
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let left = Timespec::try_from(left).ok();
+            match poll(&mut fds, left.as_ref()) {
+                Ok(_) => return fds[0].revents(),
+                Err(rustix::io::Errno::INTR) => {}
+                // It can't fail otherwise: the fd and the timeout are valid.
+                Err(error) => panic!("poll: {error}"),
+            }
+        }
+    }
+}
+
+fn would_block(error: &io::Error) -> bool {
+    // A read timeout of std's is EAGAIN on Linux.
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// The beginning, the end and the length of what passed in one direction.
+#[derive(Default)]
+struct Record {
+    head: Vec<u8>,
+    tail: VecDeque<u8>,
+    bytes: u64,
+}
+
+impl Record {
+    fn add(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        let room = RECORD_BYTES_MAX - self.head.len();
+        let (head, rest) = bytes.split_at(room.min(bytes.len()));
+        self.head.extend_from_slice(head);
+        let rest = &rest[rest.len().saturating_sub(RECORD_BYTES_MAX)..];
+        self.tail.extend(rest);
+        let surplus = self.tail.len().saturating_sub(RECORD_BYTES_MAX);
+        self.tail.drain(..surplus);
+    }
+
+    fn show(&self) -> String {
+        let tail: Vec<u8> = self.tail.iter().copied().collect();
+        let mut text = format!("{} bytes", self.bytes);
+        if self.bytes > 0 {
+            let _ = write!(text, ": \"{}", self.head.escape_ascii());
+            if self.bytes > (self.head.len() + tail.len()) as u64 {
+                text.push_str("\" … \"");
+            }
+            let _ = write!(text, "{}\"", tail.escape_ascii());
+        }
+        text
+    }
+}
+
+/// Bytes as they stand in a failure: escaped, and short.
+pub(crate) fn show(bytes: &[u8]) -> String {
+    let mut record = Record::default();
+    record.add(bytes);
+    record.show()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_escaped_and_keeps_head_tail_and_length() {
+        assert_eq!(show(b""), "0 bytes");
+        assert_eq!(show(b"30\n\xff\0"), r#"5 bytes: "30\n\xff\x00""#);
+        let long = [vec![b'a'; 500], vec![b'z'; 500]].concat();
+        let text = show(&long);
+        assert!(text.starts_with("1000 bytes: \"aaa"), "{text}");
+        assert!(text.contains("a\" … \"z"), "{text}");
+        assert!(text.len() < 300, "{text}");
+    }
+
+    #[test]
+    fn what_is_added_in_pieces_reads_as_one() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(1000).collect();
+        let mut record = Record::default();
+        bytes.chunks(7).for_each(|chunk| record.add(chunk));
+        assert_eq!(record.show(), show(&bytes));
+    }
+}

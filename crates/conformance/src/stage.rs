@@ -1,0 +1,310 @@
+//! What a case is played on: the subject's servers, and what jobs cost there.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use launch::{Launch, Process, Signal};
+
+use crate::Subject;
+use crate::answer::Answer;
+use crate::case::{Ability, Fault, Verdict, check, until};
+use crate::client::{Client, Next, PATIENCE};
+use crate::vitals::Vitals;
+
+/// How long to wait for what by design will not come.
+const IMPATIENCE: Duration = Duration::from_millis(500);
+
+/// Lets a server compute any job that a case can come up with.
+pub(crate) const ANY_N: [&str; 2] = ["--max-n", "93"];
+
+/// The number by which the naive fib grows from an n to the next.
+const GOLDEN_RATIO: f64 = 1.618_033_988_749_895;
+
+/// How many of a server's last log lines stand in a failure.
+const LOG_LINES_SHOWN: usize = 8;
+
+pub(crate) struct Stage<'a> {
+    pub(crate) subject: &'a Subject,
+    pub(crate) seed: u64,
+    cost: &'a Verdict<Cost>,
+    log: RefCell<Vec<String>>,
+}
+
+impl<'a> Stage<'a> {
+    pub(crate) fn new(
+        subject: &'a Subject,
+        seed: u64,
+        cost: &'a Verdict<Cost>,
+    ) -> Stage<'a> {
+        Stage { subject, seed, cost, log: RefCell::default() }
+    }
+
+    /// A server of the subject that serves, started with these flags.
+    pub(crate) fn server(&self, flags: &[&str]) -> Verdict<Served<'_>> {
+        self.served(self.launch(flags))
+    }
+
+    /// The server of a launch that a case has made itself.
+    pub(crate) fn served(&self, launch: Launch) -> Verdict<Served<'_>> {
+        Ok(Served { server: launch.start()?, log: &self.log })
+    }
+
+    /// A launch with these flags. `--max-n` is a wish: a server that hasn't
+    /// got it keeps the limit that it has.
+    pub(crate) fn launch(&self, flags: &[&str]) -> Launch {
+        let flags = match flags.iter().position(|&flag| flag == ANY_N[0]) {
+            Some(at) if !self.subject.has_flag(ANY_N[0]) => {
+                [&flags[..at], &flags[at + ANY_N.len()..]].concat()
+            }
+            _ => flags.to_vec(),
+        };
+        self.subject.launch(&flags)
+    }
+
+    /// Starts the subject on an address of the case's choice and waits until
+    /// it serves there.
+    pub(crate) fn server_at(
+        &self,
+        address: SocketAddr,
+        flags: &[&str],
+    ) -> Verdict<Process> {
+        let process = self.launch(flags).spawn(address)?;
+        let serves = match self.subject.is_ready_by_line() {
+            true => process
+                .stdout_line(PATIENCE)
+                .is_some_and(|line| line.contains(&address.to_string())),
+            false => until(PATIENCE, || Client::connect(address).is_ok()),
+        };
+        if !serves {
+            self.log.borrow_mut().extend(process.log());
+        }
+        check(serves, || format!("expected it to serve {address}"))?;
+        Ok(process)
+    }
+
+    /// The smallest n whose reply takes at least so long when nothing else
+    /// runs. It needs a server that was started with [`ANY_N`].
+    pub(crate) fn job(&self, at_least: Duration) -> Verdict<u64> {
+        let cost = match self.cost {
+            Ok(cost) => cost,
+            Err(Fault::Failed(text) | Fault::Unable(text))
+            | Err(Fault::Moot(text)) => {
+                let what = "no job could be timed";
+                return Err(Fault::new(format!("{what}: {text}")));
+            }
+        };
+        let n = cost.n_of(at_least);
+        match self.subject.has_flag(ANY_N[0]) {
+            true => Ok(n),
+            false => Ok(n.min(self.subject.largest_n())),
+        }
+    }
+
+    /// How long the reply to `n` takes, as far as it was foreseen.
+    pub(crate) fn cost_of(&self, n: u64) -> Duration {
+        self.cost.as_ref().map_or(Duration::ZERO, |cost| cost.of(n))
+    }
+
+    /// How long to wait for what only a server with this ability does.
+    pub(crate) fn patience(&self, ability: Ability) -> Duration {
+        match self.subject.lacks(ability) {
+            Some(_) => IMPATIENCE,
+            None => PATIENCE,
+        }
+    }
+
+    /// How many clients there can be at a time, where a case would have
+    /// `wanted`.
+    pub(crate) fn clients_at_a_time(&self, wanted: usize) -> usize {
+        if self.subject.serves_several() { wanted } else { 1 }
+    }
+
+    /// The last log lines of this stage's servers, for a failure.
+    pub(crate) fn log_tail(&self) -> String {
+        let log = self.log.borrow();
+        let tail = &log[log.len().saturating_sub(LOG_LINES_SHOWN)..];
+        tail.iter().map(|line| format!("\nlog      {line}")).collect()
+    }
+}
+
+/// A server that serves, for as long as a case holds it.
+pub(crate) struct Served<'a> {
+    server: launch::Server,
+    log: &'a RefCell<Vec<String>>,
+}
+
+impl Served<'_> {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    pub(crate) fn client(&self) -> Verdict<Client> {
+        Client::connect(self.address()).map_err(|error| {
+            Fault::new(format!("expected a connection, got: {error}"))
+        })
+    }
+
+    pub(crate) fn clients(&self, count: usize) -> Verdict<Vec<Client>> {
+        (0..count).map(|_| self.client()).collect()
+    }
+
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.server.log()
+    }
+
+    pub(crate) fn vitals(&self) -> Vitals {
+        Vitals::of_group(self.server.pid())
+    }
+
+    /// Expects the server to hold as few fds again as it once did.
+    pub(crate) fn expect_fds_back(&self, baseline: Vitals) -> Verdict {
+        let mut now = baseline;
+        let back = until(PATIENCE, || {
+            now = self.vitals();
+            now.fds <= baseline.fds
+        });
+        check(back, || {
+            let (before, after) = (baseline.fds, now.fds);
+            format!("expected {before} fds as before, got {after}")
+        })
+    }
+
+    /// Expects that the most memory it ever held is little more than what it
+    /// held before.
+    pub(crate) fn expect_memory_bounded(
+        &self,
+        before: Vitals,
+        growth_bytes_max: u64,
+    ) -> Verdict {
+        let peak = self.vitals().memory_bytes_peak;
+        let growth = peak.saturating_sub(before.memory_bytes);
+        check(growth <= growth_bytes_max, || {
+            format!(
+                "expected at most {} KiB more memory, got {} KiB more",
+                growth_bytes_max / 1024,
+                growth / 1024
+            )
+        })
+    }
+
+    /// Expects that it still serves: a new client gets an answer.
+    pub(crate) fn expect_service(&self) -> Verdict {
+        let what = "a client that came afterwards";
+        self.client()?.ask(10).map_err(|fault| fault.about(what))
+    }
+
+    /// Expects that its port takes no more connections.
+    pub(crate) fn expect_port_closed(&self) -> Verdict {
+        let closed = until(PATIENCE, || self.client().is_err());
+        check(closed, || "expected the port to be closed".to_owned())
+    }
+
+    /// Waits until the port is closed: the stop has begun.
+    pub(crate) fn stop(&self) -> Verdict {
+        self.signal(Signal::TERM);
+        self.expect_port_closed()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        // It fails only for a process that has ended, and how that ended is
+        // what a case looks at.
+        let _ = rustix::process::kill_process(self.server.pid(), signal);
+    }
+
+    /// How long it takes to end with this exit code.
+    pub(crate) fn expect_exit(
+        &mut self,
+        code: i32,
+        within: Duration,
+    ) -> Verdict<Duration> {
+        let start = Instant::now();
+        let status = self.server.process().wait(within);
+        let expected = format!("expected exit code {code} within {within:?}");
+        match status {
+            Some(status) if status.code() == Some(code) => Ok(start.elapsed()),
+            Some(status) => {
+                Err(Fault::new(format!("{expected}, got {status}")))
+            }
+            None => Err(Fault::new(format!("{expected}, but it still runs"))),
+        }
+    }
+
+    pub(crate) fn process(&mut self) -> &mut Process {
+        self.server.process()
+    }
+}
+
+impl Drop for Served<'_> {
+    fn drop(&mut self) {
+        self.log.borrow_mut().extend(self.server.log());
+    }
+}
+
+/// What one job costs at this server, here and now. What others cost follows
+/// from it: the naive fib of n takes the sum of the two before.
+#[derive(Debug)]
+pub(crate) struct Cost {
+    n: u64,
+    takes: Duration,
+}
+
+impl Cost {
+    /// Asks the server itself: machines differ, and so do languages.
+    pub(crate) fn measure(subject: &Subject) -> Verdict<Cost> {
+        const ENOUGH: Duration = Duration::from_millis(10);
+        const TIMES: usize = 5;
+        let server = subject.launch(&[]).start()?;
+        let mut client = Client::connect(server.address())?;
+        for n in (14..=subject.largest_n()).step_by(2) {
+            let takes = time(&mut client, n)?;
+            if takes >= ENOUGH || n + 2 > subject.largest_n() {
+                // The best of a few: what disturbs only makes it longer, and
+                // jobs that were taken for long would be too short.
+                let again = (1..TIMES).map(|_| time(&mut client, n));
+                let again = again.collect::<Verdict<Vec<_>>>()?;
+                let takes = again
+                    .into_iter()
+                    .min()
+                    .map_or(takes, |best| best.min(takes));
+                return Ok(Cost { n, takes });
+            }
+        }
+        Err(Fault::new("it computes nothing that takes time"))
+    }
+
+    fn of(&self, n: u64) -> Duration {
+        let steps = n as f64 - self.n as f64;
+        self.takes.mul_f64(GOLDEN_RATIO.powf(steps))
+    }
+
+    fn n_of(&self, at_least: Duration) -> u64 {
+        (1..=93).find(|&n| self.of(n) >= at_least).unwrap_or(93)
+    }
+}
+
+fn time(client: &mut Client, n: u64) -> Verdict<Duration> {
+    let start = Instant::now();
+    client.send(format!("{n}\n").as_bytes())?;
+    match client.next() {
+        Next::Line(line) if Answer::Fib(n).is(&line) => Ok(start.elapsed()),
+        other => {
+            let what = client.describe(&other);
+            Err(client.failure(&Answer::Fib(n).to_string(), &what))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cost_of_a_job_follows_from_that_of_another() {
+        let cost = Cost { n: 30, takes: Duration::from_millis(10) };
+        assert_eq!(cost.n_of(Duration::from_millis(10)), 30);
+        assert_eq!(cost.n_of(Duration::from_millis(16)), 31);
+        assert_eq!(cost.n_of(Duration::from_secs(3600)), 57);
+        assert_eq!(cost.n_of(Duration::from_millis(4)), 29);
+    }
+}
