@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::contestants;
 use crate::exit::Outcome;
+use crate::output;
 use crate::scenarios;
 use crate::workspace;
 
@@ -23,16 +24,19 @@ impl List {
         let root = workspace::root()?;
         let shipped = || root.join("bench/contestants.toml");
         let path = self.contestants.unwrap_or_else(shipped);
-        println!("contestants");
+        let mut text = String::from("contestants\n");
         for contestant in contestants::read(&path)? {
             let label = contestant.label.name();
             let command = contestant.command.join(" ");
-            println!("  {:<16} {label:<10} {command}", contestant.name);
+            let name = contestant.name;
+            text += &format!("  {name:<16} {label:<10} {command}\n");
         }
-        println!("scenarios");
+        text += "scenarios\n";
         for scenario in scenarios::read(&root.join("bench/scenarios"))? {
-            println!("  {:<16} {}", scenario.name, scenario.question);
+            let (name, question) = (scenario.name, scenario.question);
+            text += &format!("  {name:<16} {question}\n");
         }
+        output::print(&text)?;
         Ok(Outcome::Done)
     }
 }

@@ -15,6 +15,7 @@ use rustix::process::Pid;
 
 use crate::exit::{Outcome, Usage};
 use crate::limits;
+use crate::output;
 use plan::{Group, Plan};
 use report::{GroupReport, Report};
 
@@ -64,11 +65,12 @@ impl Load {
             plan.groups.iter().map(|group| group.connections).sum(),
         )?;
         let report = engine::run(&plan)?;
-        if json {
-            println!("{}", serde_json::to_string(&report)?);
+        let text = if json {
+            serde_json::to_string(&report)? + "\n"
         } else {
-            print(&plan, &report);
-        }
+            text(&plan, &report)
+        };
+        output::print(&text)?;
         match (report.server_fault(), report.own_limit()) {
             (Some(_), _) => Ok(Outcome::ContestantFailed),
             (None, Some(limit)) => anyhow::bail!("{limit}"),
@@ -104,44 +106,49 @@ impl Load {
     }
 }
 
-fn print(plan: &Plan, report: &Report) {
-    println!(
-        "{} for {}",
-        plan.address,
-        humantime::format_duration(Duration::from_millis(
-            report.window_ns / 1_000_000
-        ))
-    );
+/// The report, for people.
+fn text(plan: &Plan, report: &Report) -> String {
+    let window = Duration::from_millis(report.window_ns / 1_000_000);
+    let window = humantime::format_duration(window);
+    let mut text = format!("{} for {window}\n", plan.address);
     for group in &report.groups {
-        print_group(group, report.window_ns);
+        text += &group_text(group, report.window_ns);
     }
     let percent = report.generator_share() * 100.0;
-    println!("generator  {percent:.0} % of its core");
+    text += &format!("generator: {percent:.0} % of its core\n");
     if let Some(cpu_ns) = report.server_cpu_ns.value {
-        let share = cpu_ns as f64 / report.window_ns as f64 * 100.0;
-        let cost_us = cpu_ns as f64 / 1e3 / report.replies() as f64;
-        println!("server     {share:.0} % of a core, {cost_us:.2} µs/reply");
+        let percent = cpu_ns as f64 / report.window_ns as f64 * 100.0;
+        text += &format!("server: {percent:.0} % of a core");
+        if report.replies() > 0 {
+            let cost_us = cpu_ns as f64 / 1e3 / report.replies() as f64;
+            text += &format!(", {cost_us:.2} µs a reply");
+        }
+        text += "\n";
     }
+    text
 }
 
-fn print_group(group: &GroupReport, window_ns: u64) {
+fn group_text(group: &GroupReport, window_ns: u64) -> String {
     let GroupReport { name, n, connected, connections, replies, .. } = group;
-    println!("{name}: n = {n}, {connected} of {connections} connected");
     let rate = group.rate(window_ns);
-    println!("  replies  {replies}, {rate:.0} a second");
+    let mut text = format!(
+        "{name}: n = {n}, {connected} of {connections} connected\n  \
+         replies  {replies}, {rate:.0} a second\n"
+    );
     let quantiles = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)];
     for (label, quantile) in quantiles {
         if let Some(time_ns) = group.service_ns.at_quantile_ns(quantile) {
             let time_us = time_ns as f64 / 1e3;
-            println!("  {label}      {time_us:.1} µs");
+            text += &format!("  {label}      {time_us:.1} µs\n");
         }
     }
     if let Some(faults) = group.faults.of_server() {
-        println!("  faults   {faults}");
+        text += &format!("  faults   {faults}\n");
     }
     for (limit, count) in &group.faults.own_limits {
-        println!("  limits   {limit} ({count} times)");
+        text += &format!("  limits   {limit} ({count} times)\n");
     }
+    text
 }
 
 #[cfg(test)]

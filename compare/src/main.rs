@@ -29,6 +29,7 @@ mod limits;
 mod list;
 mod load;
 mod machine;
+mod output;
 mod process_tree;
 mod progress;
 mod record;

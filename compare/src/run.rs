@@ -18,6 +18,7 @@ use crate::interrupt::Interrupt;
 use crate::limits;
 use crate::load::plan::Group;
 use crate::machine::Machine;
+use crate::output;
 use crate::progress::Progress;
 use crate::record::{Entrant, Record, Round, Void};
 use crate::scenarios::{self, Scenario};
@@ -111,7 +112,7 @@ impl Run {
         record.complete = measuring.rounds(&mut record)?;
         self.save(&record)?;
         progress.clear();
-        print(&record);
+        output::print(&text(&record))?;
         Ok(outcome(&record))
     }
 
@@ -258,15 +259,14 @@ impl Measuring<'_> {
     }
 }
 
-fn print(record: &Record) {
-    println!("{}\n", table::draw(record));
-    for answer in answers::answers(record) {
-        println!("{answer}");
-    }
-    println!();
-    for note in answers::notes(record) {
-        println!("{note}");
-    }
+/// The table, the answers, and what one must know to believe them.
+fn text(record: &Record) -> String {
+    let mut text = format!("{}\n\n", table::draw(record).trim_fmt());
+    text += &answers::answers(record).join("\n");
+    text += "\n\n";
+    text += &answers::notes(record).join("\n");
+    text += "\n";
+    text
 }
 
 fn outcome(record: &Record) -> Outcome {

@@ -1,13 +1,23 @@
 //! The table: a row a contestant, a column a figure, each with its interval.
 
-use comfy_table::presets::ASCII_MARKDOWN;
-use comfy_table::{Attribute, Cell, CellAlignment, Table};
+use std::env;
+
+use comfy_table::{
+    Attribute, Cell, CellAlignment, LineStyle, Table, TableStyle,
+};
 
 use crate::contestants::{Contestant, Label};
 use crate::findings::Findings;
 use crate::record::Record;
 use crate::scenarios::{Figure, Scenario};
 use crate::units;
+
+/// The space between two columns.
+const COLUMN_GAP: u16 = 2;
+
+/// No line but the one under the headings.
+const STYLE: TableStyle = TableStyle::new()
+    .header_separator(LineStyle::none().fill('-').junction('-'));
 
 /// Draws the figures of a run. Colours only for a terminal that wants them.
 pub(crate) fn draw(record: &Record) -> Table {
@@ -20,7 +30,11 @@ pub(crate) fn draw(record: &Record) -> Table {
         })
         .collect();
     let mut table = Table::new();
-    table.load_style(ASCII_MARKDOWN);
+    table.load_style(STYLE);
+    // See https://no-color.org.
+    if env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+        table.force_no_tty();
+    }
     let headings = columns.iter().map(|(scenario, figure)| {
         Cell::new(format!("{}\n{}", scenario.name, heading(*figure)))
             .add_attribute(Attribute::Bold)
@@ -34,6 +48,9 @@ pub(crate) fn draw(record: &Record) -> Table {
             Cell::new(text).set_alignment(CellAlignment::Right)
         });
         table.add_row([name_cell(contestant)].into_iter().chain(figures));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, COLUMN_GAP));
     }
     table
 }

@@ -21,7 +21,7 @@ pub(crate) fn interval(figure: Figure, estimate: &Estimate) -> String {
     let Unit { scale, .. } = unit(figure, estimate.median);
     let [low, high] =
         [estimate.low, estimate.high].map(|end| number(end / scale));
-    format!("[{low}, {high}]")
+    format!("{low}–{high}")
 }
 
 /// Three significant digits, or all those before the point.
@@ -91,6 +91,6 @@ mod tests {
     #[test]
     fn an_interval_is_in_the_unit_of_its_median() {
         let estimate = Estimate { median: 1.2e6, low: 0.9e6, high: 1.3e6 };
-        assert_eq!(interval(Figure::Time, &estimate), "[0.90, 1.30]");
+        assert_eq!(interval(Figure::Time, &estimate), "0.90–1.30");
     }
 }

@@ -1,0 +1,318 @@
+//! The runner as its users meet it: exit codes, named culprits, the record,
+//! and nothing left behind. The contestants are `compare`'s own servers with
+//! a known fault.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::OwnedFd;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use serde_json::Value;
+
+const COMPARE: &str = env!("CARGO_BIN_EXE_compare");
+
+/// How long anything may take before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One scenario, once, as short as can be.
+const SHORT: [&str; 6] = ["-s", "perf2", "--rounds", "1", "--duration", "20ms"];
+
+#[test]
+fn a_command_line_that_is_not_understood_exits_with_2() {
+    let folder = Folder::new();
+    let file = |text| folder.file("contestants.toml", text);
+    let good = file(&contestant("good", "none"));
+    let cases: [(&[&str], &str); 7] = [
+        (&["--no-such-flag"], "--no-such-flag"),
+        (&["-e", "("], "--contestant"),
+        (&["--rounds", "0"], "--rounds"),
+        (&["--duration", "0s"], "--duration"),
+        (&["--server-cpus", "5-1"], "--server-cpus"),
+        (&["--load-cpus", "1000"], "--load-cpus"),
+        (&["load", "--addr", "nowhere"], "--addr"),
+    ];
+    for (arguments, culprit) in cases {
+        let output = compare(&good, arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&output).contains(culprit), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_bad_contestants_file_exits_with_2_and_names_the_line() {
+    let folder = Folder::new();
+    let text = contestant("good", "none").replace("label", "lable");
+    let bad = folder.file("bad.toml", &text);
+    for path in [bad, folder.path.join("none.toml")] {
+        let output = compare(&path, &[]);
+        assert_eq!(output.status.code(), Some(2));
+        let text = stderr(&output);
+        assert!(text.contains(path.to_str().unwrap()), "{text}");
+        let exists = path.exists();
+        assert_eq!(text.contains("line 4"), exists, "{text}");
+    }
+}
+
+#[test]
+fn a_selection_of_nothing_exits_with_4() {
+    let folder = Folder::new();
+    let file = folder.file("c.toml", &contestant("good", "none"));
+    for arguments in [["-e", "nobody"], ["-s", "nothing"]] {
+        let output = compare(&file, &arguments);
+        assert_eq!(output.status.code(), Some(4), "{arguments:?}");
+        assert!(stderr(&output).contains("compare list"));
+    }
+}
+
+#[test]
+fn who_fails_is_named_and_the_others_are_measured() {
+    let folder = Folder::new();
+    let faults = [
+        ("start", "it did not start"),
+        ("die", "it died (exit status: 7)"),
+        ("wrong", "wrong replies (the first: \"4711\")"),
+        ("reset", "1 connections reset"),
+        ("close", "1 connections closed before the reply"),
+        ("error", "replies `error: worker-lost`"),
+        ("hang", "a hang"),
+    ];
+    let mut text = contestant("good", "none");
+    for (fault, _) in faults {
+        text += &contestant(&format!("bad-{fault}"), fault);
+    }
+    let file = folder.file("c.toml", &text);
+    let json = folder.path.join("run.json");
+    let mut arguments = SHORT.to_vec();
+    arguments.extend(["--json", json.to_str().unwrap()]);
+    let output = compare(&file, &arguments);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+
+    let table = stdout(&output);
+    let record = read_json(&json);
+    assert_eq!(record["complete"], true);
+    for (fault, reason) in faults {
+        let name = format!("bad-{fault}");
+        let sentence = format!("void: {name} in perf2, round 1: ");
+        let line = table.lines().find(|line| line.starts_with(&sentence));
+        assert!(line.is_some_and(|l| l.contains(reason)), "{table}");
+        let void = &record["cells"]["perf2"][&name]["void"];
+        let recorded = void["reason"].as_str().unwrap();
+        assert!(recorded.contains(reason), "{recorded}");
+        assert_eq!(void["contestant_failed"], true);
+    }
+    assert!(table.contains("a known fault: it dies"), "{table}");
+
+    let good = &record["cells"]["perf2"]["good"];
+    assert_eq!(good["void"], Value::Null);
+    let report = &good["rounds"][0]["report"];
+    assert!(report["groups"][0]["replies_in_all"].as_u64() > Some(0));
+    assert!(report["server_cpu_ns"]["value"].as_u64().is_some());
+}
+
+#[test]
+fn a_record_holds_what_is_needed_to_repeat_the_run() {
+    let folder = Folder::new();
+    let file = folder.file("c.toml", &contestant("good", "none"));
+    let json = folder.path.join("run.json");
+    let path = json.to_str().unwrap();
+    // `interference` is a share of `perf2`, which comes with it.
+    let output = compare(
+        &file,
+        &["-s", "interf", "--rounds", "2", "--duration", "20ms"]
+            .into_iter()
+            .chain(["--seed", "42", "--json", path])
+            .collect::<Vec<_>>(),
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("seed 42"));
+    let record = read_json(&json);
+    assert_eq!(record["schema_version"], 1);
+    assert_eq!(record["seed"], 42);
+    assert_eq!(record["calibration"][0]["cost_ns"], 50_000_000);
+    assert_eq!(record["entrants"][0]["contestant"]["command"][0], COMPARE);
+    assert_eq!(record["entrants"][1]["again"], "good");
+    let names: Vec<&str> = record["scenarios"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|scenario| scenario["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["perf2", "interference"]);
+    let rounds = &record["cells"]["interference"]["good"]["rounds"];
+    assert_eq!(rounds.as_array().unwrap().len(), 2);
+    assert!(!folder.path.join("run.json.part").exists());
+}
+
+#[test]
+fn a_first_signal_ends_the_run_in_order_with_130() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let folder = Folder::new();
+        let json = folder.path.join("run.json");
+        let run = Running::start(&folder, &["--json", json.to_str().unwrap()]);
+        kill_process(Pid::from_child(&run.child), signal).unwrap();
+        let children = run.children;
+        let output = run.child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130));
+        assert!(stdout(&output).contains("incomplete"), "{output:?}");
+        assert_eq!(read_json(&json)["complete"], false);
+        children.iter().for_each(assert_ends);
+    }
+}
+
+#[test]
+fn nothing_is_left_behind_when_the_runner_is_killed() {
+    let folder = Folder::new();
+    let mut run = Running::start(&folder, &[]);
+    run.child.kill().unwrap();
+    run.child.wait().unwrap();
+    run.children.iter().for_each(assert_ends);
+}
+
+#[test]
+fn the_load_generator_serves_by_itself() {
+    let mut server = Command::new(COMPARE)
+        .args(["faulty", "--fault", "none"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let ready = server.stdout.as_mut().unwrap();
+    BufReader::new(ready).read_line(&mut line).unwrap();
+    let address = line.split(' ').nth(2).unwrap();
+    let load = |more: &[&str]| {
+        let arguments = ["load", "--addr", address, "--connections", "3"];
+        let times = ["--warm-up", "0s", "--duration", "20ms"];
+        let mut command = Command::new(COMPARE);
+        command.args(arguments).args(times).args(more);
+        command.output().unwrap()
+    };
+    let readable = load(&["--n", "5"]);
+    assert_eq!(readable.status.code(), Some(0));
+    assert!(stdout(&readable).contains("3 of 3 connected"));
+    let json = load(&["--json"]);
+    let report: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(report["groups"][0]["connected"], 3);
+    let reason = &report["server_cpu_ns"]["reason"];
+    assert_eq!(reason, "the server's process is not known");
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
+#[test]
+fn the_list_names_contestants_and_scenarios() {
+    let output = Command::new(COMPARE).arg("list").output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    for name in ["blocking", "threads", "mio", "tokio", "interference"] {
+        assert!(stdout(&output).contains(name), "{name}");
+    }
+}
+
+/// A run in the middle of a measurement that would last for minutes.
+struct Running {
+    child: Child,
+    /// The server and the load generator.
+    children: Vec<OwnedFd>,
+}
+
+impl Running {
+    fn start(folder: &Folder, more: &[&str]) -> Running {
+        let file = folder.file("c.toml", &contestant("good", "none"));
+        let mut command = command(&file, more);
+        command.args(["-s", "perf2", "--duration", "10m"]);
+        let child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut run = Running { child, children: Vec::new() };
+        let deadline = Instant::now() + PATIENCE;
+        // The server is there before the load generator is.
+        while run.children.len() < 2 {
+            assert!(Instant::now() < deadline, "nothing was started");
+            thread::yield_now();
+            let open = |id| pidfd_open(id, PidfdFlags::empty()).ok();
+            let ids = children_of(run.child.id());
+            run.children = ids.into_iter().filter_map(open).collect();
+        }
+        run
+    }
+}
+
+fn children_of(process: u32) -> Vec<Pid> {
+    let path = format!("/proc/{process}/task/{process}/children");
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let ids = text.split_whitespace().map(|id| id.parse().unwrap());
+    ids.filter_map(Pid::from_raw).collect()
+}
+
+fn assert_ends(process: &OwnedFd) {
+    let mut fds = [PollFd::new(process, PollFlags::IN)];
+    let timeout = Timespec::try_from(PATIENCE).unwrap();
+    assert_eq!(poll(&mut fds, Some(&timeout)), Ok(1), "it still runs");
+}
+
+fn contestant(name: &str, fault: &str) -> String {
+    format!(
+        r#"
+[[contestant]]
+name = "{name}"
+label = "idiomatic"
+command = ["{COMPARE}", "faulty", "--listen", "{{addr}}", "--fault", "{fault}"]
+"#
+    )
+}
+
+fn compare(contestants: &Path, arguments: &[&str]) -> Output {
+    if arguments.first() == Some(&"load") {
+        return Command::new(COMPARE).args(arguments).output().unwrap();
+    }
+    command(contestants, arguments).output().unwrap()
+}
+
+fn command(contestants: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(COMPARE);
+    command.arg("--contestants").arg(contestants).args(arguments);
+    command
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into()
+}
+
+fn read_json(path: &Path) -> Value {
+    serde_json::from_reader(File::open(path).unwrap()).unwrap()
+}
+
+/// A folder of a test's own, which goes with it.
+struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    fn new() -> Folder {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("compare-{}-{count}", std::process::id());
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&path).unwrap();
+        Folder { path }
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
