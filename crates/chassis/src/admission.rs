@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use protocol::Framing;
 use rustix::io::Errno;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, warn};
 
 use crate::client::{Client, refuse};
 use crate::flags::{Compute, Flags};
@@ -172,7 +172,7 @@ impl Chassis {
     }
 
     fn stop<S: AsFd>(&self) -> Admission<S> {
-        info!("no more clients are accepted");
+        debug!("no more clients are accepted");
         if self.registry.close_door() || self.has_failed() {
             self.wake_housekeeping();
         }

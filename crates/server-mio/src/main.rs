@@ -43,64 +43,76 @@ fn serve(
     let mut poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let mut events = Events::with_capacity(EVENTS_PER_POLL);
-    let mut accept = Accept::WhenReady;
-    let mut clients = Clients::default();
+    let mut clients: Slab<Connection> = Slab::new();
+    let mut turns: VecDeque<usize> = VecDeque::new();
+    let mut accept_at: Option<Instant> = None;
     loop {
-        let timeout = clients.timeout().or(accept.timeout());
+        let turn_at = turns.front().map(|_| Instant::now());
+        let timeout = turn_at.or(accept_at).map(time_until);
         match poll.poll(&mut events, timeout) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             polled => polled?,
         }
         for event in &events {
             match event.token() {
-                LISTENER => accept.ready(),
-                Token(slot) => clients.ready(slot, event),
+                LISTENER => accept_at = accept_at.or(Some(Instant::now())),
+                Token(slot) => {
+                    if let Some(connection) = clients.get_mut(slot)
+                        && connection.note(event)
+                    {
+                        turns.push_back(slot);
+                    }
+                }
             }
         }
-        clients.take_turns(poll.registry(), chassis);
-        if accept.is_due() {
-            accept = clients.accept(&listener, poll.registry(), chassis);
-        }
-    }
-}
-
-/// When to accept the next client.
-enum Accept {
-    Now,
-    WhenReady,
-    /// Something ran out: there will be no new edge when it is back.
-    At(Instant),
-    Never,
-}
-
-impl Accept {
-    fn ready(&mut self) {
-        if let Accept::WhenReady = self {
-            *self = Accept::Now;
-        }
-    }
-
-    fn is_due(&self) -> bool {
-        self.timeout() == Some(Duration::ZERO)
-    }
-
-    /// How long the loop may wait for events.
-    fn timeout(&self) -> Option<Duration> {
-        match self {
-            Accept::Now => Some(Duration::ZERO),
-            Accept::At(time) => {
-                Some(time.saturating_duration_since(Instant::now()))
+        for _ in 0..turns.len() {
+            let Some(slot) = turns.pop_front() else { break };
+            match clients[slot].converse(poll.registry(), Token(slot)) {
+                Ok(Turn::HasMore) => turns.push_back(slot),
+                Ok(Turn::Waits) => clients[slot].is_queued = false,
+                ended => {
+                    clients.remove(slot);
+                    chassis.ended(ended.map(|_over| ()));
+                }
             }
-            Accept::WhenReady | Accept::Never => None,
+        }
+        if accept_at.is_some_and(|time| time_until(time).is_zero()) {
+            let registry = poll.registry();
+            accept_at = accept(&listener, &mut clients, registry, chassis);
         }
     }
 }
 
-/// All clients, and the queue of those whose turn it is.
-#[derive(Default)]
-struct Clients {
-    slots: Slab<Connection>,
-    turns: VecDeque<usize>,
+/// Accepts a turn's worth of clients. Returns when to accept the next, if
+/// that will not be told by an event.
+fn accept(
+    listener: &TcpListener,
+    clients: &mut Slab<Connection>,
+    registry: &Registry,
+    chassis: &'static Chassis,
+) -> Option<Instant> {
+    for _ in 0..ACCEPTS_PER_TURN {
+        let accepted = listener.accept();
+        if let Err(error) = &accepted
+            && error.kind() == ErrorKind::WouldBlock
+        {
+            return None;
+        }
+        match chassis.admit(accepted) {
+            Admission::Client(client) => {
+                let slot = clients.vacant_entry();
+                let token = Token(slot.key());
+                match Connection::new(client, registry, token) {
+                    Ok(connection) => _ = slot.insert(connection),
+                    Err(error) => chassis.refused(&error),
+                }
+            }
+            Admission::Nobody => {}
+            Admission::Pause(time) => return Some(Instant::now() + time),
+            Admission::Stop => return None,
+        }
+    }
+    Some(Instant::now())
 }
 
 struct Connection {
@@ -123,86 +135,31 @@ enum Turn {
     Over,
 }
 
-impl Clients {
-    /// Somebody may be waiting for another turn.
-    fn timeout(&self) -> Option<Duration> {
-        (!self.turns.is_empty()).then_some(Duration::ZERO)
-    }
-
-    fn accept(
-        &mut self,
-        listener: &TcpListener,
-        registry: &Registry,
-        chassis: &'static Chassis,
-    ) -> Accept {
-        for _ in 0..ACCEPTS_PER_TURN {
-            match listener.accept() {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return Accept::WhenReady;
-                }
-                accepted => match chassis.admit(accepted) {
-                    Admission::Client(client) => {
-                        chassis.ended(self.enter(client, registry));
-                    }
-                    Admission::Nobody => {}
-                    Admission::Pause(time) => {
-                        return Accept::At(Instant::now() + time);
-                    }
-                    Admission::Stop => return Accept::Never,
-                },
-            }
-        }
-        Accept::Now
-    }
-
-    fn enter(
-        &mut self,
+impl Connection {
+    fn new(
         mut client: Client<TcpStream>,
         registry: &Registry,
-    ) -> io::Result<()> {
-        let slot = self.slots.vacant_entry();
+        token: Token,
+    ) -> io::Result<Connection> {
         let interest = Interest::READABLE;
-        registry.register(client.stream(), Token(slot.key()), interest)?;
-        slot.insert(Connection {
+        registry.register(client.stream(), token, interest)?;
+        Ok(Connection {
             client,
             interest,
             is_readable: false,
             is_at_end: false,
             is_queued: false,
-        });
-        Ok(())
+        })
     }
 
-    /// Notes what an event tells. It may tell nothing: a turn without reason
-    /// costs one read that would block.
-    fn ready(&mut self, slot: usize, event: &Event) {
-        let Some(connection) = self.slots.get_mut(slot) else { return };
-        connection.is_at_end |= event.is_read_closed() || event.is_error();
-        connection.is_readable |= event.is_readable() || connection.is_at_end;
-        if !connection.is_queued {
-            connection.is_queued = true;
-            self.turns.push_back(slot);
-        }
+    /// Notes what an event tells, which may be nothing: a turn without reason
+    /// costs one read that would block. Returns whether to queue for a turn.
+    fn note(&mut self, event: &Event) -> bool {
+        self.is_at_end |= event.is_read_closed() || event.is_error();
+        self.is_readable |= event.is_readable() || self.is_at_end;
+        !std::mem::replace(&mut self.is_queued, true)
     }
 
-    /// Gives one turn to each who is queued now.
-    fn take_turns(&mut self, registry: &Registry, chassis: &Chassis) {
-        for _ in 0..self.turns.len() {
-            let Some(slot) = self.turns.pop_front() else { break };
-            let connection = &mut self.slots[slot];
-            match connection.converse(registry, Token(slot)) {
-                Ok(Turn::HasMore) => self.turns.push_back(slot),
-                Ok(Turn::Waits) => connection.is_queued = false,
-                ended => {
-                    self.slots.remove(slot);
-                    chassis.ended(ended.map(|_over| ()));
-                }
-            }
-        }
-    }
-}
-
-impl Connection {
     /// Talks to one client for a turn.
     fn converse(
         &mut self,
@@ -211,10 +168,7 @@ impl Connection {
     ) -> io::Result<Turn> {
         for _ in 0..STEPS_PER_TURN {
             match self.client.next_step() {
-                Step::Read(..) if !self.is_readable => {
-                    return self.wait(Interest::READABLE, registry, token);
-                }
-                Step::Read(stream, space) => {
+                Step::Read(stream, space) if self.is_readable => {
                     let space_bytes = space.len();
                     let count = unless_blocked(stream.read(space))?;
                     self.is_readable =
@@ -222,6 +176,9 @@ impl Connection {
                     if let Some(count) = count {
                         self.client.received(count);
                     }
+                }
+                Step::Read(..) => {
+                    return self.wait(Interest::READABLE, registry, token);
                 }
                 Step::Compute(request) => {
                     let reply = request.compute();
@@ -264,4 +221,8 @@ fn unless_blocked(done: io::Result<usize>) -> io::Result<Option<usize>> {
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
         done => done.map(Some),
     }
+}
+
+fn time_until(time: Instant) -> Duration {
+    time.saturating_duration_since(Instant::now())
 }
