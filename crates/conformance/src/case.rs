@@ -20,9 +20,7 @@ pub struct Case {
     /// What a server shows by passing. One that can't do it by design must
     /// fail, and by [`Fault::Unable`].
     pub(crate) shows: Option<Ability>,
-    /// Whether it measures time or CPU, or takes so much of the machine that
-    /// others would.
-    pub(crate) alone: bool,
+    pub(crate) lane: Lane,
     pub(crate) play: fn(&Stage<'_>) -> Verdict,
 }
 
@@ -32,7 +30,7 @@ impl Case {
         name: &'static str,
         play: fn(&Stage<'_>) -> Verdict,
     ) -> Case {
-        Case { name, family, needs: &[], shows: None, alone: false, play }
+        Case { name, family, needs: &[], shows: None, lane: Lane::Shared, play }
     }
 
     pub(crate) const fn needs(mut self, needs: &'static [Need]) -> Case {
@@ -45,10 +43,28 @@ impl Case {
         self
     }
 
-    pub(crate) const fn alone(mut self) -> Case {
-        self.alone = true;
+    pub(crate) const fn computes(mut self) -> Case {
+        self.lane = Lane::Computing;
         self
     }
+
+    pub(crate) const fn alone(mut self) -> Case {
+        self.lane = Lane::Alone;
+        self
+    }
+}
+
+/// What a case may be played beside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// It leaves the machine to others most of the time.
+    Shared,
+    /// It has long jobs computed. If there were more of them than cores, they
+    /// would take longer than they were chosen to.
+    Computing,
+    /// It measures time or CPU, or takes so much of the machine that it would
+    /// disturb those that do.
+    Alone,
 }
 
 /// What cases are about.

@@ -1,6 +1,7 @@
 //! What a case is played on: the subject's servers, and what jobs cost there.
 
 use std::cell::RefCell;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -157,6 +158,43 @@ impl Served<'_> {
         Vitals::of_group(self.server.pid())
     }
 
+    /// Has the client send a batch again and again, without reading, until
+    /// the server is stuck on its replies: it takes nothing more, and rests.
+    /// Says how many bytes that were.
+    pub(crate) fn get_stuck_on(
+        &self,
+        client: &mut Client,
+        batch: &[u8],
+    ) -> Verdict<usize> {
+        const REST: Duration = Duration::from_millis(200);
+        const CPU_AT_REST_MAX: Duration = Duration::from_millis(10);
+        const BYTES_MAX: usize = 100 << 20;
+        let expected = "the server to wait for a client that does not read";
+        let mut sent = 0;
+        let mut cpu = Duration::MAX;
+        while sent < BYTES_MAX {
+            if client.has_room_within(REST) {
+                match client.send_some(&batch[sent % batch.len()..]) {
+                    Ok(count) => sent += count,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    Err(error) => {
+                        let what = format!("sending failed: {error}");
+                        return Err(client.failure(expected, &what));
+                    }
+                }
+                continue;
+            }
+            let before = std::mem::replace(&mut cpu, self.vitals().cpu);
+            if cpu.saturating_sub(before) <= CPU_AT_REST_MAX
+                && before != Duration::MAX
+            {
+                return Ok(sent);
+            }
+        }
+        let what = format!("{BYTES_MAX} bytes of its requests read");
+        Err(client.failure(expected, &what))
+    }
+
     /// Expects the server to hold as few fds again as it once did.
     pub(crate) fn expect_fds_back(&self, baseline: Vitals) -> Verdict {
         let mut now = baseline;
@@ -252,23 +290,23 @@ pub(crate) struct Cost {
 impl Cost {
     /// Asks the server itself: machines differ, and so do languages.
     pub(crate) fn measure(subject: &Subject) -> Verdict<Cost> {
-        const ENOUGH: Duration = Duration::from_millis(10);
-        const TIMES: usize = 5;
+        const NOTICEABLE: Duration = Duration::from_millis(10);
+        /// From noticeable to so long that clock ticks can measure it.
+        const STEPS: u64 = 6;
         let server = subject.launch(&[]).start()?;
         let mut client = Client::connect(server.address())?;
-        for n in (14..=subject.largest_n()).step_by(2) {
-            let takes = time(&mut client, n)?;
-            if takes >= ENOUGH || n + 2 > subject.largest_n() {
-                // The best of a few: what disturbs only makes it longer, and
-                // jobs that were taken for long would be too short.
-                let again = (1..TIMES).map(|_| time(&mut client, n));
-                let again = again.collect::<Verdict<Vec<_>>>()?;
-                let takes = again
-                    .into_iter()
-                    .min()
-                    .map_or(takes, |best| best.min(takes));
-                return Ok(Cost { n, takes });
+        for n in 14..=subject.largest_n() {
+            if time(&mut client, n)? < NOTICEABLE {
+                continue;
             }
+            let n = subject.largest_n().min(n + STEPS);
+            let before = Vitals::of_group(server.pid()).cpu;
+            let takes = time(&mut client, n)?;
+            // On a busy machine the reply takes longer than its job, and jobs
+            // that were taken for long would be short.
+            let cpu = Vitals::of_group(server.pid()).cpu - before;
+            let takes = if cpu.is_zero() { takes } else { takes.min(cpu) };
+            return Ok(Cost { n, takes });
         }
         Err(Fault::new("it computes nothing that takes time"))
     }

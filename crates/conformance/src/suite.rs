@@ -9,14 +9,18 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::case::{Case, Fault, Verdict};
+use crate::case::{Case, Fault, Lane, Verdict};
 use crate::report::{Finding, Outcome, Report};
 use crate::stage::{Cost, Stage};
 use crate::{Subject, cases};
 
-/// How many cases are played at a time. Most of them wait most of the time,
-/// so it is more than there are cores on a small machine.
-const CASES_AT_A_TIME: usize = 6;
+/// How many cases of the shared lane are played at a time. They wait most of
+/// the time, so it may be more than there are cores.
+const SHARED_AT_A_TIME: usize = 4;
+
+/// How many cases of the computing lane are played at a time, if there are as
+/// many cores.
+const COMPUTING_AT_A_TIME: usize = 2;
 
 /// Which cases to play, and with which seed.
 #[derive(Clone, Debug)]
@@ -89,8 +93,7 @@ pub fn run(
     raise_fd_limit();
     let start = Instant::now();
     let mut findings = Vec::new();
-    let mut together = Vec::new();
-    let mut alone = Vec::new();
+    let mut playable = Vec::new();
     for (at, case) in cases().iter().enumerate() {
         if !selection.holds(case) {
             continue;
@@ -100,10 +103,8 @@ pub fn run(
             let finding = Finding { case, outcome, elapsed: Duration::ZERO };
             observe(&finding);
             findings.push((at, finding));
-        } else if case.alone {
-            alone.push((at, case));
         } else {
-            together.push((at, case));
+            playable.push((at, case));
         }
     }
     // Before anything else runs, or it would measure that as well.
@@ -112,8 +113,17 @@ pub fn run(
         false => Err(Fault::new("it speaks no lines")),
     };
     let stage = || Stage::new(subject, selection.seed, &cost);
-    for (batch, at_a_time) in [(together, CASES_AT_A_TIME), (alone, 1)] {
-        play_all(&batch, at_a_time, &stage, |at, finding| {
+    let lane = |lane: Lane, at_a_time| {
+        let in_lane = playable.iter().filter(|(_, case)| case.lane == lane);
+        Queue { cases: in_lane.copied().collect(), at_a_time }
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let together = [
+        lane(Lane::Computing, COMPUTING_AT_A_TIME.min(cores)),
+        lane(Lane::Shared, SHARED_AT_A_TIME),
+    ];
+    for queues in [&together[..], &[lane(Lane::Alone, 1)]] {
+        play_all(queues, &stage, |at, finding| {
             observe(&finding);
             findings.push((at, finding));
         });
@@ -126,26 +136,33 @@ pub fn run(
     }
 }
 
-/// Plays the cases of a batch, so many at a time, in threads of their own: a
-/// server ends with the thread that started it.
-fn play_all<'a>(
-    batch: &[(usize, &'static Case)],
+/// Cases to play, and how many of them at a time.
+struct Queue {
+    cases: Vec<(usize, &'static Case)>,
     at_a_time: usize,
+}
+
+/// Plays the cases of some queues, in threads of their own: a server ends
+/// with the thread that started it.
+fn play_all<'a>(
+    queues: &[Queue],
     stage: &(impl Fn() -> Stage<'a> + Sync),
     mut found: impl FnMut(usize, Finding),
 ) {
-    let next = &AtomicUsize::new(0);
     let (sender, played) = mpsc::channel();
+    let next: Vec<_> = queues.iter().map(|_| AtomicUsize::new(0)).collect();
     thread::scope(|scope| {
-        for _ in 0..at_a_time {
-            let sender = sender.clone();
-            scope.spawn(move || {
-                let claim = || next.fetch_add(1, Ordering::Relaxed);
-                while let Some(&(at, case)) = batch.get(claim()) {
-                    // Nobody listens only when the observer panicked.
-                    let _ = sender.send((at, play(case, &stage())));
-                }
-            });
+        for (queue, next) in queues.iter().zip(&next) {
+            for _ in 0..queue.at_a_time {
+                let sender = sender.clone();
+                scope.spawn(move || {
+                    let claim = || next.fetch_add(1, Ordering::Relaxed);
+                    while let Some(&(at, case)) = queue.cases.get(claim()) {
+                        // Nobody listens only when the observer panicked.
+                        let _ = sender.send((at, play(case, &stage())));
+                    }
+                });
+            }
         }
         drop(sender);
         played.into_iter().for_each(|(at, finding)| found(at, finding));

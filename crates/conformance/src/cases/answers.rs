@@ -18,7 +18,7 @@ pub(super) const CASES: &[Case] = &[
     case("every n from 0 to 30 gets F(n)", every_small_n),
     case("random n get F(n), many in flight", random_n),
     case("max-n is served, and no n above it", max_n).needs(MAX_N),
-    case("max-n is 45 unless told otherwise", default_max_n),
+    case("max-n is 45 unless told otherwise", default_max_n).computes(),
     case("max-n can be 93, the last that fits", highest_max_n).needs(MAX_N),
     case("max-n can be 0", lowest_max_n).needs(MAX_N),
     case("a line may end in CR LF", cr_lf),

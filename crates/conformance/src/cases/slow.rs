@@ -44,10 +44,13 @@ pub(super) const CASES: &[Case] = &[
         .needs(IDLE_TIMEOUT),
     case("bad lines are a sign of life", bad_but_active).needs(IDLE_TIMEOUT),
     case("who waits for a long answer is never dropped", waits)
+        .computes()
         .needs(IDLE_TIMEOUT),
     case("who half-closed and waits is never dropped", waits_half_closed)
+        .computes()
         .needs(IDLE_TIMEOUT),
     case("who waits behind another's long job is never dropped", queues)
+        .computes()
         .needs(IDLE_TIMEOUT),
     case("who waits in a long queue of jobs is never dropped", crowd_queues)
         .needs(IDLE_TIMEOUT)
@@ -61,8 +64,8 @@ pub(super) const CASES: &[Case] = &[
 /// is far less than a million requests, if the server minds its memory.
 fn never_reading(server: &Served<'_>) -> Verdict<Client> {
     let mut client = Client::connect_with_window(server.address(), 4096)?;
-    // An error line is longer than its request.
-    client.send_until_stuck(&b"1\nx\n".repeat(4096))?;
+    // An error line is longer than its request, and costs nothing.
+    server.get_stuck_on(&mut client, &b"x\n".repeat(8192))?;
     Ok(client)
 }
 
@@ -93,8 +96,10 @@ fn drop_never_reads(stage: &Stage<'_>) -> Verdict {
     let server = stage.server(&IDLE_FLAGS)?;
     let start = Instant::now();
     let client = never_reading(&server)?;
-    // Its requests that nobody will read make the end a reset.
-    check(client.is_reset_within(IDLE + LATE), || {
+    // With each probe of the closed window, the server's kernel may find room
+    // for a few more replies, which is movement: the probes come at longer
+    // and longer intervals. Its unread requests make the end a reset.
+    check(client.is_reset_within(5 * IDLE + LATE), || {
         format!("expected it to be dropped after {IDLE:?}, but it was not")
     })?;
     check(start.elapsed() >= IDLE, || {
@@ -158,7 +163,7 @@ fn lively(stage: &Stage<'_>, request: &[u8], answer: Answer) -> Verdict {
 }
 
 fn waits(stage: &Stage<'_>) -> Verdict {
-    let long = stage.job(3 * SHORT_IDLE)?;
+    let long = stage.job(2 * SHORT_IDLE)?;
     let server = stage.server(&SHORT_IDLE_FLAGS)?;
     let mut client = server.client()?;
     client.ask(long)?;
@@ -167,7 +172,7 @@ fn waits(stage: &Stage<'_>) -> Verdict {
 }
 
 fn waits_half_closed(stage: &Stage<'_>) -> Verdict {
-    let long = stage.job(3 * SHORT_IDLE)?;
+    let long = stage.job(2 * SHORT_IDLE)?;
     let server = stage.server(&SHORT_IDLE_FLAGS)?;
     let mut client = server.client()?;
     client.send(format!("{long}\n10\n").as_bytes())?;
@@ -177,7 +182,7 @@ fn waits_half_closed(stage: &Stage<'_>) -> Verdict {
 }
 
 fn queues(stage: &Stage<'_>) -> Verdict {
-    let long = stage.job(3 * SHORT_IDLE)?;
+    let long = stage.job(2 * SHORT_IDLE)?;
     let server = stage.server(&SHORT_IDLE_FLAGS)?;
     let blocking = stage.subject.long_jobs_that_block();
     // It is accepted, where there is a place for it, before the long job.
@@ -242,7 +247,7 @@ fn slow_reader(stage: &Stage<'_>) -> Verdict {
     let address = server.address();
     let mut client = Client::connect_with_window(address, PIECE_BYTES)?;
     let batch = b"x\n".repeat(8192);
-    let mut sent = client.send_until_stuck(&batch)?;
+    let mut sent = server.get_stuck_on(&mut client, &batch)?;
     // Slow enough to be stuck on for several timeouts, and fast enough for
     // the kernel to take replies from the server within each.
     let start = Instant::now();

@@ -25,18 +25,24 @@ pub(super) const CASES: &[Case] = &[
     case("SIGTERM ends idle conversations with an end", idle_conversations)
         .alone(),
     case("an unfinished line does not delay the stop", unfinished_line).alone(),
-    case("at SIGTERM each line received is answered, once", under_load),
-    case("at SIGTERM no reply of a busy server is torn", no_torn_line),
-    case("at SIGTERM bad lines are answered as well", bad_lines),
+    case("at SIGTERM each line received is answered, once", under_load)
+        .computes(),
+    case("at SIGTERM no reply of a busy server is torn", no_torn_line)
+        .computes(),
+    case("at SIGTERM bad lines are answered as well", bad_lines).computes(),
     case("a long job that is done in time is answered, exit 0", drain)
+        .computes()
         .needs(DRAIN_TIMEOUT),
     case("the port is closed while a long job is awaited", port_closed)
+        .computes()
         .needs(DRAIN_TIMEOUT),
     case("out by --drain-timeout, exit 3, what was cut off counted", cut_off)
+        .computes()
         .needs(DRAIN_TIMEOUT),
     case("who never reads is cut off by --drain-timeout", cut_off_unread)
         .needs(DRAIN_TIMEOUT),
     case("a second signal ends it at once, non-zero", second_signal)
+        .computes()
         .needs(DRAIN_TIMEOUT),
     case("it can be started again on the same port at once", restart),
     case("a port in use is one clear line, exit 1", port_in_use),
@@ -234,7 +240,7 @@ fn cut_off(stage: &Stage<'_>) -> Verdict {
 fn cut_off_unread(stage: &Stage<'_>) -> Verdict {
     let mut server = stage.server(&SHORT_DRAIN_FLAGS)?;
     let mut client = Client::connect_with_window(server.address(), 4096)?;
-    client.send_until_stuck(&b"x\n".repeat(8192))?;
+    server.get_stuck_on(&mut client, &b"x\n".repeat(8192))?;
     server.signal(Signal::TERM);
     server.expect_exit(3, SHORT_DRAIN + SECOND)?;
     expect_count_of_cut_off(&server)
