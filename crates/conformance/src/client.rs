@@ -15,9 +15,6 @@ use socket2::{Domain, SockRef, Socket, Type};
 use crate::answer::Answer;
 use crate::case::{Fault, Verdict, until};
 
-/// How long a client waits for bytes that must come.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-
 /// No reply is longer; a line that doesn't end is not read for ever.
 const LINE_BYTES_MAX: usize = 4096;
 
@@ -27,6 +24,8 @@ const RECORD_BYTES_MAX: usize = 120;
 pub(crate) struct Client {
     stream: TcpStream,
     local: SocketAddr,
+    /// How long it waits for bytes that must come.
+    patience: Duration,
     sent: Record,
     received: Record,
     /// Received, but not yet part of a line that was asked for.
@@ -48,37 +47,49 @@ pub(crate) enum Next {
 }
 
 impl Client {
-    pub(crate) fn connect(address: SocketAddr) -> io::Result<Client> {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        Client::from_stream(stream)
+    pub(crate) fn connect(
+        address: SocketAddr,
+        patience: Duration,
+    ) -> io::Result<Client> {
+        let stream = TcpStream::connect_timeout(&address, patience)?;
+        Client::from_stream(stream, patience)
     }
 
     /// A client whose kernel holds few requests and, of the replies, about
     /// `window_bytes`: what it doesn't read stays at the server.
     pub(crate) fn connect_with_window(
         address: SocketAddr,
+        patience: Duration,
         window_bytes: usize,
     ) -> io::Result<Client> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         // Before the connection is made: the window is agreed on then.
         socket.set_recv_buffer_size(window_bytes)?;
         socket.set_send_buffer_size(64 * 1024)?;
-        socket.connect_timeout(&address.into(), PATIENCE)?;
-        Client::from_stream(socket.into())
+        socket.connect_timeout(&address.into(), patience)?;
+        Client::from_stream(socket.into(), patience)
     }
 
-    fn from_stream(stream: TcpStream) -> io::Result<Client> {
+    fn from_stream(
+        stream: TcpStream,
+        patience: Duration,
+    ) -> io::Result<Client> {
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
         Ok(Client {
             local: stream.local_addr()?,
             stream,
+            patience,
             sent: Record::default(),
             received: Record::default(),
             unread: Vec::new(),
             taken: 0,
         })
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// Sends a line and expects its answer.
@@ -114,7 +125,7 @@ impl Client {
     /// Waits until the kernel on the other side has what was sent: from then
     /// on, it has been received by the server.
     pub(crate) fn until_delivered(&self) -> Verdict {
-        if until(PATIENCE, || self.send_queue_bytes() == Some(0)) {
+        if until(self.patience, || self.send_queue_bytes() == Some(0)) {
             return Ok(());
         }
         Err(self.failure("the requests to arrive", "they did not"))
@@ -147,7 +158,7 @@ impl Client {
         let mut rest = requests;
         for answer in answers {
             while !self.has_line() {
-                let deadline = Instant::now() + PATIENCE;
+                let deadline = Instant::now() + self.patience;
                 let mut interest = PollFlags::IN;
                 interest.set(PollFlags::OUT, !rest.is_empty());
                 let ready = self.poll(interest, deadline);
@@ -225,7 +236,7 @@ impl Client {
     }
 
     pub(crate) fn next(&mut self) -> Next {
-        self.next_within(PATIENCE)
+        self.next_within(self.patience)
     }
 
     pub(crate) fn next_within(&mut self, timeout: Duration) -> Next {

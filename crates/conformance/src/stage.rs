@@ -1,7 +1,7 @@
 //! What a case is played on: the subject's servers, and what jobs cost there.
 
 use std::cell::RefCell;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use launch::{Launch, Process, Signal};
 use crate::Subject;
 use crate::answer::Answer;
 use crate::case::{Ability, Fault, Verdict, check, until};
-use crate::client::{Client, Next, PATIENCE};
+use crate::client::{Client, Next};
 use crate::vitals::Vitals;
 
 /// How long to wait for what by design will not come.
@@ -48,7 +48,8 @@ impl<'a> Stage<'a> {
 
     /// The server of a launch that a case has made itself.
     pub(crate) fn served(&self, launch: Launch) -> Verdict<Served<'_>> {
-        Ok(Served { server: launch.start()?, log: &self.log })
+        let server = launch.start()?;
+        Ok(Served { server, patience: self.patience(), log: &self.log })
     }
 
     /// A launch with these flags. `--max-n` is a wish: a server that hasn't
@@ -73,15 +74,19 @@ impl<'a> Stage<'a> {
         let process = self.launch(flags).spawn(address)?;
         let serves = match self.subject.is_ready_by_line() {
             true => process
-                .stdout_line(PATIENCE)
+                .stdout_line(self.patience())
                 .is_some_and(|line| line.contains(&address.to_string())),
-            false => until(PATIENCE, || Client::connect(address).is_ok()),
+            false => until(self.patience(), || self.client_of(address).is_ok()),
         };
         if !serves {
             self.log.borrow_mut().extend(process.log());
         }
         check(serves, || format!("expected it to serve {address}"))?;
         Ok(process)
+    }
+
+    pub(crate) fn client_of(&self, address: SocketAddr) -> io::Result<Client> {
+        Client::connect(address, self.patience())
     }
 
     /// The smallest n whose reply takes at least so long when nothing else
@@ -107,11 +112,15 @@ impl<'a> Stage<'a> {
         self.cost.as_ref().map_or(Duration::ZERO, |cost| cost.of(n))
     }
 
+    pub(crate) fn patience(&self) -> Duration {
+        self.subject.has_patience()
+    }
+
     /// How long to wait for what only a server with this ability does.
-    pub(crate) fn patience(&self, ability: Ability) -> Duration {
+    pub(crate) fn patience_for(&self, ability: Ability) -> Duration {
         match self.subject.lacks(ability) {
             Some(_) => IMPATIENCE,
-            None => PATIENCE,
+            None => self.patience(),
         }
     }
 
@@ -132,6 +141,7 @@ impl<'a> Stage<'a> {
 /// A server that serves, for as long as a case holds it.
 pub(crate) struct Served<'a> {
     server: launch::Server,
+    patience: Duration,
     log: &'a RefCell<Vec<String>>,
 }
 
@@ -141,9 +151,19 @@ impl Served<'_> {
     }
 
     pub(crate) fn client(&self) -> Verdict<Client> {
-        Client::connect(self.address()).map_err(|error| {
+        Client::connect(self.address(), self.patience).map_err(|error| {
             Fault::new(format!("expected a connection, got: {error}"))
         })
+    }
+
+    /// A client that leaves what it doesn't read at the server.
+    pub(crate) fn client_with_window(&self, bytes: usize) -> Verdict<Client> {
+        let (address, patience) = (self.address(), self.patience);
+        Ok(Client::connect_with_window(address, patience, bytes)?)
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
     }
 
     pub(crate) fn clients(&self, count: usize) -> Verdict<Vec<Client>> {
@@ -198,7 +218,7 @@ impl Served<'_> {
     /// Expects the server to hold as few fds again as it once did.
     pub(crate) fn expect_fds_back(&self, baseline: Vitals) -> Verdict {
         let mut now = baseline;
-        let back = until(PATIENCE, || {
+        let back = until(self.patience, || {
             now = self.vitals();
             now.fds <= baseline.fds
         });
@@ -234,7 +254,7 @@ impl Served<'_> {
 
     /// Expects that its port takes no more connections.
     pub(crate) fn expect_port_closed(&self) -> Verdict {
-        let closed = until(PATIENCE, || self.client().is_err());
+        let closed = until(self.patience, || self.client().is_err());
         check(closed, || "expected the port to be closed".to_owned())
     }
 
@@ -294,7 +314,8 @@ impl Cost {
         /// From noticeable to so long that clock ticks can measure it.
         const STEPS: u64 = 6;
         let server = subject.launch(&[]).start()?;
-        let mut client = Client::connect(server.address())?;
+        let mut client =
+            Client::connect(server.address(), subject.has_patience())?;
         for n in 14..=subject.largest_n() {
             if time(&mut client, n)? < NOTICEABLE {
                 continue;

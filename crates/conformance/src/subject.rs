@@ -1,5 +1,7 @@
 //! The server that is judged, as far as the suite must know it.
 
+use std::time::Duration;
+
 use launch::{Launch, Ready};
 
 use crate::Family;
@@ -18,6 +20,7 @@ pub struct Subject {
     /// `None`: every flag of the ten.
     flags: Option<Vec<String>>,
     max_n: u64,
+    patience: Duration,
     model: Model,
 }
 
@@ -43,6 +46,10 @@ struct Model {
     large_crowds: bool,
 }
 
+/// Long enough for a job that was chosen to take a second or two, on a
+/// machine that has other things to do.
+const PATIENCE_DEFAULT: Duration = Duration::from_secs(20);
+
 /// The default of `--max-n`.
 const MAX_N_DEFAULT: u64 = 45;
 
@@ -62,6 +69,7 @@ impl Subject {
             framing: Framing::default(),
             flags: None,
             max_n: MAX_N_DEFAULT,
+            patience: PATIENCE_DEFAULT,
             model: Model::default(),
         }
     }
@@ -140,6 +148,17 @@ impl Subject {
     pub fn max_n(mut self, max_n: u64) -> Subject {
         self.max_n = max_n;
         self
+    }
+
+    /// How long to wait for what must come (default: 20 s). Nothing is asked
+    /// of its speed: this only ends a wait that would be in vain.
+    pub fn patience(mut self, patience: Duration) -> Subject {
+        self.patience = patience;
+        self
+    }
+
+    pub(crate) fn has_patience(&self) -> Duration {
+        self.patience
     }
 
     /// A launch of it with these flags, each a flag or a flag's value.

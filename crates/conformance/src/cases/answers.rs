@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::answer::{Answer, TOO_LARGE};
 use crate::case::{Case, Family, Fault, Need, Verdict};
-use crate::client::PATIENCE;
 use crate::random::Random;
 use crate::stage::{ANY_N, Stage};
 
@@ -61,7 +60,7 @@ fn default_max_n(stage: &Stage<'_>) -> Verdict {
     let mut client = server.client()?;
     client.exchange(format!("{}\n", largest + 1).as_bytes(), TOO_LARGE)?;
     let cost = stage.cost_of(largest);
-    if cost > PATIENCE / 4 {
+    if cost > stage.patience() / 4 {
         return Err(Fault::Moot(format!(
             "F({largest}) would take {:.0} s here",
             cost.as_secs_f64()

@@ -1,7 +1,6 @@
 //! Many clients, and the limits that they meet.
 
 use std::iter::repeat_n;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use launch::Resource;
 
 use crate::answer::{Answer, SERVER_FULL};
 use crate::case::{Case, Family, Fault, Need, Verdict, check, until};
-use crate::client::{Client, Next, PATIENCE};
+use crate::client::{Client, Next};
 use crate::stage::{ANY_N, Served, Stage};
 use crate::vitals::Vitals;
 
@@ -273,14 +272,15 @@ fn churn(stage: &Stage<'_>) -> Verdict {
     const MORE_THREADS_MAX: u64 = 4;
     let server = stage.server(&[])?;
     // The first of them make what later ones use again.
-    come_and_go(server.address(), AT_A_TIME, 200)?;
+    come_and_go(&server, AT_A_TIME, 200)?;
     server.expect_service()?;
     let baseline = settled(&server);
-    come_and_go(server.address(), AT_A_TIME, CLIENTS)?;
+    come_and_go(&server, AT_A_TIME, CLIENTS)?;
     server.expect_service()?;
     server.expect_fds_back(baseline)?;
     let threads_max = baseline.threads + MORE_THREADS_MAX;
-    let back = until(PATIENCE, || server.vitals().threads <= threads_max);
+    let back =
+        until(stage.patience(), || server.vitals().threads <= threads_max);
     check(back, || {
         let (before, after) = (baseline.threads, server.vitals().threads);
         format!("expected {before} threads as before, got {after}")
@@ -299,11 +299,13 @@ fn settled(server: &Served<'_>) -> Vitals {
     vitals
 }
 
-fn come_and_go(address: SocketAddr, at_a_time: usize, count: usize) -> Verdict {
+fn come_and_go(server: &Served<'_>, at_a_time: usize, count: usize) -> Verdict {
+    // A server's handle stays in its thread.
+    let (address, patience) = (server.address(), server.patience());
     let next = AtomicUsize::new(0);
     let visit = || -> Verdict {
         while next.fetch_add(1, Ordering::Relaxed) < count {
-            let mut client = Client::connect(address)?;
+            let mut client = Client::connect(address, patience)?;
             client.ask(10)?;
             // By RST, so that no port is left in TIME_WAIT.
             client.reset();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::answer::{Answer, LINE_TOO_LONG, NOT_A_NUMBER, TOO_LARGE};
 use crate::case::{Ability, Case, Family, Need, Verdict, check};
-use crate::client::{Client, Next, PATIENCE};
+use crate::client::{Client, Next};
 use crate::stage::{ANY_N, Stage};
 
 const fn case(name: &'static str, play: fn(&Stage<'_>) -> Verdict) -> Case {
@@ -144,7 +144,7 @@ fn late_reader(stage: &Stage<'_>) -> Verdict {
     // Error lines are long: what fills every buffer on the way makes the
     // server stop reading, and later it has to go on.
     let server = stage.server(&[])?;
-    let mut client = Client::connect_with_window(server.address(), 4096)?;
+    let mut client = server.client_with_window(4096)?;
     let batch = b"x\n3\n".repeat(4096);
     let sent = server.get_stuck_on(&mut client, &batch)?;
     // What was cut in the middle is completed.
@@ -180,7 +180,7 @@ fn beside_idle(stage: &Stage<'_>) -> Verdict {
     idle.ask(10)?;
     let mut second = server.client()?;
     second.send(b"1\n")?;
-    match second.next_within(stage.patience(Ability::ServeBesideIdle)) {
+    match second.next_within(stage.patience_for(Ability::ServeBesideIdle)) {
         Next::Line(line) if Answer::Fib(1).is(&line) => idle.ask(10),
         Next::Nothing => {
             let what = "nothing, while another was idle";
@@ -218,7 +218,7 @@ fn beside_long_job(stage: &Stage<'_>) -> Verdict {
 /// Expects the last of these clients to get F(n) before any other gets news.
 fn answered_first(clients: &mut [Client], n: u64) -> Verdict {
     let (last, others) = clients.split_last_mut().expect("there is one");
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + last.patience();
     while !last.has_news_within(Duration::from_millis(2)) {
         let overtaken = others.iter().any(Client::has_news);
         if overtaken || Instant::now() >= deadline {

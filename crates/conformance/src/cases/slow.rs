@@ -63,7 +63,7 @@ pub(super) const CASES: &[Case] = &[
 /// Connects and asks, without reading, for as long as anyone takes it. That
 /// is far less than a million requests, if the server minds its memory.
 fn never_reading(server: &Served<'_>) -> Verdict<Client> {
-    let mut client = Client::connect_with_window(server.address(), 4096)?;
+    let mut client = server.client_with_window(4096)?;
     // An error line is longer than its request, and costs nothing.
     server.get_stuck_on(&mut client, &b"x\n".repeat(8192))?;
     Ok(client)
@@ -244,8 +244,7 @@ fn slow_reader(stage: &Stage<'_>) -> Verdict {
     const PIECE_BYTES: usize = 256 * 1024;
     const PAUSE: Duration = Duration::from_millis(50);
     let server = stage.server(&IDLE_FLAGS)?;
-    let address = server.address();
-    let mut client = Client::connect_with_window(address, PIECE_BYTES)?;
+    let mut client = server.client_with_window(PIECE_BYTES)?;
     let batch = b"x\n".repeat(8192);
     let mut sent = server.get_stuck_on(&mut client, &batch)?;
     // Slow enough to be stuck on for several timeouts, and fast enough for

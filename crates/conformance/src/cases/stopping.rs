@@ -9,7 +9,7 @@ use launch::{Process, Signal};
 
 use crate::answer::{Answer, NOT_A_NUMBER};
 use crate::case::{Case, Family, Fault, Need, Verdict, check};
-use crate::client::{Client, Next, PATIENCE};
+use crate::client::{Client, Next};
 use crate::stage::{ANY_N, Served, Stage};
 
 const fn case(name: &'static str, play: fn(&Stage<'_>) -> Verdict) -> Case {
@@ -128,7 +128,7 @@ fn under_load(stage: &Stage<'_>) -> Verdict {
     }
     // Not a byte more than that.
     clients.iter_mut().try_for_each(Client::expect_end)?;
-    server.expect_exit(0, PATIENCE)?;
+    server.expect_exit(0, stage.patience())?;
     server.expect_port_closed()
 }
 
@@ -151,7 +151,7 @@ fn no_torn_line(stage: &Stage<'_>) -> Verdict {
         }
         check(early.is_none(), || "it ended before SIGTERM".to_owned())
     })?;
-    server.expect_exit(0, PATIENCE)?;
+    server.expect_exit(0, stage.patience())?;
     server.expect_port_closed()
 }
 
@@ -196,7 +196,7 @@ fn bad_lines(stage: &Stage<'_>) -> Verdict {
         crate::answer::TOO_LARGE,
     ])?;
     client.expect_end()?;
-    server.expect_exit(0, PATIENCE)?;
+    server.expect_exit(0, stage.patience())?;
     Ok(())
 }
 
@@ -239,7 +239,7 @@ fn cut_off(stage: &Stage<'_>) -> Verdict {
 
 fn cut_off_unread(stage: &Stage<'_>) -> Verdict {
     let mut server = stage.server(&SHORT_DRAIN_FLAGS)?;
-    let mut client = Client::connect_with_window(server.address(), 4096)?;
+    let mut client = server.client_with_window(4096)?;
     server.get_stuck_on(&mut client, &b"x\n".repeat(8192))?;
     server.signal(Signal::TERM);
     server.expect_exit(3, SHORT_DRAIN + SECOND)?;
@@ -292,13 +292,13 @@ fn restart(stage: &Stage<'_>) -> Verdict {
         let mut process = stage.server_at(address, &[])?;
         let open = stage.clients_at_a_time(5);
         let mut clients = (0..open)
-            .map(|_| Client::connect(address))
+            .map(|_| stage.client_of(address))
             .collect::<io::Result<Vec<_>>>()?;
         clients.iter_mut().try_for_each(|client| client.ask(10))?;
         // The server closes first, so that its side is in TIME_WAIT.
         process.signal(Signal::TERM);
         clients.iter_mut().try_for_each(Client::expect_end)?;
-        expect_end(&mut process, 0)?;
+        expect_end(stage, &mut process, 0)?;
     }
     Ok(())
 }
@@ -306,7 +306,7 @@ fn restart(stage: &Stage<'_>) -> Verdict {
 fn port_in_use(stage: &Stage<'_>) -> Verdict {
     let server = stage.server(&[])?;
     let mut second = stage.launch(&[]).spawn(server.address())?;
-    expect_end(&mut second, 1)?;
+    expect_end(stage, &mut second, 1)?;
     let log = second.log();
     let port = server.address().port().to_string();
     check(log.len() == 1 && log[0].contains(&port), || {
@@ -336,7 +336,7 @@ fn bad_flags(stage: &Stage<'_>) -> Verdict {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut process = stage.launch(flags).spawn(nowhere)?;
         let about = |fault: Fault| fault.about(flags.join(" "));
-        expect_end(&mut process, 2).map_err(about)?;
+        expect_end(stage, &mut process, 2).map_err(about)?;
         let line = process.stdout_line(Duration::ZERO);
         check(line.is_none() && !process.log().is_empty(), || {
             format!("expected a reason on stderr only, got {line:?} on stdout")
@@ -383,8 +383,8 @@ fn describe(stage: &Stage<'_>) -> Verdict {
 fn output_of(stage: &Stage<'_>, flag: &str) -> Verdict<String> {
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
     let mut process = stage.launch(&[flag]).spawn(nowhere)?;
-    expect_end(&mut process, 0).map_err(|fault| fault.about(flag))?;
-    let lines = std::iter::from_fn(|| process.stdout_line(PATIENCE));
+    expect_end(stage, &mut process, 0).map_err(|fault| fault.about(flag))?;
+    let lines = std::iter::from_fn(|| process.stdout_line(stage.patience()));
     Ok(lines.collect::<Vec<_>>().join("\n"))
 }
 
@@ -392,7 +392,7 @@ fn json_log(stage: &Stage<'_>) -> Verdict {
     let mut server = stage.server(&["--log-format", "json"])?;
     server.client()?.ask(10)?;
     server.signal(Signal::TERM);
-    server.expect_exit(0, PATIENCE)?;
+    server.expect_exit(0, stage.patience())?;
     let log = server.log();
     let bad = log.iter().find(|line| {
         !(line.starts_with('{') && line.trim_end().ends_with('}'))
@@ -400,8 +400,8 @@ fn json_log(stage: &Stage<'_>) -> Verdict {
     check(bad.is_none(), || format!("expected an object a line, got {bad:?}"))
 }
 
-fn expect_end(process: &mut Process, code: i32) -> Verdict {
-    let status = process.wait(PATIENCE);
+fn expect_end(stage: &Stage<'_>, process: &mut Process, code: i32) -> Verdict {
+    let status = process.wait(stage.patience());
     let ended = status.is_some_and(|status| status.code() == Some(code));
     check(ended, || {
         let how = match status {

@@ -76,7 +76,7 @@ fn says_so(stage: &Stage<'_>) -> Verdict {
     let mut server = talking(stage)?;
     server.client()?.exchange(b"10", Answer::Fib(10))?;
     server.stop()?;
-    server.expect_exit(0, crate::client::PATIENCE)?;
+    server.expect_exit(0, stage.patience())?;
     let log = server.log();
     let said = log.iter().filter(|line| line.contains("talk")).count();
     check(said == 1, || {
