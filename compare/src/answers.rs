@@ -1,6 +1,7 @@
 //! Below the table: one sentence per scenario that answers its question, and
 //! what one must know to believe it.
 
+use crate::contestants::{Contestant, Trait};
 use crate::findings::{Findings, Standing};
 use crate::record::Record;
 use crate::scenarios::{Figure, Scenario};
@@ -20,6 +21,7 @@ pub(crate) fn answers(record: &Record) -> Vec<String> {
 pub(crate) fn notes(record: &Record) -> Vec<String> {
     let mut notes = vec![noise(record)];
     notes.extend(by_design(record));
+    notes.extend(above_all(record));
     notes.extend(bottlenecks(record));
     notes.extend(missing(record));
     notes.extend(voids(record));
@@ -135,30 +137,45 @@ fn noise(record: &Record) -> String {
 }
 
 fn by_design(record: &Record) -> Vec<String> {
-    let beside = record.scenarios.iter().any(|s| s.against.is_some());
-    let named = |chosen: &dyn Fn(bool, bool) -> bool| {
-        record
-            .contestants()
-            .filter(|c| chosen(c.one_client_at_a_time, c.computes_inline))
-            .map(|c| c.name.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
+    if record.scenarios.iter().all(|s| s.against.is_none()) {
+        return Vec::new();
+    }
+    let kinds = [
+        (
+            Trait::OneClientAtATime,
+            "serves one client at a time, and no other while that one stays",
+        ),
+        (
+            Trait::ComputesInline,
+            "computes where it should wait for its clients",
+        ),
+        (
+            Trait::WaitsForItsPool,
+            "waits for its pool where it should wait for its clients",
+        ),
+    ];
+    let reason_of = |contestant: &Contestant| {
+        let kind = kinds.iter().find(|(kind, _)| contestant.is(*kind));
+        kind.map(|(_, what)| format!("by design: {} {what}", contestant.name))
     };
-    let mut notes = Vec::new();
-    let one = named(&|one, _| one);
-    if beside && !one.is_empty() {
-        notes.push(format!(
-            "by design, one client at a time: {one} (beside a client that \
-             stays, the next is not served)"
-        ));
-    }
-    let inline = named(&|one, inline| inline && !one);
-    if beside && !inline.is_empty() {
-        notes.push(format!(
-            "by design, all wait for the one that computes: {inline}"
-        ));
-    }
-    notes
+    record.contestants().filter_map(reason_of).collect()
+}
+
+/// What to think of more than there can be.
+fn above_all(record: &Record) -> Option<String> {
+    let findings = Findings::of(record);
+    let above = record.scenarios.iter().find(|scenario| {
+        record.contestants().any(|contestant| {
+            let name = contestant.name.as_str();
+            let left = findings.estimate(scenario, name, Figure::Left);
+            left.is_some_and(|left| left.low > 1.0)
+        })
+    })?;
+    Some(format!(
+        "more than 100 % left is no mistake: client and server came to share \
+         a core (see bench/scenarios/{}.toml)",
+        above.name
+    ))
 }
 
 fn bottlenecks(record: &Record) -> Vec<String> {

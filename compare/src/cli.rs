@@ -7,6 +7,7 @@ use crate::faulty::Faulty;
 use crate::list::List;
 use crate::load::Load;
 use crate::run::Run;
+use crate::verify::Verify;
 
 /// Measures what a concurrency model costs: servers that differ in nothing
 /// else, side by side under the same load.
@@ -28,6 +29,8 @@ enum Verb {
     Run(Box<Run>),
     /// Loads a server at any address, and says how it did
     Load(Load),
+    /// Checks that the contestants keep the protocol
+    Verify(Verify),
     /// Lists contestants and scenarios
     List(List),
     /// Serves with a known fault, to try the instrument on
@@ -42,6 +45,7 @@ impl Cli {
             None => self.run.run(),
             Some(Verb::Run(run)) => run.run(),
             Some(Verb::Load(load)) => load.run(),
+            Some(Verb::Verify(verify)) => verify.run(),
             Some(Verb::List(list)) => list.run(),
             Some(Verb::Faulty(faulty)) => faulty.run().map(|()| Outcome::Done),
         }

@@ -34,15 +34,31 @@ pub(crate) struct Contestant {
     pub(crate) ready: Ready,
     /// What it stands for.
     pub(crate) label: Label,
-    /// By design, it serves one client after the other.
+    /// What its model can and can't do, by design.
     #[serde(default)]
-    pub(crate) one_client_at_a_time: bool,
-    /// By design, a long request holds up all others.
+    pub(crate) model: Vec<Trait>,
+    /// Which of our servers' flags it has; all of them, if it isn't said.
     #[serde(default)]
-    pub(crate) computes_inline: bool,
+    pub(crate) flags: Option<Vec<String>>,
+}
+
+/// What a model can or can't do, by design.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Trait {
+    /// The second client waits until the first has left.
+    OneClientAtATime,
+    /// It computes where it should wait for its clients.
+    ComputesInline,
+    /// It computes on a pool, and answers others meanwhile.
+    ComputesOnAPool,
+    /// It computes on a pool, but waits for it where it should wait for its
+    /// clients.
+    WaitsForItsPool,
+    /// It has a thread for each client.
+    ThreadPerClient,
     /// Ten thousand clients at once are within its means.
-    #[serde(default)]
-    pub(crate) large_crowds: bool,
+    LargeCrowds,
 }
 
 /// How a server shows that it serves.
@@ -78,6 +94,13 @@ impl From<Ready> for launch::Ready {
             Ready::Line => launch::Ready::Line,
             Ready::Port => launch::Ready::Port,
         }
+    }
+}
+
+impl Contestant {
+    /// Whether its model is like that.
+    pub(crate) fn is(&self, what: Trait) -> bool {
+        self.model.contains(&what)
     }
 }
 
@@ -169,7 +192,7 @@ mod tests {
         command = ["python3", "peer.py", "{port}"]
         ready = "port"
         label = "peer"
-        computes_inline = true
+        model = ["computes-inline"]
     "#;
 
     #[test]
@@ -179,13 +202,14 @@ mod tests {
         assert_eq!(contestants[0].build.as_deref(), Some("server-threads"));
         assert_eq!(contestants[0].ready, Ready::Line);
         assert_eq!(contestants[1].ready, Ready::Port);
-        assert!(contestants[1].computes_inline);
+        assert!(contestants[1].is(Trait::ComputesInline));
     }
 
     #[test]
     fn a_mistake_in_the_file_is_named_with_its_line() {
         let cases = [
             ("label = \"peer\"", "label = \"pear\"", "line 12"),
+            ("\"computes-inline\"", "\"inline\"", "line 13"),
             ("ready =", "raedy =", "unknown field `raedy`"),
             ("name = \"python\"\n", "\n", "missing field `name`"),
             ("\"python\"", "\"threads\"", "two contestants"),

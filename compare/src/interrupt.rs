@@ -33,6 +33,12 @@ impl Interrupt {
         Ok(Interrupt(wanted))
     }
 
+    /// Leaves signals as they are: they end the process, and the kernel ends
+    /// with it what it started.
+    pub(crate) fn unheard() -> Interrupt {
+        Interrupt(Arc::default())
+    }
+
     /// Whether a signal came.
     pub(crate) fn came(&self) -> bool {
         self.0.load(Ordering::Relaxed)

@@ -39,6 +39,7 @@ mod selection;
 mod statistics;
 mod table;
 mod units;
+mod verify;
 mod workspace;
 
 use std::process::ExitCode;

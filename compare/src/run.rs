@@ -11,7 +11,7 @@ use crate::answers;
 use crate::build;
 use crate::calibrate::{Calibrated, calibrate};
 use crate::cell::{Cell, Failure};
-use crate::contestants::{self, Contestant};
+use crate::contestants::{self, Contestant, Trait};
 use crate::cpus::{CpuList, Processors};
 use crate::exit::Outcome;
 use crate::interrupt::Interrupt;
@@ -285,7 +285,7 @@ fn outcome(record: &Record) -> Outcome {
 
 /// The contestants, and one of them a second time.
 fn entrants(contestants: Vec<Contestant>) -> Vec<Entrant> {
-    let usual = contestants.iter().find(|c| !c.one_client_at_a_time);
+    let usual = contestants.iter().find(|c| !c.is(Trait::OneClientAtATime));
     let twin = usual.or(contestants.first()).map(|contestant| {
         let again = Some(contestant.name.clone());
         let mut contestant = contestant.clone();

@@ -13,7 +13,7 @@ use crate::scenarios::{Figure, Scenario};
 use crate::units;
 
 /// The space between two columns.
-const COLUMN_GAP: u16 = 2;
+const COLUMN_GAP: u16 = 1;
 
 /// No line but the one under the headings.
 const STYLE: TableStyle = TableStyle::new()
@@ -29,28 +29,36 @@ pub(crate) fn draw(record: &Record) -> Table {
             scenario.figures.iter().map(move |figure| (scenario, *figure))
         })
         .collect();
+    let headings = columns.iter().map(|(scenario, figure)| {
+        format!("{}\n{}", scenario.name, heading(*figure))
+    });
+    let mut table = empty(headings);
+    for contestant in record.contestants() {
+        let figures = columns.iter().map(|(scenario, figure)| {
+            figure_text(&findings, record, scenario, contestant, *figure)
+        });
+        table.add_row([name(contestant)].into_iter().chain(figures));
+    }
+    table
+}
+
+/// A table of contestants without rows.
+pub(crate) fn empty(headings: impl Iterator<Item = String>) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE);
     // See https://no-color.org.
     if env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
         table.force_no_tty();
     }
-    let headings = columns.iter().map(|(scenario, figure)| {
-        Cell::new(format!("{}\n{}", scenario.name, heading(*figure)))
-            .add_attribute(Attribute::Bold)
-            .set_alignment(CellAlignment::Right)
-    });
-    table.set_header([Cell::new("contestant")].into_iter().chain(headings));
-    for contestant in record.contestants() {
-        let figures = columns.iter().map(|(scenario, figure)| {
-            let text =
-                figure_text(&findings, record, scenario, contestant, *figure);
-            Cell::new(text).set_alignment(CellAlignment::Right)
-        });
-        table.add_row([name_cell(contestant)].into_iter().chain(figures));
-    }
-    for column in table.column_iter_mut() {
+    let headings = ["contestant".to_owned()].into_iter().chain(headings);
+    table.set_header(
+        headings.map(|text| Cell::new(text).add_attribute(Attribute::Bold)),
+    );
+    for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, COLUMN_GAP));
+        if index > 0 {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
     table
 }
@@ -67,10 +75,12 @@ fn heading(figure: Figure) -> &'static str {
     }
 }
 
-fn name_cell(contestant: &Contestant) -> Cell {
+/// The contestant's name, and what it stands for if that is out of the
+/// ordinary.
+fn name(contestant: &Contestant) -> String {
     match contestant.label {
-        Label::Idiomatic => Cell::new(&contestant.name),
-        label => Cell::new(format!("{}\n({})", contestant.name, label.name())),
+        Label::Idiomatic => contestant.name.clone(),
+        label => format!("{}\n({})", contestant.name, label.name()),
     }
 }
 
