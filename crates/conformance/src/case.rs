@@ -198,7 +198,9 @@ pub(crate) fn until(
     timeout: Duration,
     mut condition: impl FnMut() -> bool,
 ) -> bool {
+    const PAUSE_MAX: Duration = Duration::from_millis(10);
     let deadline = Instant::now() + timeout;
+    let mut pause = Duration::from_micros(50);
     loop {
         if condition() {
             return true;
@@ -206,6 +208,7 @@ pub(crate) fn until(
         if Instant::now() >= deadline {
             return false;
         }
-        thread::sleep(Duration::from_millis(5));
+        thread::sleep(pause);
+        pause = PAUSE_MAX.min(2 * pause);
     }
 }

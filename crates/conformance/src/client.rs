@@ -24,6 +24,7 @@ const RECORD_BYTES_MAX: usize = 120;
 pub(crate) struct Client {
     stream: TcpStream,
     local: SocketAddr,
+    server: SocketAddr,
     /// How long it waits for bytes that must come.
     patience: Duration,
     sent: Record,
@@ -79,6 +80,7 @@ impl Client {
         stream.set_write_timeout(Some(patience))?;
         Ok(Client {
             local: stream.local_addr()?,
+            server: stream.peer_addr()?,
             stream,
             patience,
             sent: Record::default(),
@@ -125,27 +127,29 @@ impl Client {
     /// Waits until the kernel on the other side has what was sent: from then
     /// on, it has been received by the server.
     pub(crate) fn until_delivered(&self) -> Verdict {
-        if until(self.patience, || self.send_queue_bytes() == Some(0)) {
+        if until(self.patience, || self.to_deliver_bytes() == Some(0)) {
             return Ok(());
         }
         Err(self.failure("the requests to arrive", "they did not"))
     }
 
-    /// What the other side's kernel has not acknowledged, from proc(5).
-    fn send_queue_bytes(&self) -> Option<u64> {
-        let port = format!(":{:04X}", self.local.port());
-        let table = fs::read_to_string("/proc/net/tcp").ok()?;
-        let line = table
-            .lines()
-            .map(|line| line.split_whitespace().collect::<Vec<_>>())
-            .find(|words| {
-                // 01 is ESTABLISHED: an older connection of this port may
-                // still be in TIME_WAIT.
-                words.get(1).is_some_and(|local| local.ends_with(&port))
-                    && words.get(3) == Some(&"01")
-            })?;
-        let (to_send, _) = line.get(4)?.split_once(':')?;
-        u64::from_str_radix(to_send, 16).ok()
+    /// Waits until the server has read what was sent.
+    pub(crate) fn until_read(&self) -> Verdict {
+        self.until_delivered()?;
+        if until(self.patience, || self.to_read_bytes() == Some(0)) {
+            return Ok(());
+        }
+        Err(self.failure("the server to read", "it did not"))
+    }
+
+    /// What the server's kernel has not acknowledged.
+    fn to_deliver_bytes(&self) -> Option<u64> {
+        queues(self.local, self.server).map(|(to_send, _)| to_send)
+    }
+
+    /// What the server has not read.
+    fn to_read_bytes(&self) -> Option<u64> {
+        queues(self.server, self.local).map(|(_, to_read)| to_read)
     }
 
     /// Sends requests and reads their answers at the same time, as a client
@@ -382,6 +386,25 @@ impl Client {
             }
         }
     }
+}
+
+/// The bytes in the send and the receive queue of an end of a connection,
+/// from proc(5).
+fn queues(local: SocketAddr, remote: SocketAddr) -> Option<(u64, u64)> {
+    /// A connection of the same ports may still be in TIME_WAIT.
+    const ESTABLISHED: &str = "01";
+    let ports = [local, remote].map(|end| format!(":{:04X}", end.port()));
+    let table = fs::read_to_string("/proc/net/tcp").ok()?;
+    let queues = table.lines().find_map(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        let (local, remote) = (words.next()?, words.next()?);
+        let ours = local.ends_with(&ports[0]) && remote.ends_with(&ports[1]);
+        let open = words.next()? == ESTABLISHED;
+        (ours && open).then(|| words.next()).flatten()
+    })?;
+    let (to_send, to_read) = queues.split_once(':')?;
+    let bytes = |hex| u64::from_str_radix(hex, 16).ok();
+    Some((bytes(to_send)?, bytes(to_read)?))
 }
 
 fn would_block(error: &io::Error) -> bool {

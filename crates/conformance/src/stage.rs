@@ -107,11 +107,6 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// How long the reply to `n` takes, as far as it was foreseen.
-    pub(crate) fn cost_of(&self, n: u64) -> Duration {
-        self.cost.as_ref().map_or(Duration::ZERO, |cost| cost.of(n))
-    }
-
     pub(crate) fn patience(&self) -> Duration {
         self.subject.has_patience()
     }
@@ -186,14 +181,13 @@ impl Served<'_> {
         client: &mut Client,
         batch: &[u8],
     ) -> Verdict<usize> {
-        const REST: Duration = Duration::from_millis(200);
-        const CPU_AT_REST_MAX: Duration = Duration::from_millis(10);
-        const BYTES_MAX: usize = 100 << 20;
+        const FULL: Duration = Duration::from_millis(200);
+        const REST: Duration = Duration::from_millis(300);
+        const BYTES_MAX: usize = 16 << 20;
         let expected = "the server to wait for a client that does not read";
         let mut sent = 0;
-        let mut cpu = Duration::MAX;
         while sent < BYTES_MAX {
-            if client.has_room_within(REST) {
+            if client.has_room_within(FULL) {
                 match client.send_some(&batch[sent % batch.len()..]) {
                     Ok(count) => sent += count,
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -204,10 +198,9 @@ impl Served<'_> {
                 }
                 continue;
             }
-            let before = std::mem::replace(&mut cpu, self.vitals().cpu);
-            if cpu.saturating_sub(before) <= CPU_AT_REST_MAX
-                && before != Duration::MAX
-            {
+            // It may also be slow, or get little of a busy machine.
+            let cpu = self.vitals().cpu;
+            if !client.has_room_within(REST) && self.vitals().cpu == cpu {
                 return Ok(sent);
             }
         }

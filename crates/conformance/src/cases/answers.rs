@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::answer::{Answer, TOO_LARGE};
-use crate::case::{Case, Family, Fault, Need, Verdict};
+use crate::case::{Case, Family, Need, Verdict};
+use crate::client::Next;
 use crate::random::Random;
 use crate::stage::{ANY_N, Stage};
 
@@ -59,14 +60,16 @@ fn default_max_n(stage: &Stage<'_>) -> Verdict {
     let server = stage.server(&[])?;
     let mut client = server.client()?;
     client.exchange(format!("{}\n", largest + 1).as_bytes(), TOO_LARGE)?;
-    let cost = stage.cost_of(largest);
-    if cost > stage.patience() / 4 {
-        return Err(Fault::Moot(format!(
-            "F({largest}) would take {:.0} s here",
-            cost.as_secs_f64()
-        )));
+    // What is refused is refused at once, and what is not takes long.
+    client.send(format!("{largest}\n").as_bytes())?;
+    match client.next_within(Duration::from_secs(1)) {
+        Next::Nothing => Ok(()),
+        Next::Line(line) if Answer::Fib(largest).is(&line) => Ok(()),
+        other => {
+            let what = client.describe(&other);
+            Err(client.failure("the job to be taken", &what))
+        }
     }
-    client.ask(largest)
 }
 
 fn highest_max_n(stage: &Stage<'_>) -> Verdict {

@@ -42,7 +42,6 @@ const CAUGHT_BY: &[(Fault, &str)] = &[
     (DropsAtHalfClose, "with 100 requests pending gets all"),
     (AnswersUnfinished, "an unfinished last line is dropped"),
     (LeaksFds, "5,000 clients that leave at once"),
-    (LeaksFds, "20,000 that came and went"),
     (LeaksThreads, "20,000 that came and went"),
     (DiesOfClients, "closes without reading disturbs nobody"),
     (DiesOfClients, "a reset during a reply"),
@@ -181,5 +180,5 @@ fn subject(fault: Option<Fault>) -> Subject {
             .map(str::to_owned),
     )
     .thread_per_client()
-    .patience(Duration::from_secs(4))
+    .patience(Duration::from_secs(3))
 }

@@ -401,6 +401,8 @@ struct Conversation<'a> {
     output: Vec<u8>,
     /// What nobody will need again.
     hoard: Vec<u8>,
+    /// Its turn, if it hasn't given it up.
+    job: Option<MutexGuard<'a, ()>>,
 }
 
 impl<'a> Conversation<'a> {
@@ -412,6 +414,7 @@ impl<'a> Conversation<'a> {
             skips: false,
             output: Vec::new(),
             hoard: Vec::new(),
+            job: None,
         }
     }
 
@@ -491,8 +494,17 @@ impl<'a> Conversation<'a> {
             requests.truncate(requests.len() / 2);
         }
         let shared = self.shared;
-        let _greedy = self.has(Starves).then(|| lock(&shared.job));
-        requests.into_iter().try_for_each(|request| self.answer(request))
+        let mut job = self.job.take();
+        if self.has(OneJobAtATime) || self.has(Starves) {
+            job = job.or_else(|| Some(lock(&shared.job)));
+        }
+        let done =
+            requests.into_iter().try_for_each(|request| self.answer(request));
+        if self.has(Starves) && bytes.len() > 1_000 {
+            // Whoever has more to say goes on.
+            self.job = job;
+        }
+        done
     }
 
     /// Whether the next read would return 0. (It waits for a moment, as a
@@ -593,10 +605,7 @@ impl<'a> Conversation<'a> {
 
     fn compute(&self, n: u64) -> u64 {
         self.connection.computes.store(true, SeqCst);
-        let one_at_a_time =
-            self.has(OneJobAtATime).then(|| lock(&self.shared.job));
         let reply = protocol_fib(n);
-        drop(one_at_a_time);
         self.connection.computes.store(false, SeqCst);
         if !self.has(TimesOutAlways) {
             self.connection.moved();
@@ -611,13 +620,17 @@ impl<'a> Conversation<'a> {
     fn flush(&mut self) -> io::Result<()> {
         let mut stream = &self.connection.stream;
         if self.has(BuffersReplies) {
+            if self.output.len() > MIB {
+                return Ok(());
+            }
             stream.set_nonblocking(true)?;
             let count = stream.write(&self.output).unwrap_or(0);
             self.output.drain(..count);
             return stream.set_nonblocking(false);
         }
-        if self.has(TearsAtTerm) && self.shared.stopping.load(SeqCst) {
-            let _ = stream.write(&self.output[..self.output.len() / 2]);
+        let stops = self.shared.stopping.load(SeqCst);
+        if self.has(TearsAtTerm) && stops && !self.output.is_empty() {
+            let _ = stream.write(&self.output[..self.output.len() - 1]);
             exit(0);
         }
         self.connection.writes.store(true, SeqCst);
