@@ -10,6 +10,7 @@ use launch::{Launch, Process, Server};
 use crate::contestants::Contestant;
 use crate::cpus::Placement;
 use crate::interrupt::Interrupt;
+use crate::keeper::Keeper;
 use crate::load::plan::Group;
 use crate::load::report::Report;
 
@@ -67,6 +68,17 @@ impl Cell<'_> {
     /// Measures it.
     pub(crate) fn measure(
         &self,
+        keeper: &mut Keeper,
+        interrupt: &Interrupt,
+    ) -> Result<Report, Failure> {
+        let result = self.measure_kept(keeper, interrupt);
+        keeper.forget();
+        result
+    }
+
+    fn measure_kept(
+        &self,
+        keeper: &mut Keeper,
         interrupt: &Interrupt,
     ) -> Result<Report, Failure> {
         let mut server = Launch::new(self.contestant.command.clone())
@@ -74,6 +86,7 @@ impl Cell<'_> {
             .cpus(&self.placement.server)
             .start()
             .map_err(|error| Failure::Start(error.to_string()))?;
+        keeper.watch(server.pid());
         let mut load = self
             .load(&server)
             .map_err(|error| Failure::Instrument(format!("{error:#}")))?;

@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::exit::Outcome;
 use crate::faulty::Faulty;
+use crate::keeper;
 use crate::list::List;
 use crate::load::Load;
 use crate::run::Run;
@@ -33,6 +34,9 @@ enum Verb {
     Verify(Verify),
     /// Lists contestants and scenarios
     List(List),
+    /// Ends what outlives a run
+    #[command(hide = true)]
+    Keep,
     /// Serves with a known fault, to try the instrument on
     #[command(hide = true)]
     Faulty(Faulty),
@@ -47,6 +51,10 @@ impl Cli {
             Some(Verb::Load(load)) => load.run(),
             Some(Verb::Verify(verify)) => verify.run(),
             Some(Verb::List(list)) => list.run(),
+            Some(Verb::Keep) => {
+                keeper::keep();
+                Ok(Outcome::Done)
+            }
             Some(Verb::Faulty(faulty)) => faulty.run().map(|()| Outcome::Done),
         }
     }

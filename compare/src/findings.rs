@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::load::report::BUSY_SHARE;
 use crate::record::{Record, ratios};
 use crate::scenarios::{Figure, Scenario};
 use crate::statistics::{Estimate, median};
-
-/// Above this share of its core, the load generator is what limits a rate.
-const BUSY_SHARE: f64 = 0.95;
 
 /// How one contestant's figure stands to the best one's.
 #[derive(Clone, Debug, PartialEq)]

@@ -24,6 +24,7 @@ mod exit;
 mod faulty;
 mod findings;
 mod interrupt;
+mod keeper;
 mod known;
 mod limits;
 mod list;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::calibrate::Calibrated;
 use crate::contestants::Contestant;
 use crate::cpus::Placement;
-use crate::load::report::Report;
+use crate::load::report::{Bottleneck, Report};
 use crate::machine::Machine;
 use crate::scenarios::{Figure, Scenario};
 
@@ -87,6 +87,8 @@ pub(crate) struct Round {
     pub(crate) place: usize,
     /// Who ran where.
     pub(crate) placement: Placement,
+    /// Who held up the rate.
+    pub(crate) bottleneck: Bottleneck,
     /// What the load generator measured.
     pub(crate) report: Report,
 }

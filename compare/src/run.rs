@@ -15,6 +15,7 @@ use crate::contestants::{self, Contestant, Trait};
 use crate::cpus::{CpuList, Processors};
 use crate::exit::Outcome;
 use crate::interrupt::Interrupt;
+use crate::keeper::Keeper;
 use crate::limits;
 use crate::load::plan::Group;
 use crate::machine::Machine;
@@ -106,6 +107,7 @@ impl Run {
             run: &self,
             processors: &processors,
             interrupt: &interrupt,
+            keeper: Keeper::start()?,
             progress: &progress,
             failed_to_start: HashSet::new(),
         };
@@ -167,6 +169,7 @@ struct Measuring<'a> {
     run: &'a Run,
     processors: &'a Processors,
     interrupt: &'a Interrupt,
+    keeper: Keeper,
     progress: &'a Progress,
     /// Entrants that are not tried again.
     failed_to_start: HashSet<String>,
@@ -235,11 +238,18 @@ impl Measuring<'_> {
             window: scenario.window,
             placement: placement.clone(),
         };
-        let measured = cell.measure(self.interrupt);
+        let measured = cell.measure(&mut self.keeper, self.interrupt);
         let kept = record.cell_mut(&scenario.name, name);
         let (reason, contestant_failed, log) = match measured {
             Ok(report) => {
-                kept.rounds.push(Round { round, place, placement, report });
+                let bottleneck = report.bottleneck(placement.server.len());
+                kept.rounds.push(Round {
+                    round,
+                    place,
+                    placement,
+                    bottleneck,
+                    report,
+                });
                 return true;
             }
             Err(Failure::Interrupted) => return false,

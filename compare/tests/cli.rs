@@ -169,6 +169,7 @@ fn a_first_signal_ends_the_run_in_order_with_130() {
 fn nothing_is_left_behind_when_the_runner_is_killed() {
     let folder = Folder::new();
     let mut run = Running::start(&folder, &[]);
+    assert_eq!(run.children.len(), 4, "server, its own, load and keeper");
     run.child.kill().unwrap();
     run.child.wait().unwrap();
     run.children.iter().for_each(assert_ends);
@@ -216,35 +217,52 @@ fn the_list_names_contestants_and_scenarios() {
 /// A run in the middle of a measurement that would last for minutes.
 struct Running {
     child: Child,
-    /// The server and the load generator.
+    /// All that it started, and what that started.
     children: Vec<OwnedFd>,
 }
 
 impl Running {
+    /// The contestant is a shell that starts the server, so that there is one
+    /// that the runner did not start itself.
     fn start(folder: &Folder, more: &[&str]) -> Running {
-        let file = folder.file("c.toml", &contestant("good", "none"));
+        let script = format!("{COMPARE} faulty --listen {{addr}} & wait");
+        let text = format!(
+            "[[contestant]]\nname = \"good\"\nlabel = \"peer\"\n\
+             command = [\"sh\", \"-c\", \"{script}\"]\n"
+        );
+        let file = folder.file("c.toml", &text);
         let mut command = command(&file, more);
         command.args(["-s", "perf2", "--duration", "10m"]);
         let child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut run = Running { child, children: Vec::new() };
         let deadline = Instant::now() + PATIENCE;
-        // The server is there before the load generator is.
-        while run.children.len() < 2 {
+        // Of all that is started, the load generator comes last.
+        loop {
+            let ids = descendants_of(run.child.id());
+            if ids.iter().any(|&id| command_of(id).contains("--server-pid")) {
+                let open = |id| {
+                    let id = Pid::from_raw(id as i32).unwrap();
+                    pidfd_open(id, PidfdFlags::empty()).unwrap()
+                };
+                run.children = ids.into_iter().map(open).collect();
+                return run;
+            }
             assert!(Instant::now() < deadline, "nothing was started");
             thread::yield_now();
-            let open = |id| pidfd_open(id, PidfdFlags::empty()).ok();
-            let ids = children_of(run.child.id());
-            run.children = ids.into_iter().filter_map(open).collect();
         }
-        run
     }
 }
 
-fn children_of(process: u32) -> Vec<Pid> {
+fn descendants_of(process: u32) -> Vec<u32> {
     let path = format!("/proc/{process}/task/{process}/children");
     let text = fs::read_to_string(path).unwrap_or_default();
-    let ids = text.split_whitespace().map(|id| id.parse().unwrap());
-    ids.filter_map(Pid::from_raw).collect()
+    let children = text.split_whitespace().map(|id| id.parse().unwrap());
+    children.flat_map(|id| [vec![id], descendants_of(id)].concat()).collect()
+}
+
+fn command_of(process: u32) -> String {
+    let bytes = fs::read(format!("/proc/{process}/cmdline"));
+    String::from_utf8_lossy(&bytes.unwrap_or_default()).into()
 }
 
 fn assert_ends(process: &OwnedFd) {

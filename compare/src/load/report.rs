@@ -14,6 +14,21 @@ const TIME_MAX_NS: u64 = 3_600_000_000_000;
 /// The precision of a histogram.
 const SIGNIFICANT_DIGITS: u8 = 3;
 
+/// Above this share of what it may use, a side is what limits the rate.
+pub(crate) const BUSY_SHARE: f64 = 0.95;
+
+/// Who holds up a rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Bottleneck {
+    /// The load generator, on its core: the rate is only a lower bound.
+    Generator,
+    /// The server, on all the cores that it may use.
+    Server,
+    /// Neither: both wait for each other, or for a core.
+    Neither,
+}
+
 /// One run of the load generator.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
@@ -86,6 +101,20 @@ impl Report {
     /// The share of the window in which the generator held its core.
     pub(crate) fn generator_share(&self) -> f64 {
         self.generator_cpu_ns as f64 / self.window_ns as f64
+    }
+
+    /// Who held up the rate of a server that may use so many processors.
+    pub(crate) fn bottleneck(&self, processors: usize) -> Bottleneck {
+        let server_ns = self.server_cpu_ns.value.unwrap_or(0) as f64;
+        let server_share =
+            server_ns / self.window_ns as f64 / processors as f64;
+        if self.generator_share() > BUSY_SHARE {
+            Bottleneck::Generator
+        } else if server_share > BUSY_SHARE {
+            Bottleneck::Server
+        } else {
+            Bottleneck::Neither
+        }
     }
 
     /// What the server did wrong, if anything.
@@ -206,6 +235,28 @@ mod tests {
     fn an_empty_histogram_has_no_quantile() {
         let times = Times::from(&Times::recorder());
         assert_eq!(times.at_quantile_ns(0.5), None);
+    }
+
+    #[test]
+    fn the_side_that_is_busy_is_the_bottleneck() {
+        let cases = [
+            (96, 50, 1, Bottleneck::Generator),
+            (96, 99, 1, Bottleneck::Generator),
+            (60, 96, 1, Bottleneck::Server),
+            (60, 96, 2, Bottleneck::Neither),
+            (60, 192, 2, Bottleneck::Server),
+            (60, 60, 1, Bottleneck::Neither),
+        ];
+        for (generator_cpu_ns, server_ns, processors, expected) in cases {
+            let report = Report {
+                window_ns: 100,
+                generator_cpu_ns,
+                server_cpu_ns: Known::from(Ok(server_ns)),
+                server_rss_bytes: Known::missing("not asked"),
+                groups: Vec::new(),
+            };
+            assert_eq!(report.bottleneck(processors), expected);
+        }
     }
 
     #[test]
