@@ -180,7 +180,7 @@ impl From<launch::Error> for Fault {
 
 impl From<std::io::Error> for Fault {
     fn from(error: std::io::Error) -> Fault {
-        Fault::new(format!("the suite's own side failed: {error}"))
+        Fault::new(format!("a connection failed: {error}"))
     }
 }
 

@@ -124,32 +124,35 @@ impl Client {
         result
     }
 
-    /// Waits until the kernel on the other side has what was sent: from then
-    /// on, it has been received by the server.
-    pub(crate) fn until_delivered(&self) -> Verdict {
-        if until(self.patience, || self.to_deliver_bytes() == Some(0)) {
-            return Ok(());
-        }
-        Err(self.failure("the requests to arrive", "they did not"))
-    }
-
     /// Waits until the server has read what was sent.
     pub(crate) fn until_read(&self) -> Verdict {
-        self.until_delivered()?;
-        if until(self.patience, || self.to_read_bytes() == Some(0)) {
+        if until(self.patience, || self.is_read()) {
             return Ok(());
         }
         Err(self.failure("the server to read", "it did not"))
     }
 
-    /// What the server's kernel has not acknowledged.
-    fn to_deliver_bytes(&self) -> Option<u64> {
-        queues(self.local, self.server).map(|(to_send, _)| to_send)
-    }
-
-    /// What the server has not read.
-    fn to_read_bytes(&self) -> Option<u64> {
-        queues(self.server, self.local).map(|(_, to_read)| to_read)
+    /// Whether no byte stands in a queue of either kernel, by proc(5).
+    fn is_read(&self) -> bool {
+        /// A connection of the same ports may still be in TIME_WAIT.
+        const ESTABLISHED: &str = "01";
+        let end = |end: SocketAddr| format!(":{:04X}", end.port());
+        let (client, server) = (end(self.local), end(self.server));
+        let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+        // The bytes to send and the bytes to read, in hexadecimal.
+        let queues = |local: &str, remote: &str| {
+            table.lines().find_map(|line| {
+                let mut words = line.split_whitespace().skip(1);
+                let ours = words.next()?.ends_with(local)
+                    && words.next()?.ends_with(remote)
+                    && words.next()? == ESTABLISHED;
+                ours.then(|| words.next()?.split_once(':')).flatten()
+            })
+        };
+        let is_none = |hex: &str| hex.bytes().all(|digit| digit == b'0');
+        queues(&client, &server).is_some_and(|(to_send, _)| is_none(to_send))
+            && queues(&server, &client)
+                .is_some_and(|(_, to_read)| is_none(to_read))
     }
 
     /// Sends requests and reads their answers at the same time, as a client
@@ -386,25 +389,6 @@ impl Client {
             }
         }
     }
-}
-
-/// The bytes in the send and the receive queue of an end of a connection,
-/// from proc(5).
-fn queues(local: SocketAddr, remote: SocketAddr) -> Option<(u64, u64)> {
-    /// A connection of the same ports may still be in TIME_WAIT.
-    const ESTABLISHED: &str = "01";
-    let ports = [local, remote].map(|end| format!(":{:04X}", end.port()));
-    let table = fs::read_to_string("/proc/net/tcp").ok()?;
-    let queues = table.lines().find_map(|line| {
-        let mut words = line.split_whitespace().skip(1);
-        let (local, remote) = (words.next()?, words.next()?);
-        let ours = local.ends_with(&ports[0]) && remote.ends_with(&ports[1]);
-        let open = words.next()? == ESTABLISHED;
-        (ours && open).then(|| words.next()).flatten()
-    })?;
-    let (to_send, to_read) = queues.split_once(':')?;
-    let bytes = |hex| u64::from_str_radix(hex, 16).ok();
-    Some((bytes(to_send)?, bytes(to_read)?))
 }
 
 fn would_block(error: &io::Error) -> bool {
