@@ -117,13 +117,14 @@ fn noise(record: &Record) -> String {
     let Some((_, first)) = findings.twin() else {
         return "noise floor: not measured".to_owned();
     };
-    let floors: Vec<String> = record
-        .scenarios
-        .iter()
-        .filter_map(|scenario| {
-            let figure = scenario.figures[0];
-            let floor = findings.noise_floor(scenario, figure)?;
-            Some(format!("{} {:.0} %", scenario.name, floor * 100.0))
+    let figures = record.scenarios.iter().flat_map(|scenario| {
+        scenario.figures.iter().map(move |figure| (scenario, *figure))
+    });
+    let floors: Vec<String> = figures
+        .filter_map(|(scenario, figure)| {
+            let percent = findings.noise_floor(scenario, figure)? * 100.0;
+            let (name, figure) = (&scenario.name, figure.name());
+            Some(format!("{name} {figure} {percent:.0} %"))
         })
         .collect();
     if floors.is_empty() {

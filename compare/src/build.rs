@@ -111,10 +111,9 @@ fn executables(
         if message.reason != "compiler-artifact" {
             return;
         }
+        let is_program = target.kind.iter().any(|kind| kind == "bin");
         progress.building(&target.name);
-        if let (true, Some(path)) =
-            (target.kind.iter().any(|kind| kind == "bin"), message.executable)
-        {
+        if let (true, Some(path)) = (is_program, message.executable) {
             executables.insert(target.name, path);
         }
     };

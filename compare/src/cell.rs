@@ -28,6 +28,9 @@ const LOAD_PATIENCE: Duration = Duration::from_secs(20);
 /// How long a server that lost its connections may take to turn out dead.
 const DEATH_PATIENCE: Duration = Duration::from_millis(500);
 
+/// How long the last line of a process that has ended may be on its way.
+const LAST_LINE_PATIENCE: Duration = Duration::from_secs(1);
+
 /// How many of a server's last lines stand in the record of a failure.
 const LOG_LINES: usize = 20;
 
@@ -126,17 +129,24 @@ impl Cell<'_> {
         interrupt: &Interrupt,
     ) -> Result<Report, Failure> {
         let deadline = Instant::now() + self.reply_timeout() + LOAD_PATIENCE;
+        let read = |line: String| {
+            serde_json::from_str(&line).map_err(|error| {
+                let text = format!("the load generator said: {error}");
+                Failure::Instrument(text)
+            })
+        };
         while Instant::now() < deadline {
             if interrupt.came() {
                 return Err(Failure::Interrupted);
             }
             if let Some(line) = load.stdout_line(LOOK_AROUND) {
-                return serde_json::from_str(&line).map_err(|error| {
-                    let text = format!("the load generator said: {error}");
-                    Failure::Instrument(text)
-                });
+                return read(line);
             }
             if let Some(status) = load.wait(Duration::ZERO) {
+                // It may have ended since, and its line be on the way.
+                if let Some(line) = load.stdout_line(LAST_LINE_PATIENCE) {
+                    return read(line);
+                }
                 let log = load.log().join("; ");
                 let text = format!("the load generator ended: {status} {log}");
                 return Err(Failure::Instrument(text));

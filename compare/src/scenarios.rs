@@ -85,6 +85,21 @@ pub(crate) enum Figure {
     Left,
 }
 
+impl Figure {
+    /// Its name, as in the file.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Figure::Time => "time",
+            Figure::Rate => "rate",
+            Figure::P50 => "p50",
+            Figure::P99 => "p99",
+            Figure::Cost => "cost",
+            Figure::Rss => "rss",
+            Figure::Left => "left",
+        }
+    }
+}
+
 /// Reads the scenarios of a folder, in the order of their names.
 ///
 /// # Errors

@@ -30,7 +30,7 @@ pub(crate) fn draw(record: &Record) -> Table {
         })
         .collect();
     let headings = columns.iter().map(|(scenario, figure)| {
-        format!("{}\n{}", scenario.name, heading(*figure))
+        format!("{}\n{}", scenario.name, figure.name())
     });
     let mut table = empty(headings);
     for contestant in record.contestants() {
@@ -61,18 +61,6 @@ pub(crate) fn empty(headings: impl Iterator<Item = String>) -> Table {
         }
     }
     table
-}
-
-fn heading(figure: Figure) -> &'static str {
-    match figure {
-        Figure::Time => "time",
-        Figure::Rate => "rate",
-        Figure::P50 => "p50",
-        Figure::P99 => "p99",
-        Figure::Cost => "cost",
-        Figure::Rss => "rss",
-        Figure::Left => "left",
-    }
 }
 
 /// The contestant's name, and what it stands for if that is out of the

@@ -206,6 +206,26 @@ fn the_load_generator_serves_by_itself() {
 }
 
 #[test]
+fn a_contestant_that_breaks_the_protocol_does_not_pass_verify() {
+    let folder = Folder::new();
+    let text = contestant("good", "none") + &contestant("bad", "wrong");
+    let text = text.replace("label", "flags = []\nlabel");
+    let file = folder.file("c.toml", &text);
+    // A case that takes no time.
+    for (name, code) in [("good", 0), ("bad", 3)] {
+        let output = Command::new(COMPARE)
+            .args(["verify", "-e", name, "--only", "every n from 0"])
+            .arg("--contestants")
+            .arg(&file)
+            .output()
+            .unwrap();
+        let text = stdout(&output);
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        assert_eq!(text.contains("FAILED"), code == 3, "{text}");
+    }
+}
+
+#[test]
 fn the_list_names_contestants_and_scenarios() {
     let output = Command::new(COMPARE).arg("list").output().unwrap();
     assert_eq!(output.status.code(), Some(0));
