@@ -7,11 +7,21 @@
 //! ```
 //!
 //! The first word names what the model is, with commas between: `plain`,
-//! `one-client`, `inline`, `pool`, `stall`, `threads`, `large`.
+//! `one-client`, `inline`, `pool`, `stall`, `threads`, `large`; `stranger` has
+//! none of the ten's flags and no ready line; `talk` speaks the talk's framing.
 
 use std::process::ExitCode;
 
-use conformance::{Selection, Subject, run};
+use conformance::{Family, Framing, Ready, Selection, Subject, run};
+
+/// What can be asked of any server: the rest is about flags and signals.
+const STRANGERS_FAMILIES: &[Family] = &[
+    Family::Answers,
+    Family::BadLines,
+    Family::Shapes,
+    Family::Ends,
+    Family::Talk,
+];
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
@@ -29,6 +39,11 @@ fn main() -> ExitCode {
             "stall" => subject.waits_for_its_pool(),
             "threads" => subject.thread_per_client(),
             "large" => subject.large_crowds(),
+            "stranger" => subject
+                .ready(Ready::Port)
+                .only_flags([""; 0])
+                .families(STRANGERS_FAMILIES),
+            "talk" => subject.framing(Framing::Talk),
             _ => {
                 eprintln!("no such model: {word}");
                 return ExitCode::from(2);
