@@ -54,7 +54,7 @@ pub(crate) fn build(
     if packages.is_empty() {
         return Ok(true);
     }
-    progress.say(&format!("building {}", packages.join(", ")));
+    progress.announce(&format!("building {}", packages.join(", ")));
     let mut cargo = start(root, &packages)?;
     let Some(executables) = executables(&mut cargo, progress, interrupt)?
     else {

@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// where stderr is no terminal.
 pub(crate) struct Progress {
     bar: ProgressBar,
+    quiet: bool,
 }
 
 impl Progress {
@@ -18,13 +19,20 @@ impl Progress {
         };
         let bar = ProgressBar::with_draw_target(None, target);
         bar.set_style(ProgressStyle::with_template("{msg}").expect("valid"));
-        Progress { bar }
+        Progress { bar, quiet }
     }
 
     /// Says what goes on.
     pub(crate) fn say(&self, what: &str) {
         self.bar.set_message(what.to_owned());
         self.bar.tick();
+    }
+
+    /// Says what takes long from here, also where stderr is no terminal.
+    pub(crate) fn announce(&self, what: &str) {
+        if !self.quiet {
+            self.note(what);
+        }
     }
 
     /// Says which crate was built.
