@@ -213,7 +213,8 @@ fn out_of_fds(stage: &Stage<'_>) -> Verdict {
     let cpu = server.vitals().cpu.saturating_sub(before.cpu);
     check(cpu <= CPU_MAX, || {
         format!(
-            "expected at most {CPU_MAX:?} of CPU time in {WATCHED:?}, got {cpu:?}"
+            "expected at most {CPU_MAX:?} of CPU time in {WATCHED:?}, got \
+             {cpu:?}"
         )
     })?;
     let left = Instant::now();

@@ -134,7 +134,8 @@ fn long_job_last(stage: &Stage<'_>) -> Verdict {
     let apart = short_came.elapsed();
     check(apart >= Duration::from_millis(100), || {
         format!(
-            "expected the short reply before the long job, got both {apart:?} apart"
+            "expected the short reply before the long job, got both {apart:?} \
+             apart"
         )
     })
 }

@@ -498,8 +498,10 @@ impl<'a> Conversation<'a> {
         if self.has(OneJobAtATime) || self.has(Starves) {
             job = job.or_else(|| Some(lock(&shared.job)));
         }
-        let done =
-            requests.into_iter().try_for_each(|request| self.answer(request));
+        let done = requests
+            .into_iter()
+            .try_for_each(|request| self.answer(request))
+            .and_then(|()| self.flush());
         if self.has(Starves) && bytes.len() > 1_000 {
             // Whoever has more to say goes on.
             self.job = job;
