@@ -124,6 +124,7 @@ pub(crate) enum Need {
     SeveralClients,
     LargeCrowds,
     Pool,
+    ServiceManager,
     ThreadPerClient,
 }
 

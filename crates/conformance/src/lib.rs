@@ -26,6 +26,8 @@ mod subject;
 mod suite;
 mod vitals;
 
+use std::sync::{Mutex, PoisonError};
+
 pub use case::{Case, Family};
 pub use cases::cases;
 pub use launch::Ready;
@@ -33,12 +35,15 @@ pub use report::{Finding, Outcome, Report, Tally};
 pub use subject::{Framing, Subject};
 pub use suite::{Selection, run};
 
-/// Plays every case and prints a line for each.
+/// Plays every case and prints a line for each. Suites that one process runs
+/// take turns: side by side, they would disturb each other.
 ///
 /// # Panics
 ///
 /// When a case fails, with every failure in the message.
 pub fn assert_conforms(subject: Subject) {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let selection = Selection::from_environment();
     println!("seed {}", selection.seed());
     let report = run(&subject, &selection, |finding| println!("{finding}"));

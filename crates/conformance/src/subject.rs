@@ -271,6 +271,9 @@ impl Subject {
             Need::Pool => {
                 (self.model.has_pool, "it computes on no pool".to_owned())
             }
+            Need::ServiceManager => {
+                (self.flags.is_none(), "it is no service manager's".to_owned())
+            }
             Need::ThreadPerClient => (
                 self.model.thread_per_client,
                 "it needs no thread for a client".to_owned(),

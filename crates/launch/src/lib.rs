@@ -35,6 +35,10 @@ const LOG_TAIL_WAIT: Duration = Duration::from_millis(500);
 /// How long one attempt to reach a server's port waits for the next.
 const PORT_RETRY: Duration = Duration::from_millis(5);
 
+/// Moves stdin to descriptor 3 and announces it.
+const PASS_SOCKET: &str = "exec 3<&0 0</dev/null; \
+    export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" \"$@\"";
+
 /// How a server shows that it serves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ready {
@@ -54,6 +58,7 @@ pub struct Launch {
     ready: Ready,
     timeout: Duration,
     environment: Vec<(String, String)>,
+    passed: Option<Arc<TcpListener>>,
     pub(crate) cpus: Vec<usize>,
     pub(crate) limits: Vec<(Resource, u64)>,
 }
@@ -103,6 +108,7 @@ impl Launch {
             ready: Ready::default(),
             timeout: Duration::from_secs(10),
             environment: Vec::new(),
+            passed: None,
             cpus: Vec::new(),
             limits: Vec::new(),
         }
@@ -148,6 +154,17 @@ impl Launch {
         self
     }
 
+    /// Passes a listening socket, as a service manager does: the server finds
+    /// it as descriptor 3, announced by `LISTEN_FDS`; see sd_listen_fds(3).
+    pub fn pass(mut self, socket: TcpListener) -> Launch {
+        // A shell, because only the process itself can name its id, and
+        // because it can move a descriptor to another number.
+        let shell = ["sh", "-c", PASS_SOCKET].map(str::to_owned);
+        self.command.splice(..0, shell);
+        self.passed = Some(Arc::new(socket));
+        self
+    }
+
     /// Starts the server and waits until it is ready.
     ///
     /// Must be called from a thread that lives as long as the server should:
@@ -187,11 +204,17 @@ impl Launch {
         let words: Vec<String> =
             self.command.iter().map(|word| fill(word, address)).collect();
         let (program, arguments) = words.split_first().ok_or(Error::Empty)?;
+        let stdin = match &self.passed {
+            Some(socket) => {
+                socket.try_clone().map(OwnedFd::from).map(Stdio::from)
+            }
+            None => Ok(Stdio::null()),
+        };
         let mut command = std::process::Command::new(program);
         command
             .args(arguments)
             .envs(self.environment.iter().cloned())
-            .stdin(Stdio::null())
+            .stdin(stdin.map_err(|source| self.start_error(source))?)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         child::prepare(&mut command, self);

@@ -16,7 +16,7 @@ fn requests_get_the_replies_that_the_protocol_promises() {
     check("10\r\n", "55\n");
     check(" \t10\t \r\n", "55\n");
     check("0010\n", "55\n");
-    check(&format!("{}10\n", "0".repeat(61)), "55\n");
+    check(format!("{}10\n", "0".repeat(61)), "55\n");
 
     // Whatever is not of that form.
     for line in [
@@ -24,24 +24,24 @@ fn requests_get_the_replies_that_the_protocol_promises() {
         "1,0", "1 0", "1\t0", "1\0", "\0", "1\r\r", "1\r ", "\x0b1", "\u{661}",
         "\u{ff11}", "é",
     ] {
-        check(&format!("{line}\n10\n"), &format!("{not_a_number}55\n"));
+        check(format!("{line}\n10\n"), &format!("{not_a_number}55\n"));
     }
     check(b"\xff\xfe\n10\n", &format!("{not_a_number}55\n"));
 
     // Too large, however many digits.
     for digits in [2, 3, 5, 20, 63] {
         let nines = "9".repeat(digits);
-        check(&format!("{nines}\n10\n"), &format!("{too_large}55\n"));
+        check(format!("{nines}\n10\n"), &format!("{too_large}55\n"));
     }
     for n in ["46", "93", "94", "255", "256", "257", "301", "65546"] {
-        check(&format!("{n}\n10\n"), &format!("{too_large}55\n"));
+        check(format!("{n}\n10\n"), &format!("{too_large}55\n"));
     }
 
     // The longest line: 64 bytes, its LF included.
-    check(&format!("{}1\n10\n", " ".repeat(62)), "1\n55\n");
+    check(format!("{}1\n10\n", " ".repeat(62)), "1\n55\n");
     for bytes in [64, 65, 128, 255, 256, 257, 1_000, 100_000] {
         let line = "1".repeat(bytes);
-        check(&format!("{line}\n10\n"), &format!("{too_long}55\n"));
+        check(format!("{line}\n10\n"), &format!("{too_long}55\n"));
         check(&line, too_long);
     }
 
@@ -52,7 +52,7 @@ fn requests_get_the_replies_that_the_protocol_promises() {
     check("\n", not_a_number);
 
     // Pipelining: one reply each, in order.
-    check(&"1\n".repeat(1_000), &"1\n".repeat(1_000));
+    check("1\n".repeat(1_000), &"1\n".repeat(1_000));
     check(
         "25\nx\n0\n99\n1\n",
         &format!("75025\n{not_a_number}0\n{too_large}1\n"),

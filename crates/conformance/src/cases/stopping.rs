@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::os::unix::net::UnixDatagram;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -53,6 +54,10 @@ pub(super) const CASES: &[Case] = &[
         .needs(&[Need::Flag("--describe")]),
     case("in JSON, every log line is an object", json_log)
         .needs(&[Need::Flag("--log-format")]),
+    case("a socket that was passed to it is served, and outlives it", passed)
+        .needs(&[Need::ServiceManager]),
+    case("a service manager is told READY=1 and STOPPING=1", notifies)
+        .needs(&[Need::ServiceManager]),
 ];
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -398,6 +403,58 @@ fn json_log(stage: &Stage<'_>) -> Verdict {
         !(line.starts_with('{') && line.trim_end().ends_with('}'))
     });
     check(bad.is_none(), || format!("expected an object a line, got {bad:?}"))
+}
+
+fn passed(stage: &Stage<'_>) -> Verdict {
+    let socket = std::net::TcpListener::bind(("127.0.0.1", 0))?;
+    let address = socket.local_addr()?;
+    let mut client = None;
+    // The second server takes over from the first, and the client that came
+    // when there was none has not noticed.
+    for _ in 0..2 {
+        let launch = stage.launch(&[]).pass(socket.try_clone()?);
+        let mut server = stage.served(launch)?;
+        check(server.address() == address, || {
+            format!("expected it to serve {address}, not {}", server.address())
+        })?;
+        client.unwrap_or(server.client()?).ask(10)?;
+        server.signal(Signal::TERM);
+        server.expect_exit(0, SECOND)?;
+        client = Some(stage.client_of(address)?);
+    }
+    Ok(())
+}
+
+fn notifies(stage: &Stage<'_>) -> Verdict {
+    let name = format!("conformance-{}.socket", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let manager = UnixDatagram::bind(&path)?;
+    let verdict = notifies_at(stage, &manager, &path.to_string_lossy());
+    std::fs::remove_file(path)?;
+    verdict
+}
+
+fn notifies_at(
+    stage: &Stage<'_>,
+    manager: &UnixDatagram,
+    path: &str,
+) -> Verdict {
+    manager.set_read_timeout(Some(stage.patience()))?;
+    let expect = |state: &str| {
+        let mut message = [0; 256];
+        let count = manager.recv(&mut message)?;
+        let message = String::from_utf8_lossy(&message[..count]);
+        check(message.lines().any(|line| line == state), || {
+            format!("expected the message {state}, got {message:?}")
+        })
+    };
+    let launch = stage.launch(&[]).env("NOTIFY_SOCKET", path);
+    let mut server = stage.served(launch)?;
+    expect("READY=1")?;
+    server.signal(Signal::TERM);
+    expect("STOPPING=1")?;
+    server.expect_exit(0, SECOND)?;
+    Ok(())
 }
 
 fn expect_end(stage: &Stage<'_>, process: &mut Process, code: i32) -> Verdict {
