@@ -14,14 +14,13 @@ const NEXT_TO_NOTHING: f64 = 0.05;
 /// One sentence per scenario.
 pub(crate) fn answers(record: &Record) -> Vec<String> {
     let scenarios = record.scenarios.iter();
-    scenarios.map(|scenario| answer(record, scenario)).collect()
+    scenarios.filter_map(|scenario| answer(record, scenario)).collect()
 }
 
 /// What one must know to believe the figures.
 pub(crate) fn notes(record: &Record) -> Vec<String> {
     let mut notes = vec![noise(record)];
     notes.extend(by_design(record));
-    notes.extend(above_all(record));
     notes.extend(bottlenecks(record));
     notes.extend(missing(record));
     notes.extend(voids(record));
@@ -35,8 +34,8 @@ pub(crate) fn notes(record: &Record) -> Vec<String> {
     notes
 }
 
-fn answer(record: &Record, scenario: &Scenario) -> String {
-    let figure = scenario.figures[0];
+fn answer(record: &Record, scenario: &Scenario) -> Option<String> {
+    let figure = *scenario.figures.first()?;
     let findings = Findings::of(record);
     let mut found: Vec<(&str, Estimate)> = record
         .contestants()
@@ -52,10 +51,10 @@ fn answer(record: &Record, scenario: &Scenario) -> String {
     });
     let question = format!("{}: {}", scenario.name, scenario.question);
     let Some(&(best, estimate)) = found.first() else {
-        return format!("{question} No figures.");
+        return Some(format!("{question} No figures."));
     };
     if figure == Figure::Left {
-        return format!("{question} {}", shares(&found));
+        return Some(format!("{question} {}", shares(&found)));
     }
     let others = found[1..].iter().filter_map(|&(other, _)| {
         let standing = findings.standing(scenario, other, best, figure)?;
@@ -63,7 +62,7 @@ fn answer(record: &Record, scenario: &Scenario) -> String {
     });
     let others = compare(others.collect());
     let median = units::median(figure, &estimate);
-    format!("{question} {median} with {best}{others}.")
+    Some(format!("{question} {median} with {best}{others}."))
 }
 
 /// `; tied: a, b; c 1.20 [1.10, 1.30] times as much`.
@@ -160,23 +159,6 @@ fn by_design(record: &Record) -> Vec<String> {
         kind.map(|(_, what)| format!("by design: {} {what}", contestant.name))
     };
     record.contestants().filter_map(reason_of).collect()
-}
-
-/// What to think of more than there can be.
-fn above_all(record: &Record) -> Option<String> {
-    let findings = Findings::of(record);
-    let above = record.scenarios.iter().find(|scenario| {
-        record.contestants().any(|contestant| {
-            let name = contestant.name.as_str();
-            let left = findings.estimate(scenario, name, Figure::Left);
-            left.is_some_and(|left| left.low > 1.0)
-        })
-    })?;
-    Some(format!(
-        "more than 100 % left is no mistake: client and server came to share \
-         a core (see bench/scenarios/{}.toml)",
-        above.name
-    ))
 }
 
 fn bottlenecks(record: &Record) -> Vec<String> {

@@ -40,13 +40,23 @@ pub(crate) struct Cell<'a> {
     /// The server.
     pub(crate) contestant: &'a Contestant,
     /// The clients, in the order in which they connect.
-    pub(crate) groups: Vec<Group>,
+    pub(crate) groups: Vec<Clients>,
     /// How long they talk before anything is counted.
     pub(crate) warm_up: Duration,
     /// How long they are measured.
     pub(crate) window: Duration,
     /// Who runs where.
     pub(crate) placement: Placement,
+}
+
+/// A client group, and which server it talks to.
+#[derive(Clone, Debug)]
+pub(crate) struct Clients {
+    /// The clients.
+    pub(crate) group: Group,
+    /// They talk to a second server of the contestant, which is there for
+    /// nobody else.
+    pub(crate) is_apart: bool,
 }
 
 /// Why there is no figure.
@@ -84,20 +94,33 @@ impl Cell<'_> {
         keeper: &mut Keeper,
         interrupt: &Interrupt,
     ) -> Result<Report, Failure> {
-        let mut server = Launch::new(self.contestant.command.clone())
-            .ready(self.contestant.ready.into())
-            .cpus(&self.placement.server)
-            .start()
-            .map_err(|error| Failure::Start(error.to_string()))?;
-        keeper.watch(server.pid());
+        let mut server = self.start(keeper)?;
+        let apart = match self.groups.iter().any(|group| group.is_apart) {
+            true => Some(self.start(keeper)?),
+            false => None,
+        };
         let mut load = self
-            .load(&server)
+            .load(&server, apart.as_ref())
             .map_err(|error| Failure::Instrument(format!("{error:#}")))?;
         let report = self.wait(&mut load, interrupt)?;
         judge(&mut server, report)
     }
 
-    fn load(&self, server: &Server) -> anyhow::Result<Process> {
+    fn start(&self, keeper: &mut Keeper) -> Result<Server, Failure> {
+        let server = Launch::new(self.contestant.command.clone())
+            .ready(self.contestant.ready.into())
+            .cpus(&self.placement.server)
+            .start()
+            .map_err(|error| Failure::Start(error.to_string()))?;
+        keeper.watch(server.pid());
+        Ok(server)
+    }
+
+    fn load(
+        &self,
+        server: &Server,
+        apart: Option<&Server>,
+    ) -> anyhow::Result<Process> {
         let program = env::current_exe().context("which program is this?")?;
         let program = program.to_str().context("its path is not UTF-8")?;
         let mut command: Vec<String> =
@@ -114,7 +137,10 @@ impl Cell<'_> {
         for (flag, value) in flags {
             command.extend([flag.to_owned(), value]);
         }
-        for group in &self.groups {
+        for Clients { group, is_apart } in &self.groups {
+            let mut group = group.clone();
+            let apart = apart.filter(|_| *is_apart);
+            group.elsewhere = apart.map(Server::address);
             command.extend(["--group".to_owned(), group.to_string()]);
         }
         Launch::new(command)

@@ -44,7 +44,7 @@ impl Keeper {
         self.tell(group.as_raw_nonzero().get());
     }
 
-    /// There is no such group any more.
+    /// There are no such groups any more.
     pub(crate) fn forget(&mut self) {
         self.tell(0);
     }
@@ -64,13 +64,17 @@ impl Drop for Keeper {
     }
 }
 
-/// `compare keep`: waits for the end of stdin, then ends the process group
-/// that its last line named.
+/// `compare keep`: waits for the end of stdin, then ends the process groups
+/// that its lines named since the last 0.
 pub(crate) fn keep() {
-    let lines = io::stdin().lock().lines();
-    let last = lines.map_while(Result::ok).last();
-    let group = last.and_then(|line| line.parse().ok());
-    if let Some(group) = group.and_then(Pid::from_raw) {
+    let mut groups = Vec::new();
+    for line in io::stdin().lock().lines().map_while(Result::ok) {
+        match line.parse().ok().and_then(Pid::from_raw) {
+            Some(group) => groups.push(group),
+            None => groups.clear(),
+        }
+    }
+    for group in groups {
         // It fails only for a group that has ended already.
         let _ = kill_process_group(group, Signal::KILL);
     }

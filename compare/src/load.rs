@@ -33,7 +33,10 @@ pub(crate) struct Load {
     #[arg(long, default_value_t = 1, conflicts_with = "groups")]
     connections: usize,
     /// A group of clients; repeatable; they connect in this order
-    #[arg(long = "group", value_name = "NAME:n=N,connections=K")]
+    #[arg(
+        long = "group",
+        value_name = "NAME:n=N,connections=K[,addr=HOST:PORT]"
+    )]
     groups: Vec<Group>,
     /// How long to measure
     #[arg(long, default_value = "2s", value_name = "TIME",
@@ -90,6 +93,7 @@ impl Load {
             name: "clients".to_owned(),
             n: self.n,
             connections: self.connections,
+            elsewhere: None,
         };
         let groups = match self.groups {
             groups if groups.is_empty() => vec![alone],
@@ -179,7 +183,12 @@ mod tests {
     }
 
     fn load_at(address: SocketAddr, window: Duration) -> GroupReport {
-        let group = Group { name: "test".into(), n: 7, connections: 3 };
+        let group = Group {
+            name: "test".into(),
+            n: 7,
+            connections: 3,
+            elsewhere: None,
+        };
         let plan = Plan {
             address,
             groups: vec![group],

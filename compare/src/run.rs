@@ -10,8 +10,8 @@ use regex_lite::Regex;
 use crate::answers;
 use crate::build;
 use crate::calibrate::{Calibrated, calibrate};
-use crate::cell::{Cell, Failure};
-use crate::contestants::{self, Contestant, Trait};
+use crate::cell::{Cell, Clients, Failure};
+use crate::contestants::{self, Contestant, Label, Trait};
 use crate::cpus::{CpuList, Processors};
 use crate::exit::Outcome;
 use crate::interrupt::Interrupt;
@@ -39,7 +39,8 @@ const AGAIN: &str = " again";
 /// What `compare run` is told.
 #[derive(Args, Debug)]
 pub(crate) struct Run {
-    /// Only contestants whose name matches; repeatable
+    /// Only contestants whose name matches; repeatable [default: the
+    /// idiomatic ones]
     #[arg(short = 'e', long = "contestant", value_name = "REGEX")]
     contestant: Vec<Regex>,
     /// Only scenarios whose name matches, and what they build on; repeatable
@@ -122,7 +123,13 @@ impl Run {
         let shipped = || root.join("bench/contestants.toml");
         let path = self.contestants.clone().unwrap_or_else(shipped);
         let mut contestants = contestants::read(&path)?;
-        contestants.retain(|c| selects(&self.contestant, &c.name));
+        let is_default =
+            self.contestants.is_none() && self.contestant.is_empty();
+        contestants.retain(|contestant| {
+            let is_usual = contestant.label == Label::Idiomatic;
+            selects(&self.contestant, &contestant.name)
+                && (is_usual || !is_default)
+        });
         Ok(contestants)
     }
 
@@ -319,18 +326,22 @@ fn calibrations(scenarios: &[Scenario]) -> Vec<Calibrated> {
 }
 
 /// The scenario's client groups, every cost as an n.
-fn groups(scenario: &Scenario, calibration: &[Calibrated]) -> Vec<Group> {
+fn groups(scenario: &Scenario, calibration: &[Calibrated]) -> Vec<Clients> {
     let n_of = |cost: Duration| {
         let cost_ns = cost.as_nanos() as u64;
         calibration.iter().find(|c| c.cost_ns == cost_ns).map(|c| c.n)
     };
-    let groups = scenario.groups.iter().map(|group| Group {
-        name: group.name.clone(),
-        n: group
-            .n
-            .or_else(|| n_of(group.cost?))
-            .expect("a group has an n, or a cost that was calibrated"),
-        connections: group.connections,
+    let groups = scenario.groups.iter().map(|group| Clients {
+        group: Group {
+            name: group.name.clone(),
+            n: group
+                .n
+                .or_else(|| n_of(group.cost?))
+                .expect("a group has an n, or a cost that was calibrated"),
+            connections: group.connections,
+            elsewhere: None,
+        },
+        is_apart: group.apart,
     });
     groups.collect()
 }

@@ -41,7 +41,8 @@ pub(crate) struct Scenario {
     /// The scenario that `left` is the share of.
     #[serde(default)]
     pub(crate) against: Option<String>,
-    /// The figures that it shows; the first is the answer.
+    /// The figures that it shows; the first is the answer. None, if it is
+    /// only there for another scenario to be held against.
     pub(crate) figures: Vec<Figure>,
 }
 
@@ -53,6 +54,9 @@ pub(crate) struct Group {
     pub(crate) name: String,
     /// How many clients.
     pub(crate) connections: usize,
+    /// They go to a server of their own: the same contestant once more.
+    #[serde(default)]
+    pub(crate) apart: bool,
     /// What each request asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) n: Option<u8>,
@@ -129,6 +133,18 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<Vec<Scenario>> {
             ))
         );
     }
+    for scenario in &scenarios {
+        let of = Some(&scenario.name);
+        ensure!(
+            !scenario.figures.is_empty()
+                || scenarios.iter().any(|other| other.against.as_ref() == of),
+            Usage(format!(
+                "{}: `figures` is empty, and no scenario is held `against` \
+                 it: nothing would be shown",
+                scenario.name
+            ))
+        );
+    }
     Ok(scenarios)
 }
 
@@ -162,8 +178,8 @@ fn check(scenario: &Scenario) -> Result<(), String> {
     if !groups.iter().any(|group| group.name == *of) {
         return Err(format!("`of = \"{of}\"` is no group of it"));
     }
-    if figures.is_empty() {
-        return Err("`figures` is empty: nothing would be shown".to_owned());
+    if groups.iter().any(|group| group.name == *of && group.apart) {
+        return Err(format!("group `{of}` is `apart`: measured elsewhere"));
     }
     if figures.contains(&Figure::Left) != against.is_some() {
         return Err("`against` and the figure `left` need each other".into());
@@ -262,7 +278,7 @@ mod tests {
             ("connections = 2", "connections = 0", "no connections"),
             ("of = \"short\"", "of = \"medium\"", "no group"),
             ("\"left\", ", "", "need each other"),
-            ("[\"left\", \"rate\"]", "[]", "nothing would be shown"),
+            ("n = 1", "n = 1\napart = true", "measured elsewhere"),
             ("\"rate\"", "\"speed\"", "unknown variant `speed`"),
             ("\"shared\"", "\"all\"", "unknown variant `all`"),
         ];

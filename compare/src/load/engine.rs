@@ -2,7 +2,7 @@
 //! nothing but a wait, a read, a look at the clock and a send.
 
 use std::io;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -157,7 +157,9 @@ impl Engine<'_> {
     fn add_connection(&mut self, group: usize) {
         let tally = &mut self.groups[group].tally;
         let id = EventData::new_u64(self.connections.len() as u64);
-        match open(self.plan).and_then(|stream| {
+        let elsewhere = self.plan.groups[group].elsewhere;
+        let address = elsewhere.unwrap_or(self.plan.address);
+        match open(address, self.plan.reply_timeout).and_then(|stream| {
             // Edge-triggered: the kernel need not look again at a socket
             // that was read. RDHUP, because an edge is reported once.
             let flags = EventFlags::IN | EventFlags::RDHUP | EventFlags::ET;
@@ -438,8 +440,8 @@ fn own_cpu_ns() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-fn open(plan: &Plan) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&plan.address, plan.reply_timeout)?;
+fn open(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, timeout)?;
     stream.set_nodelay(true)?;
     stream.set_nonblocking(true)?;
     Ok(stream)

@@ -34,16 +34,19 @@ pub(crate) struct Group {
     pub(crate) n: u8,
     /// How many clients.
     pub(crate) connections: usize,
+    /// Where they go, if not to the plan's server.
+    pub(crate) elsewhere: Option<SocketAddr>,
 }
 
-/// Reads `NAME:n=N,connections=K`.
+/// Reads `NAME:n=N,connections=K,addr=HOST:PORT`.
 impl FromStr for Group {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Group, String> {
         let (name, settings) =
             text.split_once(':').ok_or("expected NAME:n=N,connections=K")?;
-        let mut group = Group { name: name.into(), n: 0, connections: 1 };
+        let mut group =
+            Group { name: name.into(), n: 0, connections: 1, elsewhere: None };
         let mut n = None;
         for setting in settings.split(',') {
             let (key, value) = setting
@@ -53,6 +56,11 @@ impl FromStr for Group {
                 "n" => n = Some(number(key, value, protocol::N_MAX)?),
                 "connections" => {
                     group.connections = number(key, value, usize::MAX)?;
+                }
+                "addr" => {
+                    let address = value.parse();
+                    group.elsewhere =
+                        Some(address.map_err(|_| "addr is not HOST:PORT")?);
                 }
                 _ => return Err(format!("no such key: `{key}`")),
             }
@@ -64,8 +72,12 @@ impl FromStr for Group {
 
 impl fmt::Display for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Group { name, n, connections } = self;
-        write!(f, "{name}:n={n},connections={connections}")
+        let Group { name, n, connections, elsewhere } = self;
+        write!(f, "{name}:n={n},connections={connections}")?;
+        match elsewhere {
+            Some(address) => write!(f, ",addr={address}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -85,8 +97,11 @@ mod tests {
 
     #[test]
     fn a_group_is_read_back_as_it_is_written() {
-        let group = Group { name: "long".into(), n: 36, connections: 2 };
-        assert_eq!(group.to_string().parse(), Ok(group));
+        for elsewhere in [None, "127.0.0.1:25000".parse().ok()] {
+            let name = "long".into();
+            let group = Group { name, n: 36, connections: 2, elsewhere };
+            assert_eq!(group.to_string().parse(), Ok(group));
+        }
     }
 
     #[test]
@@ -97,6 +112,7 @@ mod tests {
             ("short:connections=1", "n is missing"),
             ("short:n=94", "n must be a number up to 93"),
             ("short:n=1,conections=2", "no such key"),
+            ("short:n=1,addr=here", "not HOST:PORT"),
         ];
         for (text, expected) in cases {
             let error = text.parse::<Group>().unwrap_err();
