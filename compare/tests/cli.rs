@@ -121,7 +121,7 @@ fn a_record_holds_what_is_needed_to_repeat_the_run() {
     let file = folder.file("c.toml", &contestant("good", "none"));
     let json = folder.path.join("run.json");
     let path = json.to_str().unwrap();
-    // `interference` is a share of `perf2`, which comes with it.
+    // `interference` is a share of `apart`, which comes with it.
     let output = compare(
         &file,
         &["-s", "interf", "--rounds", "2", "--duration", "20ms"]
@@ -143,7 +143,7 @@ fn a_record_holds_what_is_needed_to_repeat_the_run() {
         .iter()
         .map(|scenario| scenario["name"].as_str().unwrap())
         .collect();
-    assert_eq!(names, ["perf2", "interference"]);
+    assert_eq!(names, ["apart", "interference"]);
     let rounds = &record["cells"]["interference"]["good"]["rounds"];
     assert_eq!(rounds.as_array().unwrap().len(), 2);
     assert!(!folder.path.join("run.json.part").exists());
