@@ -45,6 +45,7 @@ faults! {
     CapForGood, SpinsWithoutFds, LeavesWithoutFds, Starves, IgnoresTerm,
     LeavesAtTerm, TearsAtTerm, KeepsPort, NeverCutsOff, CutsOffQuietly,
     IgnoresSecondTerm, NoReuse, LongDeath, TakesAllFlags, TalksInLines,
+    KnowsNoManager,
 }
 
 use Fault::*;
