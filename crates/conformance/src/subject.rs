@@ -19,6 +19,7 @@ pub struct Subject {
     framing: Framing,
     /// `None`: every flag of the ten.
     flags: Option<Vec<String>>,
+    has_manager: bool,
     max_n: u64,
     patience: Duration,
     model: Model,
@@ -68,6 +69,7 @@ impl Subject {
             families: Family::ALL.to_vec(),
             framing: Framing::default(),
             flags: None,
+            has_manager: true,
             max_n: MAX_N_DEFAULT,
             patience: PATIENCE_DEFAULT,
             model: Model::default(),
@@ -140,6 +142,12 @@ impl Subject {
         I::Item: Into<String>,
     {
         self.flags = Some(flags.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// It takes no socket from a service manager, and tells it nothing.
+    pub fn without_service_manager(mut self) -> Subject {
+        self.has_manager = false;
         self
     }
 
@@ -271,9 +279,10 @@ impl Subject {
             Need::Pool => {
                 (self.model.has_pool, "it computes on no pool".to_owned())
             }
-            Need::ServiceManager => {
-                (self.flags.is_none(), "it is no service manager's".to_owned())
-            }
+            Need::ServiceManager => (
+                self.has_manager && self.flags.is_none(),
+                "it is no service manager's".to_owned(),
+            ),
             Need::ThreadPerClient => (
                 self.model.thread_per_client,
                 "it needs no thread for a client".to_owned(),
