@@ -82,6 +82,9 @@ impl<S: AsFd> Client<S> {
     #[inline]
     pub fn next_step(&mut self) -> Step<'_, S> {
         self.is_served = true;
+        if self.membership.seat.signs.input_has_ended() {
+            self.conversation.end_input();
+        }
         let membership = &mut self.membership;
         let signs = &membership.seat.signs;
         match self.conversation.next_step() {
@@ -111,6 +114,9 @@ impl<S: AsFd> Client<S> {
     /// If `count` is more than there was space for.
     #[inline]
     pub fn received(&mut self, count: usize) {
+        let signs = &self.membership.seat.signs;
+        signs.attended();
+        signs.received(count);
         self.conversation.received(count);
     }
 
@@ -128,7 +134,9 @@ impl<S: AsFd> Client<S> {
     /// If `count` is more than there was to write.
     #[inline]
     pub fn sent(&mut self, count: usize) {
-        self.membership.seat.signs.moved();
+        let signs = &self.membership.seat.signs;
+        signs.attended();
+        signs.moved();
         self.conversation.sent(count);
     }
 }

@@ -13,6 +13,9 @@ use serde_json::json;
 /// wake-up pipes, worker pipes.
 const FDS_RESERVED: u64 = 64;
 
+/// More than anybody waits for, and little enough to be added to any time.
+const DURATION_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
 /// The concurrency model that a server shows, and the flags that come of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Model {
@@ -319,8 +322,12 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
-    humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; try 500ms or 60s"))
+    let duration = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; try 500ms or 60s"))?;
+    match duration <= DURATION_MAX {
+        true => Ok(duration),
+        false => Err("more than a hundred years".into()),
+    }
 }
 
 #[cfg(test)]
@@ -393,6 +400,7 @@ mod tests {
             (&PLAIN, "--max-connections=0"),
             (&PLAIN, "--idle-timeout=soon"),
             (&PLAIN, "--drain-timeout=5"),
+            (&PLAIN, "--drain-timeout=101years"),
             (&PLAIN, "--log-format=xml"),
             (&PLAIN, "--compute=inline"),
             (&PLAIN, "--workers=2"),

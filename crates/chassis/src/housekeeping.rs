@@ -22,6 +22,9 @@ use crate::log::tell_service_manager;
 /// The exit code of a stop that had to cut something off.
 const EXIT_CUT_OFF: i32 = 3;
 
+/// Even with nobody to wait for, `accept` needs a moment to return.
+const DRAIN_TIMEOUT_MIN: Duration = Duration::from_millis(100);
+
 /// How many times within its timeout a client is looked at.
 const SWEEPS_PER_IDLE_TIMEOUT: u32 = 10;
 const SWEEP_PERIOD_MAX: Duration = Duration::from_secs(1);
@@ -92,6 +95,9 @@ impl Housekeeper {
         loop {
             self.wait();
             let now = Instant::now();
+            if self.chassis.registry.is_drained() {
+                self.leave();
+            }
             let failed = self.chassis.has_failed();
             match self.drain_deadline {
                 None if failed || self.signalled.load(SeqCst) => {
@@ -100,9 +106,6 @@ impl Housekeeper {
                 None => {}
                 Some(deadline) if now >= deadline => self.cut_off(),
                 Some(_) => {}
-            }
-            if self.chassis.registry.is_drained() {
-                self.leave();
             }
             if let Some(idle) = &mut self.idle {
                 idle.sweep(self.chassis, now);
@@ -134,7 +137,8 @@ impl Housekeeper {
             self.drain_timeout,
         );
         self.listener.stop(|from| self.chassis.expect_knock(from));
-        self.drain_deadline = Some(now + self.drain_timeout);
+        let timeout = self.drain_timeout.max(DRAIN_TIMEOUT_MIN);
+        self.drain_deadline = Some(now + timeout);
     }
 
     fn cut_off(&self) -> ! {

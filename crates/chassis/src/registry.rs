@@ -1,10 +1,11 @@
 //! Every open connection, what it waits for, and since when nothing moved.
 
 use std::os::fd::{AsFd, AsRawFd, RawFd};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use protocol::INPUT_BYTES;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::Shutdown;
 use rustix::net::sockopt::set_socket_linger;
@@ -48,7 +49,14 @@ pub(crate) struct Signs {
     waits_for: AtomicU8,
     /// Something moved since the last sweep.
     moved: AtomicBool,
+    /// The server read or wrote since the last sweep.
+    attended: AtomicBool,
+    /// How many bytes may still be read. No limit until the server stops.
+    input_bytes_left: AtomicUsize,
 }
+
+/// No limit to what may be read.
+const UNLIMITED: usize = usize::MAX;
 
 /// What a conversation waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,10 +106,10 @@ impl Registry {
         if state.seats.len() >= self.connections_max {
             return None;
         }
-        if state.stopping {
-            end_input(stream);
-        }
         let signs = Arc::new(Signs::new());
+        if state.stopping {
+            end_input(stream, &signs);
+        }
         let fd = stream.as_fd().as_raw_fd();
         let taken = Taken { fd, signs: Arc::clone(&signs), moved_at: now };
         let key = state.seats.insert(taken);
@@ -124,7 +132,7 @@ impl Registry {
         let mut state = self.state();
         state.stopping = true;
         for (_, taken) in &state.seats {
-            end_input(&fd::registered(&taken.fd));
+            end_input(&fd::registered(&taken.fd), &taken.signs);
         }
         state.unfinished()
     }
@@ -164,12 +172,13 @@ impl Registry {
         let mut ended = 0;
         for (_, taken) in &mut self.state().seats {
             let waits_for = taken.signs.waits_for();
+            let attended = taken.signs.attended.swap(false, Relaxed);
             if taken.signs.moved.swap(false, Relaxed)
                 || waits_for == WaitsFor::Answer
             {
                 taken.moved_at = now;
             } else if now.duration_since(taken.moved_at) >= idle_timeout
-                && !is_servers_turn(taken, waits_for)
+                && (attended || !is_servers_turn(taken, waits_for))
             {
                 end_both(taken, waits_for);
                 // A server that is slow to notice gets no second push.
@@ -208,7 +217,28 @@ impl Signs {
         Signs {
             waits_for: AtomicU8::new(WaitsFor::Input as u8),
             moved: AtomicBool::new(false),
+            attended: AtomicBool::new(false),
+            input_bytes_left: AtomicUsize::new(UNLIMITED),
         }
+    }
+
+    /// Notes that the server did what the conversation waited for.
+    pub(crate) fn attended(&self) {
+        self.attended.store(true, Relaxed);
+    }
+
+    /// Notes that so many bytes were read.
+    pub(crate) fn received(&self, count: usize) {
+        let left = self.input_bytes_left.load(Relaxed);
+        if left != UNLIMITED {
+            let left = left.saturating_sub(count);
+            self.input_bytes_left.store(left, Relaxed);
+        }
+    }
+
+    /// Whether all that came before the stop has been read.
+    pub(crate) fn input_has_ended(&self) -> bool {
+        self.input_bytes_left.load(Relaxed) == 0
     }
 
     /// Notes what the conversation waits for from now on.
@@ -230,8 +260,9 @@ impl Signs {
     }
 }
 
-/// Whether the connection is ready for what it waits for. Then it is not the
-/// client who keeps the server waiting: the server is busy elsewhere.
+/// Whether the connection is ready for what it waits for. Then, if the server
+/// has not attended to it either, it is not the client who keeps the server
+/// waiting: the server is busy elsewhere.
 fn is_servers_turn(taken: &Taken, waits_for: WaitsFor) -> bool {
     let readiness = match waits_for {
         WaitsFor::Output => PollFlags::OUT,
@@ -243,9 +274,16 @@ fn is_servers_turn(taken: &Taken, waits_for: WaitsFor) -> bool {
 }
 
 /// Makes each read return 0 once everything received is read.
-fn end_input(stream: &impl AsFd) {
-    // It fails only if the client has already gone, which ends input too.
+///
+/// A client that goes on sending would never let it come to that: Linux takes
+/// its segments in even now. So the bytes that may still be read are limited
+/// to those that are there, and to one read that may be under way.
+fn end_input(stream: &impl AsFd, signs: &Signs) {
+    // Both fail only if the client has already gone, which ends input too.
     let _ = rustix::net::shutdown(stream, Shutdown::Read);
+    let there = rustix::io::ioctl_fionread(stream).unwrap_or(0);
+    let limit = there as usize + INPUT_BYTES;
+    signs.input_bytes_left.store(limit, Relaxed);
 }
 
 /// Makes each read return 0, and each write fail.
@@ -256,6 +294,7 @@ fn end_both(taken: &Taken, waits_for: WaitsFor) {
         // kernel would go on offering it for minutes after the close.
         let _ = set_socket_linger(stream, Some(Duration::ZERO));
     }
+    taken.signs.input_bytes_left.store(0, Relaxed);
     let _ = rustix::net::shutdown(stream, Shutdown::Both);
 }
 
@@ -356,6 +395,36 @@ mod tests {
         assert_eq!(registry.sweep(now, TIMEOUT), 0);
         stream.read_exact(&mut [0; 2]).unwrap();
         assert_eq!(registry.sweep(now, TIMEOUT), 1);
+    }
+
+    #[test]
+    fn a_client_whose_bytes_never_make_a_request_is_ended() {
+        let registry = Registry::new(9);
+        let mut now = Instant::now();
+        let (stream, mut client) = connection();
+        let seat = registry.enter(&stream, now).unwrap();
+        client.write_all(b"1").unwrap();
+        stream.peek(&mut [0; 1]).unwrap();
+        // The server reads, and the socket is readable again.
+        seat.signs.attended();
+        now += TIMEOUT;
+        assert_eq!(registry.sweep(now, TIMEOUT), 1);
+    }
+
+    #[test]
+    fn after_the_stop_what_was_received_may_be_read_and_little_more() {
+        let registry = Registry::new(9);
+        let (stream, mut client) = connection();
+        let seat = registry.enter(&stream, Instant::now()).unwrap();
+        client.write_all(&[b'1'; 1_000]).unwrap();
+        stream.peek(&mut [0; 1]).unwrap();
+        seat.signs.received(1_000_000);
+        assert!(!seat.signs.input_has_ended());
+        registry.stop();
+        seat.signs.received(1_000);
+        assert!(!seat.signs.input_has_ended());
+        seat.signs.received(INPUT_BYTES);
+        assert!(seat.signs.input_has_ended());
     }
 
     #[test]

@@ -89,7 +89,13 @@ impl Conversation {
     #[inline]
     pub fn received(&mut self, count: usize) {
         self.decoder.received(count);
-        self.input_ended = count == 0;
+        self.input_ended |= count == 0;
+    }
+
+    /// Asks for no more input, as if it had come to its end.
+    #[inline]
+    pub fn end_input(&mut self) {
+        self.input_ended = true;
     }
 
     /// Takes the answer to the request that [`Step::Compute`] gave.

@@ -34,8 +34,9 @@ impl Request {
         }
     }
 
-    /// Whether finished replies should rather be sent than wait for it.
-    pub(crate) fn is_slow(self) -> bool {
+    /// Whether it takes so long to compute, from about 10 µs to seconds, that
+    /// others should have their turn before and after.
+    pub fn is_slow(self) -> bool {
         matches!(self, Request::Fib(n) if n >= N_SLOW)
     }
 

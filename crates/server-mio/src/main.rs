@@ -20,7 +20,12 @@ const LISTENER: Token = Token(usize::MAX);
 
 const EVENTS_PER_POLL: usize = 1_024;
 
-/// How much is done in a turn, before it is somebody else's.
+/// Urgent data too: a read stops short of it without having emptied the
+/// socket; see tcp(7).
+const READABLE: Interest = Interest::READABLE.add(Interest::PRIORITY);
+
+/// How much is done in a turn, before it is somebody else's. A slow request
+/// takes a turn of its own.
 const STEPS_PER_TURN: usize = 64;
 const ACCEPTS_PER_TURN: usize = 64;
 
@@ -122,8 +127,8 @@ struct Connection {
     /// A read may find something. A short read has emptied the socket; the
     /// next bytes will be a new edge.
     is_readable: bool,
-    /// The end of input has been told, and will not be told again.
-    is_at_end: bool,
+    /// After the end of input, or urgent data, a short read says nothing.
+    reads_until_blocked: bool,
     is_queued: bool,
 }
 
@@ -141,13 +146,13 @@ impl Connection {
         registry: &Registry,
         token: Token,
     ) -> io::Result<Connection> {
-        let interest = Interest::READABLE;
+        let interest = READABLE;
         registry.register(client.stream(), token, interest)?;
         Ok(Connection {
             client,
             interest,
             is_readable: false,
-            is_at_end: false,
+            reads_until_blocked: false,
             is_queued: false,
         })
     }
@@ -155,8 +160,9 @@ impl Connection {
     /// Notes what an event tells, which may be nothing: a turn without reason
     /// costs one read that would block. Returns whether to queue for a turn.
     fn note(&mut self, event: &Event) -> bool {
-        self.is_at_end |= event.is_read_closed() || event.is_error();
-        self.is_readable |= event.is_readable() || self.is_at_end;
+        self.reads_until_blocked |=
+            event.is_read_closed() || event.is_priority() || event.is_error();
+        self.is_readable |= event.is_readable() || self.reads_until_blocked;
         !std::mem::replace(&mut self.is_queued, true)
     }
 
@@ -171,18 +177,22 @@ impl Connection {
                 Step::Read(stream, space) if self.is_readable => {
                     let space_bytes = space.len();
                     let count = unless_blocked(stream.read(space))?;
-                    self.is_readable =
-                        self.is_at_end || count == Some(space_bytes);
+                    self.is_readable = count.is_some_and(|count| {
+                        count == space_bytes || self.reads_until_blocked
+                    });
                     if let Some(count) = count {
                         self.client.received(count);
                     }
                 }
                 Step::Read(..) => {
-                    return self.wait(Interest::READABLE, registry, token);
+                    return self.wait(READABLE, registry, token);
                 }
                 Step::Compute(request) => {
                     let reply = request.compute();
                     self.client.reply(reply);
+                    if request.is_slow() {
+                        break;
+                    }
                 }
                 Step::Write(stream, bytes) => {
                     match unless_blocked(stream.write(bytes))? {
