@@ -98,7 +98,9 @@ fn shares(found: &[(&str, Estimate)]) -> String {
         .partition(|(_, estimate)| estimate.median >= NEXT_TO_NOTHING);
     let list = |part: &[(&str, Estimate)]| {
         let shares = part.iter().map(|(name, estimate)| {
-            format!("{} with {name}", units::median(Figure::Left, estimate))
+            let median = units::median(Figure::Left, estimate);
+            let interval = units::interval(Figure::Left, estimate);
+            format!("{median} [{interval}] with {name}")
         });
         shares.collect::<Vec<_>>().join(", ")
     };
@@ -219,13 +221,14 @@ fn voids(record: &Record) -> Vec<String> {
 fn conditions(record: &Record) -> String {
     let window = record.scenarios.iter().map(|scenario| scenario.window);
     let window = window.max().unwrap_or_default();
-    let few = if record.rounds < 5 {
-        " (fewer than 5: read the intervals as a hint)"
-    } else {
-        ""
+    let few = match record.rounds {
+        1 => " (one alone has no interval)",
+        2..=5 => " (so few that the intervals span them all)",
+        _ => "",
     };
     format!(
-        "{} rounds{few}, windows of {}, seed {}; medians with 95 % intervals",
+        "{} rounds{few}, windows of {}, seed {}; medians with 95 % bootstrap \
+         intervals",
         record.rounds,
         humantime::format_duration(window),
         record.seed

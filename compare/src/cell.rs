@@ -94,9 +94,9 @@ impl Cell<'_> {
         keeper: &mut Keeper,
         interrupt: &Interrupt,
     ) -> Result<Report, Failure> {
-        let mut server = self.start(keeper)?;
+        let mut server = self.start(keeper, interrupt)?;
         let apart = match self.groups.iter().any(|group| group.is_apart) {
-            true => Some(self.start(keeper)?),
+            true => Some(self.start(keeper, interrupt)?),
             false => None,
         };
         let mut load = self
@@ -106,14 +106,19 @@ impl Cell<'_> {
         judge(&mut server, report)
     }
 
-    fn start(&self, keeper: &mut Keeper) -> Result<Server, Failure> {
-        let server = Launch::new(self.contestant.command.clone())
+    fn start(
+        &self,
+        keeper: &mut Keeper,
+        interrupt: &Interrupt,
+    ) -> Result<Server, Failure> {
+        Launch::new(self.contestant.command.clone())
             .ready(self.contestant.ready.into())
             .cpus(&self.placement.server)
-            .start()
-            .map_err(|error| Failure::Start(error.to_string()))?;
-        keeper.watch(server.pid());
-        Ok(server)
+            .start_with(|pid| keeper.watch(pid), || interrupt.came())
+            .map_err(|error| match error {
+                launch::Error::Cancelled => Failure::Interrupted,
+                error => Failure::Start(error.to_string()),
+            })
     }
 
     fn load(

@@ -50,7 +50,8 @@ impl<'a> Findings<'a> {
             &self.record.figure(scenario, again, figure),
             &self.record.figure(scenario, first, figure),
         );
-        Some(self.estimate_of(&ratios)?.reach_from(1.0))
+        let Estimate { low, high, .. } = self.estimate_of(&ratios)?;
+        Some(distance(low).max(distance(high)).exp_m1())
     }
 
     /// The entrant that takes part a second time, and who it is.
@@ -98,8 +99,14 @@ impl<'a> Findings<'a> {
     }
 }
 
+/// How far a ratio is from 1: as far as its inverse, and without a limit on
+/// either side.
+fn distance(ratio: f64) -> f64 {
+    ratio.ln().abs()
+}
+
 fn tied_or(times: Estimate, floor: f64) -> Standing {
-    let in_the_noise = (times.median - 1.0).abs() < floor;
+    let in_the_noise = distance(times.median) < floor.ln_1p();
     if in_the_noise || times.interval().contains(&1.0) {
         Standing::Tied
     } else {
@@ -120,6 +127,8 @@ mod tests {
             (estimate(0.97, 0.96, 0.98), 0.05, true),
             (estimate(1.30, 1.20, 1.40), 0.05, false),
             (estimate(1.30, 1.20, 1.40), 0.40, true),
+            (estimate(0.45, 0.40, 0.50), 0.60, false),
+            (estimate(0.001, 0.001, 0.002), 5.0, false),
         ];
         for (times, floor, tied) in cases {
             let standing = tied_or(times, floor);

@@ -95,6 +95,12 @@ impl Load {
             connections: self.connections,
             elsewhere: None,
         };
+        let is_empty = self.duration.is_zero()
+            || (self.groups.is_empty() && self.connections == 0);
+        anyhow::ensure!(
+            !is_empty,
+            Usage("--connections and --duration must not be 0".to_owned())
+        );
         let groups = match self.groups {
             groups if groups.is_empty() => vec![alone],
             groups => groups,

@@ -1,6 +1,6 @@
 //! `compare run`: every contestant under every scenario, round by round.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -110,7 +110,7 @@ impl Run {
             interrupt: &interrupt,
             keeper: Keeper::start()?,
             progress: &progress,
-            failed_to_start: HashSet::new(),
+            failed_to_start: HashMap::new(),
         };
         record.complete = measuring.rounds(&mut record)?;
         self.save(&record)?;
@@ -178,8 +178,8 @@ struct Measuring<'a> {
     interrupt: &'a Interrupt,
     keeper: Keeper,
     progress: &'a Progress,
-    /// Entrants that are not tried again.
-    failed_to_start: HashSet<String>,
+    /// Entrants that are not tried again, and why.
+    failed_to_start: HashMap<String, String>,
 }
 
 impl Measuring<'_> {
@@ -233,8 +233,15 @@ impl Measuring<'_> {
         record: &mut Record,
     ) -> bool {
         let name = contestant.name.as_str();
-        let is_void = record.cell_mut(&scenario.name, name).void.is_some();
-        if is_void || self.failed_to_start.contains(name) {
+        let kept = record.cell_mut(&scenario.name, name);
+        if kept.void.is_none()
+            && let Some(reason) = self.failed_to_start.get(name)
+        {
+            let (reason, log) = (reason.clone(), Vec::new());
+            let contestant_failed = true;
+            kept.void = Some(Void { round, reason, contestant_failed, log });
+        }
+        if kept.void.is_some() {
             return true;
         }
         let placement = self.processors.place(scenario.cpus);
@@ -261,8 +268,9 @@ impl Measuring<'_> {
             }
             Err(Failure::Interrupted) => return false,
             Err(Failure::Start(reason)) => {
-                self.failed_to_start.insert(name.to_owned());
-                (format!("it did not start: {reason}"), true, Vec::new())
+                let reason = format!("it did not start: {reason}");
+                self.failed_to_start.insert(name.to_owned(), reason.clone());
+                (reason, true, Vec::new())
             }
             Err(Failure::Contestant { reason, log }) => (reason, true, log),
             Err(Failure::Instrument(reason)) => (reason, false, Vec::new()),

@@ -10,7 +10,9 @@ const RESAMPLES: usize = 10_000;
 /// The share of the resampled medians that the interval holds.
 const CONFIDENCE: f64 = 0.95;
 
-/// A median, and the interval that holds the true one in 95 of 100 cases.
+/// A median, and its bootstrap interval. It is meant to hold the true median in
+/// 95 of 100 cases; but of five rounds or fewer it can't do better than span
+/// them all, which five do in 94 of 100 cases and three in 75.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub(crate) struct Estimate {
     /// The median of the rounds.
@@ -42,11 +44,6 @@ impl Estimate {
             low: medians[cut],
             high: medians[RESAMPLES - 1 - cut],
         })
-    }
-
-    /// How far from `value` the interval reaches.
-    pub(crate) fn reach_from(&self, value: f64) -> f64 {
-        (self.low - value).abs().max((self.high - value).abs())
     }
 
     /// The interval.
@@ -106,7 +103,6 @@ mod tests {
     fn the_interval_of_equal_values_is_a_point() {
         let estimate = Estimate::of(&[2.0; 5], 1).unwrap();
         assert_eq!(estimate.interval(), 2.0..=2.0);
-        assert_eq!(estimate.reach_from(2.0), 0.0);
     }
 
     #[test]

@@ -262,9 +262,11 @@ impl Engine<'_> {
         }
     }
 
-    fn next_request(&mut self, index: usize, now: Instant) {
+    fn next_request(&mut self, index: usize, mut now: Instant) {
         if now >= self.edge {
             self.cross();
+            // Reading the clocks took time that is not the next reply's.
+            now = Instant::now();
         }
         match self.phase {
             Phase::WarmUp | Phase::Window => self.send(index, now),

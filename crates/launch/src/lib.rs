@@ -10,7 +10,7 @@ mod child;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ChildStderr, ChildStdout, ExitStatus, Stdio};
@@ -28,6 +28,15 @@ pub use rustix::process::{Resource, Signal};
 
 /// How many of a server's last log lines are kept.
 const LOG_LINES_MAX: usize = 2_000;
+
+/// The longest line that is kept in one piece.
+const LINE_BYTES_MAX: u64 = 64 * 1024;
+
+/// How many lines of stdout wait for a reader; further ones are dropped.
+const LINES_AHEAD_MAX: usize = 10_000;
+
+/// How long to wait for a ready line before looking around.
+const LOOK_AROUND: Duration = Duration::from_millis(50);
 
 /// How long to wait for the last log lines of a process that has ended.
 const LOG_TAIL_WAIT: Duration = Duration::from_millis(500);
@@ -85,6 +94,9 @@ pub enum Error {
         /// Its last log lines.
         log: Vec<String>,
     },
+    /// Nobody wanted it any more.
+    #[error("its start was cancelled")]
+    Cancelled,
     /// It was not ready in time.
     #[error("was not ready within {timeout:?}{}", log_tail(log))]
     NotReady {
@@ -174,6 +186,20 @@ impl Launch {
     ///
     /// [`Error`] says why there is no server; none is left behind.
     pub fn start(self) -> Result<Server, Error> {
+        self.start_with(|_| (), || false)
+    }
+
+    /// The same; but `started` is told the process id before it is ready, and
+    /// the wait is given up as soon as `is_cancelled` says so.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Launch::start`]; [`Error::Cancelled`] if it was.
+    pub fn start_with(
+        self,
+        started: impl FnOnce(Pid),
+        is_cancelled: impl Fn() -> bool,
+    ) -> Result<Server, Error> {
         let deadline = Instant::now() + self.timeout;
         let address = match self.ready {
             Ready::Line => SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -182,14 +208,21 @@ impl Launch {
             }
         };
         let mut process = self.spawn(address)?;
-        match self.ready {
-            Ready::Line => {
-                let address = process.ready_line(deadline, self.timeout)?;
-                Ok(Server { process, address })
-            }
-            Ready::Port => {
-                process.port_open(address, deadline, self.timeout)?;
-                Ok(Server { process, address })
+        started(process.pid);
+        loop {
+            let ready = match self.ready {
+                Ready::Line => process.ready_address(),
+                Ready::Port => process.accepts(address).then_some(address),
+            };
+            if let Some(address) = ready {
+                return Ok(Server { process, address });
+            } else if is_cancelled() {
+                return Err(Error::Cancelled);
+            } else if let Some(status) = process.wait(Duration::ZERO) {
+                return Err(Error::Ended { status, log: process.log() });
+            } else if Instant::now() >= deadline {
+                let log = process.log();
+                return Err(Error::NotReady { timeout: self.timeout, log });
             }
         }
     }
@@ -343,43 +376,24 @@ impl Process {
         matches!(poll(&mut fds, timeout.as_ref()), Ok(1))
     }
 
-    fn ready_line(
-        &mut self,
-        deadline: Instant,
-        timeout: Duration,
-    ) -> Result<SocketAddr, Error> {
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
-                Ok(line) => {
-                    if let Some(address) = address_in(&line) {
-                        return Ok(address);
-                    }
-                }
-                Err(_) => return Err(self.not_ready(deadline, timeout)),
+    /// The address in its next lines, if they come soon.
+    fn ready_address(&self) -> Option<SocketAddr> {
+        let mut wait = LOOK_AROUND;
+        while let Ok(line) = self.lines.recv_timeout(wait) {
+            if let Some(address) = address_in(&line) {
+                return Some(address);
             }
+            wait = Duration::ZERO;
         }
+        None
     }
 
-    fn port_open(
-        &mut self,
-        address: SocketAddr,
-        deadline: Instant,
-        timeout: Duration,
-    ) -> Result<(), Error> {
-        while TcpStream::connect_timeout(&address, PORT_RETRY).is_err() {
-            if self.ended_within(PORT_RETRY) || Instant::now() >= deadline {
-                return Err(self.not_ready(deadline, timeout));
-            }
-        }
-        Ok(())
-    }
-
-    fn not_ready(&mut self, deadline: Instant, timeout: Duration) -> Error {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match self.wait(left) {
-            Some(status) => Error::Ended { status, log: self.log() },
-            None => Error::NotReady { timeout, log: self.log() },
+    /// Whether its port accepts, or will not within a moment.
+    fn accepts(&self, address: SocketAddr) -> bool {
+        let is_open = TcpStream::connect_timeout(&address, PORT_RETRY).is_ok();
+        is_open || {
+            self.ended_within(PORT_RETRY);
+            false
         }
     }
 }
@@ -410,16 +424,32 @@ fn address_in(line: &str) -> Option<SocketAddr> {
     line.split_whitespace().find_map(|word| word.parse().ok())
 }
 
-/// Hands the lines of stdout on. The thread ends at end-of-file.
+/// Hands the lines of stdout on, as many as somebody has room for: a server
+/// that talks must not be stopped by that, nor fill our memory.
 fn forward_lines(stdout: ChildStdout) -> mpsc::Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
+    let (sender, receiver) = mpsc::sync_channel(LINES_AHEAD_MAX);
     thread::spawn(move || {
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            // Nobody listens any more: read on, or the server would block.
-            let _ = sender.send(line);
-        }
+        for_each_line(stdout, |line| _ = sender.try_send(line));
     });
     receiver
+}
+
+/// Reads lines to the end, whatever their bytes are. One that is too long is
+/// taken as several.
+fn for_each_line(stream: impl Read, mut take: impl FnMut(String)) {
+    let mut stream = BufReader::new(stream);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let mut piece = stream.by_ref().take(LINE_BYTES_MAX);
+        match piece.read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {
+                let text = String::from_utf8_lossy(&line);
+                take(text.trim_end_matches(['\r', '\n']).to_owned());
+            }
+        }
+    }
 }
 
 /// Keeps the last lines of stderr. The channel that it returns, which never
@@ -431,13 +461,13 @@ fn keep_lines(
     let (at_end, ended) = mpsc::channel();
     thread::spawn(move || {
         let _at_end: mpsc::Sender<Infallible> = at_end;
-        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        for_each_line(stderr, |line| {
             let mut log = lock(&log);
             if log.len() == LOG_LINES_MAX {
                 log.pop_front();
             }
             log.push_back(line);
-        }
+        });
     });
     ended
 }
@@ -475,6 +505,25 @@ mod tests {
         let text = error.unwrap_err().to_string();
         assert!(text.contains("exit status: 7"), "{text}");
         assert!(text.contains("no such luck"), "{text}");
+    }
+
+    #[test]
+    fn lines_that_are_not_utf_8_are_lines_all_the_same() {
+        let script = r"printf '\377\n\376\n'; echo at 127.0.0.1:25000; \
+            printf '\377\n' >&2; echo still here >&2; exec sleep 1000";
+        let server = shell(script).start().unwrap();
+        while !server.log().iter().any(|line| line == "still here") {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_start_can_be_cancelled() {
+        let mut pid = None;
+        let error = shell("exec sleep 1000")
+            .start_with(|started| pid = Some(started), || true);
+        assert!(matches!(error, Err(Error::Cancelled)));
+        assert!(pid.is_some());
     }
 
     #[test]
