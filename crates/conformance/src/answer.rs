@@ -14,6 +14,8 @@ pub(crate) enum Answer {
 pub(crate) const NOT_A_NUMBER: Answer = Answer::Error("not-a-number");
 pub(crate) const TOO_LARGE: Answer = Answer::Error("too-large");
 pub(crate) const LINE_TOO_LONG: Answer = Answer::Error("line-too-long");
+pub(crate) const TIMED_OUT: Answer = Answer::Error("timed-out");
+pub(crate) const WORKER_LOST: Answer = Answer::Error("worker-lost");
 pub(crate) const SERVER_FULL: Answer = Answer::Error("server-full");
 
 impl Answer {

@@ -84,6 +84,8 @@ pub enum Family {
     Crowds,
     /// Signals, exit codes, and starting.
     Stopping,
+    /// Worker processes: what becomes of jobs, and of workers.
+    Workers,
     /// The talk's clients, which send no newline.
     Talk,
 }
@@ -98,6 +100,7 @@ impl Family {
         Family::SlowAndIdle,
         Family::Crowds,
         Family::Stopping,
+        Family::Workers,
         Family::Talk,
     ];
 }
@@ -112,6 +115,7 @@ impl fmt::Display for Family {
             Family::SlowAndIdle => "slow and idle",
             Family::Crowds => "crowds",
             Family::Stopping => "stopping",
+            Family::Workers => "workers",
             Family::Talk => "talk framing",
         })
     }
@@ -126,6 +130,7 @@ pub(crate) enum Need {
     Pool,
     ServiceManager,
     ThreadPerClient,
+    Workers,
 }
 
 /// What a model may be unable to do by design.

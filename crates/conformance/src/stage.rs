@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use launch::{Launch, Process, Signal};
+use rustix::process::Pid;
 
 use crate::Subject;
 use crate::answer::Answer;
@@ -143,6 +144,10 @@ pub(crate) struct Served<'a> {
 impl Served<'_> {
     pub(crate) fn address(&self) -> SocketAddr {
         self.server.address()
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        self.server.pid()
     }
 
     pub(crate) fn client(&self) -> Verdict<Client> {

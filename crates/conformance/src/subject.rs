@@ -43,6 +43,7 @@ struct Model {
     computes_inline: bool,
     waits_for_its_pool: bool,
     has_pool: bool,
+    has_worker_processes: bool,
     thread_per_client: bool,
     large_crowds: bool,
 }
@@ -101,6 +102,13 @@ impl Subject {
     /// its clients.
     pub fn waits_for_its_pool(mut self) -> Subject {
         self.model.waits_for_its_pool = true;
+        self
+    }
+
+    /// Its pool is one of processes, which it can kill and must replace.
+    pub fn has_worker_processes(mut self) -> Subject {
+        self.model.has_pool = true;
+        self.model.has_worker_processes = true;
         self
     }
 
@@ -282,6 +290,10 @@ impl Subject {
             Need::ServiceManager => (
                 self.has_manager && self.flags.is_none(),
                 "it is no service manager's".to_owned(),
+            ),
+            Need::Workers => (
+                self.model.has_worker_processes,
+                "it has no worker processes".to_owned(),
             ),
             Need::ThreadPerClient => (
                 self.model.thread_per_client,

@@ -8,6 +8,7 @@ mod shapes;
 mod slow;
 mod stopping;
 mod talk;
+mod workers;
 
 use std::sync::LazyLock;
 
@@ -24,6 +25,7 @@ pub fn cases() -> &'static [Case] {
             slow::CASES,
             crowds::CASES,
             stopping::CASES,
+            workers::CASES,
             talk::CASES,
         ]
         .into_iter()
