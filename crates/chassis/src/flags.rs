@@ -175,6 +175,8 @@ fn connections_by_fds() -> usize {
 fn command(model: &Model) -> Command {
     let mut command = Command::new(format!("server-{}", model.name))
         .version(env!("CARGO_PKG_VERSION"))
+        // The last one counts, so that a script's flags can be overruled.
+        .args_override_self(true)
         .about(format!(
             "Answers fib(n) over TCP, a line each (model: {})",
             model.name
