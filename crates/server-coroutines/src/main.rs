@@ -1,0 +1,69 @@
+//! Model: a coroutine per client, on an executor written by hand.
+//! Waits on: epoll_wait(2), which wakes the coroutine whose socket is ready.
+//! Limit: one core, and the longest request: all others wait for it.
+//! Cost: a task per client; one read and one write per request.
+
+use std::io;
+use std::net;
+use std::process::ExitCode;
+
+use chassis::{Admission, Chassis, Client, Model, Step};
+use coroutines::net::{TcpListener, TcpStream};
+
+fn main() -> ExitCode {
+    chassis::run(Model::new("coroutines"), start)
+}
+
+/// Runs `serve`, and the clients' coroutines, until the last has ended.
+fn start(
+    listener: net::TcpListener,
+    chassis: &'static Chassis,
+) -> io::Result<()> {
+    coroutines::run(serve(listener, chassis))
+}
+
+/// Accepts clients, and gives each a coroutine.
+async fn serve(
+    listener: net::TcpListener,
+    chassis: &'static Chassis,
+) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let mut listener = TcpListener::from_std(listener)?;
+    loop {
+        match chassis.admit(listener.accept().await) {
+            Admission::Client(client) => {
+                let conversation = converse(client);
+                coroutines::spawn(async {
+                    chassis.ended(conversation.await);
+                });
+            }
+            Admission::Nobody => {}
+            Admission::Pause(time) => coroutines::sleep(time).await,
+            Admission::Stop => return Ok(()),
+        }
+    }
+}
+
+/// Talks to one client until it leaves.
+async fn converse(mut client: Client<TcpStream>) -> io::Result<()> {
+    loop {
+        match client.next_step() {
+            Step::Read(stream, space) => {
+                let count = stream.read(space).await?;
+                client.received(count);
+            }
+            Step::Compute(request) => {
+                let reply = request.compute();
+                client.reply(reply);
+                if request.is_slow() {
+                    coroutines::yield_now().await;
+                }
+            }
+            Step::Write(stream, bytes) => {
+                let count = stream.write(bytes).await?;
+                client.sent(count);
+            }
+            Step::Close => return Ok(()),
+        }
+    }
+}
