@@ -1,0 +1,112 @@
+//! Model: a coroutine per client, fib on a pool, whose answer wakes it.
+//! Waits on: epoll_wait(2), for sockets and for a pool that has an answer.
+//! Limit: the pool: an answer waits for a free worker.
+//! Cost: a task per client; a read, a write and two wake-ups per request.
+
+use std::io;
+use std::net;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use chassis::{
+    Admission, Chassis, Client, Compute, Error, Model, Reply, Request, Step,
+};
+use coroutines::net::{TcpListener, TcpStream};
+use futures_channel::oneshot;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+const MODEL: Model = Model::new("coroutines-pool")
+    .computes(&[Compute::Pool, Compute::Stall])
+    .with_workers();
+
+fn main() -> ExitCode {
+    chassis::run(MODEL, start)
+}
+
+/// Runs `serve`, and the clients' coroutines, until the last has ended.
+fn start(
+    listener: net::TcpListener,
+    chassis: &'static Chassis,
+) -> io::Result<()> {
+    coroutines::run(serve(listener, chassis))
+}
+
+/// Accepts clients, and gives each a coroutine.
+async fn serve(
+    listener: net::TcpListener,
+    chassis: &'static Chassis,
+) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let mut listener = TcpListener::from_std(listener)?;
+    let computer = Rc::new(Computer::new(chassis)?);
+    loop {
+        match chassis.admit(listener.accept().await) {
+            Admission::Client(client) => {
+                let conversation = converse(client, Rc::clone(&computer));
+                coroutines::spawn(async {
+                    chassis.ended(conversation.await);
+                });
+            }
+            Admission::Nobody => {}
+            Admission::Pause(time) => coroutines::sleep(time).await,
+            Admission::Stop => return Ok(()),
+        }
+    }
+}
+
+/// Talks to one client until it leaves.
+async fn converse(
+    mut client: Client<TcpStream>,
+    computer: Rc<Computer>,
+) -> io::Result<()> {
+    loop {
+        match client.next_step() {
+            Step::Read(stream, space) => {
+                let count = stream.read(space).await?;
+                client.received(count);
+            }
+            Step::Compute(request) => {
+                let reply = computer.compute(request).await;
+                client.reply(reply);
+            }
+            Step::Write(stream, bytes) => {
+                let count = stream.write(bytes).await?;
+                client.sent(count);
+            }
+            Step::Close => return Ok(()),
+        }
+    }
+}
+
+/// Where requests are computed.
+struct Computer {
+    pool: ThreadPool,
+    /// Wait for the pool as blocking code would, and keep everybody waiting:
+    /// the mistake of the talk's version 5.
+    stalls: bool,
+}
+
+impl Computer {
+    fn new(chassis: &Chassis) -> io::Result<Computer> {
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(chassis.workers().get())
+            // A job that panics drops its sender, which is the answer.
+            .panic_handler(|_| ())
+            .build()
+            .map_err(io::Error::other)?;
+        let stalls = chassis.compute() == Compute::Stall;
+        Ok(Computer { pool, stalls })
+    }
+
+    async fn compute(&self, request: Request) -> Reply {
+        if self.stalls {
+            return self.pool.install(|| request.compute());
+        }
+        let (sender, answer) = oneshot::channel();
+        self.pool.spawn(move || {
+            // The coroutine is gone only when the whole executor is.
+            let _ = sender.send(request.compute());
+        });
+        answer.await.unwrap_or(Reply::Error(Error::WorkerLost))
+    }
+}

@@ -1,0 +1,21 @@
+//! The conformance suite, put to this server in each of its modes.
+
+use conformance::{Subject, assert_conforms};
+
+#[test]
+fn the_server_conforms_with_compute_pool() {
+    // Two workers at least: a pool of one can't compute two jobs at a time.
+    let subject = subject("pool", &["--workers", "2"]);
+    assert_conforms(subject.computes_on_a_pool());
+}
+
+#[test]
+fn the_server_conforms_with_compute_stall() {
+    assert_conforms(subject("stall", &[]).waits_for_its_pool());
+}
+
+fn subject(compute: &str, more: &[&str]) -> Subject {
+    let program = env!("CARGO_BIN_EXE_server-coroutines-pool");
+    let command = [program, "--listen", "{addr}", "--compute", compute];
+    Subject::new([&command, more].concat()).large_crowds()
+}
