@@ -101,6 +101,8 @@ impl Computer {
             Compute::Pool => {
                 let pool = ThreadPoolBuilder::new()
                     .num_threads(chassis.workers().get())
+                    // A job that panics drops its sender, which is the answer.
+                    .panic_handler(|_| ())
                     .build()
                     .map_err(io::Error::other)?;
                 Computer::Pool(Arc::new(pool))

@@ -1,0 +1,134 @@
+//! Model: a task per client on smol; fib on a pool, whose answer wakes it.
+//! Waits on: epoll_wait(2), in whichever thread of the executor is idle.
+//! Limit: the pool: an answer waits for a free worker.
+//! Cost: a task per client; a read, a write and two wake-ups per request.
+
+use std::future;
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+
+use chassis::{
+    Admission, Chassis, Client, Compute, Error, Model, Reply, Request, Step,
+};
+use futures_channel::oneshot;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+use smol::{Async, Executor, Timer};
+
+const MODEL: Model = Model::new("smol")
+    .computes(&[Compute::Pool, Compute::Inline, Compute::Blocking])
+    .with_workers();
+
+/// Runs the clients' tasks. `smol::spawn` has one too, on a single thread.
+static EXECUTOR: Executor<'static> = Executor::new();
+
+fn main() -> ExitCode {
+    chassis::run(MODEL, start)
+}
+
+/// Runs `serve`, and the clients' tasks on a thread per core.
+fn start(listener: TcpListener, chassis: &'static Chassis) -> io::Result<()> {
+    for _ in 0..thread::available_parallelism()?.get() {
+        thread::Builder::new().spawn(|| {
+            smol::block_on(EXECUTOR.run(future::pending::<()>()));
+        })?;
+    }
+    smol::block_on(serve(listener, chassis))
+}
+
+/// Accepts clients, and gives each a task.
+async fn serve(
+    listener: TcpListener,
+    chassis: &'static Chassis,
+) -> io::Result<()> {
+    let listener = Async::new(listener)?;
+    let computer = Computer::new(chassis)?;
+    loop {
+        match chassis.admit(listener.accept().await) {
+            Admission::Client(client) => {
+                let conversation = converse(client, computer.clone());
+                EXECUTOR
+                    .spawn(async { chassis.ended(conversation.await) })
+                    .detach();
+            }
+            Admission::Nobody => {}
+            Admission::Pause(time) => _ = Timer::after(time).await,
+            Admission::Stop => return Ok(()),
+        }
+    }
+}
+
+/// Talks to one client until it leaves.
+async fn converse(
+    mut client: Client<Async<TcpStream>>,
+    computer: Computer,
+) -> io::Result<()> {
+    loop {
+        match client.next_step() {
+            Step::Read(stream, space) => {
+                let count = stream.read(space).await?;
+                client.received(count);
+            }
+            Step::Compute(request) => {
+                let reply = computer.compute(request).await;
+                client.reply(reply);
+            }
+            Step::Write(stream, bytes) => {
+                let count = stream.write(bytes).await?;
+                client.sent(count);
+            }
+            Step::Close => return Ok(()),
+        }
+    }
+}
+
+/// Where requests are computed.
+#[derive(Clone)]
+enum Computer {
+    /// In the client's task. The thread that polls it can't poll any other
+    /// task meanwhile.
+    Inline,
+    /// On rayon's workers. The task waits, which keeps nobody.
+    Pool(Arc<ThreadPool>),
+    /// On the runtime's own threads for calls that block, which it makes as
+    /// many as there are jobs.
+    Blocking,
+}
+
+impl Computer {
+    fn new(chassis: &Chassis) -> io::Result<Computer> {
+        Ok(match chassis.compute() {
+            Compute::Blocking => Computer::Blocking,
+            Compute::Pool => {
+                let pool = ThreadPoolBuilder::new()
+                    .num_threads(chassis.workers().get())
+                    // A job that panics drops its sender, which is the answer.
+                    .panic_handler(|_| ())
+                    .build()
+                    .map_err(io::Error::other)?;
+                Computer::Pool(Arc::new(pool))
+            }
+            _ => Computer::Inline,
+        })
+    }
+
+    async fn compute(&self, request: Request) -> Reply {
+        match self {
+            Computer::Inline => request.compute(),
+            Computer::Blocking => {
+                smol::unblock(move || request.compute()).await
+            }
+            Computer::Pool(pool) => {
+                let (sender, answer) = oneshot::channel();
+                pool.spawn(move || {
+                    // The task is gone only when the whole runtime is.
+                    let _ = sender.send(request.compute());
+                });
+                answer.await.unwrap_or(Reply::Error(Error::WorkerLost))
+            }
+        }
+    }
+}
