@@ -1,15 +1,17 @@
 //! Makes the servers that are ours, with cargo.
 
 use std::collections::HashMap;
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use launch::{Launch, Process};
 use serde::Deserialize;
 
-use crate::contestants::{Contestant, EXECUTABLE};
+use crate::contestants::Contestant;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 
@@ -47,6 +49,11 @@ pub(crate) fn build(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> anyhow::Result<bool> {
+    for contestant in &mut *contestants {
+        let Some(source) = &contestant.compile else { continue };
+        let program = compile(root, source)?;
+        contestant.put_executable(&program);
+    }
     let mut packages: Vec<&str> =
         contestants.iter().filter_map(|c| c.build.as_deref()).collect();
     packages.sort_unstable();
@@ -69,11 +76,30 @@ pub(crate) fn build(
                 contestant.name
             )
         })?;
-        for word in &mut contestant.command {
-            *word = word.replace(EXECUTABLE, path);
-        }
+        contestant.put_executable(path);
     }
     Ok(true)
+}
+
+/// Compiles a C source, as a distribution would.
+fn compile(root: &Path, source: &str) -> anyhow::Result<String> {
+    let folder = root.join("target/peers");
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot create {}", folder.display()))?;
+    let name = Path::new(source).file_stem().context("it has no name")?;
+    let program = folder.join(name);
+    let output = Command::new("cc")
+        .args(["-O2", "-pthread", "-D_GNU_SOURCE", "-o"])
+        .args([&program, &root.join(source)])
+        .output()
+        .with_context(|| {
+            format!("cannot run cc, which {source} is compiled with")
+        })?;
+    if !output.status.success() {
+        let log = String::from_utf8_lossy(&output.stderr);
+        bail!("cannot compile {source} ({}):\n{log}", output.status);
+    }
+    program.into_os_string().into_string().ok().context("a path is not UTF-8")
 }
 
 /// Started as the servers are, so that it ends with us too.

@@ -29,6 +29,9 @@ pub(crate) struct Contestant {
     /// The cargo package that makes the program, if it is one of ours.
     #[serde(default)]
     pub(crate) build: Option<String>,
+    /// The C source that makes the program, if it is a peer of ours.
+    #[serde(default)]
+    pub(crate) compile: Option<String>,
     /// How it shows that it serves.
     #[serde(default)]
     pub(crate) ready: Ready,
@@ -55,6 +58,8 @@ pub(crate) enum Trait {
     /// It computes on a pool, but waits for it where it should wait for its
     /// clients.
     WaitsForItsPool,
+    /// Its pool is one of processes, which it can kill and must replace.
+    WorkerProcesses,
     /// It has a thread for each client.
     ThreadPerClient,
     /// Ten thousand clients at once are within its means.
@@ -98,6 +103,13 @@ impl From<Ready> for launch::Ready {
 }
 
 impl Contestant {
+    /// Puts the program that was made for it into its command.
+    pub(crate) fn put_executable(&mut self, path: &str) {
+        for word in &mut self.command {
+            *word = word.replace(EXECUTABLE, path);
+        }
+    }
+
     /// Whether its model is like that.
     pub(crate) fn is(&self, what: Trait) -> bool {
         self.model.contains(&what)
@@ -152,7 +164,7 @@ fn parse(text: &str) -> Result<Vec<Contestant>, String> {
 }
 
 fn check(contestant: &Contestant) -> Result<(), String> {
-    let Contestant { name, command, build, .. } = contestant;
+    let Contestant { name, command, build, compile, .. } = contestant;
     let has = |placeholder: &str| {
         command.iter().any(|word| word.contains(placeholder))
     };
@@ -168,9 +180,11 @@ fn check(contestant: &Contestant) -> Result<(), String> {
              would not know where to listen"
         ));
     }
-    if has(EXECUTABLE) != build.is_some() {
+    let made = usize::from(build.is_some()) + usize::from(compile.is_some());
+    if made != usize::from(has(EXECUTABLE)) {
         return Err(format!(
-            "`{name}`: `build` and {EXECUTABLE} in the command need each other"
+            "`{name}`: {EXECUTABLE} in the command needs one of `build` and \
+             `compile`, and each of them needs it"
         ));
     }
     Ok(())

@@ -24,6 +24,9 @@ pub(crate) struct Scenario {
     pub(crate) expectation: String,
     /// What the figures mean, and what they don't.
     pub(crate) analysis: String,
+    /// It takes part only when it is asked for by name.
+    #[serde(default)]
+    pub(crate) on_request: bool,
     /// Which processors the server and its clients run on.
     #[serde(default)]
     pub(crate) cpus: Cpus,

@@ -9,18 +9,23 @@ pub(crate) fn selects(patterns: &[Regex], name: &str) -> bool {
     patterns.is_empty() || patterns.iter().any(|p| p.is_match(name))
 }
 
-/// The scenarios that are wanted, with those that they build on.
+/// The scenarios that are wanted, with those that they build on. Without
+/// patterns, those that take part without being asked for.
 pub(crate) fn select_scenarios(
     scenarios: Vec<Scenario>,
     patterns: &[Regex],
 ) -> Vec<Scenario> {
+    let is_chosen = |scenario: &Scenario| {
+        selects(patterns, &scenario.name)
+            && !(patterns.is_empty() && scenario.on_request)
+    };
     let built_on: Vec<String> = scenarios
         .iter()
-        .filter(|scenario| selects(patterns, &scenario.name))
+        .filter(|scenario| is_chosen(scenario))
         .filter_map(|scenario| scenario.against.clone())
         .collect();
     let wanted = |scenario: &Scenario| {
-        selects(patterns, &scenario.name) || built_on.contains(&scenario.name)
+        is_chosen(scenario) || built_on.contains(&scenario.name)
     };
     scenarios.into_iter().filter(wanted).collect()
 }

@@ -1,0 +1,92 @@
+/* A readiness loop on bare epoll, edge-triggered: the floor that the event
+ * loops are held against. No limits, no timeouts, no drain. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+
+#include "protocol.h"
+
+enum { EVENTS_MAX = 1024, OUTPUT_BYTES = 4096 };
+
+struct client {
+    int fd;
+    int is_readable, at_end;
+    struct input in;
+    char out[OUTPUT_BYTES];
+    size_t sent, length;
+};
+
+static void leave(struct client *client) {
+    close(client->fd);
+    free(client);
+}
+
+/* Talks to one client until its socket is not ready. */
+static void converse(struct client *client) {
+    for (;;) {
+        if (client->sent < client->length) {
+            ssize_t count = send(client->fd, client->out + client->sent,
+                                 client->length - client->sent, 0);
+            if (count < 0 && errno == EAGAIN) return;
+            if (count < 0) return leave(client);
+            client->sent += (size_t)count;
+            continue;
+        }
+        client->sent = 0;
+        client->length = answer(&client->in, client->out, OUTPUT_BYTES);
+        if (client->length) continue;
+        if (!client->is_readable) return;
+        size_t room = INPUT_BYTES - client->in.length;
+        ssize_t count = recv(client->fd, client->in.bytes + client->in.length,
+                             room, 0);
+        if (count < 0 && errno == EAGAIN) {
+            client->is_readable = 0;
+            return;
+        }
+        if (count <= 0) return leave(client);
+        client->in.length += (size_t)count;
+        /* A short read has emptied the socket: what comes is a new edge. */
+        client->is_readable = client->at_end || (size_t)count == room;
+    }
+}
+
+static void accept_all(int epoll, int listener) {
+    for (;;) {
+        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) return;
+        struct client *client = malloc(sizeof *client);
+        if (!client) die("malloc");
+        client->fd = fd;
+        client->is_readable = client->at_end = 0;
+        client->sent = client->length = 0;
+        client->in.length = 0;
+        client->in.skipping = 0;
+        struct epoll_event event = {
+            .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+            .data.ptr = client};
+        if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event)) leave(client);
+    }
+}
+
+int main(int count, char **words) {
+    int listener = listen_on(count > 1 ? words[1] : "127.0.0.1:25000");
+    fcntl(listener, F_SETFL, O_NONBLOCK);
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    static struct epoll_event events[EVENTS_MAX];
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event)) die("epoll_ctl");
+    for (;;) {
+        int ready = epoll_wait(epoll, events, EVENTS_MAX, -1);
+        for (int i = 0; i < ready; i++) {
+            struct client *client = events[i].data.ptr;
+            if (!client) {
+                accept_all(epoll, listener);
+                continue;
+            }
+            if (events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+                client->at_end = 1;
+            client->is_readable = 1;
+            converse(client);
+        }
+    }
+}
