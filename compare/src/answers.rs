@@ -19,18 +19,21 @@ pub(crate) fn answers(record: &Record) -> Vec<String> {
 
 /// What one must know to believe the figures.
 pub(crate) fn notes(record: &Record) -> Vec<String> {
-    let mut notes = vec![noise(record)];
+    let mut notes = Vec::new();
+    if !record.complete {
+        let text = "incomplete: the run was interrupted, and what follows \
+                    stands on the rounds that were done";
+        notes.push(text.to_owned());
+    }
+    notes.push(noise(record));
     notes.extend(by_design(record));
     notes.extend(bottlenecks(record));
     notes.extend(missing(record));
+    notes.extend(silent(record));
     notes.extend(voids(record));
     notes.push(conditions(record));
     notes.extend(calibration(record));
     notes.push(machine(record));
-    if !record.complete {
-        let text = "incomplete: the run was interrupted";
-        notes.push(text.to_owned());
-    }
     notes
 }
 
@@ -208,6 +211,31 @@ fn missing(record: &Record) -> Vec<String> {
     reasons
 }
 
+/// Cells that were measured and have no figure all the same.
+fn silent(record: &Record) -> Vec<String> {
+    let findings = Findings::of(record);
+    let mut notes = Vec::new();
+    for scenario in &record.scenarios {
+        let Some(&figure) = scenario.figures.first() else { continue };
+        for contestant in record.contestants() {
+            let name = contestant.name.as_str();
+            let cell = record.cell(&scenario.name, name);
+            let was_measured =
+                cell.is_some_and(|c| c.void.is_none() && !c.rounds.is_empty());
+            if was_measured
+                && findings.estimate(scenario, name, figure).is_none()
+            {
+                notes.push(format!(
+                    "- in {} of {name}: too few replies within the window, \
+                     or none (--duration makes it longer)",
+                    scenario.name
+                ));
+            }
+        }
+    }
+    notes
+}
+
 fn voids(record: &Record) -> Vec<String> {
     let voids = record.voids().map(|(scenario, entrant, void)| {
         let log = void.log.iter().map(|line| format!("\n    {line}"));
@@ -221,15 +249,16 @@ fn voids(record: &Record) -> Vec<String> {
 fn conditions(record: &Record) -> String {
     let window = record.scenarios.iter().map(|scenario| scenario.window);
     let window = window.max().unwrap_or_default();
-    let few = match record.rounds {
+    let rounds = record.rounds_done();
+    let few = match rounds {
         1 => " (one alone has no interval)",
         2..=5 => " (so few that the intervals span them all)",
         _ => "",
     };
     format!(
-        "{} rounds{few}, windows of {}, seed {}; medians with 95 % bootstrap \
+        "rounds: {}{few}; windows of {}; seed {}; medians with 95 % bootstrap \
          intervals",
-        record.rounds,
+        rounds,
         humantime::format_duration(window),
         record.seed
     )

@@ -7,6 +7,9 @@ use crate::record::{Record, ratios};
 use crate::scenarios::{Figure, Scenario};
 use crate::statistics::{Estimate, median};
 
+/// Of fewer rounds, nobody should be called faster or slower.
+const ROUNDS_FOR_A_VERDICT: usize = 3;
+
 /// How one contestant's figure stands to the best one's.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Standing {
@@ -74,6 +77,9 @@ impl<'a> Findings<'a> {
             &self.record.figure(scenario, other, figure),
             &self.record.figure(scenario, best, figure),
         );
+        if ratios.len() < ROUNDS_FOR_A_VERDICT {
+            return None;
+        }
         let times = self.estimate_of(&ratios)?;
         let floor = self.noise_floor(scenario, figure).unwrap_or(0.0);
         Some(tied_or(times, floor))

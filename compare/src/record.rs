@@ -160,6 +160,12 @@ impl Record {
             .collect()
     }
 
+    /// How many rounds there are figures of.
+    pub(crate) fn rounds_done(&self) -> usize {
+        let cells = self.cells.values().flat_map(|row| row.values());
+        cells.map(|cell| cell.rounds.len()).max().unwrap_or(0)
+    }
+
     /// The entrants that are in it to be compared.
     pub(crate) fn contestants(&self) -> impl Iterator<Item = &Contestant> {
         let entrants = self.entrants.iter();

@@ -28,7 +28,7 @@ use std::net::TcpListener;
 use std::process::ExitCode;
 use std::thread;
 
-use tracing::error;
+use tracing::{Level, error};
 
 pub use admission::{Admission, Chassis};
 pub use client::{Client, Step};
@@ -62,7 +62,11 @@ pub fn run<T>(
             thread::park();
         },
         Err(error) => {
-            error!("{error}");
+            // Whatever RUST_LOG says, nobody should have to guess.
+            match tracing::enabled!(Level::ERROR) {
+                true => error!("{error}"),
+                false => eprintln!("error: {error}"),
+            }
             ExitCode::FAILURE
         }
     }
