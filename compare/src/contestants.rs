@@ -228,8 +228,8 @@ mod tests {
             ("name = \"python\"\n", "\n", "missing field `name`"),
             ("\"python\"", "\"threads\"", "two contestants"),
             ("\"{port}\"", "\"25000\"", "where to listen"),
-            ("build = \"server-threads\"", "", "need each other"),
-            ("\"{exe}\"", "\"server\"", "need each other"),
+            ("build = \"server-threads\"", "", "needs one of `build`"),
+            ("\"{exe}\"", "\"server\"", "needs one of `build`"),
             ("[\"python3\", \"peer.py\", \"{port}\"]", "[]", "is empty"),
         ];
         for (good, bad, expected) in cases {
