@@ -40,6 +40,8 @@ pub(super) const CASES: &[Case] = &[
         .needs(IDLE_TIMEOUT),
     case("bytes of a line that is too long are no sign of life", long_drip)
         .needs(IDLE_TIMEOUT),
+    case("a flood without a line end is no sign of life either", flood)
+        .needs(IDLE_TIMEOUT),
     case("a client that asks now and then is never dropped", active)
         .needs(IDLE_TIMEOUT),
     case("bad lines are a sign of life", bad_but_active).needs(IDLE_TIMEOUT),
@@ -141,6 +143,20 @@ fn drip(stage: &Stage<'_>) -> Verdict {
     let start = Instant::now();
     client.ask(10)?;
     expect_drop_while_dripping(&mut client, start)
+}
+
+fn flood(stage: &Stage<'_>) -> Verdict {
+    let server = stage.server(&SHORT_IDLE_FLAGS)?;
+    let mut client = server.client()?;
+    let start = Instant::now();
+    while start.elapsed() < SHORT_IDLE * 2 + LATE {
+        let has_room = client.has_room_within(Duration::from_millis(50));
+        if has_room && client.send_some(&[b'x'; 4_096]).is_err() {
+            return server.expect_service();
+        }
+    }
+    let expected = "an end at the idle timeout";
+    Err(client.failure(expected, "a server that goes on reading"))
 }
 
 fn long_drip(stage: &Stage<'_>) -> Verdict {

@@ -51,6 +51,7 @@ const CAUGHT_BY: &[(Fault, &str)] = &[
     (NeverTimesOut, "who never reads is dropped"),
     (BytesAreLife, "single bytes of an endless line"),
     (BytesAreLife, "bytes of a line that is too long"),
+    (BytesAreLife, "a flood without a line end"),
     (TimesOutAlways, "asks now and then is never dropped"),
     (TimesOutJobs, "waits for a long answer is never dropped"),
     (TimesOutJobs, "half-closed and waits is never dropped"),

@@ -79,6 +79,8 @@ struct Connection {
     moved: Mutex<Instant>,
     computes: AtomicBool,
     writes: AtomicBool,
+    /// Idle for too long.
+    over: AtomicBool,
 }
 
 pub(crate) fn serve(words: impl Iterator<Item = String>) -> ExitCode {
@@ -342,6 +344,7 @@ impl Shared {
             moved: Mutex::new(Instant::now()),
             computes: AtomicBool::new(false),
             writes: AtomicBool::new(false),
+            over: AtomicBool::new(false),
         };
         connections.insert(key, Arc::new(connection));
         Some(key)
@@ -380,6 +383,7 @@ impl Connection {
                 let linger = Some(Duration::ZERO);
                 let _ = SockRef::from(&self.stream).set_linger(linger);
             }
+            self.over.store(true, SeqCst);
             let _ = self.stream.shutdown(Shutdown::Both);
         }
     }
@@ -427,7 +431,8 @@ impl<'a> Conversation<'a> {
         let mut space = [0; 16 * 1024];
         loop {
             let count = (&self.connection.stream).read(&mut space)?;
-            if count == 0 {
+            // A client that goes on sending may never let it be 0.
+            if count == 0 || self.connection.over.load(SeqCst) {
                 break;
             }
             if self.has(BytesAreLife) {
