@@ -101,6 +101,12 @@ impl Processors {
     }
 }
 
+impl From<CpuList> for Vec<usize> {
+    fn from(CpuList(list): CpuList) -> Vec<usize> {
+        list
+    }
+}
+
 impl FromStr for CpuList {
     type Err = String;
 

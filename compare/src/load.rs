@@ -1,10 +1,14 @@
 //! `compare load`: the load generator as a process of its own, which also
 //! serves by itself against any address.
 
+mod connection;
 pub(crate) mod engine;
 pub(crate) mod plan;
+mod readings;
 pub(crate) mod report;
+mod schedule;
 mod tally;
+mod worker;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
@@ -13,11 +17,13 @@ use anyhow::Context;
 use clap::Args;
 use rustix::process::Pid;
 
+use crate::cpus::CpuList;
 use crate::exit::{Outcome, Usage};
 use crate::limits;
 use crate::output;
-use plan::{Group, Plan};
-use report::{GroupReport, Report};
+use crate::units;
+use plan::{Arrivals, DEPTH_MAX, Group, Pace, Plan};
+use report::{GroupReport, Report, Times};
 
 /// What `compare load` is told.
 #[derive(Args, Debug)]
@@ -32,11 +38,30 @@ pub(crate) struct Load {
     /// How many clients
     #[arg(long, default_value_t = 1, conflicts_with = "groups")]
     connections: usize,
-    /// A group of clients; repeatable; they connect in this order
-    #[arg(
-        long = "group",
-        value_name = "NAME:n=N,connections=K[,addr=HOST:PORT]"
-    )]
+    /// How many requests each client has in flight
+    #[arg(long, default_value_t = 1, conflicts_with = "groups")]
+    depth: usize,
+    /// How long each client pauses between a reply and its next request
+    #[arg(long, default_value = "0s", value_name = "TIME",
+          value_parser = humantime::parse_duration,
+          conflicts_with = "groups")]
+    think: Duration,
+    /// An open loop: so many requests a second, whether or not the earlier
+    /// ones were answered
+    #[arg(long, value_name = "PER SECOND",
+          conflicts_with_all = ["groups", "depth", "think"])]
+    rate: Option<f64>,
+    /// How the requests of an open loop are spread
+    #[arg(long, default_value = "poisson", value_name = "constant|poisson",
+          requires = "rate")]
+    arrivals: Arrivals,
+    /// A new connection for each request
+    #[arg(long, conflicts_with_all = ["groups", "depth", "think", "rate"])]
+    churn: bool,
+    /// A group of clients, as `short:n=1,connections=64`; repeatable; they
+    /// connect in this order. More keys: depth, think, rate, arrivals,
+    /// churn, silent, addr
+    #[arg(long = "group", value_name = "NAME:KEY=VALUE,...")]
     groups: Vec<Group>,
     /// How long to measure
     #[arg(long, default_value = "2s", value_name = "TIME",
@@ -53,6 +78,13 @@ pub(crate) struct Load {
     /// The server's process id, to measure its CPU time and memory too
     #[arg(long, value_name = "PID")]
     server_pid: Option<i32>,
+    /// Load from these processors, a thread on each, as 0,2-3 [default: one
+    /// thread, where the system puts it]
+    #[arg(long, value_name = "LIST")]
+    load_cpus: Option<CpuList>,
+    /// Repeats the random arrivals of a load
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -93,6 +125,7 @@ impl Load {
             name: "clients".to_owned(),
             n: self.n,
             connections: self.connections,
+            pace: self.pace(),
             elsewhere: None,
         };
         let is_empty = self.duration.is_zero()
@@ -100,6 +133,14 @@ impl Load {
         anyhow::ensure!(
             !is_empty,
             Usage("--connections and --duration must not be 0".to_owned())
+        );
+        anyhow::ensure!(
+            (1..=DEPTH_MAX).contains(&self.depth),
+            Usage(format!("--depth: must be from 1 to {DEPTH_MAX}"))
+        );
+        anyhow::ensure!(
+            self.rate.is_none_or(|rate| rate > 0.0 && rate.is_finite()),
+            Usage("--rate: must be above 0".to_owned())
         );
         let groups = match self.groups {
             groups if groups.is_empty() => vec![alone],
@@ -112,7 +153,18 @@ impl Load {
             window: self.duration,
             reply_timeout: self.reply_timeout,
             server: self.server_pid.and_then(Pid::from_raw),
+            processors: self.load_cpus.map(CpuList::into).unwrap_or_default(),
+            seed: self.seed,
         })
+    }
+
+    fn pace(&self) -> Pace {
+        let Load { depth, think, rate, arrivals, churn, .. } = *self;
+        match rate {
+            Some(rate) => Pace::Open { rate, arrivals },
+            None if churn => Pace::Churn,
+            None => Pace::Closed { depth, think },
+        }
     }
 }
 
@@ -125,7 +177,11 @@ fn text(plan: &Plan, report: &Report) -> String {
         text += &group_text(group, report.window_ns);
     }
     let percent = report.generator_share() * 100.0;
-    text += &format!("generator: {percent:.0} % of its core\n");
+    let threads = match report.generator_threads {
+        1 => "its core".to_owned(),
+        threads => format!("each of its {threads} cores"),
+    };
+    text += &format!("generator: {percent:.0} % of {threads}\n");
     if let Some(cpu_ns) = report.server_cpu_ns.value {
         let percent = cpu_ns as f64 / report.window_ns as f64 * 100.0;
         text += &format!("server: {percent:.0} % of a core");
@@ -140,16 +196,18 @@ fn text(plan: &Plan, report: &Report) -> String {
 
 fn group_text(group: &GroupReport, window_ns: u64) -> String {
     let GroupReport { name, n, connected, connections, replies, .. } = group;
-    let rate = group.rate(window_ns);
+    let rate = units::number(group.rate(window_ns));
+    let replies = units::number(*replies as f64);
     let mut text = format!(
         "{name}: n = {n}, {connected} of {connections} connected\n  \
-         replies  {replies}, {rate:.0} a second\n"
+         replies  {replies}, {rate} a second\n"
     );
-    let quantiles = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)];
-    for (label, quantile) in quantiles {
-        if let Some(time_ns) = group.service_ns.at_quantile_ns(quantile) {
-            let time_us = time_ns as f64 / 1e3;
-            text += &format!("  {label}      {time_us:.1} µs\n");
+    text += &times_text("service", &group.service_ns);
+    if let Some(open) = &group.open {
+        text += &times_text("response", &open.response_ns);
+        text += &times_text("lag of this side", &open.lag_ns);
+        if open.unanswered > 0 {
+            text += &format!("  not answered: {}\n", open.unanswered);
         }
     }
     if let Some(faults) = group.faults.of_server() {
@@ -159,6 +217,19 @@ fn group_text(group: &GroupReport, window_ns: u64) -> String {
         text += &format!("  limits   {limit} ({count} times)\n");
     }
     text
+}
+
+fn times_text(what: &str, times: &Times) -> String {
+    let quantiles = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)];
+    let quantiles = quantiles.iter().filter_map(|(label, quantile)| {
+        let time_us = times.at_quantile_ns(*quantile)? as f64 / 1e3;
+        Some(format!("{label} {} µs", units::number(time_us)))
+    });
+    let quantiles: Vec<String> = quantiles.collect();
+    match quantiles.is_empty() {
+        true => String::new(),
+        false => format!("  {what}: {}\n", quantiles.join(", ")),
+    }
 }
 
 #[cfg(test)]
@@ -189,12 +260,19 @@ mod tests {
     }
 
     fn load_at(address: SocketAddr, window: Duration) -> GroupReport {
-        let group = Group {
-            name: "test".into(),
-            n: 7,
-            connections: 3,
-            elsewhere: None,
-        };
+        load_with(address, window, Pace::EAGER, 3, Vec::new())
+    }
+
+    fn load_with(
+        address: SocketAddr,
+        window: Duration,
+        pace: Pace,
+        connections: usize,
+        processors: Vec<usize>,
+    ) -> GroupReport {
+        let name = "test".into();
+        let elsewhere = None;
+        let group = Group { name, n: 7, connections, pace, elsewhere };
         let plan = Plan {
             address,
             groups: vec![group],
@@ -202,6 +280,8 @@ mod tests {
             window,
             reply_timeout: Duration::from_millis(300),
             server: None,
+            processors,
+            seed: 7,
         };
         let mut report = engine::run(&plan).unwrap();
         report.groups.remove(0)
@@ -253,6 +333,98 @@ mod tests {
     #[test]
     fn a_second_reply_to_one_request_is_a_wrong_one() {
         assert!(load(Fault::Twice, SHORT).faults.wrong > 0);
+    }
+
+    /// What three clients of a pace get from a server without a fault.
+    fn right(pace: Pace, window: Duration) -> GroupReport {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || faulty::serve(&listener, Fault::None, 0));
+        let processors = Vec::new();
+        let group = load_with(address, window, pace, 3, processors);
+        assert_eq!(group.faults, Faults::default());
+        group
+    }
+
+    #[test]
+    fn a_pipelining_client_counts_every_reply() {
+        let think = Duration::ZERO;
+        let group = right(Pace::Closed { depth: 16, think }, SHORT);
+        // All sixteen of each client are answered before it leaves.
+        assert!(group.replies_in_all >= 48, "{}", group.replies_in_all);
+    }
+
+    #[test]
+    fn a_client_that_thinks_asks_no_more_often_than_that() {
+        let think = Duration::from_millis(5);
+        let window = Duration::from_millis(50);
+        let group = right(Pace::Closed { depth: 1, think }, window);
+        let most = 3 * (50 / 5 + 1);
+        assert!((3..=most).contains(&group.replies_in_all));
+    }
+
+    #[test]
+    fn clients_that_come_and_go_connect_for_each_request() {
+        let group = right(Pace::Churn, SHORT);
+        assert!(group.replies_in_all >= 3);
+        assert_eq!(group.connected as u64, group.replies_in_all);
+    }
+
+    #[test]
+    fn silent_clients_connect_and_leave_at_the_end() {
+        let group = right(Pace::Silent, SHORT);
+        assert_eq!((group.connected, group.replies_in_all), (3, 0));
+    }
+
+    #[test]
+    fn an_open_loop_asks_as_often_as_it_is_told_whatever_the_replies() {
+        for arrivals in [Arrivals::Constant, Arrivals::Poisson] {
+            let window = Duration::from_millis(200);
+            let group = right(Pace::Open { rate: 2000.0, arrivals }, window);
+            let open = group.open.unwrap();
+            let due = open.response_ns.count();
+            // 400 are due; of Poisson's, four deviations more or less.
+            assert!((320..=480).contains(&due), "{arrivals:?}: {due}");
+            assert_eq!(open.unanswered, 0);
+        }
+    }
+
+    #[test]
+    fn what_a_stalled_server_was_asked_meanwhile_is_not_omitted() {
+        // Two replies, and then nothing: 200 more are due in the window.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || faulty::serve(&listener, Fault::Hang, AFTER));
+        let rate = 1000.0;
+        let pace = Pace::Open { rate, arrivals: Arrivals::Constant };
+        let window = Duration::from_millis(200);
+        let group = load_with(address, window, pace, 3, Vec::new());
+        let open = group.open.unwrap();
+        let due = open.response_ns.count();
+        assert!((195..=205).contains(&due), "{due}");
+        assert_eq!(open.unanswered, due - AFTER);
+        let median_ns = open.response_ns.at_quantile_ns(0.5).unwrap();
+        assert!(median_ns >= 300_000_000, "{median_ns}");
+        assert_eq!(group.faults.timed_out, 3);
+    }
+
+    #[test]
+    fn threads_share_the_clients() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || faulty::serve(&listener, Fault::None, 0));
+        // Twice the same processor: any machine has one.
+        let set = rustix::thread::sched_getaffinity(None).unwrap();
+        let first = (0..1024).find(|&cpu| set.is_set(cpu)).unwrap();
+        let load = move || {
+            let processors = vec![first, first];
+            load_with(address, SHORT, Pace::EAGER, 5, processors)
+        };
+        // Elsewhere, since loading pins the thread.
+        let group = thread::spawn(load).join().unwrap();
+        assert_eq!(group.faults, Faults::default());
+        assert_eq!(group.connected, 5);
+        assert!(group.replies_in_all >= 5);
     }
 
     #[test]

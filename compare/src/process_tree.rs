@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 
 use nix::time::{clock_getcpuclockid, clock_gettime};
 use rustix::process::Pid;
@@ -43,6 +44,66 @@ impl CpuTimes {
     }
 }
 
+/// How often the threads of a process tree gave up their processor.
+#[derive(Clone, Debug)]
+pub(crate) struct Switches {
+    /// To wait for something.
+    pub(crate) voluntary: u64,
+    /// Because others were to run.
+    pub(crate) involuntary: u64,
+}
+
+impl Switches {
+    /// Counts those of all threads that there are now, by
+    /// `/proc/PID/task/TID/status`.
+    pub(crate) fn read(root: Pid) -> Result<Switches, String> {
+        let mut switches = Switches { voluntary: 0, involuntary: 0 };
+        for process in members(root)? {
+            for task in tasks(process)? {
+                // A thread may have ended since it was listed.
+                let Ok(text) = fs::read_to_string(task.join("status")) else {
+                    continue;
+                };
+                let count = |key| number(&text, key).unwrap_or(0);
+                switches.voluntary += count("voluntary_ctxt_switches:");
+                switches.involuntary += count("nonvoluntary_ctxt_switches:");
+            }
+        }
+        Ok(switches)
+    }
+
+    /// How many there were since `start`. Those of a thread that has ended in
+    /// between are lost.
+    pub(crate) fn since(&self, start: &Switches) -> Switches {
+        Switches {
+            voluntary: self.voluntary.saturating_sub(start.voluntary),
+            involuntary: self.involuntary.saturating_sub(start.involuntary),
+        }
+    }
+}
+
+/// How many threads a process and its descendants have.
+pub(crate) fn threads(root: Pid) -> Result<u64, String> {
+    let mut count = 0;
+    for process in members(root)? {
+        count += tasks(process)?.count() as u64;
+    }
+    Ok(count)
+}
+
+/// The most resident memory that each process of a tree ever had, added up,
+/// by `VmHWM` in `/proc/PID/status`.
+pub(crate) fn rss_peak_bytes(root: Pid) -> Result<u64, String> {
+    let mut bytes = 0;
+    for process in members(root)? {
+        let path = format!("/proc/{process}/status");
+        let kib = number(&read(&path)?, "VmHWM:")
+            .ok_or_else(|| format!("no VmHWM in {path}"))?;
+        bytes += kib * 1024;
+    }
+    Ok(bytes)
+}
+
 /// The resident memory of a process and its descendants, by
 /// `/proc/PID/smaps_rollup`: exact, where `statm` is allowed to lag.
 pub(crate) fn rss_bytes(root: Pid) -> Result<u64, String> {
@@ -50,11 +111,7 @@ pub(crate) fn rss_bytes(root: Pid) -> Result<u64, String> {
     for process in members(root)? {
         let path = format!("/proc/{process}/smaps_rollup");
         let text = read(&path)?;
-        let rss_kib: u64 = text
-            .lines()
-            .find_map(|line| line.strip_prefix("Rss:"))
-            .and_then(|rest| rest.trim().strip_suffix(" kB"))
-            .and_then(|number| number.parse().ok())
+        let rss_kib = number(&text, "Rss:")
             .ok_or_else(|| format!("no Rss in {path}"))?;
         rss_bytes += rss_kib * 1024;
     }
@@ -84,18 +141,15 @@ fn members(root: Pid) -> Result<Vec<i32>, String> {
 
 /// Adds the children of `process`, which belong to its single threads.
 fn children_of(process: i32, to: &mut Vec<i32>) -> Result<(), String> {
-    let tasks = format!("/proc/{process}/task");
-    let entries = fs::read_dir(&tasks)
-        .map_err(|error| format!("can't read {tasks}: {error}"))?;
-    for entry in entries.map_while(Result::ok) {
-        let path = entry.path().join("children");
+    for task in tasks(process)? {
+        let path = task.join("children");
         match fs::read_to_string(&path) {
             Ok(text) => to.extend(
                 text.split_whitespace()
                     .filter_map(|word| word.parse::<i32>().ok()),
             ),
             // The thread has ended since its folder was listed.
-            Err(_) if !entry.path().exists() => {}
+            Err(_) if !task.exists() => {}
             Err(error) if error.raw_os_error() == Some(ESRCH) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err("this kernel lists no child processes \
@@ -108,6 +162,20 @@ fn children_of(process: i32, to: &mut Vec<i32>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The folders of a process's threads.
+fn tasks(process: i32) -> Result<impl Iterator<Item = PathBuf>, String> {
+    let path = format!("/proc/{process}/task");
+    let entries = fs::read_dir(&path)
+        .map_err(|error| format!("can't read {path}: {error}"))?;
+    Ok(entries.map_while(Result::ok).map(|entry| entry.path()))
+}
+
+/// The number after a key, as in `Rss:   1234 kB`.
+fn number(text: &str, key: &str) -> Option<u64> {
+    let rest = text.lines().find_map(|line| line.strip_prefix(key))?;
+    rest.split_whitespace().next()?.parse().ok()
 }
 
 /// "No such process", as reading a file in `/proc` of an ended one gives it.
@@ -138,7 +206,10 @@ mod tests {
         let own = rustix::process::getpid();
         let pid = Pid::from_child(&child).as_raw_nonzero().get();
         assert!(members(own).unwrap().contains(&pid));
-        assert!(rss_bytes(own).unwrap() > 0);
+        let rss = rss_bytes(own).unwrap();
+        assert!(rss > 0);
+        assert!(rss_peak_bytes(own).unwrap() >= rss / 2);
+        assert!(threads(own).unwrap() > threads(Pid::from_child(&child)).unwrap());
         drop(child.stdin.take());
         child.wait().unwrap();
     }

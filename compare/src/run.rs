@@ -347,6 +347,7 @@ fn groups(scenario: &Scenario, calibration: &[Calibrated]) -> Vec<Clients> {
                 .or_else(|| n_of(group.cost?))
                 .expect("a group has an n, or a cost that was calibrated"),
             connections: group.connections,
+            pace: crate::load::plan::Pace::EAGER,
             elsewhere: None,
         },
         is_apart: group.apart,

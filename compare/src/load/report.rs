@@ -36,12 +36,36 @@ pub(crate) struct Report {
     pub(crate) window_ns: u64,
     /// The generator's own CPU time in the window.
     pub(crate) generator_cpu_ns: u64,
+    /// How many threads it had.
+    pub(crate) generator_threads: usize,
     /// The CPU time of the server's process tree in the window.
     pub(crate) server_cpu_ns: Known<u64>,
-    /// The resident memory of the server's process tree at its end.
+    /// The resident memory of the server's process tree at the window's end.
     pub(crate) server_rss_bytes: Known<u64>,
+    /// The most that it ever was, added up over its processes.
+    pub(crate) server_rss_peak_bytes: Known<u64>,
+    /// How many threads the server had at the window's end.
+    pub(crate) server_threads: Known<u64>,
+    /// How often a thread of the server waited, in the window.
+    pub(crate) server_switches_voluntary: Known<u64>,
+    /// How often one was made to wait for others.
+    pub(crate) server_switches_involuntary: Known<u64>,
+    /// What the machine's processors did in the window.
+    pub(crate) machine: Known<MachineTimes>,
     /// Each client group's figures.
     pub(crate) groups: Vec<GroupReport>,
+}
+
+/// What the processors of the whole machine did, in nanoseconds that the
+/// kernel counts in ticks of ten million.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MachineTimes {
+    /// Anything, added up over all processors.
+    pub(crate) busy_ns: u64,
+    /// Waiting while the hypervisor gave the processor to somebody else.
+    pub(crate) stolen_ns: u64,
+    /// Everything, idleness included.
+    pub(crate) all_ns: u64,
 }
 
 /// What one client group saw.
@@ -61,8 +85,23 @@ pub(crate) struct GroupReport {
     pub(crate) replies_in_all: u64,
     /// The service times of the replies in the window.
     pub(crate) service_ns: Times,
+    /// What only an open loop has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) open: Option<OpenLoop>,
     /// What went wrong, before, in and after the window.
     pub(crate) faults: Faults,
+}
+
+/// What the requests that fell due in the window met.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct OpenLoop {
+    /// From the moment at which a request was due to the end of its reply;
+    /// for one that was never answered, as long as it was waited for.
+    pub(crate) response_ns: Times,
+    /// How late requests were sent although a connection was free.
+    pub(crate) lag_ns: Times,
+    /// How many were not answered in the time that the plan allows.
+    pub(crate) unanswered: u64,
 }
 
 /// What went wrong, by kind.
@@ -98,9 +137,10 @@ impl Report {
         self.groups.iter().map(|group| group.replies).sum()
     }
 
-    /// The share of the window in which the generator held its core.
+    /// The share of the window in which the generator held its cores.
     pub(crate) fn generator_share(&self) -> f64 {
-        self.generator_cpu_ns as f64 / self.window_ns as f64
+        let threads = self.generator_threads.max(1) as f64;
+        self.generator_cpu_ns as f64 / self.window_ns as f64 / threads
     }
 
     /// Who held up the rate of a server that may use so many processors.
@@ -145,6 +185,32 @@ impl GroupReport {
 }
 
 impl Faults {
+    /// Adds those that others met.
+    pub(super) fn add(&mut self, other: &Faults) {
+        let counts = [
+            (&mut self.refused, other.refused),
+            (&mut self.reset, other.reset),
+            (&mut self.closed_early, other.closed_early),
+            (&mut self.timed_out, other.timed_out),
+            (&mut self.wrong, other.wrong),
+        ];
+        for (count, more) in counts {
+            *count += more;
+        }
+        if self.first_wrong.is_none() {
+            self.first_wrong.clone_from(&other.first_wrong);
+        }
+        let maps = [
+            (&mut self.errors, &other.errors),
+            (&mut self.own_limits, &other.own_limits),
+        ];
+        for (map, more) in maps {
+            for (key, count) in more {
+                *map.entry(key.clone()).or_default() += count;
+            }
+        }
+    }
+
     /// The server's faults as one clause, or `None` when it made none.
     pub(crate) fn of_server(&self) -> Option<String> {
         let wrong = match &self.first_wrong {
@@ -193,6 +259,11 @@ impl Times {
         let histogram = self.to_histogram();
         let some = !histogram.is_empty();
         some.then(|| histogram.value_at_quantile(quantile))
+    }
+
+    /// How many times there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.counts.iter().map(|(_, count)| count).sum()
     }
 
     fn to_histogram(&self) -> Histogram<u64> {
@@ -251,8 +322,14 @@ mod tests {
             let report = Report {
                 window_ns: 100,
                 generator_cpu_ns,
+                generator_threads: 1,
                 server_cpu_ns: Known::from(Ok(server_ns)),
                 server_rss_bytes: Known::missing("not asked"),
+                server_rss_peak_bytes: Known::missing("not asked"),
+                server_threads: Known::missing("not asked"),
+                server_switches_voluntary: Known::missing("not asked"),
+                server_switches_involuntary: Known::missing("not asked"),
+                machine: Known::missing("not asked"),
                 groups: Vec::new(),
             };
             assert_eq!(report.bottleneck(processors), expected);

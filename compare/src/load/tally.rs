@@ -1,13 +1,14 @@
 //! What one client group has seen so far.
 
 use std::io;
-use std::time::Duration;
+use std::time::Instant;
 
 use hdrhistogram::Histogram;
 use rustix::io::Errno;
 
+use super::connection::Sent;
 use super::plan::Group;
-use super::report::{Faults, GroupReport, Times};
+use super::report::{Faults, GroupReport, OpenLoop, Times};
 
 /// How much of a wrong reply is kept.
 const WRONG_BYTES_MAX: usize = 80;
@@ -16,29 +17,103 @@ const WRONG_BYTES_MAX: usize = 80;
 /// server answers rightly.
 pub(super) struct Tally {
     pub(super) connected: usize,
+    /// Whether the window is open.
+    pub(super) in_window: bool,
     replies: u64,
     replies_in_all: u64,
     service_ns: Histogram<u64>,
+    open: Option<OpenTally>,
     faults: Faults,
 }
 
+/// What only an open loop has.
+struct OpenTally {
+    /// The requests that count are those due from here on, if the window has
+    /// begun,
+    from: Option<Instant>,
+    /// and before this moment, if it is over.
+    to: Option<Instant>,
+    response_ns: Histogram<u64>,
+    lag_ns: Histogram<u64>,
+    unanswered: u64,
+}
+
 impl Tally {
-    pub(super) fn new() -> Tally {
+    /// Nothing yet, of clients in an open loop or not.
+    pub(super) fn new(is_open: bool) -> Tally {
+        let open = is_open.then(|| OpenTally {
+            from: None,
+            to: None,
+            response_ns: Times::recorder(),
+            lag_ns: Times::recorder(),
+            unanswered: 0,
+        });
         Tally {
             connected: 0,
+            in_window: false,
             replies: 0,
             replies_in_all: 0,
             service_ns: Times::recorder(),
+            open,
             faults: Faults::default(),
         }
     }
 
-    /// Counts a right reply; its service time only if it is in the window.
-    pub(super) fn right(&mut self, service: Duration, in_window: bool) {
-        self.replies_in_all += 1;
-        if in_window {
-            self.replies += 1;
-            self.service_ns.saturating_record(service.as_nanos() as u64);
+    /// The window begins.
+    pub(super) fn begin(&mut self, at: Instant) {
+        self.in_window = true;
+        if let Some(open) = &mut self.open {
+            open.from = Some(at);
+        }
+    }
+
+    /// The window is over.
+    pub(super) fn end(&mut self, at: Instant) {
+        self.in_window = false;
+        if let Some(open) = &mut self.open {
+            open.to = Some(at);
+        }
+    }
+
+    /// Counts right replies. Service times count by when the reply came,
+    /// response times by when the request was due: a window's requests are
+    /// waited for, however late they come.
+    pub(super) fn right(&mut self, sent: &Sent, count: usize, now: Instant) {
+        let count = count as u64;
+        self.replies_in_all += count;
+        if self.in_window {
+            self.replies += count;
+            let service = now.duration_since(sent.at).as_nanos() as u64;
+            self.service_ns.saturating_record_n(service, count);
+        }
+        if let Some(open) = &mut self.open
+            && open.counts(sent.due)
+        {
+            let response = now.duration_since(sent.due).as_nanos() as u64;
+            open.response_ns.saturating_record_n(response, count);
+        }
+    }
+
+    /// Notes how late a request was sent although a connection was free: that
+    /// is this side's doing.
+    pub(super) fn lagged(&mut self, due: Instant, now: Instant) {
+        if let Some(open) = &mut self.open
+            && open.counts(due)
+        {
+            let lag = now.saturating_duration_since(due).as_nanos() as u64;
+            open.lag_ns.saturating_record(lag);
+        }
+    }
+
+    /// Notes a request that was due in the window and not answered when the
+    /// patience ended. Its response time is at least what it has waited.
+    pub(super) fn unanswered(&mut self, due: Instant, now: Instant) {
+        if let Some(open) = &mut self.open
+            && open.counts(due)
+        {
+            let waited = now.saturating_duration_since(due).as_nanos() as u64;
+            open.unanswered += 1;
+            open.response_ns.saturating_record(waited);
         }
     }
 
@@ -85,6 +160,21 @@ impl Tally {
         }
     }
 
+    /// Adds what another thread's share of the group has seen.
+    pub(super) fn add(&mut self, other: &Tally) {
+        let same_buckets = "all histograms here have the same bounds";
+        self.connected += other.connected;
+        self.replies += other.replies;
+        self.replies_in_all += other.replies_in_all;
+        self.service_ns.add(&other.service_ns).expect(same_buckets);
+        if let (Some(open), Some(other)) = (&mut self.open, &other.open) {
+            open.response_ns.add(&other.response_ns).expect(same_buckets);
+            open.lag_ns.add(&other.lag_ns).expect(same_buckets);
+            open.unanswered += other.unanswered;
+        }
+        self.faults.add(&other.faults);
+    }
+
     pub(super) fn into_report(self, group: &Group) -> GroupReport {
         GroupReport {
             name: group.name.clone(),
@@ -94,8 +184,30 @@ impl Tally {
             replies: self.replies,
             replies_in_all: self.replies_in_all,
             service_ns: Times::from(&self.service_ns),
+            open: self.open.map(|open| OpenLoop {
+                response_ns: Times::from(&open.response_ns),
+                lag_ns: Times::from(&open.lag_ns),
+                unanswered: open.unanswered,
+            }),
             faults: self.faults,
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn replies_in_all(&self) -> u64 {
+        self.replies_in_all
+    }
+
+    #[cfg(test)]
+    pub(super) fn faults(&self) -> &Faults {
+        &self.faults
+    }
+}
+
+impl OpenTally {
+    fn counts(&self, due: Instant) -> bool {
+        self.from.is_some_and(|from| from <= due)
+            && self.to.is_none_or(|to| due < to)
     }
 }
 

@@ -1,0 +1,276 @@
+//! One client: what it has sent, and whether what comes back is right.
+
+use std::collections::VecDeque;
+use std::net::TcpStream;
+use std::time::Instant;
+
+use super::tally::{Tally, error_token};
+
+/// One read takes no more than this.
+pub(super) const READ_BYTES: usize = 4096;
+
+/// A reply that is longer without an LF is none.
+const LINE_BYTES_MAX: usize = 4096;
+
+/// A client's connection.
+pub(super) struct Connection {
+    pub(super) stream: TcpStream,
+    /// Still on its way to the server.
+    pub(super) is_connecting: bool,
+    /// Since when it waits for something to ask; meant for open loops.
+    pub(super) free_since: Instant,
+    in_flight: VecDeque<Sent>,
+    /// How many replies the server owes.
+    owed: usize,
+    /// How many bytes of the next reply have come, all of them right.
+    matched: usize,
+    /// Bytes that are not as expected, up to their LF.
+    odd: Vec<u8>,
+}
+
+/// Requests that were sent together.
+#[derive(Clone, Copy)]
+pub(super) struct Sent {
+    /// When they were handed to the kernel.
+    pub(super) at: Instant,
+    /// When they were due.
+    pub(super) due: Instant,
+    /// How many.
+    pub(super) count: usize,
+}
+
+/// The bytes that a group sends and expects.
+pub(super) struct Bytes {
+    /// The request, as often as one connection may send it at once.
+    pub(super) requests: Vec<u8>,
+    pub(super) request_len: usize,
+    /// The reply over and over: what a read returns must be a part of it.
+    replies: Vec<u8>,
+    reply_len: usize,
+}
+
+/// What came of some input.
+pub(super) enum Taken {
+    /// So many requests were answered, none of them if a reply is not whole.
+    Answered(usize),
+    /// The connection is of no more use.
+    Useless,
+}
+
+impl Bytes {
+    pub(super) fn new(n: u8, depth: usize) -> Bytes {
+        let request = format!("{n}\n").into_bytes();
+        let reply = format!("{}\n", fibonacci(n)).into_bytes();
+        let (request_len, reply_len) = (request.len(), reply.len());
+        Bytes {
+            requests: request.repeat(depth),
+            request_len,
+            replies: reply.repeat(READ_BYTES.div_ceil(reply_len) + 1),
+            reply_len,
+        }
+    }
+
+    fn reply(&self) -> &[u8] {
+        &self.replies[..self.reply_len]
+    }
+}
+
+impl Connection {
+    /// A connection that will have up to `depth` requests in flight.
+    pub(super) fn new(
+        stream: TcpStream,
+        depth: usize,
+        now: Instant,
+    ) -> Connection {
+        Connection {
+            stream,
+            is_connecting: false,
+            free_since: now,
+            in_flight: VecDeque::with_capacity(depth),
+            owed: 0,
+            matched: 0,
+            odd: Vec::new(),
+        }
+    }
+
+    /// Notes what was sent.
+    pub(super) fn sent(&mut self, sent: Sent) {
+        self.owed += sent.count;
+        self.in_flight.push_back(sent);
+    }
+
+    /// When the oldest request without an answer was sent.
+    pub(super) fn waits_since(&self) -> Option<Instant> {
+        self.in_flight.front().map(|sent| sent.at)
+    }
+
+    /// The requests without an answer.
+    pub(super) fn unanswered(&self) -> impl Iterator<Item = &Sent> {
+        self.in_flight.iter()
+    }
+
+    /// Judges what was read.
+    pub(super) fn take(
+        &mut self,
+        input: &[u8],
+        bytes: &Bytes,
+        tally: &mut Tally,
+        now: Instant,
+    ) -> Taken {
+        let end = self.matched + input.len();
+        let is_right = self.odd.is_empty()
+            && input == &bytes.replies[self.matched..end]
+            && end / bytes.reply_len <= self.owed;
+        if !is_right {
+            return self.take_odd(input, bytes, tally, now);
+        }
+        let count = end / bytes.reply_len;
+        self.matched = end % bytes.reply_len;
+        self.answered(count, |sent, count| tally.right(sent, count, now));
+        Taken::Answered(count)
+    }
+
+    /// The same, line by line, for input that is not all right replies.
+    fn take_odd(
+        &mut self,
+        input: &[u8],
+        bytes: &Bytes,
+        tally: &mut Tally,
+        now: Instant,
+    ) -> Taken {
+        let mut odd = std::mem::take(&mut self.odd);
+        odd.extend_from_slice(&bytes.replies[..self.matched]);
+        odd.extend_from_slice(input);
+        self.matched = 0;
+        let mut answered = 0;
+        while let Some(lf) = odd.iter().position(|&byte| byte == b'\n') {
+            let line = &odd[..lf];
+            if self.owed == 0 {
+                // A reply that nobody asked for.
+                tally.wrong(line);
+            } else if odd[..=lf] == *bytes.reply() {
+                self.answered(1, |sent, count| tally.right(sent, count, now));
+                answered += 1;
+            } else {
+                tally.not_right(line);
+                self.answered(1, |_, _| ());
+                answered += 1;
+                if error_token(line).as_deref() == Some("server-full") {
+                    // The protocol says that the server closes now.
+                    return Taken::Useless;
+                }
+            }
+            odd.drain(..=lf);
+        }
+        if odd.len() > LINE_BYTES_MAX {
+            tally.wrong(&odd);
+            return Taken::Useless;
+        }
+        if bytes.reply().starts_with(&odd) {
+            self.matched = odd.len();
+        } else {
+            self.odd = odd;
+        }
+        Taken::Answered(answered)
+    }
+
+    /// Takes so many requests out of flight, those that were sent together
+    /// at once.
+    fn answered(&mut self, count: usize, mut each: impl FnMut(&Sent, usize)) {
+        let mut left = count;
+        while left > 0
+            && let Some(sent) = self.in_flight.front_mut()
+        {
+            let together = left.min(sent.count);
+            each(sent, together);
+            sent.count -= together;
+            left -= together;
+            if sent.count == 0 {
+                self.in_flight.pop_front();
+            }
+        }
+        self.owed -= count;
+    }
+}
+
+/// F(n) by addition: the generator must know the answer, not pay for it.
+fn fibonacci(n: u8) -> u64 {
+    let (mut last, mut next) = (0_u64, 1_u64);
+    for _ in 0..n {
+        (last, next) = (next, last.wrapping_add(next));
+    }
+    last
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn the_known_answers_are_those_of_the_protocol() {
+        for n in 0..=25 {
+            assert_eq!(fibonacci(n), protocol::fib(n));
+        }
+        // OEIS A000045: the last one that fits into 64 bits.
+        assert_eq!(fibonacci(93), 12_200_160_415_121_876_738);
+    }
+
+    /// What comes of replies to four requests for F(7), cut into pieces.
+    fn take(pieces: &[&str]) -> (usize, Tally) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let stream = TcpStream::connect(address).unwrap();
+        let now = Instant::now();
+        let mut connection = Connection::new(stream, 4, now);
+        connection.sent(Sent { at: now, due: now, count: 3 });
+        connection.sent(Sent { at: now, due: now, count: 1 });
+        let bytes = Bytes::new(7, 4);
+        let mut tally = Tally::new(false);
+        let mut answered = 0;
+        for piece in pieces {
+            let input = piece.as_bytes();
+            match connection.take(input, &bytes, &mut tally, now) {
+                Taken::Answered(count) => answered += count,
+                Taken::Useless => break,
+            }
+        }
+        (answered, tally)
+    }
+
+    #[test]
+    fn replies_are_counted_however_they_are_cut() {
+        let replies = "13\n13\n13\n13\n";
+        for first in 0..replies.len() {
+            for second in first..replies.len() {
+                let (one, rest) = replies.split_at(first);
+                let (two, three) = rest.split_at(second - first);
+                let (answered, tally) = take(&[one, two, three]);
+                assert_eq!(answered, 4, "{one:?} {two:?} {three:?}");
+                assert_eq!(tally.replies_in_all(), 4);
+                assert_eq!(tally.faults().wrong, 0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_reply_among_right_ones_is_found_wherever_it_is_cut() {
+        let replies = "13\n14\n13\n13\n";
+        for cut in 0..replies.len() {
+            let (one, two) = replies.split_at(cut);
+            let (answered, tally) = take(&[one, two]);
+            assert_eq!(answered, 4, "{one:?} {two:?}");
+            assert_eq!(tally.replies_in_all(), 3);
+            assert_eq!(tally.faults().wrong, 1);
+            assert_eq!(tally.faults().first_wrong.as_deref(), Some("14"));
+        }
+    }
+
+    #[test]
+    fn a_reply_that_nobody_asked_for_is_wrong() {
+        let (answered, tally) = take(&["13\n13\n13\n", "13\n13\n"]);
+        assert_eq!(answered, 4);
+        assert_eq!(tally.faults().wrong, 1);
+    }
+}

@@ -1,0 +1,99 @@
+//! When the requests of an open loop fall due.
+
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+
+use super::plan::Arrivals;
+
+/// The moments at which requests fall due, one after the other. They follow
+/// from the rate alone, never from the replies.
+pub(super) struct Schedule {
+    start: Instant,
+    /// The next moment, in seconds since the start: as a float, so that no
+    /// rounding adds up.
+    next_s: f64,
+    gap_s: f64,
+    arrivals: Arrivals,
+    random: Rng,
+}
+
+impl Schedule {
+    /// From `start` on, `rate` a second.
+    pub(super) fn new(
+        start: Instant,
+        rate: f64,
+        arrivals: Arrivals,
+        seed: u64,
+    ) -> Schedule {
+        let random = Rng::with_seed(seed);
+        let gap_s = rate.recip();
+        let mut schedule =
+            Schedule { start, next_s: 0.0, gap_s, arrivals, random };
+        schedule.advance();
+        schedule
+    }
+
+    /// Shifts the whole schedule to another start.
+    pub(super) fn begin(&mut self, start: Instant) {
+        self.start = start;
+    }
+
+    /// When the next request is due.
+    pub(super) fn next(&self) -> Instant {
+        self.start + Duration::from_secs_f64(self.next_s)
+    }
+
+    /// Goes over to the one after.
+    pub(super) fn advance(&mut self) {
+        self.next_s += match self.arrivals {
+            Arrivals::Constant => self.gap_s,
+            // By inversion; 1 - f64() lies in (0, 1], whose logarithm exists.
+            Arrivals::Poisson => {
+                -(1.0 - self.random.f64()).ln() * self.gap_s
+            }
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gaps(arrivals: Arrivals) -> Vec<f64> {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(start, 1000.0, arrivals, 7);
+        let mut last = start;
+        let gap = |_| {
+            let next = schedule.next();
+            let gap = next.duration_since(last).as_secs_f64();
+            last = next;
+            schedule.advance();
+            gap
+        };
+        (0..100_000).map(gap).collect()
+    }
+
+    fn mean(values: &[f64]) -> f64 {
+        values.iter().sum::<f64>() / values.len() as f64
+    }
+
+    #[test]
+    fn constant_arrivals_keep_their_distance() {
+        for gap in gaps(Arrivals::Constant) {
+            assert!((gap - 0.001).abs() < 1e-7, "{gap}");
+        }
+    }
+
+    #[test]
+    fn poisson_arrivals_have_the_mean_and_the_spread_of_their_kind() {
+        let gaps = gaps(Arrivals::Poisson);
+        let mean_s = mean(&gaps);
+        assert!((mean_s - 0.001).abs() < 2e-5, "{mean_s}");
+        // An exponential distribution's deviation is its mean.
+        let squares: Vec<f64> =
+            gaps.iter().map(|gap| (gap - mean_s).powi(2)).collect();
+        let deviation = mean(&squares).sqrt();
+        assert!((deviation - mean_s).abs() < 2e-5, "{deviation}");
+    }
+}

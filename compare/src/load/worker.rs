@@ -1,0 +1,735 @@
+//! One thread of the load generator: a readiness loop, and per request
+//! nothing but a wait, a read, a look at the clock and a send.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, sockopt};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec,
+    timerfd_create, timerfd_settime,
+};
+
+use super::connection::{Bytes, Connection, READ_BYTES, Sent, Taken};
+use super::plan::{Group, Pace, Plan};
+use super::readings::Start;
+use super::report::Report;
+use super::schedule::Schedule;
+use super::tally::Tally;
+
+/// How many connections one wait can report.
+const EVENTS_MAX: usize = 256;
+
+/// How often silent connections are looked for, at the least.
+const TICK: Duration = Duration::from_millis(100);
+
+/// The event of the timer; connections are numbered from 0.
+const TIMER: u64 = u64::MAX;
+
+/// How many connections share a source address: less than there are ports
+/// (28,232 by default, see ip(7)), so that they never run short.
+const CONNECTIONS_PER_ADDRESS: usize = 20_000;
+
+/// How many addresses clients that come and go take in turn: each leaves its
+/// port behind in TIME_WAIT.
+const ADDRESSES_OF_CHURN: usize = 8;
+
+/// One thread's share of the clients.
+pub(super) struct Worker<'a> {
+    plan: &'a Plan,
+    epoll: OwnedFd,
+    timer: OwnedFd,
+    /// When the timer is to fire, if it is set at all.
+    armed: Option<Instant>,
+    groups: Vec<Share>,
+    clients: Vec<Client>,
+    /// How many clients have not left yet.
+    live: usize,
+    /// Whether anything happens at a time of its own, not after a reply.
+    is_timed: bool,
+    phase: Phase,
+    /// When the phase ends.
+    edge: Instant,
+    next_tick: Instant,
+    start: Option<Start>,
+    report: Option<Report>,
+    input: Box<[u8; READ_BYTES]>,
+}
+
+/// A place for one connection, or for one after the other.
+struct Client {
+    group: usize,
+    /// Its number among all clients of the plan.
+    number: usize,
+    connection: Option<Connection>,
+}
+
+/// This thread's share of a client group.
+struct Share {
+    pace: Pace,
+    address: SocketAddr,
+    bytes: Bytes,
+    tally: Tally,
+    open: Option<Open>,
+    /// Who thinks, until when, and how many requests follow; in the order of
+    /// time, because all think equally long.
+    thinking: VecDeque<(Instant, usize, usize)>,
+}
+
+/// An open loop.
+struct Open {
+    schedule: Schedule,
+    /// The connections that have nothing to do, the one that has waited
+    /// longest first.
+    free: VecDeque<usize>,
+    /// No request is due from here on.
+    end: Option<Instant>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    WarmUp,
+    Window,
+    /// Nothing new is sent; each client leaves with its last reply.
+    Drain,
+}
+
+impl<'a> Worker<'a> {
+    /// The `index`-th of `of` threads, which has no clients yet.
+    pub(super) fn new(
+        plan: &'a Plan,
+        index: usize,
+        of: usize,
+    ) -> anyhow::Result<Worker<'a>> {
+        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+        let data = EventData::new_u64(TIMER);
+        epoll::add(&epoll, &timer, data, EventFlags::IN)?;
+        let now = Instant::now();
+        let groups = plan.groups.iter();
+        let share = |group| Share::new(plan, group, index, of);
+        Ok(Worker {
+            plan,
+            epoll,
+            timer,
+            armed: None,
+            groups: groups.map(share).collect(),
+            clients: Vec::new(),
+            live: 0,
+            is_timed: false,
+            phase: Phase::WarmUp,
+            edge: now,
+            next_tick: now,
+            start: None,
+            report: None,
+            input: Box::new([0; READ_BYTES]),
+        })
+    }
+
+    /// Connects one client, the `number`-th of all.
+    pub(super) fn add_client(&mut self, group: usize, number: usize) {
+        let index = self.clients.len();
+        self.clients.push(Client { group, number, connection: None });
+        let share = &mut self.groups[group];
+        match share.pace {
+            // It connects when it asks.
+            Pace::Churn => {}
+            Pace::Closed { think, .. } => self.is_timed |= !think.is_zero(),
+            Pace::Open { .. } => self.is_timed = true,
+            Pace::Silent => {}
+        }
+        if share.pace == Pace::Churn {
+            self.live += 1;
+            return;
+        }
+        let opened = open(share.address, number, self.plan.reply_timeout);
+        let connected = opened.and_then(|stream| {
+            self.watch(&stream, index, EventFlags::empty())?;
+            Ok(stream)
+        });
+        let share = &mut self.groups[group];
+        match connected {
+            Ok(stream) => {
+                share.tally.connected += 1;
+                self.live += 1;
+                let depth = share.pace.depth();
+                let now = Instant::now();
+                let connection = Connection::new(stream, depth, now);
+                self.clients[index].connection = Some(connection);
+            }
+            Err(error) => share.tally.failed(&error),
+        }
+    }
+
+    /// Loads from `start` on, until the window is over and every client has
+    /// its last reply.
+    pub(super) fn run(
+        mut self,
+        start: Instant,
+    ) -> anyhow::Result<(Report, Vec<Tally>)> {
+        self.start(start)?;
+        let mut events = Vec::with_capacity(EVENTS_MAX);
+        while self.live > 0 {
+            match epoll::wait(&self.epoll, spare_capacity(&mut events), None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error).context("waiting with epoll"),
+            }
+            let mut rang = false;
+            for event in events.drain(..) {
+                match event.data.u64() {
+                    TIMER => rang = true,
+                    index => self.ready(index as usize, event.flags),
+                }
+            }
+            if rang {
+                self.hear_timer()?;
+            }
+            if rang || self.is_timed {
+                self.keep_time()?;
+            }
+        }
+        self.finish()
+    }
+
+    fn start(&mut self, start: Instant) -> anyhow::Result<()> {
+        if let Some(wait) = start.checked_duration_since(Instant::now()) {
+            std::thread::sleep(wait);
+        }
+        self.edge = start + self.plan.warm_up;
+        self.next_tick = start + TICK;
+        for share in &mut self.groups {
+            if let (Pace::Open { .. }, Some(open)) =
+                (share.pace, &mut share.open)
+            {
+                open.schedule.begin(start);
+            }
+        }
+        if self.plan.warm_up.is_zero() {
+            self.cross();
+        }
+        for index in 0..self.clients.len() {
+            let share = &mut self.groups[self.clients[index].group];
+            match share.pace {
+                Pace::Closed { depth, .. } => {
+                    let now = Instant::now();
+                    self.send(index, depth, now, now);
+                }
+                Pace::Open { .. } => {
+                    if let Some(open) = &mut share.open
+                        && self.clients[index].connection.is_some()
+                    {
+                        open.free.push_back(index);
+                    }
+                }
+                Pace::Churn => self.reconnect(index),
+                Pace::Silent => {}
+            }
+        }
+        self.keep_time()
+    }
+
+    /// Does what the time demands, and sets the timer to when it next does.
+    fn keep_time(&mut self) -> anyhow::Result<()> {
+        let now = Instant::now();
+        if now >= self.edge {
+            self.cross();
+        }
+        if now >= self.next_tick {
+            self.expire(now);
+            self.next_tick = now + TICK;
+        }
+        for group in 0..self.groups.len() {
+            self.stop_thinking(group, now);
+            self.send_due(group, now);
+        }
+        let timed = self.groups.iter().filter_map(Share::next_time);
+        let next = timed.fold(self.edge.min(self.next_tick), Instant::min);
+        self.arm(next)
+    }
+
+    /// Makes the timer fire. A timer instead of a time limit on each wait: the
+    /// kernel would have to set a clock and clear it for every request.
+    fn arm(&mut self, at: Instant) -> anyhow::Result<()> {
+        if self.armed == Some(at) {
+            return Ok(());
+        }
+        let wait = at.saturating_duration_since(Instant::now());
+        // 0 would disarm it.
+        let wait = wait.max(Duration::from_nanos(1));
+        let once = Itimerspec {
+            it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
+            it_value: Timespec::try_from(wait)?,
+        };
+        timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)
+            .context("setting the timer")?;
+        self.armed = Some(at);
+        Ok(())
+    }
+
+    fn hear_timer(&mut self) -> anyhow::Result<()> {
+        self.armed = None;
+        let mut expirations = [0; 8];
+        match rustix::io::read(&self.timer, &mut expirations) {
+            Ok(_) | Err(Errno::AGAIN | Errno::INTR) => Ok(()),
+            Err(error) => Err(error).context("reading the timer"),
+        }
+    }
+
+    /// Takes what one connection has for us.
+    fn ready(&mut self, index: usize, flags: EventFlags) {
+        let Some(connection) = &mut self.clients[index].connection else {
+            return;
+        };
+        if connection.is_connecting {
+            if !flags.intersects(
+                EventFlags::OUT | EventFlags::ERR | EventFlags::HUP,
+            ) {
+                return;
+            }
+            connection.is_connecting = false;
+            self.connected(index);
+        }
+        let at_end = flags
+            .intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR);
+        // Without `at_end`, what comes later is a new edge: one read will do.
+        loop {
+            let client = &mut self.clients[index];
+            let Some(connection) = &mut client.connection else { return };
+            let share = &mut self.groups[client.group];
+            let input = &mut self.input[..];
+            let count = match rustix::io::read(&connection.stream, input) {
+                Ok(0) => {
+                    share.tally.closed_early();
+                    return self.leave(index);
+                }
+                Ok(count) => count,
+                Err(Errno::INTR) => continue,
+                Err(Errno::AGAIN) => return,
+                Err(error) => {
+                    share.tally.failed(&error.into());
+                    return self.leave(index);
+                }
+            };
+            let now = Instant::now();
+            let input = &self.input[..count];
+            let Share { bytes, tally, .. } = share;
+            match connection.take(input, bytes, tally, now) {
+                Taken::Answered(0) => {}
+                Taken::Answered(count) => self.next(index, count, now),
+                Taken::Useless => return self.leave(index),
+            }
+            if !at_end && count < READ_BYTES {
+                return;
+            }
+        }
+    }
+
+    /// So many requests of a client were answered: what follows?
+    fn next(&mut self, index: usize, count: usize, mut now: Instant) {
+        if now >= self.edge {
+            self.cross();
+            // Reading the clocks took time that is not the next reply's.
+            now = Instant::now();
+        }
+        let is_over = self.phase == Phase::Drain;
+        let client = &mut self.clients[index];
+        let share = &mut self.groups[client.group];
+        let Some(connection) = &mut client.connection else { return };
+        match share.pace {
+            Pace::Closed { .. } if is_over => {
+                if connection.waits_since().is_none() {
+                    self.leave(index);
+                }
+            }
+            Pace::Closed { think, .. } if think.is_zero() => {
+                self.send(index, count, now, now);
+            }
+            Pace::Closed { think, .. } => {
+                share.thinking.push_back((now + think, index, count));
+            }
+            Pace::Open { .. } => {
+                let Some(open) = &mut share.open else { return };
+                connection.free_since = now;
+                open.free.push_back(index);
+                let group = client.group;
+                self.send_due(group, now);
+            }
+            Pace::Churn if is_over => self.leave(index),
+            Pace::Churn => self.reconnect(index),
+            Pace::Silent => {}
+        }
+    }
+
+    /// Sends for those who have thought long enough.
+    fn stop_thinking(&mut self, group: usize, now: Instant) {
+        while let Some(&(until, index, count)) =
+            self.groups[group].thinking.front()
+            && until <= now
+        {
+            self.groups[group].thinking.pop_front();
+            self.send(index, count, now, now);
+        }
+    }
+
+    /// Sends what is due in an open loop, as far as there are connections.
+    fn send_due(&mut self, group: usize, now: Instant) {
+        loop {
+            let share = &mut self.groups[group];
+            let Some(open) = &mut share.open else { return };
+            if open.is_over() {
+                // What was due is sent; who is free has no more to do.
+                while let Some(index) =
+                    self.groups[group].open.as_mut().and_then(Open::take_free)
+                {
+                    self.leave(index);
+                }
+                return;
+            }
+            let due = open.schedule.next();
+            if due > now {
+                return;
+            }
+            let Some(index) = open.take_free() else { return };
+            open.schedule.advance();
+            let connection = self.clients[index].connection.as_ref();
+            if connection.is_some_and(|free| free.free_since <= due) {
+                share.tally.lagged(due, now);
+            }
+            self.send(index, 1, due, now);
+        }
+    }
+
+    /// Sends so many requests at once.
+    fn send(&mut self, index: usize, count: usize, due: Instant, at: Instant) {
+        let client = &mut self.clients[index];
+        let Some(connection) = &mut client.connection else { return };
+        let share = &mut self.groups[client.group];
+        let requests =
+            &share.bytes.requests[..count * share.bytes.request_len];
+        connection.sent(Sent { at, due, count });
+        let stream = &connection.stream;
+        let sent = rustix::net::send(stream, requests, SendFlags::NOSIGNAL);
+        let error = match sent {
+            Ok(count) if count == requests.len() => return,
+            // So few bytes always fit: the server read all that came before.
+            Ok(_) => io::ErrorKind::WriteZero.into(),
+            Err(error) => error.into(),
+        };
+        share.tally.failed(&error);
+        self.leave(index);
+    }
+
+    /// Opens the next connection of a client that comes and goes.
+    fn reconnect(&mut self, index: usize) {
+        let client = &mut self.clients[index];
+        // Dropping the stream also takes it out of the epoll set.
+        client.connection = None;
+        let (group, number) = (client.group, client.number);
+        let share = &mut self.groups[group];
+        let at = Instant::now();
+        let opened = start_to_open(share.address, number);
+        let watched = opened.and_then(|stream| {
+            self.watch(&stream, index, EventFlags::OUT)?;
+            Ok(stream)
+        });
+        match watched {
+            Ok(stream) => {
+                let mut connection = Connection::new(stream, 1, at);
+                connection.is_connecting = true;
+                // Its service begins here: connecting is a part of it.
+                connection.sent(Sent { at, due: at, count: 1 });
+                self.clients[index].connection = Some(connection);
+            }
+            Err(error) => {
+                self.groups[group].tally.failed(&error);
+                self.leave(index);
+            }
+        }
+    }
+
+    /// A client that comes and goes is there: it asks.
+    fn connected(&mut self, index: usize) {
+        let client = &mut self.clients[index];
+        let Some(connection) = &mut client.connection else { return };
+        let share = &mut self.groups[client.group];
+        let stream = &connection.stream;
+        let outcome = match sockopt::socket_error(stream) {
+            Ok(Ok(())) => {
+                let request = &share.bytes.requests;
+                rustix::net::send(stream, request, SendFlags::NOSIGNAL)
+            }
+            Ok(Err(error)) | Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(_) => share.tally.connected += 1,
+            Err(error) => {
+                share.tally.failed(&error.into());
+                self.leave(index);
+            }
+        }
+    }
+
+    fn watch(
+        &self,
+        stream: &TcpStream,
+        index: usize,
+        more: EventFlags,
+    ) -> io::Result<()> {
+        // Edge-triggered: the kernel need not look again at a socket that was
+        // read. RDHUP, because an edge is reported once.
+        let flags = EventFlags::IN | EventFlags::RDHUP | EventFlags::ET | more;
+        let data = EventData::new_u64(index as u64);
+        Ok(epoll::add(&self.epoll, stream, data, flags)?)
+    }
+
+    fn leave(&mut self, index: usize) {
+        let client = &mut self.clients[index];
+        let is_churn = self.groups[client.group].pace == Pace::Churn;
+        if client.connection.take().is_some() || is_churn {
+            self.live -= 1;
+        }
+    }
+
+    /// Gives up the connections whose reply does not come, and after the
+    /// window whatever is still to come of an open loop.
+    fn expire(&mut self, now: Instant) {
+        let patience = self.plan.reply_timeout;
+        for index in 0..self.clients.len() {
+            let client = &self.clients[index];
+            let Some(connection) = &client.connection else { continue };
+            let waited = connection
+                .waits_since()
+                .map(|since| now.saturating_duration_since(since));
+            if waited.is_some_and(|waited| waited >= patience) {
+                self.groups[client.group].tally.timed_out();
+                self.give_up(index, now);
+            }
+        }
+        for group in 0..self.groups.len() {
+            let open = self.groups[group].open.as_ref();
+            let end = open.and_then(|open| open.end);
+            if end.is_some_and(|end| now >= end + patience) {
+                self.give_up_open_loop(group, now);
+            }
+        }
+    }
+
+    fn give_up(&mut self, index: usize, now: Instant) {
+        let client = &self.clients[index];
+        let tally = &mut self.groups[client.group].tally;
+        let connection = client.connection.iter();
+        for sent in connection.flat_map(Connection::unanswered) {
+            tally.unanswered(sent.due, now);
+        }
+        self.leave(index);
+    }
+
+    /// The server was given as long as anybody can wait, and is not through
+    /// with what was due in the window.
+    fn give_up_open_loop(&mut self, group: usize, now: Instant) {
+        for index in 0..self.clients.len() {
+            if self.clients[index].group == group {
+                self.give_up(index, now);
+            }
+        }
+        let Share { open, tally, .. } = &mut self.groups[group];
+        let Some(open) = open else { return };
+        while !open.is_over() {
+            tally.unanswered(open.schedule.next(), now);
+            open.schedule.advance();
+        }
+        open.free.clear();
+    }
+
+    /// Goes over to the next phase.
+    fn cross(&mut self) {
+        match self.phase {
+            Phase::WarmUp => {
+                let start = Start::read(self.plan.server);
+                self.phase = Phase::Window;
+                self.edge = start.at + self.plan.window;
+                for share in &mut self.groups {
+                    share.tally.begin(start.at);
+                }
+                self.start = Some(start);
+            }
+            Phase::Window => {
+                let end = Instant::now();
+                self.phase = Phase::Drain;
+                self.report =
+                    self.start.take().map(|s| s.until(end, self.plan.server));
+                for share in &mut self.groups {
+                    share.tally.end(end);
+                    if let Some(open) = &mut share.open {
+                        open.end = Some(end);
+                    }
+                }
+                // Far away: the drain ends with its last connection.
+                self.edge += Duration::from_secs(1 << 32);
+                self.dismiss();
+            }
+            Phase::Drain => {}
+        }
+    }
+
+    /// Lets those go, at the end of the window, who wait for no reply.
+    fn dismiss(&mut self) {
+        for group in &mut self.groups {
+            group.thinking.clear();
+        }
+        for index in 0..self.clients.len() {
+            let client = &self.clients[index];
+            let pace = self.groups[client.group].pace;
+            let has_nothing_to_do = client
+                .connection
+                .as_ref()
+                .is_some_and(|connection| connection.waits_since().is_none());
+            // Those of an open loop may have to send what is due by now.
+            if has_nothing_to_do && !matches!(pace, Pace::Open { .. }) {
+                self.leave(index);
+            }
+        }
+    }
+
+    fn finish(mut self) -> anyhow::Result<(Report, Vec<Tally>)> {
+        // Every connection ended before its time: the window is what was
+        // left of it, or else nothing.
+        while self.phase != Phase::Drain {
+            self.cross();
+        }
+        let now = Instant::now();
+        for group in 0..self.groups.len() {
+            self.give_up_open_loop(group, now);
+        }
+        let report = self.report.context("the window was never left")?;
+        let tallies = self.groups.into_iter().map(|share| share.tally);
+        Ok((report, tallies.collect()))
+    }
+}
+
+impl Share {
+    fn new(plan: &Plan, group: &Group, index: usize, of: usize) -> Share {
+        // The clients are dealt out in turn; so is the rate.
+        let clients = group.connections.div_ceil(of);
+        let open = match group.pace {
+            Pace::Open { rate, arrivals } => Some(Open {
+                schedule: Schedule::new(
+                    Instant::now(),
+                    rate / of as f64,
+                    arrivals,
+                    plan.seed.wrapping_add(index as u64),
+                ),
+                free: VecDeque::with_capacity(clients),
+                end: None,
+            }),
+            _ => None,
+        };
+        Share {
+            pace: group.pace,
+            address: group.elsewhere.unwrap_or(plan.address),
+            bytes: Bytes::new(group.n, group.pace.depth()),
+            tally: Tally::new(open.is_some()),
+            open,
+            thinking: VecDeque::new(),
+        }
+    }
+
+    /// When something is to be done that no reply calls for.
+    fn next_time(&self) -> Option<Instant> {
+        let open = self.open.as_ref();
+        let due = open.filter(|open| !open.free.is_empty() && !open.is_over());
+        let due = due.map(|open| open.schedule.next());
+        let thought = self.thinking.front().map(|(until, ..)| *until);
+        due.into_iter().chain(thought).min()
+    }
+}
+
+impl Open {
+    fn take_free(&mut self) -> Option<usize> {
+        self.free.pop_front()
+    }
+
+    /// Whether all that was due before the end is sent.
+    fn is_over(&self) -> bool {
+        self.end.is_some_and(|end| self.schedule.next() >= end)
+    }
+}
+
+impl Pace {
+    /// How many requests a connection may have in flight.
+    fn depth(self) -> usize {
+        match self {
+            Pace::Closed { depth, .. } => depth,
+            Pace::Open { .. } | Pace::Churn => 1,
+            Pace::Silent => 0,
+        }
+    }
+}
+
+/// Connects, and waits until that is done.
+fn open(
+    address: SocketAddr,
+    number: usize,
+    timeout: Duration,
+) -> io::Result<TcpStream> {
+    let stream = match source(address, number / CONNECTIONS_PER_ADDRESS) {
+        None => TcpStream::connect_timeout(&address, timeout)?,
+        Some(source) => {
+            let socket = socket(address)?;
+            rustix::net::bind(&socket, &source)?;
+            rustix::net::connect(&socket, &address)?;
+            TcpStream::from(socket)
+        }
+    };
+    stream.set_nodelay(true)?;
+    stream.set_nonblocking(true)?;
+    Ok(stream)
+}
+
+/// Begins to connect; the socket is writable when that is done.
+fn start_to_open(address: SocketAddr, number: usize) -> io::Result<TcpStream> {
+    let socket = socket(address)?;
+    if let Some(source) = source(address, number % ADDRESSES_OF_CHURN) {
+        nix::sys::socket::setsockopt(
+            &socket,
+            nix::sys::socket::sockopt::IpBindAddressNoPort,
+            &true,
+        )?;
+        rustix::net::bind(&socket, &source)?;
+    }
+    let stream = TcpStream::from(socket);
+    stream.set_nodelay(true)?;
+    stream.set_nonblocking(true)?;
+    match rustix::net::connect(&stream, &address) {
+        Ok(()) | Err(Errno::INPROGRESS) => Ok(stream),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn socket(address: SocketAddr) -> io::Result<OwnedFd> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let (kind, flags) = (SocketType::STREAM, SocketFlags::CLOEXEC);
+    Ok(rustix::net::socket_with(family, kind, flags, None)?)
+}
+
+/// The address to connect from, if it matters: the whole of 127.0.0.0/8 is
+/// this machine, and each of its addresses has ports of its own.
+fn source(to: SocketAddr, index: usize) -> Option<SocketAddr> {
+    let is_loopback = matches!(to.ip(), IpAddr::V4(ip) if ip.is_loopback());
+    if index == 0 || !is_loopback {
+        return None;
+    }
+    let last = u8::try_from(1 + index % 250).expect("at most 250");
+    Some((Ipv4Addr::new(127, 0, 0, last), 0).into())
+}
