@@ -535,6 +535,9 @@ impl<'a> Worker<'a> {
     /// The server was given as long as anybody can wait, and is not through
     /// with what was due in the window.
     fn give_up_open_loop(&mut self, group: usize, now: Instant) {
+        if self.groups[group].open.is_none() {
+            return;
+        }
         for index in 0..self.clients.len() {
             if self.clients[index].group == group {
                 self.give_up(index, now);
