@@ -13,6 +13,7 @@ use crate::interrupt::Interrupt;
 use crate::keeper::Keeper;
 use crate::load::plan::Group;
 use crate::load::report::Report;
+use crate::scenarios::Scenario;
 
 /// How long the runner sleeps before it looks whether somebody pressed
 /// Ctrl-C.
@@ -47,6 +48,8 @@ pub(crate) struct Cell<'a> {
     pub(crate) window: Duration,
     /// Who runs where.
     pub(crate) placement: Placement,
+    /// What random arrivals follow from.
+    pub(crate) seed: u64,
 }
 
 /// A client group, and which server it talks to.
@@ -78,6 +81,16 @@ pub(crate) enum Failure {
 }
 
 impl Cell<'_> {
+    /// Turns every rate that is a share of `capacity`, in requests a second,
+    /// into an open loop.
+    pub(crate) fn set_load(&mut self, scenario: &Scenario, capacity: f64) {
+        for (clients, group) in self.groups.iter_mut().zip(&scenario.groups) {
+            if let Some(load) = group.load {
+                clients.group.pace = group.open_loop(load * capacity);
+            }
+        }
+    }
+
     /// Measures it.
     pub(crate) fn measure(
         &self,
@@ -138,9 +151,15 @@ impl Cell<'_> {
             ("--duration", time(self.window)),
             ("--reply-timeout", time(self.reply_timeout())),
             ("--server-pid", server.pid().as_raw_nonzero().to_string()),
+            ("--seed", self.seed.to_string()),
         ];
         for (flag, value) in flags {
             command.extend([flag.to_owned(), value]);
+        }
+        if !self.placement.is_shared() {
+            let list: Vec<String> =
+                self.placement.load.iter().map(usize::to_string).collect();
+            command.extend(["--load-cpus".to_owned(), list.join(",")]);
         }
         for Clients { group, is_apart } in &self.groups {
             let mut group = group.clone();

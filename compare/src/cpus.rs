@@ -101,6 +101,13 @@ impl Processors {
     }
 }
 
+impl Placement {
+    /// Whether server and load meet on a processor.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.load.iter().any(|cpu| self.server.contains(cpu))
+    }
+}
+
 impl From<CpuList> for Vec<usize> {
     fn from(CpuList(list): CpuList) -> Vec<usize> {
         list

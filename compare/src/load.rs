@@ -52,8 +52,12 @@ pub(crate) struct Load {
           conflicts_with_all = ["groups", "depth", "think"])]
     rate: Option<f64>,
     /// How the requests of an open loop are spread
-    #[arg(long, default_value = "poisson", value_name = "constant|poisson",
-          requires = "rate")]
+    #[arg(
+        long,
+        default_value = "poisson",
+        value_name = "constant|poisson",
+        requires = "rate"
+    )]
     arrivals: Arrivals,
     /// A new connection for each request
     #[arg(long, conflicts_with_all = ["groups", "depth", "think", "rate"])]
@@ -404,7 +408,9 @@ mod tests {
         assert!((195..=205).contains(&due), "{due}");
         assert_eq!(open.unanswered, due - AFTER);
         let median_ns = open.response_ns.at_quantile_ns(0.5).unwrap();
-        assert!(median_ns >= 300_000_000, "{median_ns}");
+        // Half were due 100 ms after the start or earlier, and the patience of
+        // 300 ms ended no earlier than 300 ms after it.
+        assert!(median_ns >= 200_000_000, "{median_ns}");
         assert_eq!(group.faults.timed_out, 3);
     }
 

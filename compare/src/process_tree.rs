@@ -111,8 +111,8 @@ pub(crate) fn rss_bytes(root: Pid) -> Result<u64, String> {
     for process in members(root)? {
         let path = format!("/proc/{process}/smaps_rollup");
         let text = read(&path)?;
-        let rss_kib = number(&text, "Rss:")
-            .ok_or_else(|| format!("no Rss in {path}"))?;
+        let rss_kib =
+            number(&text, "Rss:").ok_or_else(|| format!("no Rss in {path}"))?;
         rss_bytes += rss_kib * 1024;
     }
     Ok(rss_bytes)
@@ -209,7 +209,9 @@ mod tests {
         let rss = rss_bytes(own).unwrap();
         assert!(rss > 0);
         assert!(rss_peak_bytes(own).unwrap() >= rss / 2);
-        assert!(threads(own).unwrap() > threads(Pid::from_child(&child)).unwrap());
+        assert!(
+            threads(own).unwrap() > threads(Pid::from_child(&child)).unwrap()
+        );
         drop(child.stdin.take());
         child.wait().unwrap();
     }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::calibrate::Calibrated;
 use crate::contestants::Contestant;
 use crate::cpus::Placement;
+use crate::known::Known;
 use crate::load::report::{Bottleneck, Report};
 use crate::machine::Machine;
 use crate::scenarios::{Figure, Scenario};
@@ -89,6 +90,9 @@ pub(crate) struct Round {
     pub(crate) placement: Placement,
     /// Who held up the rate.
     pub(crate) bottleneck: Bottleneck,
+    /// What the contestant can do at most, in requests a second, if a rate of
+    /// the scenario is a share of it.
+    pub(crate) capacity: Known<f64>,
     /// What the load generator measured.
     pub(crate) report: Report,
 }
@@ -235,6 +239,11 @@ fn of_report(report: &Report, group: &str, figure: Figure) -> Option<f64> {
             (replies > 0).then(|| cpu_ns / replies as f64)
         }
         Figure::Left => None,
+        Figure::ResponseP50 | Figure::ResponseP99 => {
+            let share = if figure == Figure::ResponseP50 { 0.5 } else { 0.99 };
+            let response_ns = &clients.open.as_ref()?.response_ns;
+            response_ns.at_quantile_ns(share).map(|time| time as f64)
+        }
     }
 }
 

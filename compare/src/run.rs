@@ -16,6 +16,7 @@ use crate::cpus::{CpuList, Processors};
 use crate::exit::Outcome;
 use crate::interrupt::Interrupt;
 use crate::keeper::Keeper;
+use crate::known::Known;
 use crate::limits;
 use crate::load::plan::Group;
 use crate::machine::Machine;
@@ -46,6 +47,9 @@ pub(crate) struct Run {
     /// Only scenarios whose name matches, and what they build on; repeatable
     #[arg(short = 's', long = "scenario", value_name = "REGEX")]
     scenario: Vec<Regex>,
+    /// One more scenario, from a file of your own; repeatable
+    #[arg(long, value_name = "FILE")]
+    scenario_file: Vec<PathBuf>,
     /// The file of contestants [default: bench/contestants.toml]
     #[arg(long, value_name = "FILE")]
     contestants: Option<PathBuf>,
@@ -59,6 +63,9 @@ pub(crate) struct Run {
     /// Three rounds instead of five
     #[arg(long, conflicts_with = "rounds")]
     quick: bool,
+    /// All scenarios, with all that they vary
+    #[arg(long)]
+    full: bool,
     /// Repeats the random choices of a run
     #[arg(long)]
     seed: Option<u64>,
@@ -110,7 +117,9 @@ impl Run {
             interrupt: &interrupt,
             keeper: Keeper::start()?,
             progress: &progress,
+            seed: record.seed,
             failed_to_start: HashMap::new(),
+            capacities: HashMap::new(),
         };
         record.complete = measuring.rounds(&mut record)?;
         self.save(&record)?;
@@ -134,8 +143,16 @@ impl Run {
     }
 
     fn scenarios(&self, root: &Path) -> anyhow::Result<Vec<Scenario>> {
-        let scenarios = scenarios::read(&root.join("bench/scenarios"))?;
-        let mut scenarios = select_scenarios(scenarios, &self.scenario);
+        let mut scenarios = scenarios::read(&root.join("bench/scenarios"))?;
+        for path in &self.scenario_file {
+            scenarios::add(&mut scenarios, path)?;
+        }
+        if self.full {
+            scenarios.iter_mut().for_each(|s| s.on_request = false);
+        }
+        let scenarios = select_scenarios(scenarios, &self.scenario);
+        let only_usual = self.scenario.is_empty() && !self.full;
+        let mut scenarios = scenarios::expand(&scenarios, only_usual);
         if let Some(window) = self.duration {
             scenarios.iter_mut().for_each(|s| s.window = window);
         }
@@ -178,8 +195,11 @@ struct Measuring<'a> {
     interrupt: &'a Interrupt,
     keeper: Keeper,
     progress: &'a Progress,
+    seed: u64,
     /// Entrants that are not tried again, and why.
     failed_to_start: HashMap<String, String>,
+    /// What a contestant can do at most, by round, contestant and scenario.
+    capacities: HashMap<(u64, String, String), f64>,
 }
 
 impl Measuring<'_> {
@@ -244,26 +264,13 @@ impl Measuring<'_> {
         if kept.void.is_some() {
             return true;
         }
-        let placement = self.processors.place(scenario.cpus);
-        let cell = Cell {
-            contestant,
-            groups: groups(scenario, &record.calibration),
-            warm_up: scenario.warm_up,
-            window: scenario.window,
-            placement: placement.clone(),
-        };
-        let measured = cell.measure(&mut self.keeper, self.interrupt);
+        let measured =
+            self.measure(round, contestant, scenario, &record.calibration);
         let kept = record.cell_mut(&scenario.name, name);
         let (reason, contestant_failed, log) = match measured {
-            Ok(report) => {
-                let bottleneck = report.bottleneck(placement.server.len());
-                kept.rounds.push(Round {
-                    round,
-                    place,
-                    placement,
-                    bottleneck,
-                    report,
-                });
+            Ok(mut measured) => {
+                measured.place = place;
+                kept.rounds.push(measured);
                 return true;
             }
             Err(Failure::Interrupted) => return false,
@@ -281,6 +288,66 @@ impl Measuring<'_> {
         ));
         kept.void = Some(Void { round, reason, contestant_failed, log });
         true
+    }
+
+    fn measure(
+        &mut self,
+        round: u64,
+        contestant: &Contestant,
+        scenario: &Scenario,
+        calibration: &[Calibrated],
+    ) -> Result<Round, Failure> {
+        let placement = self.processors.place(scenario.cpus);
+        let mut cell = Cell {
+            contestant,
+            groups: groups(scenario, calibration),
+            warm_up: scenario.warm_up,
+            window: scenario.window,
+            placement: placement.clone(),
+            seed: self.seed.wrapping_add(round),
+        };
+        let capacity = self.capacity(round, &cell, scenario)?;
+        if let Some(capacity) = capacity {
+            cell.set_load(scenario, capacity);
+        }
+        let report = cell.measure(&mut self.keeper, self.interrupt)?;
+        let bottleneck = report.bottleneck(placement.server.len());
+        let capacity = Known::from(capacity.ok_or_else(|| {
+            "no rate of this scenario is a share of it".to_owned()
+        }));
+        Ok(Round { round, place: 0, placement, bottleneck, capacity, report })
+    }
+
+    /// How many requests a second a contestant can answer at most: what the
+    /// same clients get from it when they ask as fast as they can. Measured
+    /// once a round, if a scenario needs it.
+    fn capacity(
+        &mut self,
+        round: u64,
+        cell: &Cell<'_>,
+        scenario: &Scenario,
+    ) -> Result<Option<f64>, Failure> {
+        if scenario.groups.iter().all(|group| group.load.is_none()) {
+            return Ok(None);
+        }
+        let base = scenario.base().to_owned();
+        let key = (round, cell.contestant.name.clone(), base);
+        if let Some(capacity) = self.capacities.get(&key) {
+            return Ok(Some(*capacity));
+        }
+        let report = cell.measure(&mut self.keeper, self.interrupt)?;
+        let group = report.group(&scenario.of);
+        let capacity =
+            group.map(|group| group.rate(report.window_ns)).unwrap_or(0.0);
+        if capacity <= 0.0 {
+            let reason = "no reply at full load: its capacity is not known";
+            return Err(Failure::Contestant {
+                reason: reason.to_owned(),
+                log: Vec::new(),
+            });
+        }
+        self.capacities.insert(key, capacity);
+        Ok(Some(capacity))
     }
 }
 
@@ -333,7 +400,8 @@ fn calibrations(scenarios: &[Scenario]) -> Vec<Calibrated> {
     costs.into_iter().map(calibrate).collect()
 }
 
-/// The scenario's client groups, every cost as an n.
+/// The scenario's client groups, every cost as an n, and every load as fast
+/// as can be.
 fn groups(scenario: &Scenario, calibration: &[Calibrated]) -> Vec<Clients> {
     let n_of = |cost: Duration| {
         let cost_ns = cost.as_nanos() as u64;
@@ -345,9 +413,10 @@ fn groups(scenario: &Scenario, calibration: &[Calibrated]) -> Vec<Clients> {
             n: group
                 .n
                 .or_else(|| n_of(group.cost?))
-                .expect("a group has an n, or a cost that was calibrated"),
+                // Those that are silent ask for nothing.
+                .unwrap_or(0),
             connections: group.connections,
-            pace: crate::load::plan::Pace::EAGER,
+            pace: group.pace(),
             elsewhere: None,
         },
         is_apart: group.apart,

@@ -4,12 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::cpus::Cpus;
 use crate::exit::Usage;
+use crate::load::plan::{Arrivals, DEPTH_MAX, Pace};
 
 /// A question, and the clients that put it.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -39,6 +40,12 @@ pub(crate) struct Scenario {
     /// The clients, in the order in which they connect.
     #[serde(rename = "group")]
     pub(crate) groups: Vec<Group>,
+    /// What varies, if anything does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sweep: Option<Sweep>,
+    /// Which value of the sweep this is; none in a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) point: Option<Point>,
     /// The group whose figures answer the question.
     pub(crate) of: String,
     /// The scenario that `left` is the share of.
@@ -57,8 +64,33 @@ pub(crate) struct Group {
     pub(crate) name: String,
     /// How many clients.
     pub(crate) connections: usize,
+    /// They connect, and never ask.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) silent: bool,
+    /// They connect anew for each request.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) churn: bool,
+    /// How many requests each client keeps in flight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) depth: Option<usize>,
+    /// How long each pauses between a reply and the next request.
+    #[serde(
+        default,
+        with = "optional_duration",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) think: Option<Duration>,
+    /// An open loop: requests a second, of the whole group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rate: Option<f64>,
+    /// The same, as a share of what the contestant can do at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) load: Option<f64>,
+    /// How the requests of an open loop are spread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) arrivals: Option<Arrivals>,
     /// They go to a server of their own: the same contestant once more.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) apart: bool,
     /// What each request asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,6 +102,47 @@ pub(crate) struct Group {
         skip_serializing_if = "Option::is_none"
     )]
     pub(crate) cost: Option<Duration>,
+}
+
+/// What varies in a scenario: one thing, of one group.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Sweep {
+    /// The group.
+    pub(crate) group: String,
+    /// What of it.
+    pub(crate) of: Knob,
+    /// The values that it takes.
+    pub(crate) values: Vec<f64>,
+    /// Those that take part in a run that did not ask for the scenario; all,
+    /// if it isn't said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) usual: Option<Vec<f64>>,
+}
+
+/// What can vary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Knob {
+    /// How many clients.
+    Connections,
+    /// How many requests each has in flight.
+    Depth,
+    /// The number that is asked for.
+    N,
+    /// Requests a second.
+    Rate,
+    /// The same, as a share of what the contestant can do at most.
+    Load,
+}
+
+/// One value of a sweep.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub(crate) struct Point {
+    /// The scenario that varies.
+    pub(crate) of: String,
+    /// The value.
+    pub(crate) value: f64,
 }
 
 /// A figure that can be shown of a cell.
@@ -90,6 +163,10 @@ pub(crate) enum Figure {
     Rss,
     /// The rate, as a share of that in the scenario `against`.
     Left,
+    /// The response time that half of an open loop's requests stay under.
+    ResponseP50,
+    /// The response time that 99 of 100 stay under.
+    ResponseP99,
 }
 
 impl Figure {
@@ -103,6 +180,8 @@ impl Figure {
             Figure::Cost => "cost",
             Figure::Rss => "rss",
             Figure::Left => "left",
+            Figure::ResponseP50 => "response-p50",
+            Figure::ResponseP99 => "response-p99",
         }
     }
 }
@@ -126,29 +205,60 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<Vec<Scenario>> {
     scenarios.sort_by_key(|scenario| {
         (scenario.against.is_some(), scenario.name.clone())
     });
-    for scenario in &scenarios {
-        let Some(against) = &scenario.against else { continue };
-        ensure!(
-            scenarios.iter().any(|other| other.name == *against),
-            Usage(format!(
-                "{}: `against = \"{against}\"` is no scenario",
-                scenario.name
-            ))
-        );
+    check_together(&scenarios)?;
+    Ok(scenarios)
+}
+
+/// What one file can't show to be wrong.
+fn check_together(scenarios: &[Scenario]) -> Result<(), Usage> {
+    for scenario in scenarios {
+        let Scenario { name, against, sweep, .. } = scenario;
+        let Some(against) = against else { continue };
+        let other = scenarios.iter().find(|other| other.name == *against);
+        let Some(other) = other else {
+            return Err(Usage(format!(
+                "{name}: `against = \"{against}\"` is no scenario"
+            )));
+        };
+        let values = |sweep: &Option<Sweep>| {
+            sweep.as_ref().map(|s| (s.values.clone(), s.usual.clone()))
+        };
+        if other.sweep.is_some() && values(&other.sweep) != values(sweep) {
+            return Err(Usage(format!(
+                "{name}: `{against}`, which it is held against, varies, but \
+                 over other values"
+            )));
+        }
     }
-    for scenario in &scenarios {
+    for scenario in scenarios {
         let of = Some(&scenario.name);
-        ensure!(
-            !scenario.figures.is_empty()
-                || scenarios.iter().any(|other| other.against.as_ref() == of),
-            Usage(format!(
+        if scenario.figures.is_empty()
+            && !scenarios.iter().any(|other| other.against.as_ref() == of)
+        {
+            return Err(Usage(format!(
                 "{}: `figures` is empty, and no scenario is held `against` \
                  it: nothing would be shown",
                 scenario.name
-            ))
-        );
+            )));
+        }
     }
-    Ok(scenarios)
+    Ok(())
+}
+
+/// Reads one more scenario, in place of one that has its name.
+///
+/// # Errors
+///
+/// A [`Usage`] error names the file, the line and what is wrong with it.
+pub(crate) fn add(
+    scenarios: &mut Vec<Scenario>,
+    path: &Path,
+) -> anyhow::Result<()> {
+    let scenario = read_one(path)?;
+    scenarios.retain(|other| other.name != scenario.name);
+    scenarios.push(scenario);
+    check_together(scenarios)?;
+    Ok(())
 }
 
 fn read_one(path: &Path) -> anyhow::Result<Scenario> {
@@ -170,13 +280,31 @@ fn parse(name: &str, text: &str) -> Result<Scenario, String> {
 fn check(scenario: &Scenario) -> Result<(), String> {
     let Scenario { groups, of, figures, against, window, .. } = scenario;
     for group in groups {
-        let name = &group.name;
-        if group.n.is_some() == group.cost.is_some() {
-            return Err(format!("group `{name}`: give either n or cost"));
+        check_group(group)
+            .map_err(|error| format!("group `{}`: {error}", group.name))?;
+    }
+    if let Some(sweep) = &scenario.sweep {
+        check_sweep(sweep, groups)
+            .map_err(|error| format!("sweep: {error}"))?;
+        if sweep.group == *of && sweep.values.contains(&0.0) {
+            return Err(format!("sweep: at 0, `of = \"{of}\"` is nobody"));
         }
-        if group.connections == 0 {
-            return Err(format!("group `{name}` has no connections"));
-        }
+    }
+    if scenario.point.is_some() {
+        return Err("`point` is for records, not for files".to_owned());
+    }
+    let measured = groups.iter().find(|group| group.name == *of);
+    if measured.is_some_and(|group| group.silent) {
+        return Err(format!("group `{of}` is silent: nothing to measure"));
+    }
+    let responds = [Figure::ResponseP50, Figure::ResponseP99];
+    if figures.iter().any(|figure| responds.contains(figure))
+        && measured.is_some_and(|group| !group.is_open_loop())
+    {
+        return Err(format!(
+            "response times are those of an open loop: group `{of}` has \
+             neither rate nor load"
+        ));
     }
     if !groups.iter().any(|group| group.name == *of) {
         return Err(format!("`of = \"{of}\"` is no group of it"));
@@ -191,6 +319,192 @@ fn check(scenario: &Scenario) -> Result<(), String> {
         return Err("`window` is zero: nothing would be measured".to_owned());
     }
     Ok(())
+}
+
+fn check_group(group: &Group) -> Result<(), String> {
+    let Group { n, cost, silent, churn, depth, think, .. } = group;
+    let asked = usize::from(n.is_some()) + usize::from(cost.is_some());
+    if asked != usize::from(!silent) {
+        return Err("give either n or cost, or else silent".to_owned());
+    }
+    if group.connections == 0 {
+        return Err("`connections` is 0: only a sweep may come to that".into());
+    }
+    if group.connections > CONNECTIONS_MAX {
+        return Err(format!("`connections` must be at most {CONNECTIONS_MAX}"));
+    }
+    let paces = [
+        depth.is_some() || think.is_some(),
+        group.rate.is_some(),
+        group.load.is_some(),
+        *churn,
+        *silent,
+    ];
+    if paces.iter().filter(|is_given| **is_given).count() > 1 {
+        return Err("depth or think, rate, load, churn and silent exclude \
+                    each other"
+            .to_owned());
+    }
+    if depth.is_some_and(|depth| !(1..=DEPTH_MAX).contains(&depth)) {
+        return Err(format!("`depth` must be from 1 to {DEPTH_MAX}"));
+    }
+    for (key, value) in [("rate", group.rate), ("load", group.load)] {
+        if value.is_some_and(|value| !(value > 0.0 && value.is_finite())) {
+            return Err(format!("`{key}` must be above 0"));
+        }
+    }
+    if group.arrivals.is_some() && !group.is_open_loop() {
+        return Err("`arrivals` needs a rate or a load".to_owned());
+    }
+    Ok(())
+}
+
+fn check_sweep(sweep: &Sweep, groups: &[Group]) -> Result<(), String> {
+    let Sweep { group, of, values, usual } = sweep;
+    let Some(group) = groups.iter().find(|other| other.name == *group) else {
+        return Err(format!("`group = \"{group}\"` is no group of it"));
+    };
+    if values.is_empty() {
+        return Err("`values` is empty".to_owned());
+    }
+    for &value in values {
+        let mut group = group.clone();
+        group.turn(*of, value)?;
+        // No clients at all is a value like others, if others vary.
+        if !(*of == Knob::Connections && value == 0.0) {
+            check_group(&group)
+                .map_err(|error| format!("{} = {value}: {error}", of.name()))?;
+        }
+    }
+    let usual = usual.iter().flatten();
+    match usual.into_iter().find(|value| !values.contains(value)) {
+        Some(value) => Err(format!("{value} is usual, but not in `values`")),
+        None => Ok(()),
+    }
+}
+
+/// More than a process may have files open, everywhere.
+const CONNECTIONS_MAX: usize = 1_000_000;
+
+/// What is measured: each scenario, or in place of one that varies, one for
+/// each value, which is named after both.
+pub(crate) fn expand(
+    scenarios: &[Scenario],
+    only_usual: bool,
+) -> Vec<Scenario> {
+    let varies = |name: &String| {
+        scenarios.iter().any(|s| s.name == *name && s.sweep.is_some())
+    };
+    let expanded = scenarios.iter().flat_map(|scenario| {
+        let Some(sweep) = &scenario.sweep else {
+            return vec![scenario.clone()];
+        };
+        let usual = sweep.usual.as_ref().filter(|_| only_usual);
+        let values = usual.unwrap_or(&sweep.values).iter();
+        let points = values.map(|&value| {
+            let mut point = scenario.at(sweep, value);
+            if let Some(against) = &mut point.against
+                && varies(against)
+            {
+                *against = point_name(against, value);
+            }
+            point
+        });
+        points.collect()
+    });
+    expanded.collect()
+}
+
+fn point_name(scenario: &str, value: f64) -> String {
+    format!("{scenario}@{value}")
+}
+
+impl Scenario {
+    /// The name of its file, whatever value of its sweep it is.
+    pub(crate) fn base(&self) -> &str {
+        self.point.as_ref().map_or(&self.name, |point| &point.of)
+    }
+
+    fn at(&self, sweep: &Sweep, value: f64) -> Scenario {
+        let of = self.name.clone();
+        let mut scenario = self.clone();
+        scenario.name = point_name(&of, value);
+        for group in &mut scenario.groups {
+            if group.name == sweep.group {
+                group
+                    .turn(sweep.of, value)
+                    .expect("each value was tried when the file was read");
+            }
+        }
+        scenario.groups.retain(|group| group.connections > 0);
+        scenario.sweep = None;
+        scenario.point = Some(Point { of, value });
+        scenario
+    }
+}
+
+impl Group {
+    /// Sets what varies.
+    fn turn(&mut self, knob: Knob, value: f64) -> Result<(), String> {
+        let whole = |max: usize| match value {
+            value
+                if value.fract() == 0.0
+                    && (0.0..=max as f64).contains(&value) =>
+            {
+                Ok(value as usize)
+            }
+            _ => Err(format!("{value} is no whole number up to {max}")),
+        };
+        match knob {
+            Knob::Connections => self.connections = whole(CONNECTIONS_MAX)?,
+            Knob::Depth => self.depth = Some(whole(DEPTH_MAX)?),
+            Knob::N => self.n = Some(whole(protocol::N_MAX.into())? as u8),
+            Knob::Rate => self.rate = Some(value),
+            Knob::Load => self.load = Some(value),
+        }
+        Ok(())
+    }
+
+    /// When its clients ask. Those whose rate is a share of a capacity ask as
+    /// fast as they can: that is how the capacity is measured.
+    pub(crate) fn pace(&self) -> Pace {
+        match *self {
+            Group { silent: true, .. } => Pace::Silent,
+            Group { churn: true, .. } => Pace::Churn,
+            Group { rate: Some(rate), .. } => self.open_loop(rate),
+            Group { depth, think, .. } => Pace::Closed {
+                depth: depth.unwrap_or(1),
+                think: think.unwrap_or_default(),
+            },
+        }
+    }
+
+    /// An open loop at so many requests a second.
+    pub(crate) fn open_loop(&self, rate: f64) -> Pace {
+        let arrivals = self.arrivals.unwrap_or_default();
+        Pace::Open { rate, arrivals }
+    }
+
+    fn is_open_loop(&self) -> bool {
+        self.rate.is_some() || self.load.is_some()
+    }
+}
+
+impl Knob {
+    /// Its name, as in the file.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Knob::Connections => "connections",
+            Knob::Depth => "depth",
+            Knob::N => "n",
+            Knob::Rate => "rate",
+            Knob::Load => "load",
+        }
+    }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Durations as people write them: `400ms`.
@@ -278,7 +592,7 @@ mod tests {
             ("question = \"What is left?\"", "", "missing field `question`"),
             ("cost = \"50ms\"", "", "either n or cost"),
             ("cost = \"50ms\"", "cost = \"1s\"\nn = 1", "either n or cost"),
-            ("connections = 2", "connections = 0", "no connections"),
+            ("connections = 2", "connections = 0", "`connections` is 0"),
             ("of = \"short\"", "of = \"medium\"", "no group"),
             ("\"left\", ", "", "need each other"),
             ("n = 1", "n = 1\napart = true", "measured elsewhere"),
@@ -292,9 +606,98 @@ mod tests {
         }
     }
 
+    /// `GOOD`, with long clients that vary in number.
+    fn swept() -> Scenario {
+        let sweep = r#"
+            [sweep]
+            group = "long"
+            of = "connections"
+            values = [0, 1, 4]
+            usual = [1]
+        "#;
+        parse("beside", &format!("{GOOD}{sweep}")).unwrap()
+    }
+
+    #[test]
+    fn a_sweep_becomes_a_scenario_for_each_value() {
+        let points = expand(&[swept()], false);
+        let names: Vec<&str> = points.iter().map(|p| &*p.name).collect();
+        assert_eq!(names, ["beside@0", "beside@1", "beside@4"]);
+        // Without clients, there is no group.
+        assert_eq!(points[0].groups.len(), 1);
+        assert_eq!(points[2].groups[0].connections, 4);
+        assert_eq!(points[2].base(), "beside");
+        // `perf2` does not vary.
+        assert_eq!(points[2].against.as_deref(), Some("perf2"));
+        assert_eq!(expand(&[swept()], true).len(), 1);
+    }
+
+    #[test]
+    fn what_is_held_against_another_sweep_meets_the_same_value() {
+        let mut control = swept();
+        control.name = "perf2".to_owned();
+        control.against = None;
+        let points = expand(&[control, swept()], false);
+        assert_eq!(points[5].against.as_deref(), Some("perf2@4"));
+    }
+
+    #[test]
+    fn a_mistake_in_a_sweep_is_named() {
+        let cases = [
+            ("\"long\"", "\"short\"", "is nobody"),
+            ("\"long\"", "\"middle\"", "no group"),
+            ("\"connections\"", "\"clients\"", "unknown variant"),
+            ("\"connections\"", "\"depth\"", "depth = 0"),
+            ("\"connections\"", "\"n\"", "either n or cost"),
+            ("[0, 1, 4]", "[0.5]", "no whole number"),
+            ("[0, 1, 4]", "[]", "is empty"),
+            ("[1]", "[2]", "not in `values`"),
+        ];
+        let (head, tail) = (GOOD, "of = \"connections\"");
+        for (good, bad, expected) in cases {
+            let sweep = format!(
+                "[sweep]\ngroup = \"long\"\n{tail}\nvalues = [0, 1, 4]\n\
+                 usual = [1]\n"
+            );
+            let text = format!("{head}{}", sweep.replacen(good, bad, 1));
+            let error = parse("beside", &text).unwrap_err();
+            assert!(error.contains(expected), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_pace_follows_from_the_keys_of_its_group() {
+        let think = Duration::from_millis(1);
+        let cases = [
+            ("", Pace::EAGER),
+            ("depth = 16", Pace::Closed { depth: 16, think: Duration::ZERO }),
+            ("think = \"1ms\"", Pace::Closed { depth: 1, think }),
+            ("churn = true", Pace::Churn),
+            (
+                "rate = 5.5",
+                Pace::Open { rate: 5.5, arrivals: Arrivals::Poisson },
+            ),
+            (
+                "rate = 5.5\narrivals = \"constant\"",
+                Pace::Open { rate: 5.5, arrivals: Arrivals::Constant },
+            ),
+        ];
+        for (keys, pace) in cases {
+            let text = GOOD.replace("n = 1", &format!("n = 1\n{keys}"));
+            let scenario = parse("beside", &text).unwrap();
+            assert_eq!(scenario.groups[1].pace(), pace, "{keys}");
+        }
+        let bad = ["depth = 0", "rate = 0", "load = -1", "depth = 2\nrate = 1"];
+        for keys in bad {
+            let text = GOOD.replace("n = 1", &format!("n = 1\n{keys}"));
+            assert!(parse("beside", &text).is_err(), "{keys}");
+        }
+    }
+
     #[test]
     fn the_scenarios_that_are_shipped_can_be_read() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/scenarios");
-        assert!(!read(Path::new(folder)).unwrap().is_empty());
+        let scenarios = read(Path::new(folder)).unwrap();
+        assert!(expand(&scenarios, false).len() > scenarios.len());
     }
 }

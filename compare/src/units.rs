@@ -51,14 +51,17 @@ fn thousands(digits: &str) -> String {
 fn unit(figure: Figure, value: f64) -> Unit {
     let unit = |name, scale| Unit { name, scale };
     match figure {
-        Figure::Time | Figure::P50 | Figure::P99 | Figure::Cost => {
-            match value {
-                ns if ns < 1e3 => unit("ns", 1.0),
-                ns if ns < 1e6 => unit("µs", 1e3),
-                ns if ns < 1e9 => unit("ms", 1e6),
-                _ => unit("s", 1e9),
-            }
-        }
+        Figure::Time
+        | Figure::P50
+        | Figure::P99
+        | Figure::ResponseP50
+        | Figure::ResponseP99
+        | Figure::Cost => match value {
+            ns if ns < 1e3 => unit("ns", 1.0),
+            ns if ns < 1e6 => unit("µs", 1e3),
+            ns if ns < 1e9 => unit("ms", 1e6),
+            _ => unit("s", 1e9),
+        },
         Figure::Rate => unit("/s", 1.0),
         Figure::Rss => unit("MiB", f64::from(1 << 20)),
         Figure::Left => unit("%", 0.01),

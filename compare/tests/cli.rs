@@ -124,7 +124,7 @@ fn a_record_holds_what_is_needed_to_repeat_the_run() {
     // `interference` is a share of `apart`, which comes with it.
     let output = compare(
         &file,
-        &["-s", "interf", "--rounds", "2", "--duration", "20ms"]
+        &["-s", "interference", "--rounds", "2", "--duration", "20ms"]
             .into_iter()
             .chain(["--seed", "42", "--json", path])
             .collect::<Vec<_>>(),
@@ -143,8 +143,10 @@ fn a_record_holds_what_is_needed_to_repeat_the_run() {
         .iter()
         .map(|scenario| scenario["name"].as_str().unwrap())
         .collect();
-    assert_eq!(names, ["apart", "interference"]);
-    let rounds = &record["cells"]["interference"]["good"]["rounds"];
+    let expected = [0, 1, 2, 4].map(|k| format!("interference@{k}"));
+    assert_eq!(names[4..], expected);
+    assert_eq!(names[0], "apart@0");
+    let rounds = &record["cells"]["interference@4"]["good"]["rounds"];
     assert_eq!(rounds.as_array().unwrap().len(), 2);
     assert!(!folder.path.join("run.json.part").exists());
 }

@@ -44,9 +44,8 @@ impl Start {
         let switches = self.server_switches.and_then(|start| {
             Ok(Switches::read(known(server)?)?.since(&start))
         });
-        let machine = self
-            .machine
-            .and_then(|start| Ok(machine_times()?.since(&start)));
+        let machine =
+            self.machine.and_then(|start| Ok(machine_times()?.since(&start)));
         let of_server = |what: fn(Pid) -> Result<u64, String>| {
             Known::from(known(server).and_then(what))
         };

@@ -262,6 +262,7 @@ impl Times {
     }
 
     /// How many times there are.
+    #[cfg(test)]
     pub(crate) fn count(&self) -> u64 {
         self.counts.iter().map(|(_, count)| count).sum()
     }

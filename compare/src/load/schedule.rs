@@ -49,9 +49,7 @@ impl Schedule {
         self.next_s += match self.arrivals {
             Arrivals::Constant => self.gap_s,
             // By inversion; 1 - f64() lies in (0, 1], whose logarithm exists.
-            Arrivals::Poisson => {
-                -(1.0 - self.random.f64()).ln() * self.gap_s
-            }
+            Arrivals::Poisson => -(1.0 - self.random.f64()).ln() * self.gap_s,
         };
     }
 }

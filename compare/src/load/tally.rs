@@ -143,6 +143,11 @@ impl Tally {
         self.faults.timed_out += 1;
     }
 
+    /// How many connections got no answer so far.
+    pub(super) fn hangs(&self) -> u64 {
+        self.faults.timed_out
+    }
+
     /// Counts a failed system call on a connection.
     pub(super) fn failed(&mut self, error: &io::Error) {
         match Errno::from_io_error(error) {

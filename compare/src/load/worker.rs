@@ -33,6 +33,10 @@ const TICK: Duration = Duration::from_millis(100);
 /// The event of the timer; connections are numbered from 0.
 const TIMER: u64 = u64::MAX;
 
+/// After so many connections of a group that did not come about, the others
+/// are not tried any more: each would take as long to fail.
+const CONNECT_HANGS_MAX: u64 = 3;
+
 /// How many connections share a source address: less than there are ports
 /// (28,232 by default, see ip(7)), so that they never run short.
 const CONNECTIONS_PER_ADDRESS: usize = 20_000;
@@ -148,6 +152,11 @@ impl<'a> Worker<'a> {
         }
         if share.pace == Pace::Churn {
             self.live += 1;
+            return;
+        }
+        if share.tally.hangs() >= CONNECT_HANGS_MAX {
+            // The backlog is full, and the server does not accept.
+            share.tally.timed_out();
             return;
         }
         let opened = open(share.address, number, self.plan.reply_timeout);
@@ -289,9 +298,9 @@ impl<'a> Worker<'a> {
             return;
         };
         if connection.is_connecting {
-            if !flags.intersects(
-                EventFlags::OUT | EventFlags::ERR | EventFlags::HUP,
-            ) {
+            if !flags
+                .intersects(EventFlags::OUT | EventFlags::ERR | EventFlags::HUP)
+            {
                 return;
             }
             connection.is_connecting = false;
@@ -412,8 +421,7 @@ impl<'a> Worker<'a> {
         let client = &mut self.clients[index];
         let Some(connection) = &mut client.connection else { return };
         let share = &mut self.groups[client.group];
-        let requests =
-            &share.bytes.requests[..count * share.bytes.request_len];
+        let requests = &share.bytes.requests[..count * share.bytes.request_len];
         connection.sent(Sent { at, due, count });
         let stream = &connection.stream;
         let sent = rustix::net::send(stream, requests, SendFlags::NOSIGNAL);
