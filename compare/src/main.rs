@@ -35,6 +35,7 @@ mod process_tree;
 mod progress;
 mod record;
 mod run;
+mod runs;
 mod scenarios;
 mod selection;
 mod statistics;

@@ -6,19 +6,20 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::calibrate::Calibrated;
 use crate::contestants::Contestant;
 use crate::cpus::Placement;
+use crate::exit::Usage;
 use crate::known::Known;
 use crate::load::report::{Bottleneck, Report};
 use crate::machine::Machine;
 use crate::scenarios::{Figure, Scenario};
 
 /// The version of this form.
-const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 2;
 
 /// A run.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -118,6 +119,44 @@ impl Record {
         }
     }
 
+    /// Reads one that was written.
+    ///
+    /// # Errors
+    ///
+    /// A [`Usage`] error when it is no whole record of this form.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Record> {
+        #[derive(Deserialize)]
+        struct Form {
+            schema_version: u32,
+        }
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        let broken = |error: serde_json::Error| {
+            let path = path.display();
+            Usage(match error.is_eof() {
+                true => format!("{path}: the record is cut off: {error}"),
+                false => format!("{path}: not a record of compare: {error}"),
+            })
+        };
+        let form: Form = serde_json::from_str(&text).map_err(broken)?;
+        ensure!(
+            form.schema_version == SCHEMA_VERSION,
+            Usage(format!(
+                "{}: a record of schema version {}; this compare reads \
+                 version {SCHEMA_VERSION}",
+                path.display(),
+                form.schema_version
+            ))
+        );
+        Ok(serde_json::from_str(&text).map_err(broken)?)
+    }
+
+    /// The run's name: when it began, and its seed.
+    pub(crate) fn id(&self) -> String {
+        let started = self.started.trim_end_matches('Z').replace(':', "-");
+        format!("{started}-{}", self.seed)
+    }
+
     /// A cell, for writing.
     pub(crate) fn cell_mut(
         &mut self,
@@ -195,7 +234,7 @@ impl Record {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".part");
         let part = path.with_file_name(name);
-        let context = || format!("--json: cannot write {}", path.display());
+        let context = || format!("cannot write the record {}", path.display());
         let text = serde_json::to_string(self)?;
         let mut file = fs::File::create(&part).with_context(context)?;
         file.write_all(text.as_bytes()).with_context(context)?;

@@ -23,6 +23,7 @@ use crate::machine::Machine;
 use crate::output;
 use crate::progress::Progress;
 use crate::record::{Entrant, Record, Round, Void};
+use crate::runs::{self, Turn};
 use crate::scenarios::{self, Scenario};
 use crate::selection::{select_scenarios, selects};
 use crate::table;
@@ -69,9 +70,10 @@ pub(crate) struct Run {
     /// Repeats the random choices of a run
     #[arg(long)]
     seed: Option<u64>,
-    /// Writes everything raw, after each round
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    /// The folder to keep everything in, raw, after each round [default: a
+    /// new one in runs/]
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
     /// The servers' processors, as 0,2-3
     #[arg(long, value_name = "LIST")]
     server_cpus: Option<CpuList>,
@@ -103,6 +105,7 @@ impl Run {
             eprintln!("{which}; `compare list` lists them");
             return Ok(Outcome::NothingSelected);
         }
+        let _turn = Turn::take()?;
         limits::raise_open_files()?;
         let progress = Progress::new(self.quiet);
         if !build::build(&mut contestants, &root, &progress, &interrupt)? {
@@ -110,9 +113,12 @@ impl Run {
         }
         let mut record =
             self.record(&root, &processors, contestants, scenarios);
-        self.save(&record)?;
+        let folder = runs::folder(&root, self.out.as_deref(), &record);
+        runs::create(&folder)?;
+        let path = runs::file(&folder);
+        record.write(&path)?;
         let mut measuring = Measuring {
-            run: &self,
+            path: &path,
             processors: &processors,
             interrupt: &interrupt,
             keeper: Keeper::start()?,
@@ -121,10 +127,16 @@ impl Run {
             failed_to_start: HashMap::new(),
             capacities: HashMap::new(),
         };
-        record.complete = measuring.rounds(&mut record)?;
-        self.save(&record)?;
+        record.complete = measuring.rounds(&mut record);
+        let saved = record.write(&path);
         progress.clear();
-        output::print(&text(&record))?;
+        let kept = match saved {
+            Ok(()) => format!("record: {}\n", path.display()),
+            Err(_) => String::new(),
+        };
+        output::print(&(text(&record) + &kept))?;
+        // Only now: what was measured is worth more than the file.
+        saved?;
         Ok(outcome(&record))
     }
 
@@ -179,18 +191,12 @@ impl Run {
         record.scenarios = scenarios;
         record
     }
-
-    fn save(&self, record: &Record) -> anyhow::Result<()> {
-        match &self.json {
-            Some(path) => record.write(path),
-            None => Ok(()),
-        }
-    }
 }
 
 /// What stays the same from round to round.
 struct Measuring<'a> {
-    run: &'a Run,
+    /// Where the record is kept.
+    path: &'a Path,
     processors: &'a Processors,
     interrupt: &'a Interrupt,
     keeper: Keeper,
@@ -204,7 +210,7 @@ struct Measuring<'a> {
 
 impl Measuring<'_> {
     /// Measures all rounds; `false` when interrupted.
-    fn rounds(&mut self, record: &mut Record) -> anyhow::Result<bool> {
+    fn rounds(&mut self, record: &mut Record) -> bool {
         let cells = record.entrants.len() * record.scenarios.len();
         self.progress.measure(cells * record.rounds as usize);
         let mut random = fastrand::Rng::with_seed(record.seed);
@@ -212,11 +218,14 @@ impl Measuring<'_> {
             let mut order = record.entrants.clone();
             random.shuffle(&mut order);
             if !self.round(round, &order, record) {
-                return Ok(false);
+                return false;
             }
-            self.run.save(record)?;
+            // The disk may have room again before the next round is over.
+            if let Err(error) = record.write(self.path) {
+                self.progress.note(&format!("{error:#}"));
+            }
         }
-        Ok(true)
+        true
     }
 
     /// Measures each entrant under each scenario; `false` when interrupted.

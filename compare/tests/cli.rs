@@ -87,10 +87,8 @@ fn who_fails_is_named_and_the_others_are_measured() {
         text += &contestant(&format!("bad-{fault}"), fault);
     }
     let file = folder.file("c.toml", &text);
-    let json = folder.path.join("run.json");
-    let mut arguments = SHORT.to_vec();
-    arguments.extend(["--json", json.to_str().unwrap()]);
-    let output = compare(&file, &arguments);
+    let output = compare(&file, &SHORT);
+    let json = folder.path.join("out/run.json");
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
 
     let table = stdout(&output);
@@ -119,20 +117,19 @@ fn who_fails_is_named_and_the_others_are_measured() {
 fn a_record_holds_what_is_needed_to_repeat_the_run() {
     let folder = Folder::new();
     let file = folder.file("c.toml", &contestant("good", "none"));
-    let json = folder.path.join("run.json");
-    let path = json.to_str().unwrap();
+    let json = folder.path.join("out/run.json");
     // `interference` is a share of `apart`, which comes with it.
     let output = compare(
         &file,
         &["-s", "interference", "--rounds", "2", "--duration", "20ms"]
             .into_iter()
-            .chain(["--seed", "42", "--json", path])
+            .chain(["--seed", "42"])
             .collect::<Vec<_>>(),
     );
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(stdout(&output).contains("seed 42"));
     let record = read_json(&json);
-    assert_eq!(record["schema_version"], 1);
+    assert_eq!(record["schema_version"], 2);
     assert_eq!(record["seed"], 42);
     assert_eq!(record["calibration"][0]["cost_ns"], 50_000_000);
     assert_eq!(record["entrants"][0]["contestant"]["command"][0], COMPARE);
@@ -148,15 +145,42 @@ fn a_record_holds_what_is_needed_to_repeat_the_run() {
     assert_eq!(names[0], "apart@0");
     let rounds = &record["cells"]["interference@4"]["good"]["rounds"];
     assert_eq!(rounds.as_array().unwrap().len(), 2);
-    assert!(!folder.path.join("run.json.part").exists());
+    assert!(!folder.path.join("out/run.json.part").exists());
+}
+
+#[test]
+fn two_runs_at_once_are_refused() {
+    let folder = Folder::new();
+    let run = Running::start(&folder, &[]);
+    let file = folder.file("c.toml", &contestant("good", "none"));
+    let output = compare(&file, &SHORT);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(text.contains("another run measures"), "{text}");
+    kill_process(Pid::from_child(&run.child), Signal::TERM).unwrap();
+    let first = run.child.wait_with_output().unwrap();
+    assert_eq!(first.status.code(), Some(130));
+}
+
+#[test]
+fn a_run_is_not_written_over() {
+    let folder = Folder::new();
+    let file = folder.file("c.toml", &contestant("good", "none"));
+    assert_eq!(compare(&file, &SHORT).status.code(), Some(0));
+    let json = folder.path.join("out/run.json");
+    let first = fs::read(&json).unwrap();
+    let output = compare(&file, &SHORT);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--out"), "{}", stderr(&output));
+    assert_eq!(fs::read(&json).unwrap(), first);
 }
 
 #[test]
 fn a_first_signal_ends_the_run_in_order_with_130() {
     for signal in [Signal::INT, Signal::TERM] {
         let folder = Folder::new();
-        let json = folder.path.join("run.json");
-        let run = Running::start(&folder, &["--json", json.to_str().unwrap()]);
+        let json = folder.path.join("out/run.json");
+        let run = Running::start(&folder, &[]);
         kill_process(Pid::from_child(&run.child), signal).unwrap();
         let children = run.children;
         let output = run.child.wait_with_output().unwrap();
@@ -314,6 +338,9 @@ fn compare(contestants: &Path, arguments: &[&str]) -> Output {
 fn command(contestants: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(COMPARE);
     command.arg("--contestants").arg(contestants).args(arguments);
+    // The record and the lock go where the test's other files are.
+    let folder = contestants.parent().unwrap();
+    command.arg("--out").arg(folder.join("out")).env("TMPDIR", folder);
     command
 }
 
