@@ -100,7 +100,11 @@ impl Computer {
 
     async fn compute(&self, request: Request) -> Reply {
         if self.stalls {
-            return self.pool.install(|| request.compute());
+            let reply = self.pool.install(|| request.compute());
+            if request.is_slow() {
+                coroutines::yield_now().await;
+            }
+            return reply;
         }
         let (sender, answer) = oneshot::channel();
         self.pool.spawn(move || {
