@@ -10,6 +10,8 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::sockopt::set_tcp_quickack;
+use rustix::net::{SendFlags, send};
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::answer::Answer;
@@ -113,6 +115,23 @@ impl Client {
         })
     }
 
+    /// Sends a byte as urgent data (MSG_OOB): the server's kernel takes it out
+    /// of the stream and marks where it was; see tcp(7).
+    pub(crate) fn send_urgent(&mut self, byte: u8) -> Verdict {
+        self.sent.add(&[byte]);
+        let sent = send(&self.stream, &[byte], SendFlags::OOB);
+        sent.map(drop).map_err(|error| {
+            let what = format!("sending failed: {error}");
+            self.failure("the server to take urgent data", &what)
+        })
+    }
+
+    /// Has the kernel acknowledge what comes next as late as it may, which is
+    /// 40 ms on Linux. It forgets that after a while.
+    pub(crate) fn acknowledge_late(&self) -> Verdict {
+        Ok(set_tcp_quickack(&self.stream, false).map_err(io::Error::from)?)
+    }
+
     /// Sends what the kernel takes at once, and says how much that was.
     pub(crate) fn send_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.stream.set_nonblocking(true)?;
@@ -187,6 +206,23 @@ impl Client {
             self.expect(answer)?;
         }
         Ok(())
+    }
+
+    /// Takes the replies that have come by now, up to the end if that has
+    /// come too. Each must be this answer. Says how many they were.
+    pub(crate) fn take_all(&mut self, answer: Answer) -> Verdict<usize> {
+        let mut count = 0;
+        while self.has_line() || self.has_news() {
+            match self.next_within(Duration::ZERO) {
+                Next::Line(line) if answer.is(&line) => count += 1,
+                Next::Nothing | Next::End | Next::Reset => break,
+                other => {
+                    let what = self.describe(&other);
+                    return Err(self.failure(&answer.to_string(), &what));
+                }
+            }
+        }
+        Ok(count)
     }
 
     /// Expects one reply line.

@@ -40,6 +40,9 @@ pub(super) const CASES: &[Case] = &[
     case("polite clients are served beside a greedy pipeliner", greedy)
         .needs(SEVERAL)
         .alone(),
+    case("a short request waits for few of a greedy client's jobs", few_jobs)
+        .needs(SEVERAL)
+        .alone(),
     case("beside a greedy pipeliner the polite p99 is within 3x", greedy_p99)
         .needs(&[Need::SeveralClients, Need::Pool])
         .alone(),
@@ -355,6 +358,51 @@ fn greedy(stage: &Stage<'_>) -> Verdict {
         }
         greedy.join().expect("it doesn't panic")
     })
+}
+
+fn few_jobs(stage: &Stage<'_>) -> Verdict {
+    const REQUESTS: usize = 200;
+    const ROUNDS: usize = 20;
+    /// The one that runs, and one more each for being noted and for being
+    /// accepted; one for a machine with other things to do.
+    const JOBS_A_ROUND_MAX: usize = 4;
+    let n = stage.job(Duration::from_millis(4))?;
+    let server = stage.server(&ANY_N)?;
+    let mut known = server.client()?;
+    known.ask(10)?;
+    // One for each loop, where a loop is what computes.
+    let mut greedy = server.clients(stage.subject.long_jobs_that_block())?;
+    for client in &mut greedy {
+        client.send(format!("{n}\n").repeat(REQUESTS).as_bytes())?;
+    }
+    greedy.iter_mut().try_for_each(|client| client.expect(Answer::Fib(n)))?;
+    let mut jobs = 0;
+    for round in 0..ROUNDS {
+        take_all(&mut greedy, n)?;
+        // Who is new has to be accepted between two jobs as well.
+        match round % 2 {
+            0 => known.ask(1)?,
+            _ => server.client()?.ask(1)?,
+        }
+        jobs += take_all(&mut greedy, n)?;
+    }
+    // On average: a single late look at the replies is the machine's doing.
+    let jobs_max = JOBS_A_ROUND_MAX * ROUNDS * greedy.len();
+    check(jobs <= jobs_max, || {
+        format!(
+            "expected {ROUNDS} short requests to wait for {jobs_max} of \
+             greedy clients' jobs at most, got {jobs}"
+        )
+    })?;
+    // They were at work all the time, and still are.
+    greedy.iter_mut().try_for_each(|client| client.expect(Answer::Fib(n)))
+}
+
+/// How many jobs of F(n) were done for these clients since they were last
+/// asked.
+fn take_all(clients: &mut [Client], n: u64) -> Verdict<usize> {
+    let taken = clients.iter_mut().map(|one| one.take_all(Answer::Fib(n)));
+    taken.sum()
 }
 
 fn greedy_p99(stage: &Stage<'_>) -> Verdict {

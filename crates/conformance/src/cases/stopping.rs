@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,9 @@ pub(super) const CASES: &[Case] = &[
     case("at SIGTERM no reply of a busy server is torn", no_torn_line)
         .computes(),
     case("at SIGTERM bad lines are answered as well", bad_lines).computes(),
+    case("who never stops asking does not delay the stop", never_stops)
+        .computes()
+        .needs(DRAIN_TIMEOUT),
     case("a long job that is done in time is answered, exit 0", drain)
         .computes()
         .needs(DRAIN_TIMEOUT),
@@ -184,6 +188,60 @@ fn ask_to_the_end(client: &mut Client, n: u64) -> Verdict {
         }
         sent?;
     }
+}
+
+fn never_stops(stage: &Stage<'_>) -> Verdict {
+    let n = stage.job(Duration::from_micros(100))?;
+    let mut server = stage.server(&LONG_DRAIN_FLAGS)?;
+    let mut client = server.client()?;
+    client.ask(10)?;
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let asking =
+            scope.spawn(|| ask_without_a_pause(&mut client, n, &is_over));
+        // It has been at it for a while.
+        let early = server.process().wait(Duration::from_millis(50));
+        server.signal(Signal::TERM);
+        let exit = server.expect_exit(0, stage.patience());
+        is_over.store(true, Relaxed);
+        asking.join().expect("it doesn't panic")?;
+        check(early.is_none(), || "it ended before SIGTERM".to_owned())?;
+        exit.map(drop)
+    })
+}
+
+/// Keeps so many requests in flight that the server's queue is never empty,
+/// until the server leaves or it is over. What is answered must be right.
+fn ask_without_a_pause(
+    client: &mut Client,
+    n: u64,
+    is_over: &AtomicBool,
+) -> Verdict {
+    const IN_FLIGHT: usize = 1_000;
+    let request = format!("{n}\n");
+    let mut in_flight = 0;
+    while !is_over.load(Relaxed) {
+        let batch = request.repeat(IN_FLIGHT - in_flight);
+        // A send fails when the server has left, with requests unread.
+        if client.send(batch.as_bytes()).is_err() {
+            return Ok(());
+        }
+        in_flight = IN_FLIGHT;
+        match client.next_within(Duration::from_millis(100)) {
+            Next::Line(line) if Answer::Fib(n).is(&line) => {
+                in_flight -= 1 + client.take_all(Answer::Fib(n))?;
+            }
+            Next::Nothing => {}
+            // A reset may tear the reply that was on its way.
+            Next::End | Next::Reset => return Ok(()),
+            other => {
+                let what = client.describe(&other);
+                let expected = Answer::Fib(n).to_string();
+                return Err(client.failure(&expected, &what));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn bad_lines(stage: &Stage<'_>) -> Verdict {

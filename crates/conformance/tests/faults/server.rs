@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use socket2::{Domain, SockRef, Socket, Type};
@@ -45,7 +46,8 @@ faults! {
     CapForGood, SpinsWithoutFds, LeavesWithoutFds, Starves, IgnoresTerm,
     LeavesAtTerm, TearsAtTerm, KeepsPort, NeverCutsOff, CutsOffQuietly,
     IgnoresSecondTerm, NoReuse, LongDeath, TakesAllFlags, TalksInLines,
-    KnowsNoManager,
+    KnowsNoManager, StallsAtUrgentData, TakesUrgentData, WaitsForAcks,
+    ReadsOnAtTerm,
 }
 
 use Fault::*;
@@ -337,7 +339,9 @@ impl Shared {
         if self.stopping.load(SeqCst) {
             let _ = stream.shutdown(Shutdown::Read);
         }
-        let _ = stream.set_nodelay(true);
+        let _ = stream.set_nodelay(!self.has(WaitsForAcks));
+        let inline = self.has(TakesUrgentData);
+        let _ = SockRef::from(&stream).set_out_of_band_inline(inline);
         let key = self.entered.fetch_add(1, SeqCst);
         let connection = Connection {
             stream,
@@ -429,11 +433,16 @@ impl<'a> Conversation<'a> {
 
     fn hold(&mut self) -> io::Result<()> {
         let mut space = [0; 16 * 1024];
-        loop {
+        let mut left = usize::MAX;
+        while left > 0 {
             let count = (&self.connection.stream).read(&mut space)?;
             // A client that goes on sending may never let it be 0.
             if count == 0 || self.connection.over.load(SeqCst) {
                 break;
+            }
+            let stops = self.shared.stopping.load(SeqCst);
+            if stops && !self.has(ReadsOnAtTerm) {
+                left = left.saturating_sub(count).min(self.received());
             }
             if self.has(BytesAreLife) {
                 self.connection.moved();
@@ -448,6 +457,9 @@ impl<'a> Conversation<'a> {
                 self.take(&space[..count])?;
             }
             self.flush()?;
+            if self.has(StallsAtUrgentData) {
+                self.await_an_edge();
+            }
         }
         if self.has(AnswersUnfinished) && !self.input.is_empty() {
             let request = self.parse(&self.input);
@@ -513,6 +525,23 @@ impl<'a> Conversation<'a> {
             self.job = job;
         }
         done
+    }
+
+    /// How much there is to read, and more than that if the client goes on
+    /// sending.
+    fn received(&self) -> usize {
+        let stream = &self.connection.stream;
+        rustix::io::ioctl_fionread(stream).map_or(0, |count| count as usize)
+    }
+
+    /// Waits as an edge-triggered loop does that takes a short read for an
+    /// empty socket: what lies behind urgent data brings no edge.
+    fn await_an_edge(&self) {
+        let stream = &self.connection.stream;
+        let mut fds = [PollFd::new(stream, PollFlags::PRI)];
+        if matches!(poll(&mut fds, Some(&Timespec::default())), Ok(1)) {
+            thread::park();
+        }
     }
 
     /// Whether the next read would return 0. (It waits for a moment, as a
