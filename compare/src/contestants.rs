@@ -58,6 +58,9 @@ pub(crate) enum Trait {
     /// It computes on a pool, but waits for it where it should wait for its
     /// clients.
     WaitsForItsPool,
+    /// Its runtime takes a short read, such as urgent data causes, for an
+    /// empty socket.
+    StopsAtUrgentData,
     /// Its pool is one of processes, which it can kill and must replace.
     WorkerProcesses,
     /// It has a thread for each client.

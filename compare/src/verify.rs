@@ -105,6 +105,7 @@ fn subject(contestant: &Contestant) -> Subject {
         Trait::ComputesInline => subject.computes_inline(),
         Trait::ComputesOnAPool => subject.computes_on_a_pool(),
         Trait::WaitsForItsPool => subject.waits_for_its_pool(),
+        Trait::StopsAtUrgentData => subject.stops_at_urgent_data(),
         Trait::WorkerProcesses => subject.has_worker_processes(),
         Trait::ThreadPerClient => subject.thread_per_client(),
         Trait::LargeCrowds => subject.large_crowds(),

@@ -7,8 +7,9 @@
 //! ```
 //!
 //! The first word names what the model is, with commas between: `plain`,
-//! `one-client`, `inline`, `pool`, `stall`, `threads`, `large`; `stranger` has
-//! none of the ten's flags and no ready line; `talk` speaks the talk's framing.
+//! `one-client`, `inline`, `pool`, `stall`, `urgent`, `threads`, `large`;
+//! `stranger` has none of the ten's flags and no ready line; `talk` speaks the
+//! talk's framing.
 
 use std::process::ExitCode;
 
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
             "inline" => subject.computes_inline(),
             "pool" => subject.computes_on_a_pool(),
             "stall" => subject.waits_for_its_pool(),
+            "urgent" => subject.stops_at_urgent_data(),
             "threads" => subject.thread_per_client(),
             "large" => subject.large_crowds(),
             "stranger" => subject

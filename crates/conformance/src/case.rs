@@ -140,6 +140,8 @@ pub(crate) enum Ability {
     ServeBesideIdle,
     /// Answer `1` while another client's long job runs.
     AnswerBesideLongJob,
+    /// Read on behind urgent data without a new sign of input.
+    ReadPastUrgentData,
 }
 
 /// How a case went.

@@ -42,6 +42,7 @@ struct Model {
     one_client_at_a_time: bool,
     computes_inline: bool,
     waits_for_its_pool: bool,
+    stops_at_urgent_data: bool,
     has_pool: bool,
     has_worker_processes: bool,
     thread_per_client: bool,
@@ -102,6 +103,13 @@ impl Subject {
     /// its clients.
     pub fn waits_for_its_pool(mut self) -> Subject {
         self.model.waits_for_its_pool = true;
+        self
+    }
+
+    /// Its runtime takes a short read for an empty socket. A read that stops
+    /// short at urgent data then is the last until more comes.
+    pub fn stops_at_urgent_data(mut self) -> Subject {
+        self.model.stops_at_urgent_data = true;
         self
     }
 
@@ -246,6 +254,11 @@ impl Subject {
                 Ability::AnswerBesideLongJob,
                 model.waits_for_its_pool,
                 "it waits for its pool where it should wait for its clients",
+            ),
+            (
+                Ability::ReadPastUrgentData,
+                model.stops_at_urgent_data,
+                "its runtime takes a short read for an empty socket",
             ),
         ];
         rows.into_iter()

@@ -22,5 +22,7 @@ fn the_server_conforms_with_compute_blocking() {
 fn subject(compute: &str, more: &[&str]) -> Subject {
     let program = env!("CARGO_BIN_EXE_server-tokio");
     let command = [program, "--listen", "{addr}", "--compute", compute];
-    Subject::new([&command, more].concat()).large_crowds()
+    Subject::new([&command, more].concat())
+        .stops_at_urgent_data()
+        .large_crowds()
 }

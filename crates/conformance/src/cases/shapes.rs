@@ -23,7 +23,8 @@ pub(super) const CASES: &[Case] = &[
         .computes(),
     case("who reads late gets every reply, in order", late_reader),
     case("urgent data does not stall the requests behind it", urgent)
-        .computes(),
+        .computes()
+        .shows(Ability::ReadPastUrgentData),
     case("a reply does not wait for the last one's ACK", late_ack).alone(),
     case("nobody gets another client's replies", strangers)
         .needs(&[Need::SeveralClients]),
@@ -175,16 +176,22 @@ fn urgent(stage: &Stage<'_>) -> Verdict {
         client.send_urgent(b'!')?;
         client.send(b"3\n4\n")
     };
-    let answers = [job, 2, 3, 4].map(Answer::Fib);
     for _ in 0..ROUNDS {
         send_around_a_mark(&mut client)?;
+        client.expect_all([job, 2].map(Answer::Fib))?;
+        let patience = stage.patience_for(Ability::ReadPastUrgentData);
+        if !client.has_news_within(patience) {
+            let expected = Answer::Fib(3).to_string();
+            let what = "nothing, with urgent data before the request";
+            return Err(client.failure(&expected, what).unable());
+        }
         // All of them before the next: a second mark makes the byte at the
         // first an ordinary one.
-        client.expect_all(answers)?;
+        client.expect_all([3, 4].map(Answer::Fib))?;
     }
     send_around_a_mark(&mut client)?;
     client.half_close()?;
-    client.expect_all(answers)?;
+    client.expect_all([job, 2, 3, 4].map(Answer::Fib))?;
     client.expect_end()
 }
 
