@@ -10,7 +10,7 @@ enum { EVENTS_MAX = 1024, OUTPUT_BYTES = 4096 };
 
 struct client {
     int fd;
-    int is_readable, at_end;
+    int is_readable, reads_until_blocked;
     struct input in;
     char out[OUTPUT_BYTES];
     size_t sent, length;
@@ -46,7 +46,8 @@ static void converse(struct client *client) {
         if (count <= 0) return leave(client);
         client->in.length += (size_t)count;
         /* A short read has emptied the socket: what comes is a new edge. */
-        client->is_readable = client->at_end || (size_t)count == room;
+        client->is_readable =
+            client->reads_until_blocked || (size_t)count == room;
     }
 }
 
@@ -57,12 +58,12 @@ static void accept_all(int epoll, int listener) {
         struct client *client = malloc(sizeof *client);
         if (!client) die("malloc");
         client->fd = fd;
-        client->is_readable = client->at_end = 0;
+        client->is_readable = client->reads_until_blocked = 0;
         client->sent = client->length = 0;
         client->in.length = 0;
         client->in.skipping = 0;
         struct epoll_event event = {
-            .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+            .events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET,
             .data.ptr = client};
         if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event)) leave(client);
     }
@@ -83,8 +84,10 @@ int main(int count, char **words) {
                 accept_all(epoll, listener);
                 continue;
             }
-            if (events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-                client->at_end = 1;
+            /* A read stops short of urgent data: it has emptied nothing. */
+            if (events[i].events &
+                (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+                client->reads_until_blocked = 1;
             client->is_readable = 1;
             converse(client);
         }
