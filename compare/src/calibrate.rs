@@ -17,7 +17,9 @@ const PROBE_N: u8 = 27;
 const TIMINGS: usize = 3;
 
 /// The n that was found for a cost.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(
+    schemars::JsonSchema, Clone, Copy, Debug, PartialEq, Deserialize, Serialize,
+)]
 pub(crate) struct Calibrated {
     /// What was asked for.
     pub(crate) cost_ns: u64,

@@ -2,12 +2,14 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::completions::Completions;
 use crate::exit::Outcome;
 use crate::faulty::Faulty;
 use crate::keeper;
 use crate::list::List;
 use crate::load::Load;
 use crate::run::Run;
+use crate::schema;
 use crate::verify::Verify;
 
 /// Measures what a concurrency model costs: servers that differ in nothing
@@ -34,6 +36,10 @@ enum Verb {
     Verify(Verify),
     /// Lists contestants and scenarios
     List(List),
+    /// Prints the JSON Schema of a record
+    Schema,
+    /// Prints what completes compare's flags in a shell
+    Completions(Completions),
     /// Ends what outlives a run
     #[command(hide = true)]
     Keep,
@@ -51,6 +57,8 @@ impl Cli {
             Some(Verb::Load(load)) => load.run(),
             Some(Verb::Verify(verify)) => verify.run(),
             Some(Verb::List(list)) => list.run(),
+            Some(Verb::Schema) => schema::print(),
+            Some(Verb::Completions(completions)) => completions.run(),
             Some(Verb::Keep) => {
                 keeper::keep();
                 Ok(Outcome::Done)

@@ -19,7 +19,9 @@ const ADDRESS: &str = "{addr}";
 const PORT: &str = "{port}";
 
 /// A server to measure.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(
+    schemars::JsonSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize,
+)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Contestant {
     /// The name under which its figures stand.
@@ -46,7 +48,16 @@ pub(crate) struct Contestant {
 }
 
 /// What a model can or can't do, by design.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(
+    schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Deserialize,
+    Serialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Trait {
     /// The second client waits until the first has left.
@@ -71,7 +82,15 @@ pub(crate) enum Trait {
 
 /// How a server shows that it serves.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize,
+    schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Deserialize,
+    Serialize,
 )]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Ready {
@@ -83,7 +102,16 @@ pub(crate) enum Ready {
 }
 
 /// What a contestant stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(
+    schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Deserialize,
+    Serialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Label {
     /// As one would write it.

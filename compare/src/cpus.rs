@@ -10,7 +10,15 @@ use crate::exit::Usage;
 
 /// How a scenario shares out the processors.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize,
+    schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Deserialize,
+    Serialize,
 )]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Cpus {
@@ -24,7 +32,9 @@ pub(crate) enum Cpus {
 }
 
 /// Who runs where.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(
+    schemars::JsonSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize,
+)]
 pub(crate) struct Placement {
     /// The server's processors.
     pub(crate) server: Vec<usize>,

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 /// A figure, or the reason why there is none. Never 0 for "don't know".
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    schemars::JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize,
+)]
+#[schemars(rename = "Known_{T}")]
 pub(crate) struct Known<T> {
     /// The figure.
     pub(crate) value: Option<T>,

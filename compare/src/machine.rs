@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::known::Known;
 
 /// The machine, the kernel and the compiler.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(schemars::JsonSchema, Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Machine {
     /// The processor's model.
     pub(crate) processor: Known<String>,

@@ -16,13 +16,14 @@ use crate::exit::Usage;
 use crate::known::Known;
 use crate::load::report::{Bottleneck, Report};
 use crate::machine::Machine;
+use crate::parts::{Part, Shard};
 use crate::scenarios::{Figure, Scenario};
 
 /// The version of this form.
 pub(crate) const SCHEMA_VERSION: u32 = 2;
 
 /// A run.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(schemars::JsonSchema, Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Record {
     /// The version of this form.
     pub(crate) schema_version: u32,
@@ -46,10 +47,16 @@ pub(crate) struct Record {
     pub(crate) scenarios: Vec<Scenario>,
     /// What came of it, by scenario, then by entrant.
     pub(crate) cells: BTreeMap<String, BTreeMap<String, CellRecord>>,
+    /// What it was joined from; nothing, if it is as it was measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) parts: Vec<Part>,
+    /// What only a load on a server elsewhere has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) shard: Option<Shard>,
 }
 
 /// One who took part.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(schemars::JsonSchema, Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Entrant {
     /// The contestant, its command as it was run.
     pub(crate) contestant: Contestant,
@@ -59,7 +66,9 @@ pub(crate) struct Entrant {
 }
 
 /// One entrant under one scenario.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(
+    schemars::JsonSchema, Clone, Debug, Default, Deserialize, Serialize,
+)]
 pub(crate) struct CellRecord {
     /// Why it has no figures.
     pub(crate) void: Option<Void>,
@@ -68,7 +77,7 @@ pub(crate) struct CellRecord {
 }
 
 /// Why a cell has no figures.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(schemars::JsonSchema, Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Void {
     /// The round in which it came out.
     pub(crate) round: u64,
@@ -81,7 +90,7 @@ pub(crate) struct Void {
 }
 
 /// One measurement.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(schemars::JsonSchema, Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Round {
     /// The round's number.
     pub(crate) round: u64,
@@ -116,6 +125,8 @@ impl Record {
             entrants: Vec::new(),
             scenarios: Vec::new(),
             cells: BTreeMap::new(),
+            parts: Vec::new(),
+            shard: None,
         }
     }
 
@@ -129,7 +140,7 @@ impl Record {
         struct Form {
             schema_version: u32,
         }
-        let text = fs::read_to_string(path)
+        let text = fs::read(path)
             .with_context(|| format!("cannot read {}", path.display()))?;
         let broken = |error: serde_json::Error| {
             let path = path.display();
@@ -138,7 +149,7 @@ impl Record {
                 false => format!("{path}: not a record of compare: {error}"),
             })
         };
-        let form: Form = serde_json::from_str(&text).map_err(broken)?;
+        let form: Form = serde_json::from_slice(&text).map_err(broken)?;
         ensure!(
             form.schema_version == SCHEMA_VERSION,
             Usage(format!(
@@ -148,7 +159,7 @@ impl Record {
                 form.schema_version
             ))
         );
-        Ok(serde_json::from_str(&text).map_err(broken)?)
+        Ok(serde_json::from_slice(&text).map_err(broken)?)
     }
 
     /// The run's name: when it began, and its seed.

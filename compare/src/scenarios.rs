@@ -13,11 +13,14 @@ use crate::exit::Usage;
 use crate::load::plan::{Arrivals, DEPTH_MAX, Pace};
 
 /// A question, and the clients that put it.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(
+    schemars::JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize,
+)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Scenario {
-    /// The name of its file, without the ending.
-    #[serde(skip_deserializing)]
+    /// The name of its file, without the ending. A record has it; a file must
+    /// not.
+    #[serde(default)]
     pub(crate) name: String,
     /// What it asks.
     pub(crate) question: String,
@@ -33,9 +36,11 @@ pub(crate) struct Scenario {
     pub(crate) cpus: Cpus,
     /// How long the clients talk before anything is counted.
     #[serde(with = "duration")]
+    #[schemars(with = "String")]
     pub(crate) warm_up: Duration,
     /// How long they are measured.
     #[serde(with = "duration")]
+    #[schemars(with = "String")]
     pub(crate) window: Duration,
     /// The clients, in the order in which they connect.
     #[serde(rename = "group")]
@@ -57,7 +62,9 @@ pub(crate) struct Scenario {
 }
 
 /// Clients that all do the same.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(
+    schemars::JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize,
+)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Group {
     /// Its name.
@@ -79,6 +86,7 @@ pub(crate) struct Group {
         with = "optional_duration",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schemars(with = "Option<String>")]
     pub(crate) think: Option<Duration>,
     /// An open loop: requests a second, of the whole group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,11 +109,14 @@ pub(crate) struct Group {
         with = "optional_duration",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schemars(with = "Option<String>")]
     pub(crate) cost: Option<Duration>,
 }
 
 /// What varies in a scenario: one thing, of one group.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(
+    schemars::JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize,
+)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sweep {
     /// The group.
@@ -121,7 +132,16 @@ pub(crate) struct Sweep {
 }
 
 /// What can vary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(
+    schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Deserialize,
+    Serialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Knob {
     /// How many clients.
@@ -137,7 +157,9 @@ pub(crate) enum Knob {
 }
 
 /// One value of a sweep.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(
+    schemars::JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize,
+)]
 pub(crate) struct Point {
     /// The scenario that varies.
     pub(crate) of: String,
@@ -146,7 +168,16 @@ pub(crate) struct Point {
 }
 
 /// A figure that can be shown of a cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(
+    schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Deserialize,
+    Serialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Figure {
     /// The median service time.
@@ -261,7 +292,12 @@ pub(crate) fn add(
     Ok(())
 }
 
-fn read_one(path: &Path) -> anyhow::Result<Scenario> {
+/// Reads the scenario of one file, whatever else there is.
+///
+/// # Errors
+///
+/// A [`Usage`] error names the file, the line and what is wrong with it.
+pub(crate) fn read_one(path: &Path) -> anyhow::Result<Scenario> {
     let text = fs::read_to_string(path)
         .with_context(|| format!("cannot read {}", path.display()))?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -272,6 +308,9 @@ fn read_one(path: &Path) -> anyhow::Result<Scenario> {
 fn parse(name: &str, text: &str) -> Result<Scenario, String> {
     let mut scenario: Scenario =
         toml::from_str(text).map_err(|error| error.to_string())?;
+    if !scenario.name.is_empty() {
+        return Err("`name` is for records: a file has its own".to_owned());
+    }
     scenario.name = name.to_owned();
     check(&scenario)?;
     Ok(scenario)
@@ -423,6 +462,22 @@ impl Scenario {
     /// The name of its file, whatever value of its sweep it is.
     pub(crate) fn base(&self) -> &str {
         self.point.as_ref().map_or(&self.name, |point| &point.of)
+    }
+
+    /// One value of what varies, be it among those of the file or not.
+    ///
+    /// # Errors
+    ///
+    /// When nothing varies, or can't take this value.
+    pub(crate) fn point_at(&self, value: f64) -> Result<Scenario, String> {
+        let Some(sweep) = &self.sweep else {
+            return Err("nothing varies in it".to_owned());
+        };
+        let values = vec![value];
+        let sweep = Sweep { values, usual: None, ..sweep.clone() };
+        let alone = Scenario { sweep: Some(sweep.clone()), ..self.clone() };
+        check(&alone)?;
+        Ok(alone.at(&sweep, value))
     }
 
     fn at(&self, sweep: &Sweep, value: f64) -> Scenario {
@@ -587,6 +642,7 @@ mod tests {
     fn a_mistake_in_the_file_is_named() {
         let cases = [
             ("window", "windwo", "unknown field `windwo`"),
+            ("question", "name = \"b\"\nquestion", "`name` is for records"),
             ("window = \"1s\"", "window = \"long\"", "line 7"),
             ("window = \"1s\"", "window = \"0s\"", "`window` is zero"),
             ("question = \"What is left?\"", "", "missing field `question`"),

@@ -77,7 +77,15 @@ pub(crate) enum Pace {
 
 /// How the requests of an open loop are spread over time.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize,
+    schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Deserialize,
+    Serialize,
 )]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Arrivals {

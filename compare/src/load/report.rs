@@ -18,7 +18,16 @@ const SIGNIFICANT_DIGITS: u8 = 3;
 pub(crate) const BUSY_SHARE: f64 = 0.95;
 
 /// Who holds up a rate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(
+    schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Deserialize,
+    Serialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Bottleneck {
     /// The load generator, on its core: the rate is only a lower bound.
@@ -27,10 +36,13 @@ pub(crate) enum Bottleneck {
     Server,
     /// Neither: both wait for each other, or for a core.
     Neither,
+    /// Not the load generator; of the server, which is elsewhere, nobody
+    /// knows.
+    Unknown,
 }
 
 /// One run of the load generator.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(schemars::JsonSchema, Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
     /// How long the measured window was.
     pub(crate) window_ns: u64,
@@ -58,7 +70,16 @@ pub(crate) struct Report {
 
 /// What the processors of the whole machine did, in nanoseconds that the
 /// kernel counts in ticks of ten million.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+)]
 pub(crate) struct MachineTimes {
     /// Anything, added up over all processors.
     pub(crate) busy_ns: u64,
@@ -69,7 +90,7 @@ pub(crate) struct MachineTimes {
 }
 
 /// What one client group saw.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(schemars::JsonSchema, Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct GroupReport {
     /// The group's name.
     pub(crate) name: String,
@@ -93,7 +114,7 @@ pub(crate) struct GroupReport {
 }
 
 /// What the requests that fell due in the window met.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(schemars::JsonSchema, Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct OpenLoop {
     /// From the moment at which a request was due to the end of its reply;
     /// for one that was never answered, as long as it was waited for.
@@ -105,7 +126,16 @@ pub(crate) struct OpenLoop {
 }
 
 /// What went wrong, by kind.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    schemars::JsonSchema,
+    Clone,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+)]
 pub(crate) struct Faults {
     /// Connections that the server refused.
     pub(crate) refused: u64,
@@ -239,7 +269,9 @@ impl Faults {
 
 /// A histogram of times, in a form that loses nothing: each bucket that is
 /// not empty, with its count.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    schemars::JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize,
+)]
 pub(crate) struct Times {
     significant_digits: u8,
     counts: Vec<(u64, u64)>,
@@ -265,6 +297,18 @@ impl Times {
     #[cfg(test)]
     pub(crate) fn count(&self) -> u64 {
         self.counts.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Adds those that others measured. Nothing is lost: both have the same
+    /// buckets.
+    pub(super) fn add(&mut self, other: &Times) {
+        let mut counts: BTreeMap<u64, u64> =
+            self.counts.iter().copied().collect();
+        for &(value, count) in &other.counts {
+            let sum = counts.entry(value).or_default();
+            *sum = sum.saturating_add(count);
+        }
+        self.counts = counts.into_iter().collect();
     }
 
     fn to_histogram(&self) -> Histogram<u64> {
@@ -301,6 +345,31 @@ mod tests {
         }
         let times = Times::from(&histogram);
         assert_eq!(times.to_histogram(), histogram);
+    }
+
+    #[test]
+    fn histograms_that_are_added_are_the_one_of_all_values() {
+        for seed in 0..200 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut all = Times::recorder();
+            let mut sum = Times::from(&Times::recorder());
+            for _ in 0..random.usize(1..5) {
+                let mut part = Times::recorder();
+                for _ in 0..random.usize(..400) {
+                    // Of all magnitudes, those beyond the longest included.
+                    let value = random.u64(..) >> random.u32(..64);
+                    part.saturating_record(value);
+                    all.saturating_record(value);
+                }
+                sum.add(&Times::from(&part));
+            }
+            assert_eq!(sum, Times::from(&all), "seed {seed}");
+            for quantile in [0.0, 0.01, 0.5, 0.9, 0.99, 0.999, 1.0] {
+                let expected =
+                    (!all.is_empty()).then(|| all.value_at_quantile(quantile));
+                assert_eq!(sum.at_quantile_ns(quantile), expected);
+            }
+        }
     }
 
     #[test]
