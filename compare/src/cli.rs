@@ -2,12 +2,14 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::cmp::Cmp;
 use crate::completions::Completions;
 use crate::exit::Outcome;
 use crate::faulty::Faulty;
 use crate::keeper;
 use crate::list::List;
 use crate::load::Load;
+use crate::rank::Rank;
 use crate::run::Run;
 use crate::schema;
 use crate::verify::Verify;
@@ -16,7 +18,8 @@ use crate::verify::Verify;
 /// else, side by side under the same load.
 ///
 /// Exit codes: 0 all well, 1 failed, 2 usage, 3 a contestant failed or
-/// answered wrongly, 4 nothing selected, 130 interrupted.
+/// answered wrongly, 4 nothing selected, 99 worse than before, 130
+/// interrupted.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
@@ -36,6 +39,10 @@ enum Verb {
     Verify(Verify),
     /// Lists contestants and scenarios
     List(List),
+    /// Compares two runs, cell by cell
+    Cmp(Cmp),
+    /// Ranks the contestants of a run, figure by figure
+    Rank(Rank),
     /// Prints the JSON Schema of a record
     Schema,
     /// Prints what completes compare's flags in a shell
@@ -57,6 +64,8 @@ impl Cli {
             Some(Verb::Load(load)) => load.run(),
             Some(Verb::Verify(verify)) => verify.run(),
             Some(Verb::List(list)) => list.run(),
+            Some(Verb::Cmp(cmp)) => cmp.run(),
+            Some(Verb::Rank(rank)) => rank.run(),
             Some(Verb::Schema) => schema::print(),
             Some(Verb::Completions(completions)) => completions.run(),
             Some(Verb::Keep) => {

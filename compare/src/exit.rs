@@ -12,6 +12,8 @@ pub(crate) enum Outcome {
     InstrumentFailed,
     /// A contestant failed or answered wrongly.
     ContestantFailed,
+    /// A run is worse than another by more than was allowed.
+    Regression,
     /// The filters left nothing to do.
     NothingSelected,
     /// A signal ended it.
@@ -28,6 +30,9 @@ const FAILED: u8 = 1;
 /// A verb that was not understood; also clap's own code.
 const USAGE: u8 = 2;
 
+/// Far from the others, so that a script can't take one for it.
+const REGRESSION: u8 = 99;
+
 /// 128 + SIGINT, as a shell reports it.
 pub(crate) const INTERRUPTED: u8 = 130;
 
@@ -38,6 +43,7 @@ impl From<Outcome> for ExitCode {
             Outcome::InstrumentFailed => FAILED,
             Outcome::ContestantFailed => 3,
             Outcome::NothingSelected => 4,
+            Outcome::Regression => REGRESSION,
             Outcome::Interrupted => INTERRUPTED,
         })
     }

@@ -13,11 +13,13 @@ compile_error!(
      CPU clocks of other processes"
 );
 
+mod agree;
 mod answers;
 mod build;
 mod calibrate;
 mod cell;
 mod cli;
+mod cmp;
 mod completions;
 mod contestants;
 mod cpus;
@@ -35,6 +37,7 @@ mod output;
 mod parts;
 mod process_tree;
 mod progress;
+mod rank;
 mod record;
 mod run;
 mod runs;
@@ -44,6 +47,7 @@ mod selection;
 mod statistics;
 mod table;
 mod units;
+mod verdict;
 mod verify;
 mod workspace;
 

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 
 /// How many times the rounds are drawn again.
@@ -29,27 +30,64 @@ impl Estimate {
     pub(crate) fn of(values: &[f64], seed: u64) -> Option<Estimate> {
         let mut sorted = values.to_vec();
         let middle = median(&mut sorted)?;
-        let mut random = fastrand::Rng::with_seed(seed);
         let mut sample = sorted.clone();
-        let mut medians: Vec<f64> = (0..RESAMPLES)
-            .filter_map(|_| {
-                sample.fill_with(|| sorted[random.usize(..sorted.len())]);
-                median(&mut sample)
-            })
+        let resample = |random: &mut Rng| {
+            redraw(&mut sample, &sorted, random);
+            median(&mut sample)
+        };
+        Some(Estimate::bootstrap(middle, seed, resample))
+    }
+
+    /// The median of `over` by that of `under`, where the two know nothing of
+    /// each other, such as the rounds of two runs: each is drawn again by
+    /// itself. `None` without values of either.
+    pub(crate) fn of_quotient(
+        over: &[f64],
+        under: &[f64],
+        seed: u64,
+    ) -> Option<Estimate> {
+        let [mut over, mut under] = [over.to_vec(), under.to_vec()];
+        let middle = quotient(median(&mut over)?, median(&mut under)?);
+        let [mut upper, mut lower] = [over.clone(), under.clone()];
+        let resample = |random: &mut Rng| {
+            redraw(&mut upper, &over, random);
+            redraw(&mut lower, &under, random);
+            Some(quotient(median(&mut upper)?, median(&mut lower)?))
+        };
+        Some(Estimate::bootstrap(middle, seed, resample))
+    }
+
+    /// A statistic with its percentile-bootstrap interval; `resample` works it
+    /// out once more from values that were drawn again, and must have some.
+    pub(crate) fn bootstrap(
+        middle: f64,
+        seed: u64,
+        mut resample: impl FnMut(&mut Rng) -> Option<f64>,
+    ) -> Estimate {
+        let mut random = Rng::with_seed(seed);
+        let mut drawn: Vec<f64> = (0..RESAMPLES)
+            .map(|_| resample(&mut random).unwrap_or(middle))
             .collect();
-        medians.sort_by(f64::total_cmp);
+        drawn.sort_by(f64::total_cmp);
         let cut = (RESAMPLES as f64 * (1.0 - CONFIDENCE) / 2.0) as usize;
-        Some(Estimate {
-            median: middle,
-            low: medians[cut],
-            high: medians[RESAMPLES - 1 - cut],
-        })
+        let (low, high) = (drawn[cut], drawn[RESAMPLES - 1 - cut]);
+        Estimate { median: middle, low, high }
     }
 
     /// The interval.
     pub(crate) fn interval(&self) -> RangeInclusive<f64> {
         self.low..=self.high
     }
+}
+
+/// Draws as many of the values as there are, each as often as it comes.
+pub(crate) fn redraw<T: Copy>(sample: &mut [T], from: &[T], random: &mut Rng) {
+    sample.fill_with(|| from[random.usize(..from.len())]);
+}
+
+/// A ratio of two figures that may both be 0, and are equal then.
+fn quotient(over: f64, under: f64) -> f64 {
+    if over == under { 1.0 } else { over / under }
 }
 
 /// The median; sorts the values.
@@ -103,6 +141,27 @@ mod tests {
     fn the_interval_of_equal_values_is_a_point() {
         let estimate = Estimate::of(&[2.0; 5], 1).unwrap();
         assert_eq!(estimate.interval(), 2.0..=2.0);
+    }
+
+    #[test]
+    fn a_quotient_draws_both_sides_by_themselves() {
+        // Rounds that rise and fall together: as pairs they would give a
+        // point, as two runs they don't.
+        let values = [1.0, 2.0, 3.0, 4.0, 5.0];
+        let alone = Estimate::of_quotient(&values, &values, 1).unwrap();
+        assert_eq!(alone.median, 1.0);
+        assert!(alone.low < 0.6 && alone.high > 1.6, "{alone:?}");
+        let cases: [(&[f64], &[f64], f64); 4] = [
+            (&[4.0; 5], &[2.0; 5], 2.0),
+            (&[0.0; 5], &[0.0; 5], 1.0),
+            (&[0.0; 5], &[3.0; 5], 0.0),
+            (&[3.0; 5], &[0.0; 5], f64::INFINITY),
+        ];
+        for (over, under, expected) in cases {
+            let quotient = Estimate::of_quotient(over, under, 1).unwrap();
+            assert_eq!(quotient.interval(), expected..=expected);
+        }
+        assert_eq!(Estimate::of_quotient(&[], &[1.0], 1), None);
     }
 
     #[test]

@@ -1,0 +1,459 @@
+//! `compare cmp`: two runs, cell by cell. Their rounds know nothing of each
+//! other, so that no round of one is held against a round of the other: the
+//! medians are.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use comfy_table::Table;
+use regex_lite::Regex;
+
+use crate::agree;
+use crate::exit::Outcome;
+use crate::findings::Findings;
+use crate::output;
+use crate::record::{Record, Void};
+use crate::runs;
+use crate::scenarios::{Figure, Scenario};
+use crate::selection::selects;
+use crate::statistics::Estimate;
+use crate::table;
+use crate::units;
+use crate::verdict::{self, ROUNDS_MIN, Verdict};
+use crate::workspace;
+
+/// What `compare cmp` is told.
+#[derive(Args, Debug)]
+pub(crate) struct Cmp {
+    /// The run before: its file, its folder, its name in runs/, or `last`
+    #[arg(value_name = "A")]
+    before: String,
+    /// The run after
+    #[arg(value_name = "B")]
+    after: String,
+    /// Only contestants whose name matches; repeatable
+    #[arg(short = 'e', long = "contestant", value_name = "REGEX")]
+    contestant: Vec<Regex>,
+    /// Only scenarios whose name matches; repeatable
+    #[arg(short = 's', long = "scenario", value_name = "REGEX")]
+    scenario: Vec<Regex>,
+    /// Exit with 99 if B is worse by more than that somewhere, as 5%: by all
+    /// that the interval leaves open, and by more than noise; or if a
+    /// contestant failed in B alone
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    fail_on_regression: Option<f64>,
+}
+
+impl Cmp {
+    /// Compares them and prints what came of it.
+    pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+        let root = workspace::root().unwrap_or_else(|_| PathBuf::from("."));
+        let [before, after] =
+            [&self.before, &self.after].map(|name| runs::read(&root, name));
+        let comparison = Comparison::of(&before?, &after?, |scenario, name| {
+            let chosen = selects(&self.scenario, &scenario.name)
+                || selects(&self.scenario, scenario.base());
+            chosen && selects(&self.contestant, name)
+        });
+        output::print(&comparison.text(self.fail_on_regression))?;
+        let worse = self.fail_on_regression.is_some_and(|allowed| {
+            comparison.regressions(allowed).next().is_some()
+        });
+        Ok(match comparison.cells.is_empty() {
+            // A contestant that fails in all of B leaves no cell.
+            _ if worse => Outcome::Regression,
+            true => Outcome::NothingSelected,
+            false => Outcome::Done,
+        })
+    }
+}
+
+/// What two runs say of each other.
+struct Comparison {
+    /// In what the machines differ.
+    unlike: Vec<String>,
+    /// Which commits were measured.
+    revisions: Option<String>,
+    /// The figures that both have.
+    cells: Vec<Compared>,
+    /// Who failed in B, though not in A.
+    failed: Vec<String>,
+    /// What can't be compared, and why.
+    apart: Vec<String>,
+}
+
+/// A figure that both have.
+struct Compared {
+    scenario: String,
+    contestant: String,
+    figure: Figure,
+    before: Estimate,
+    after: Estimate,
+    /// Whether the rate is only a lower bound.
+    bounds: [bool; 2],
+    /// B by A.
+    times: Estimate,
+    /// The larger one; none, if neither run measured it.
+    floor: Option<f64>,
+    verdict: Verdict,
+}
+
+impl Comparison {
+    fn of(
+        before: &Record,
+        after: &Record,
+        is_wanted: impl Fn(&Scenario, &str) -> bool,
+    ) -> Comparison {
+        let mut comparison = Comparison {
+            unlike: agree::machines(&before.machine, &after.machine),
+            revisions: revisions(before, after),
+            cells: Vec::new(),
+            failed: Vec::new(),
+            apart: Vec::new(),
+        };
+        let Comparison { apart, .. } = &mut comparison;
+        let pairs = pairs(before, after, &is_wanted, apart);
+        for (one, other) in pairs {
+            for contestant in before.contestants() {
+                let name = contestant.name.as_str();
+                if is_wanted(one, name) {
+                    comparison.add([before, after], [one, other], name);
+                }
+            }
+        }
+        only(before, after, "A", &is_wanted, &mut comparison.apart);
+        only(after, before, "B", &is_wanted, &mut comparison.apart);
+        comparison
+    }
+
+    /// Compares all figures of one cell.
+    fn add(
+        &mut self,
+        [before, after]: [&Record; 2],
+        [one, other]: [&Scenario; 2],
+        name: &str,
+    ) {
+        let void = |record: &Record| -> Option<Void> {
+            record.cell(&one.name, name)?.void.clone()
+        };
+        let voids = [void(before), void(after)];
+        for (run, void) in ["A", "B"].iter().zip(&voids) {
+            let Some(Void { reason, .. }) = void else { continue };
+            let line =
+                format!("void in {run}: {name} in {}: {reason}", one.name);
+            self.apart.push(line);
+        }
+        if let [None, Some(void)] = &voids
+            && void.contestant_failed
+            && before.cell(&one.name, name).is_some()
+        {
+            let line = format!("{name} in {}: {}", one.name, void.reason);
+            self.failed.push(line);
+        }
+        if voids.iter().any(Option::is_some) {
+            return;
+        }
+        let mut figures = one.figures.clone();
+        figures.extend(&other.figures);
+        for (index, &figure) in figures.iter().enumerate() {
+            if figures[..index].contains(&figure) {
+                continue;
+            }
+            let compared = compare([before, after], [one, other], name, figure);
+            self.cells.extend(compared);
+        }
+    }
+
+    fn regressions(&self, allowed: f64) -> impl Iterator<Item = String> {
+        let worse = self.cells.iter().filter(move |cell| {
+            let is_open = matches!(cell.verdict, Verdict::Open(_));
+            let is_noise = cell.verdict == Verdict::Tie || is_open;
+            let Compared { figure, times, .. } = cell;
+            !is_noise && verdict::is_worse_by_more_than(allowed, *figure, times)
+        });
+        let worse = worse.map(|cell| {
+            format!(
+                "{} of {} in {}: {} of what it was",
+                cell.figure.name(),
+                cell.contestant,
+                cell.scenario,
+                times_text(&cell.times)
+            )
+        });
+        worse.chain(self.failed.iter().cloned())
+    }
+
+    fn text(&self, allowed: Option<f64>) -> String {
+        let mut text = String::new();
+        if !self.unlike.is_empty() {
+            text += &format!(
+                "warning: unlike machines (A / B): {}; what differs below may \
+                 be theirs\n\n",
+                self.unlike.join("; ")
+            );
+        }
+        if !self.cells.is_empty() {
+            text += &format!("{}\n\n", self.table().trim_fmt());
+        }
+        text += &self.summary();
+        for line in self.revisions.iter().chain(&self.apart) {
+            text += &format!("{line}\n");
+        }
+        let Some(allowed) = allowed else { return text };
+        let worse: Vec<String> = self.regressions(allowed).collect();
+        for line in &worse {
+            text += &format!("regression: {line}\n");
+        }
+        if worse.is_empty() {
+            let percent = units::number(allowed * 100.0);
+            text += &format!("no regression of more than {percent} %\n");
+        }
+        text
+    }
+
+    fn table(&self) -> Table {
+        let headings = ["scenario", "figure", "A", "B", "B / A", "noise", ""];
+        let mut table = table::empty(headings.map(str::to_owned).into_iter());
+        for cell in &self.cells {
+            let value = |estimate, is_bound| {
+                let bound = if is_bound { "≥ " } else { "" };
+                format!("{bound}{}", units::median(cell.figure, estimate))
+            };
+            let floor = match cell.floor {
+                Some(floor) if floor.is_finite() => {
+                    format!("{} %", units::number(floor * 100.0))
+                }
+                Some(_) => "∞".to_owned(),
+                None => "?".to_owned(),
+            };
+            table.add_row([
+                cell.contestant.clone(),
+                cell.scenario.clone(),
+                cell.figure.name().to_owned(),
+                value(&cell.before, cell.bounds[0]),
+                value(&cell.after, cell.bounds[1]),
+                times_text(&cell.times),
+                floor,
+                cell.verdict.name(),
+            ]);
+        }
+        table
+    }
+
+    fn summary(&self) -> String {
+        let count = self.cells.len();
+        if count == 0 {
+            return "nothing to compare: the runs have no cell in common\n"
+                .to_owned();
+        }
+        let kinds = [
+            Verdict::Tie,
+            Verdict::Faster,
+            Verdict::Slower,
+            Verdict::More,
+            Verdict::Less,
+        ];
+        let mut counts: Vec<String> = Vec::new();
+        let mut rest = count;
+        for kind in kinds {
+            let of_kind = self.cells.iter().filter(|c| c.verdict == kind);
+            let of_kind = of_kind.count();
+            rest -= of_kind;
+            if of_kind > 0 {
+                counts.push(format!("{of_kind} {}", kind.name()));
+            }
+        }
+        if rest > 0 {
+            counts.push(format!("{rest} open"));
+        }
+        let mut text = format!(
+            "{count} figures compared: {}; medians of each run's rounds, with \
+             95 % bootstrap intervals of their ratio\n",
+            counts.join(", ")
+        );
+        // Whoever looks at a hundred intervals sees some miss by chance.
+        let by_chance = (count as f64 * 0.05).round();
+        if by_chance >= 1.0 {
+            text += &format!(
+                "of so many intervals, about {by_chance} miss by chance: \
+                 measure again what surprises\n"
+            );
+        }
+        text
+    }
+}
+
+/// The scenarios that both runs have, and mean the same by.
+fn pairs<'a>(
+    before: &'a Record,
+    after: &'a Record,
+    is_wanted: impl Fn(&Scenario, &str) -> bool,
+    apart: &mut Vec<String>,
+) -> Vec<(&'a Scenario, &'a Scenario)> {
+    let mut pairs = Vec::new();
+    for one in &before.scenarios {
+        let mut others = after.scenarios.iter();
+        let Some(other) = others.find(|other| other.name == one.name) else {
+            continue;
+        };
+        let mut names = before.contestants().map(|c| &c.name);
+        if !names.any(|name| is_wanted(one, name)) {
+            continue;
+        }
+        // Another n is another question, whatever cost it stands for.
+        let has_cost = one.groups.iter().any(|group| group.cost.is_some());
+        let difference = agree::scenarios(one, other).or_else(|| {
+            let calibrations = [before, after].map(|run| &run.calibration);
+            let [one, other] = calibrations;
+            has_cost.then(|| agree::calibrations(one, other)).flatten()
+        });
+        match difference {
+            None => pairs.push((one, other)),
+            Some(difference) => apart.push(format!(
+                "not compared: {} is not the same in both (A / B): \
+                 {difference}",
+                one.name
+            )),
+        }
+    }
+    pairs
+}
+
+fn compare(
+    [before, after]: [&Record; 2],
+    [one, other]: [&Scenario; 2],
+    name: &str,
+    figure: Figure,
+) -> Option<Compared> {
+    let of = |record: &Record, scenario: &Scenario| -> Vec<f64> {
+        record.figure(scenario, name, figure).into_values().collect()
+    };
+    let [old, new] = [of(before, one), of(after, other)];
+    // The runs may have the same seed: what follows from both does not matter,
+    // as long as it is always the same.
+    let times = Estimate::of_quotient(&new, &old, before.seed)?;
+    let findings = [Findings::of(before), Findings::of(after)];
+    let floors = [
+        findings[0].noise_floor(one, figure),
+        findings[1].noise_floor(other, figure),
+    ];
+    let floor = floors.into_iter().flatten().reduce(f64::max);
+    let bounds = findings.map(|findings| {
+        figure == Figure::Rate && findings.busy_generator(one, name).is_some()
+    });
+    let mut verdict = Verdict::of(figure, &times, floor.unwrap_or(0.0));
+    // Where a rate is a lower bound, the server may have had more to give. It
+    // still counts if the bound is the higher one of the two.
+    let lower_is_bound = bounds[usize::from(times.median < 1.0)];
+    if verdict != Verdict::Tie {
+        if old.len().min(new.len()) < ROUNDS_MIN {
+            verdict = Verdict::Open("too few rounds");
+        } else if lower_is_bound {
+            verdict = Verdict::Open("the load generator was the bottleneck");
+        }
+    }
+    Some(Compared {
+        scenario: one.name.clone(),
+        contestant: name.to_owned(),
+        figure,
+        before: Estimate::of(&old, before.seed)?,
+        after: Estimate::of(&new, after.seed)?,
+        bounds,
+        times,
+        floor,
+        verdict,
+    })
+}
+
+/// What only the first of two runs has: contestants, scenarios, and cells.
+fn only(
+    here: &Record,
+    there: &Record,
+    run: &str,
+    is_wanted: impl Fn(&Scenario, &str) -> bool,
+    lines: &mut Vec<String>,
+) {
+    let is_measured = |record: &Record, scenario: &str, name: &str| {
+        let cell = record.cell(scenario, name);
+        cell.is_some_and(|cell| cell.void.is_some() || !cell.rounds.is_empty())
+    };
+    let is_scenario =
+        |name: &str| there.scenarios.iter().any(|s| s.name == name);
+    let is_contestant =
+        |name: &str| there.contestants().any(|other| other.name == name);
+    let mut only = Vec::new();
+    for scenario in &here.scenarios {
+        for contestant in here.contestants() {
+            let name = contestant.name.as_str();
+            let of = scenario.name.as_str();
+            if !is_wanted(scenario, name)
+                || scenario.figures.is_empty()
+                || !is_measured(here, of, name)
+                || is_measured(there, of, name)
+            {
+                continue;
+            }
+            // One line says it of all of them.
+            let what = if !is_contestant(name) {
+                format!("contestant {name}")
+            } else if !is_scenario(of) {
+                format!("scenario {of}")
+            } else {
+                format!("{name} in {of}")
+            };
+            if !only.contains(&what) {
+                only.push(what);
+            }
+        }
+    }
+    if !only.is_empty() {
+        lines.push(format!("only in {run}: {}", only.join(", ")));
+    }
+}
+
+/// Which commits were measured, if they differ or nobody knows.
+fn revisions(before: &Record, after: &Record) -> Option<String> {
+    let text = |record: &Record| {
+        let revision = record.machine.git_revision.value.as_deref();
+        let short = revision.map_or("unknown", |r| r.get(..12).unwrap_or(r));
+        let is_dirty = record.machine.git_dirty.value == Some(true);
+        let changes = if is_dirty { " with changes" } else { "" };
+        format!("{short}{changes}")
+    };
+    let [before, after] = [text(before), text(after)];
+    (before != after).then(|| format!("revisions: {before} in A, {after} in B"))
+}
+
+fn times_text(times: &Estimate) -> String {
+    let number = |value: f64| match value.is_finite() {
+        true => format!("{value:.2}"),
+        false => "∞".to_owned(),
+    };
+    let Estimate { median, low, high } = *times;
+    format!("{} [{}, {}]", number(median), number(low), number(high))
+}
+
+/// Reads `5%`, or `5`, as a share.
+fn percent(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').trim_end().parse::<f64>() {
+        Ok(percent) if percent >= 0.0 && percent.is_finite() => {
+            Ok(percent / 100.0)
+        }
+        _ => Err("expected a share of 0 or more, as 5%".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_read_with_and_without_its_sign() {
+        for (text, expected) in [("5%", 0.05), ("12.5", 0.125), ("0 %", 0.0)] {
+            assert_eq!(percent(text), Ok(expected));
+        }
+        for bad in ["", "%", "five", "-1%", "NaN", "inf%"] {
+            assert!(percent(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What a ratio of two figures means, by the kind of figure.
+
+use crate::scenarios::Figure;
+use crate::statistics::Estimate;
+
+/// Of fewer rounds, nobody should be called faster or slower.
+pub(crate) const ROUNDS_MIN: usize = 3;
+
+/// How a figure stands to an earlier one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// No difference that is more than noise.
+    Tie,
+    /// Less time, or a higher rate.
+    Faster,
+    /// More time, or a lower rate.
+    Slower,
+    /// More of what is neither time nor rate.
+    More,
+    /// Less of it.
+    Less,
+    /// It differs, but nobody can say what from.
+    Open(&'static str),
+}
+
+impl Verdict {
+    /// Of a figure that is `times` what it was, where a difference of less
+    /// than the share `floor` is noise.
+    pub(crate) fn of(figure: Figure, times: &Estimate, floor: f64) -> Verdict {
+        if is_tie(times, floor) {
+            return Verdict::Tie;
+        }
+        let grew = times.median > 1.0;
+        match (figure, grew) {
+            (Figure::Cost | Figure::Rss | Figure::Left, true) => Verdict::More,
+            (Figure::Cost | Figure::Rss | Figure::Left, false) => Verdict::Less,
+            (figure, grew) if grew == more_is_better(figure) => Verdict::Faster,
+            _ => Verdict::Slower,
+        }
+    }
+
+    /// In one word, or a few.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Verdict::Tie => "tie".to_owned(),
+            Verdict::Faster => "faster".to_owned(),
+            Verdict::Slower => "slower".to_owned(),
+            Verdict::More => "more".to_owned(),
+            Verdict::Less => "less".to_owned(),
+            Verdict::Open(reason) => format!("open: {reason}"),
+        }
+    }
+}
+
+/// Whether one would want more of it.
+pub(crate) fn more_is_better(figure: Figure) -> bool {
+    matches!(figure, Figure::Rate | Figure::Left)
+}
+
+/// Whether a ratio is no more than noise: its interval holds 1, or it is
+/// nearer to 1 than what two runs of the same server differ by.
+pub(crate) fn is_tie(times: &Estimate, floor: f64) -> bool {
+    let distance = times.median.ln().abs();
+    distance < floor.ln_1p() || times.interval().contains(&1.0)
+}
+
+/// Whether a figure is worse by more than the share `allowed`, by all that its
+/// interval leaves open. Half a rate is as much worse as twice the time.
+pub(crate) fn is_worse_by_more_than(
+    allowed: f64,
+    figure: Figure,
+    times: &Estimate,
+) -> bool {
+    let limit = 1.0 + allowed;
+    match more_is_better(figure) {
+        true => times.high < 1.0 / limit,
+        false => times.low > limit,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_fits_the_figure() {
+        let estimate = |median, low, high| Estimate { median, low, high };
+        let up = estimate(1.3, 1.2, 1.4);
+        let down = estimate(0.7, 0.6, 0.8);
+        let cases = [
+            (Figure::Time, up, 0.05, Verdict::Slower),
+            (Figure::Time, down, 0.05, Verdict::Faster),
+            (Figure::ResponseP99, up, 0.05, Verdict::Slower),
+            (Figure::Rate, up, 0.05, Verdict::Faster),
+            (Figure::Rate, down, 0.05, Verdict::Slower),
+            (Figure::Cost, up, 0.05, Verdict::More),
+            (Figure::Rss, down, 0.05, Verdict::Less),
+            (Figure::Left, down, 0.05, Verdict::Less),
+            (Figure::Time, up, 0.4, Verdict::Tie),
+            (Figure::Time, down, 0.5, Verdict::Tie),
+            (Figure::Time, estimate(1.3, 0.9, 1.5), 0.0, Verdict::Tie),
+            (Figure::Time, estimate(1.0, 1.0, 1.0), 0.0, Verdict::Tie),
+        ];
+        for (figure, times, floor, expected) in cases {
+            let verdict = Verdict::of(figure, &times, floor);
+            assert_eq!(verdict, expected, "{figure:?} {times:?} {floor}");
+        }
+    }
+
+    #[test]
+    fn what_is_worse_is_so_by_its_whole_interval() {
+        let cases = [
+            (Figure::Cost, 1.06, 1.20, true),
+            (Figure::Cost, 1.04, 1.20, false),
+            (Figure::Cost, 0.80, 0.90, false),
+            (Figure::Rate, 0.80, 0.95, true),
+            (Figure::Rate, 0.80, 0.96, false),
+            (Figure::Rate, 1.10, 1.20, false),
+            (Figure::Left, 0.0, 0.0, true),
+        ];
+        for (figure, low, high, expected) in cases {
+            let times =
+                Estimate { median: f64::midpoint(low, high), low, high };
+            let is_worse = is_worse_by_more_than(0.05, figure, &times);
+            assert_eq!(is_worse, expected, "{figure:?} {low} {high}");
+        }
+    }
+}
