@@ -4,9 +4,11 @@
 mod connection;
 pub(crate) mod engine;
 pub(crate) mod plan;
+mod play;
 mod readings;
 pub(crate) mod report;
 mod schedule;
+mod sum;
 mod tally;
 mod worker;
 
@@ -23,6 +25,7 @@ use crate::limits;
 use crate::output;
 use crate::units;
 use plan::{Arrivals, DEPTH_MAX, Group, Pace, Plan};
+use play::Play;
 use report::{GroupReport, Report, Times};
 
 /// What `compare load` is told.
@@ -67,18 +70,19 @@ pub(crate) struct Load {
     /// churn, silent, addr
     #[arg(long = "group", value_name = "NAME:KEY=VALUE,...")]
     groups: Vec<Group>,
-    /// How long to measure
-    #[arg(long, default_value = "2s", value_name = "TIME",
+    /// How long to measure [default: 2s, or the scenario's]
+    #[arg(long, value_name = "TIME",
           value_parser = humantime::parse_duration)]
-    duration: Duration,
-    /// How long the clients talk before
-    #[arg(long, default_value = "200ms", value_name = "TIME",
+    duration: Option<Duration>,
+    /// How long the clients talk before [default: 200ms, or the scenario's]
+    #[arg(long, value_name = "TIME",
           value_parser = humantime::parse_duration)]
-    warm_up: Duration,
-    /// After how long a reply counts as not coming
-    #[arg(long, default_value = "5s", value_name = "TIME",
+    warm_up: Option<Duration>,
+    /// After how long a reply counts as not coming [default: 5s, of a
+    /// scenario 5s after its window]
+    #[arg(long, value_name = "TIME",
           value_parser = humantime::parse_duration)]
-    reply_timeout: Duration,
+    reply_timeout: Option<Duration>,
     /// The server's process id, to measure its CPU time and memory too
     #[arg(long, value_name = "PID")]
     server_pid: Option<i32>,
@@ -86,23 +90,40 @@ pub(crate) struct Load {
     /// thread, where the system puts it]
     #[arg(long, value_name = "LIST")]
     load_cpus: Option<CpuList>,
-    /// Repeats the random arrivals of a load
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// Repeats the random arrivals of a load [default: 0, of a scenario
+    /// another one each time]
+    #[arg(long)]
+    seed: Option<u64>,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    play: Play,
 }
+
+/// How long to measure, if nobody says otherwise.
+const WINDOW: Duration = Duration::from_secs(2);
+
+/// How long the clients talk before.
+const WARM_UP: Duration = Duration::from_millis(200);
+
+/// After how long a reply counts as not coming.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Load {
     /// Loads the server and prints what came of it.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+        if self.play.is_wanted() {
+            return play::play(self);
+        }
         let json = self.json;
+        let start = self.play.start()?;
         let plan = self.plan()?;
         limits::raise_open_files()?;
         limits::check_open_files(
             plan.groups.iter().map(|group| group.connections).sum(),
         )?;
+        play::wait_until(start);
         let report = engine::run(&plan)?;
         let text = if json {
             serde_json::to_string(&report)? + "\n"
@@ -132,7 +153,8 @@ impl Load {
             pace: self.pace(),
             elsewhere: None,
         };
-        let is_empty = self.duration.is_zero()
+        let window = self.duration.unwrap_or(WINDOW);
+        let is_empty = window.is_zero()
             || (self.groups.is_empty() && self.connections == 0);
         anyhow::ensure!(
             !is_empty,
@@ -153,12 +175,12 @@ impl Load {
         Ok(Plan {
             address,
             groups,
-            warm_up: self.warm_up,
-            window: self.duration,
-            reply_timeout: self.reply_timeout,
+            warm_up: self.warm_up.unwrap_or(WARM_UP),
+            window,
+            reply_timeout: self.reply_timeout.unwrap_or(REPLY_TIMEOUT),
             server: self.server_pid.and_then(Pid::from_raw),
             processors: self.load_cpus.map(CpuList::into).unwrap_or_default(),
-            seed: self.seed,
+            seed: self.seed.unwrap_or(0),
         })
     }
 

@@ -400,7 +400,8 @@ fn entrants(contestants: Vec<Contestant>) -> Vec<Entrant> {
         .collect()
 }
 
-fn calibrations(scenarios: &[Scenario]) -> Vec<Calibrated> {
+/// Finds the n for each cost that a scenario asks for.
+pub(crate) fn calibrations(scenarios: &[Scenario]) -> Vec<Calibrated> {
     let groups = scenarios.iter().flat_map(|scenario| &scenario.groups);
     let mut costs: Vec<Duration> =
         groups.filter_map(|group| group.cost).collect();
@@ -411,7 +412,10 @@ fn calibrations(scenarios: &[Scenario]) -> Vec<Calibrated> {
 
 /// The scenario's client groups, every cost as an n, and every load as fast
 /// as can be.
-fn groups(scenario: &Scenario, calibration: &[Calibrated]) -> Vec<Clients> {
+pub(crate) fn groups(
+    scenario: &Scenario,
+    calibration: &[Calibrated],
+) -> Vec<Clients> {
     let n_of = |cost: Duration| {
         let cost_ns = cost.as_nanos() as u64;
         calibration.iter().find(|c| c.cost_ns == cost_ns).map(|c| c.n)

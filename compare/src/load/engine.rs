@@ -1,7 +1,7 @@
 //! The load generator itself: its connections, shared out among threads.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, anyhow};
 use rustix::thread::{CpuSet, sched_setaffinity};
@@ -21,6 +21,15 @@ const START: Duration = Duration::from_millis(1);
 /// Only what this side can't do at all. What the server does wrong is in the
 /// report.
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<Report> {
+    run_timed(plan).map(|(report, _)| report)
+}
+
+/// The same, and when the window began, by this machine's clock.
+///
+/// # Errors
+///
+/// As those of [`run`].
+pub(crate) fn run_timed(plan: &Plan) -> anyhow::Result<(Report, SystemTime)> {
     let connections: usize =
         plan.groups.iter().map(|group| group.connections).sum();
     let threads = plan.processors.len().clamp(1, connections.max(1));
@@ -28,12 +37,13 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<Report> {
         .map(|index| Worker::new(plan, index, threads))
         .collect::<anyhow::Result<Vec<_>>>()?;
     connect(plan, &mut workers);
+    let began = SystemTime::now() + START + plan.warm_up;
     let (mut report, tallies) = play(plan, workers)?;
     report.generator_threads = threads;
     let groups = plan.groups.iter().zip(tallies);
     report.groups =
         groups.map(|(group, tally)| tally.into_report(group)).collect();
-    Ok(report)
+    Ok((report, began))
 }
 
 /// Opens all connections, group by group: a server that serves its clients in

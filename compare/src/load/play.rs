@@ -1,0 +1,384 @@
+//! `compare load --scenario`: a scenario's clients against a server that
+//! nobody started for them, and a record of what they met.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, anyhow, ensure};
+use clap::Args;
+
+use super::plan::Plan;
+use super::report::{BUSY_SHARE, Bottleneck, Report};
+use super::{Load, engine, text};
+use crate::contestants::{Contestant, Label, Ready};
+use crate::cpus::{Placement, Processors};
+use crate::exit::{Outcome, Usage};
+use crate::known::Known;
+use crate::limits;
+use crate::machine::Machine;
+use crate::output;
+use crate::parts::Shard;
+use crate::record::{Entrant, Record, Round, Void};
+use crate::run;
+use crate::runs;
+use crate::scenarios::{self, Figure, Scenario};
+use crate::units;
+use crate::workspace;
+
+/// How much longer than its window a reply may take.
+const REPLY_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Between the rounds of machines that start together: more than their clocks
+/// and the connecting of their clients differ by.
+const ROUND_GAP: Duration = Duration::from_secs(1);
+
+/// What `compare load` is told about scenarios.
+#[derive(Args, Debug)]
+pub(crate) struct Play {
+    /// The clients, window and warm-up of a scenario: a file, or a name in
+    /// bench/scenarios
+    #[arg(
+        long,
+        value_name = "FILE_OR_NAME",
+        conflicts_with_all = [
+            "groups", "n", "connections", "depth", "think", "rate",
+            "arrivals", "churn",
+        ]
+    )]
+    scenario: Option<String>,
+    /// The value of what varies in the scenario
+    #[arg(long, value_name = "VALUE", requires = "scenario")]
+    at: Option<f64>,
+    /// What the server is called in the record [default: its address]
+    #[arg(long, requires = "scenario")]
+    name: Option<String>,
+    /// How many windows to measure
+    #[arg(long, default_value_t = 1, value_name = "N", requires = "scenario",
+          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    rounds: u64,
+    /// The folder for a record, which `merge` and `report` take
+    #[arg(long, value_name = "FOLDER", requires = "scenario")]
+    out: Option<PathBuf>,
+    /// When to start, so that several machines do so together: in UTC, as
+    /// 2025-01-31T12:00:00Z, or in seconds since 1970
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    start_at: Option<SystemTime>,
+}
+
+impl Play {
+    /// Whether a scenario is to be played.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.scenario.is_some()
+    }
+
+    /// When to start, if not at once.
+    ///
+    /// # Errors
+    ///
+    /// A [`Usage`] error when that was before now.
+    pub(super) fn start(&self) -> anyhow::Result<Option<SystemTime>> {
+        let Some(start) = self.start_at else { return Ok(None) };
+        let late = SystemTime::now().duration_since(start);
+        if let Ok(late) = late {
+            let late = Duration::from_millis(late.as_millis() as u64);
+            return Err(Usage(format!(
+                "--start-at: that was {} ago; mind that times are in UTC",
+                humantime::format_duration(late)
+            ))
+            .into());
+        }
+        Ok(Some(start))
+    }
+
+    fn scenario(&self) -> anyhow::Result<Scenario> {
+        let name = self.scenario.as_deref().unwrap_or_default();
+        let scenario = scenarios::read_one(&find(name)?)?;
+        let usage = |text| anyhow!(Usage(text));
+        let mut scenario = match (self.at, &scenario.sweep) {
+            (None, None) => scenario,
+            (Some(value), _) => scenario
+                .point_at(value)
+                .map_err(|error| usage(format!("--at {value}: {error}")))?,
+            (None, Some(sweep)) => {
+                let values: Vec<String> =
+                    sweep.values.iter().map(f64::to_string).collect();
+                return Err(usage(format!(
+                    "--scenario {name}: {} of `{}` vary; choose with --at, as \
+                     one of {}",
+                    sweep.of.name(),
+                    sweep.group,
+                    values.join(", ")
+                )));
+            }
+        };
+        for group in &scenario.groups {
+            let why = if group.apart {
+                "is `apart`: it goes to a second server of the same kind, and \
+                 --addr names only one; leave it out of a file of your own"
+            } else if group.load.is_some() {
+                "has a `load`: a share of a capacity that nobody measured; \
+                 give it a `rate` in a file of your own"
+            } else {
+                continue;
+            };
+            let group = &group.name;
+            let text = format!("--scenario {name}: group `{group}` {why}");
+            return Err(usage(text));
+        }
+        if let Some(against) = scenario.against.take() {
+            eprintln!(
+                "note: `left` is a share of the rate in `{against}`, which is \
+                 not measured here: the record has the rate"
+            );
+            let shown = scenario.figures.contains(&Figure::Rate);
+            scenario.figures.retain(|figure| *figure != Figure::Left);
+            if !shown {
+                scenario.figures.insert(0, Figure::Rate);
+            }
+        }
+        Ok(scenario)
+    }
+}
+
+/// Plays a scenario, once or several times.
+///
+/// # Errors
+///
+/// When the command line can't be followed, or this side fails.
+pub(super) fn play(mut load: Load) -> anyhow::Result<Outcome> {
+    let start = load.play.start()?;
+    let mut scenario = load.play.scenario()?;
+    scenario.window = load.duration.unwrap_or(scenario.window);
+    scenario.warm_up = load.warm_up.unwrap_or(scenario.warm_up);
+    load.duration = Some(scenario.window);
+    load.warm_up = Some(scenario.warm_up);
+    load.reply_timeout
+        .get_or_insert(scenario.warm_up + scenario.window + REPLY_PATIENCE);
+    // Machines with the same seed would ask at the same moments.
+    let seed = *load.seed.get_or_insert_with(|| fastrand::u64(..1_000_000));
+    let calibration = run::calibrations(std::slice::from_ref(&scenario));
+    for calibrated in &calibration {
+        let ms = |ns: u64| units::number(ns as f64 / 1e6);
+        eprintln!(
+            "note: n = {} stands for {} ms on this machine (it takes {} ms); \
+             the server's may be another",
+            calibrated.n,
+            ms(calibrated.cost_ns),
+            ms(calibrated.took_ns)
+        );
+    }
+    let groups = run::groups(&scenario, &calibration);
+    load.groups = groups.into_iter().map(|clients| clients.group).collect();
+    let Play { name, rounds, out, .. } = &load.play;
+    let (name, rounds, out) = (name.clone(), *rounds, out.clone());
+    let json = load.json;
+    let mut plan = load.plan()?;
+    let connections = plan.groups.iter().map(|g| g.connections).sum();
+    limits::raise_open_files()?;
+    limits::check_open_files(connections)?;
+
+    let name = name.unwrap_or_else(|| plan.address.to_string());
+    let allowed = Processors::allowed(None, None)?;
+    let placement = Placement {
+        server: Vec::new(),
+        load: match plan.processors.is_empty() {
+            true => allowed.numbers().to_vec(),
+            false => plan.processors.clone(),
+        },
+    };
+    let mut record = Record::new(seed, rounds, machine(allowed.numbers()));
+    record.calibration = calibration;
+    record.entrants = vec![entrant(&name)];
+    record.shard = Some(Shard {
+        address: plan.address.to_string(),
+        groups: scenario.groups.clone(),
+        windows: Default::default(),
+    });
+    if plan.server.is_none() {
+        record.cost_method = "none: the server is elsewhere".to_owned();
+    }
+    record.scenarios = vec![scenario.clone()];
+    let mut playing =
+        Playing { record, scenario: scenario.name, name, placement };
+    let path = out.as_deref().map(runs::file);
+    if let Some(folder) = &out {
+        runs::create(folder)?;
+    }
+    let save = |record: &Record| match &path {
+        Some(path) => record.write(path),
+        None => Ok(()),
+    };
+    save(&playing.record)?;
+    let period = plan.warm_up + plan.window + plan.reply_timeout + ROUND_GAP;
+    for round in 1..=rounds {
+        let start = start.map(|start| start + period * (round as u32 - 1));
+        wait_until(start);
+        plan.seed = seed.wrapping_add(round);
+        let report = playing.round(round, &plan)?;
+        let text = match json {
+            true => serde_json::to_string(&report)? + "\n",
+            false => text(&plan, &report),
+        };
+        output::print(&text)?;
+        save(&playing.record)?;
+        if report.server_fault().is_some() || report.own_limit().is_some() {
+            break;
+        }
+    }
+    playing.record.complete = true;
+    save(&playing.record)?;
+    if let Some(path) = path {
+        eprintln!("record: {}", path.display());
+    }
+    playing.outcome()
+}
+
+/// Sleeps until the moment has come, if there is one.
+pub(super) fn wait_until(start: Option<SystemTime>) {
+    let Some(start) = start else { return };
+    // The clock may be set meanwhile; so look again.
+    while let Ok(rest) = start.duration_since(SystemTime::now()) {
+        if rest.is_zero() {
+            return;
+        }
+        thread::sleep(rest.min(Duration::from_secs(1)));
+    }
+}
+
+/// One shard that is being measured.
+struct Playing {
+    record: Record,
+    scenario: String,
+    name: String,
+    placement: Placement,
+}
+
+impl Playing {
+    fn round(&mut self, round: u64, plan: &Plan) -> anyhow::Result<Report> {
+        let (report, began) = engine::run_timed(plan)?;
+        let began = began.duration_since(UNIX_EPOCH).unwrap_or_default();
+        if let Some(shard) = &mut self.record.shard {
+            shard.windows.insert(round, began.as_nanos() as u64);
+        }
+        let cell = self.record.cell_mut(&self.scenario, &self.name);
+        let fault = report.server_fault();
+        let contestant_failed = fault.is_some();
+        if let Some(reason) = fault.or_else(|| report.own_limit()) {
+            let log = Vec::new();
+            cell.void = Some(Void { round, reason, contestant_failed, log });
+        }
+        let bottleneck = match report.generator_share() > BUSY_SHARE {
+            true => Bottleneck::Generator,
+            // How many processors the server has is not known.
+            false => Bottleneck::Unknown,
+        };
+        let capacity = "no rate of this scenario is a share of it";
+        cell.rounds.push(Round {
+            round,
+            place: 1,
+            placement: self.placement.clone(),
+            bottleneck,
+            capacity: Known::missing(capacity),
+            report: report.clone(),
+        });
+        Ok(report)
+    }
+
+    fn outcome(&self) -> anyhow::Result<Outcome> {
+        let cell = self.record.cell(&self.scenario, &self.name);
+        match cell.and_then(|cell| cell.void.as_ref()) {
+            None => Ok(Outcome::Done),
+            Some(void) if void.contestant_failed => {
+                Ok(Outcome::ContestantFailed)
+            }
+            Some(void) => Err(anyhow!("{}", void.reason)),
+        }
+    }
+}
+
+/// A file, or the name of one of ours.
+fn find(name: &str) -> anyhow::Result<PathBuf> {
+    let path = Path::new(name);
+    if path.is_file() {
+        return Ok(path.to_owned());
+    }
+    let usage = || {
+        Usage(format!(
+            "--scenario {name}: neither a file nor one of bench/scenarios; \
+             `compare list` lists those"
+        ))
+    };
+    let root = workspace::root().ok().with_context(usage)?;
+    let ours = root.join("bench/scenarios").join(format!("{name}.toml"));
+    // A name, not a way out of the folder.
+    let is_name = path.components().count() == 1 && ours.is_file();
+    ensure!(is_name, usage());
+    Ok(ours)
+}
+
+/// This machine, which is not the server's.
+fn machine(allowed: &[usize]) -> Machine {
+    let here = Machine::here(Path::new("."), allowed);
+    let why = "the server is elsewhere";
+    Machine {
+        toolchain: Known::missing(why),
+        git_revision: Known::missing(why),
+        git_dirty: Known::missing(why),
+        ..here
+    }
+}
+
+/// Somebody's server, of which no more is known than that it serves.
+fn entrant(name: &str) -> Entrant {
+    let contestant = Contestant {
+        name: name.to_owned(),
+        command: Vec::new(),
+        build: None,
+        compile: None,
+        ready: Ready::Port,
+        label: Label::Peer,
+        model: Vec::new(),
+        flags: None,
+    };
+    Entrant { contestant, again: None }
+}
+
+/// Reads a moment: RFC 3339 in UTC, or seconds since 1970.
+fn moment(text: &str) -> Result<SystemTime, String> {
+    let seconds = text.parse::<f64>().ok();
+    let after_1970 = |seconds| {
+        let time = Duration::try_from_secs_f64(seconds).ok()?;
+        UNIX_EPOCH.checked_add(time)
+    };
+    seconds
+        .and_then(after_1970)
+        .or_else(|| humantime::parse_rfc3339(text).ok())
+        .ok_or_else(|| {
+            "expected a time in UTC, as 2025-01-31T12:00:00Z, or the seconds \
+             since 1970, as `date +%s` says them"
+                .to_owned()
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_read_in_both_forms() {
+        let at = |ms| UNIX_EPOCH + Duration::from_millis(ms);
+        let cases = [
+            ("0", at(0)),
+            ("1735689600.25", at(1_735_689_600_250)),
+            ("2025-01-01T00:00:00Z", at(1_735_689_600_000)),
+            ("2025-01-01T00:00:00.250Z", at(1_735_689_600_250)),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(moment(text), Ok(expected), "{text}");
+        }
+        for bad in ["", "soon", "12:00", "-1", "NaN", "2025-01-01", "1e99"] {
+            assert!(moment(bad).is_err(), "{bad}");
+        }
+    }
+}
