@@ -9,6 +9,7 @@ use crate::faulty::Faulty;
 use crate::keeper;
 use crate::list::List;
 use crate::load::Load;
+use crate::merge::Merge;
 use crate::rank::Rank;
 use crate::run::Run;
 use crate::schema;
@@ -43,6 +44,8 @@ enum Verb {
     Cmp(Cmp),
     /// Ranks the contestants of a run, figure by figure
     Rank(Rank),
+    /// Joins runs, or the shards of a load from several machines
+    Merge(Merge),
     /// Prints the JSON Schema of a record
     Schema,
     /// Prints what completes compare's flags in a shell
@@ -66,6 +69,7 @@ impl Cli {
             Some(Verb::List(list)) => list.run(),
             Some(Verb::Cmp(cmp)) => cmp.run(),
             Some(Verb::Rank(rank)) => rank.run(),
+            Some(Verb::Merge(merge)) => merge.run(),
             Some(Verb::Schema) => schema::print(),
             Some(Verb::Completions(completions)) => completions.run(),
             Some(Verb::Keep) => {

@@ -33,6 +33,7 @@ mod limits;
 mod list;
 mod load;
 mod machine;
+mod merge;
 mod output;
 mod parts;
 mod process_tree;

@@ -2,6 +2,11 @@
 //! and nothing left behind. The contestants are `compare`'s own servers with
 //! a known fault.
 
+#[path = "cli/records.rs"]
+mod records;
+#[path = "cli/schema.rs"]
+mod schema;
+
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

@@ -1,0 +1,619 @@
+//! The verbs that read records: what they make of two, of several, and of
+//! what is none.
+
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::*;
+
+/// What every made-up round holds, so that only what a test changes differs.
+const TIME_NS: u64 = 100_000;
+
+#[test]
+fn a_broken_record_exits_with_2_and_says_what_it_is() {
+    let folder = Folder::new();
+    let good = made_up(&folder, "good", |_| ());
+    let text = fs::read_to_string(&good).unwrap();
+    let version =
+        text.replacen("\"schema_version\":2", "\"schema_version\":9", 1);
+    let cases: [(&str, &[u8], &str); 6] = [
+        ("cut", &text.as_bytes()[..text.len() / 2], "is cut off"),
+        ("empty", b"", "is cut off"),
+        ("version", version.as_bytes(), "schema version 9"),
+        ("text", b"a shopping list", "not a record"),
+        ("bytes", &[0xff, 0x00, 0xfe, 0x80], "not a record"),
+        ("other", b"{\"schema_version\": 2}", "not a record"),
+    ];
+    let good = good.to_str().unwrap();
+    for (name, bytes, expected) in cases {
+        let bad = folder.path.join(format!("{name}.json"));
+        fs::write(&bad, bytes).unwrap();
+        assert_refused(&folder, good, bad.to_str().unwrap(), expected);
+    }
+    assert_refused(&folder, good, "no-such-run", "no run `no-such-run`");
+}
+
+fn assert_refused(folder: &Folder, good: &str, bad: &str, expected: &str) {
+    let out = folder.path.join("merged");
+    let out = out.to_str().unwrap();
+    let verbs: [&[&str]; 5] = [
+        &["cmp", bad, good],
+        &["cmp", good, bad],
+        &["rank", bad],
+        &["merge", bad, good, "--out", out],
+        &["merge", good, bad, "--out", out],
+    ];
+    for verb in verbs {
+        let output = call(verb);
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{verb:?}: {text}");
+        assert!(text.contains(expected), "{verb:?}: {text}");
+        assert!(text.contains(bad), "{verb:?}: {text}");
+    }
+    assert!(!Path::new(out).exists());
+}
+
+#[test]
+fn a_run_is_a_tie_with_itself() {
+    let folder = Folder::new();
+    let run = measured(&folder);
+    let run = run.to_str().unwrap();
+    let output = call(&["cmp", run, run, "--fail-on-regression", "0%"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("10 figures compared: 10 tie;"), "{text}");
+    for word in ["warning", "only in", "void", "revisions"] {
+        assert!(!text.contains(word), "{word}: {text}");
+    }
+}
+
+#[test]
+fn what_became_slower_is_named_and_exits_with_99_if_that_is_asked_for() {
+    let folder = Folder::new();
+    let before = made_up(&folder, "before", |_| ());
+    let after = made_up(&folder, "after", |record| {
+        for round in rounds(record, "good") {
+            fill(round, TIME_NS * 2);
+        }
+    });
+    let limit = ["--fail-on-regression", "5%"];
+    let (before, after) = (before.to_str().unwrap(), after.to_str().unwrap());
+    let cases: [(&[&str], i32, &str); 6] = [
+        (&["cmp", before, after], 0, "slower"),
+        (&["cmp", before, after, limit[0], limit[1]], 99, "regression: p50"),
+        (&["cmp", after, before, limit[0], limit[1]], 0, "faster"),
+        (&["cmp", before, after, "-e", "other", limit[0], limit[1]], 0, "tie"),
+        (&["cmp", before, after, limit[0], "150%"], 0, "no regression"),
+        (&["cmp", before, after, "-s", "none"], 4, "nothing to compare"),
+    ];
+    for (arguments, code, expected) in cases {
+        let output = call(arguments);
+        let text = stdout(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+        assert!(text.contains(expected), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn who_fails_after_a_change_only_is_a_regression() {
+    let folder = Folder::new();
+    let before = made_up(&folder, "before", |_| ());
+    let after = made_up(&folder, "after", |record| {
+        record["cells"]["perf2"]["good"]["void"] = serde_json::json!({
+            "round": 2, "reason": "it died", "contestant_failed": true,
+            "log": [],
+        });
+    });
+    let (before, after) = (before.to_str().unwrap(), after.to_str().unwrap());
+    let output = call(&["cmp", before, after, "--fail-on-regression", "5%"]);
+    assert_eq!(output.status.code(), Some(99));
+    let text = stdout(&output);
+    assert!(text.contains("void in B: good in perf2: it died"), "{text}");
+    assert!(text.contains("regression: good in perf2: it died"), "{text}");
+    // Who is void is not ranked, and the others are.
+    let text = stdout(&call(&["rank", after]));
+    assert!(text.contains("good is not ranked: void in perf2"), "{text}");
+    assert!(text.contains("   1  other"), "{text}");
+}
+
+#[test]
+fn cells_that_are_not_the_same_in_both_runs_are_listed_and_not_compared() {
+    let folder = Folder::new();
+    let before = made_up(&folder, "before", |_| ());
+    let after = made_up(&folder, "after", |record| {
+        record["entrants"][1]["contestant"]["name"] = "new".into();
+        let row = record["cells"]["perf2"].as_object_mut().unwrap();
+        let cell = row.remove("other").unwrap();
+        row.insert("new".to_owned(), cell);
+    });
+    let wider = made_up(&folder, "wider", |record| {
+        record["scenarios"][0]["group"][0]["connections"] = 2.into();
+    });
+    let [before, after, wider] =
+        [&before, &after, &wider].map(|path| path.to_str().unwrap());
+    let text = stdout(&call(&["cmp", before, after]));
+    assert!(text.contains("only in A: contestant other"), "{text}");
+    assert!(text.contains("only in B: contestant new"), "{text}");
+    assert!(text.contains("5 figures compared"), "{text}");
+    let output = call(&["cmp", before, wider]);
+    assert_eq!(output.status.code(), Some(4));
+    let text = stdout(&output);
+    assert!(text.contains("group[0].connections: 1 / 2"), "{text}");
+}
+
+#[test]
+fn contestants_that_cannot_be_told_apart_share_a_place() {
+    let folder = Folder::new();
+    let equal = made_up(&folder, "equal", |_| ());
+    let apart = made_up(&folder, "apart", |record| {
+        for round in rounds(record, "other") {
+            fill(round, TIME_NS * 3);
+        }
+    });
+    let places = |path: &Path| -> Vec<String> {
+        let text = stdout(&call(&["rank", path.to_str().unwrap()]));
+        let mut lines = text.lines().map(str::trim);
+        lines.find(|line| line.starts_with("p50: less is better")).unwrap();
+        lines.by_ref().take(2).map(str::to_owned).collect()
+    };
+    let equal = places(&equal);
+    assert!(equal[0].starts_with("1  ") && equal[1].starts_with("1  "));
+    let apart = places(&apart);
+    assert!(apart[0].starts_with("1  good"), "{apart:?}");
+    assert!(apart[1].starts_with("2  other"), "{apart:?}");
+    assert!(apart[1].ends_with("3.00 [3.00, 3.00]"), "{apart:?}");
+}
+
+#[test]
+fn runs_are_joined_round_behind_round() {
+    let folder = Folder::new();
+    let one = made_up(&folder, "one", |_| ());
+    let two = made_up(&folder, "two", |record| {
+        record["seed"] = 2.into();
+        // Somebody else took part.
+        let row = record["cells"]["perf2"].as_object_mut().unwrap();
+        let cell = row.remove("other").unwrap();
+        row.insert("new".to_owned(), cell);
+        record["entrants"][1]["contestant"]["name"] = "new".into();
+    });
+    let three = made_up(&folder, "three", |record| {
+        record["seed"] = 3.into();
+        record["complete"] = false.into();
+    });
+    let out = folder.path.join("both");
+    let first = merge(&[&one, &two], &out);
+    assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
+    let all = folder.path.join("all");
+    let second = merge(&[&out, &three], &all);
+    let text = stdout(&second);
+    assert!(text.contains("rounds 7-9: run"), "{text}");
+    assert!(text.contains("incomplete"), "{text}");
+    let record = read_json(&all.join("run.json"));
+    let numbers = |name: &str| -> Vec<u64> {
+        let rounds = &record["cells"]["perf2"][name]["rounds"];
+        let rounds = rounds.as_array().unwrap().iter();
+        rounds.map(|round| round["round"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(numbers("good"), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(numbers("other"), [1, 2, 3, 7, 8, 9]);
+    assert_eq!(numbers("new"), [4, 5, 6]);
+    assert_eq!(
+        (&record["rounds"], &record["complete"]),
+        (&9.into(), &false.into())
+    );
+    let parts = record["parts"].as_array().unwrap();
+    let firsts: Vec<_> =
+        parts.iter().map(|part| &part["first_round"]).collect();
+    assert_eq!(firsts, [1, 4, 7]);
+    let seeds: Vec<_> = parts.iter().map(|part| &part["seed"]).collect();
+    assert_eq!(seeds, [1, 2, 3]);
+    assert_eq!(parts[0]["file"], one.to_str().unwrap());
+    // What is joined can be read like any other.
+    for verb in [vec!["rank"], vec!["cmp", one.to_str().unwrap()]] {
+        let mut arguments = verb;
+        arguments.push(all.to_str().unwrap());
+        assert_eq!(call(&arguments).status.code(), Some(0));
+    }
+}
+
+#[test]
+fn what_is_not_of_a_kind_is_not_joined() {
+    type Change = fn(&mut Value);
+    let folder = Folder::new();
+    let one = made_up(&folder, "one", |_| ());
+    let cases: [(&str, Change, &str); 7] = [
+        ("same", |_| (), "are the same run"),
+        (
+            "machine",
+            |record| {
+                record["seed"] = 2.into();
+                record["machine"]["kernel"] = "Linux 1.0".into();
+            },
+            "unlike machines stay apart",
+        ),
+        (
+            "revision",
+            |record| {
+                record["seed"] = 2.into();
+                record["machine"]["git_revision"]["value"] = "f00".into();
+            },
+            "different commits",
+        ),
+        (
+            "scenario",
+            |record| {
+                record["seed"] = 2.into();
+                record["scenarios"][0]["window"] = "7s".into();
+            },
+            "scenario perf2 differs: window: \"20ms\" / \"7s\"",
+        ),
+        (
+            "contestant",
+            |record| {
+                record["seed"] = 2.into();
+                record["entrants"][0]["contestant"]["command"][1] = "x".into();
+            },
+            "contestant good differs: contestant.command[1]",
+        ),
+        (
+            "calibration",
+            |record| {
+                record["seed"] = 2.into();
+                record["calibration"][0]["n"] = 20.into();
+            },
+            "a cost of 50 ms is n = 37 / n = 20",
+        ),
+        (
+            "shard",
+            |record| {
+                record["seed"] = 2.into();
+                record["shard"] = serde_json::json!({
+                    "address": "[::1]:1", "groups": [], "windows": {},
+                });
+            },
+            "they stay apart",
+        ),
+    ];
+    for (name, change, expected) in cases {
+        let other = made_up(&folder, name, change);
+        let out = folder.path.join("merged");
+        let output = merge(&[&one, &other], &out);
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{name}: {text}");
+        assert!(text.contains(expected), "{name}: {text}");
+        assert!(!out.exists(), "{name}");
+    }
+    let unlike = folder.path.join("machine/run.json");
+    let paths = [&one, &unlike].map(|path| path.to_str().unwrap());
+    let text = stdout(&call(&["cmp", paths[0], paths[1]]));
+    assert!(text.starts_with("warning: unlike machines"), "{text}");
+    assert!(text.contains("/ Linux 1.0;"), "{text}");
+}
+
+#[test]
+fn shards_of_one_window_add_up() {
+    let folder = Folder::new();
+    let server = Server::start();
+    let soon = SystemTime::now() + Duration::from_secs(2);
+    let soon = soon.duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    let start = format!("{soon:.3}");
+    let file = folder.file("open.toml", OPEN);
+    let shard = |name: &str, more: &[&str]| {
+        let mut command = Command::new(COMPARE);
+        command.args(["load", "--addr", &server.address, "--name", "web"]);
+        command.arg("--scenario").arg(&file);
+        command.arg("--out").arg(folder.path.join(name)).args(more);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let together = ["--start-at", &start];
+    let shards = [shard("a", &together), shard("b", &together)];
+    for shard in shards {
+        let output = shard.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    }
+    // Once more, by itself and later.
+    let output = shard("later", &[]).wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+
+    let out = folder.path.join("sum");
+    let [a, b] = ["a", "b"].map(|name| folder.path.join(name));
+    let output = merge(&[&a, &b], &out);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(text.contains("asking: 4 connections, 400 requests"), "{text}");
+    let group = |folder: &Path| -> Value {
+        let record = read_json(&folder.join("run.json"));
+        let rounds = &record["cells"]["open"]["web"]["rounds"];
+        assert_eq!(rounds.as_array().unwrap().len(), 1);
+        rounds[0]["report"]["groups"][0].clone()
+    };
+    let [one, other, sum] = [&a, &b, &out].map(|folder| group(folder));
+    for key in ["connections", "connected", "replies", "replies_in_all"] {
+        let number = |group: &Value| group[key].as_u64().unwrap();
+        assert_eq!(number(&one) + number(&other), number(&sum), "{key}");
+        assert!(number(&one) > 0, "{key}");
+    }
+    let times = |group: &Value| -> u64 {
+        let counts = group["open"]["response_ns"]["counts"].as_array();
+        counts.unwrap().iter().map(|pair| pair[1].as_u64().unwrap()).sum()
+    };
+    assert_eq!(times(&one) + times(&other), times(&sum));
+    let record = read_json(&out.join("run.json"));
+    assert_eq!(record["parts"].as_array().unwrap().len(), 2);
+    let seeds = [0, 1].map(|part| &record["parts"][part]["seed"]);
+    assert_ne!(seeds[0], seeds[1]);
+    let reason =
+        &record["cells"]["open"]["web"]["rounds"][0]["report"]["server_cpu_ns"];
+    assert_eq!(reason["reason"], "the server's process is not known");
+
+    // Another window is another round, but not of a larger load.
+    let later = folder.path.join("later");
+    let rounds = folder.path.join("rounds");
+    let output = merge(&[&a, &later], &rounds);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let record = read_json(&rounds.join("run.json"));
+    let kept = &record["cells"]["open"]["web"]["rounds"];
+    assert_eq!(kept.as_array().unwrap().len(), 2);
+    let output = merge(&[&out, &later], &folder.path.join("larger"));
+    let text = stderr(&output);
+    assert!(text.contains("connections: 4 / 2"), "{text}");
+}
+
+#[test]
+fn shards_that_are_not_of_one_load_are_not_added_up() {
+    type Change = fn(&mut Value);
+    let folder = Folder::new();
+    let server = Server::start();
+    let first = folder.path.join("first");
+    let mut load = vec!["load", "--addr", &server.address, "--name", "web"];
+    load.extend(["--scenario", "perf2", "--duration", "20ms", "--out"]);
+    load.push(first.to_str().unwrap());
+    assert_eq!(call(&load).status.code(), Some(0));
+    let cases: [(Change, &str); 5] = [
+        (|shard| shard["seed"] = 5.into(), "--seed must be another one"),
+        (
+            |shard| {
+                let began = &mut shard["shard"]["windows"]["1"];
+                *began = (began.as_u64().unwrap() + 10_000_000).into();
+            },
+            "overlap, but their windows are not the same",
+        ),
+        (
+            |shard| shard["shard"]["address"] = "[::1]:1".into(),
+            "one load has one --addr",
+        ),
+        (
+            |shard| {
+                let row = shard["cells"]["perf2"].as_object_mut().unwrap();
+                let cell = row.remove("web").unwrap();
+                row.insert("www".to_owned(), cell);
+                shard["entrants"][0]["contestant"]["name"] = "www".into();
+            },
+            "it is called web and www: give them the same --name",
+        ),
+        (
+            |shard| {
+                let round = &mut shard["cells"]["perf2"]["web"]["rounds"][0];
+                round["report"]["groups"][0]["n"] = 2.into();
+            },
+            "asked for n = 1 on one machine and n = 2 on another",
+        ),
+    ];
+    for (change, expected) in cases {
+        let mut shard = read_json(&first.join("run.json"));
+        shard["seed"] = 5.into();
+        let one = folder.file("one.json", &shard.to_string());
+        shard["seed"] = 6.into();
+        change(&mut shard);
+        let other = folder.file("other.json", &shard.to_string());
+        let output = merge(&[&one, &other], &folder.path.join("out"));
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{expected}: {text}");
+        assert!(text.contains(expected), "{text}");
+    }
+}
+
+#[test]
+fn a_shard_of_several_rounds_is_a_run_like_any_other() {
+    let folder = Folder::new();
+    let server = Server::start();
+    let out = folder.path.join("out");
+    let output = call(&[
+        "load",
+        "--addr",
+        &server.address,
+        "--scenario",
+        "interference",
+        "--at",
+        "0",
+        "--rounds",
+        "3",
+        "--duration",
+        "20ms",
+        "--out",
+        out.to_str().unwrap(),
+    ]);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("`left` is a share of the rate in `apart`"));
+    let output = call(&["rank", out.to_str().unwrap()]);
+    let text = stdout(&output);
+    assert!(text.contains("rate: more is better"), "{text}");
+    assert!(text.contains(&server.address), "{text}");
+}
+
+#[test]
+fn a_scenario_that_cannot_be_played_elsewhere_is_refused() {
+    let folder = Folder::new();
+    let bad = folder.file("bad.toml", &OPEN.replace("window", "windwo"));
+    let bad = bad.to_str().unwrap();
+    let taken = folder.path.join("taken");
+    fs::create_dir(&taken).unwrap();
+    fs::write(taken.join("run.json"), "").unwrap();
+    let taken = taken.to_str().unwrap();
+    let cases: [(&[&str], &str); 11] = [
+        (&["nothing"], "neither a file nor one of bench/scenarios"),
+        (&["../scenarios/perf2"], "neither a file nor one of"),
+        (&[bad], "unknown field `windwo`"),
+        (&["ladder"], "choose with --at, as one of 1, 8, 64"),
+        (&["ladder", "--at", "0"], "--at 0"),
+        (&["ladder", "--at", "1.5"], "no whole number"),
+        (&["perf2", "--at", "1"], "nothing varies in it"),
+        (&["apart", "--at", "1"], "group `long` is `apart`"),
+        (&["load-curve", "--at", "0.5"], "give it a `rate`"),
+        (&["perf2", "--start-at", "2001-01-01T00:00:00Z"], "--start-at"),
+        (&["perf2", "--out", taken], "there is a run already"),
+    ];
+    for (arguments, expected) in cases {
+        let address = "127.0.0.1:1";
+        let mut all = vec!["load", "--addr", address, "--scenario"];
+        all.extend(arguments);
+        let output = call(&all);
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(text.contains(expected), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn a_server_that_fails_leaves_a_void_shard() {
+    let folder = Folder::new();
+    let out = folder.path.join("out");
+    let output = call(&[
+        "load",
+        "--addr",
+        "127.0.0.1:1",
+        "--scenario",
+        "perf2",
+        "--name",
+        "nobody",
+        "--out",
+        out.to_str().unwrap(),
+    ]);
+    assert_eq!(output.status.code(), Some(3));
+    let record = read_json(&out.join("run.json"));
+    let void = &record["cells"]["perf2"]["nobody"]["void"];
+    assert_eq!(void["contestant_failed"], true);
+}
+
+#[test]
+fn completions_are_there_for_each_shell() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let output = call(&["completions", shell]);
+        assert_eq!(output.status.code(), Some(0), "{shell}");
+        assert!(stdout(&output).contains("fail-on-regression"), "{shell}");
+    }
+    assert_eq!(call(&["completions", "dcl"]).status.code(), Some(2));
+}
+
+/// A load of its own: two clients, two hundred requests a second.
+const OPEN: &str = r#"
+question = "Does it add up?"
+expectation = "It does."
+analysis = "None."
+warm_up = "50ms"
+window = "500ms"
+of = "asking"
+figures = ["rate", "response-p99"]
+
+[[group]]
+name = "asking"
+connections = 2
+rate = 200
+n = 1
+"#;
+
+/// Calls compare, which takes its files from where the arguments say.
+pub(super) fn call(arguments: &[&str]) -> Output {
+    Command::new(COMPARE).args(arguments).output().unwrap()
+}
+
+fn merge(records: &[&Path], out: &Path) -> Output {
+    let mut command = Command::new(COMPARE);
+    command.arg("merge").args(records).arg("--out").arg(out);
+    command.output().unwrap()
+}
+
+/// A real run: three rounds of perf2, two contestants, no faults.
+pub(super) fn measured(folder: &Folder) -> PathBuf {
+    let both = contestant("good", "none") + &contestant("other", "none");
+    let file = folder.file("c.toml", &both);
+    let arguments = ["-s", "^perf2$", "--rounds", "3", "--duration", "20ms"];
+    let output = compare(&file, &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    folder.path.join("out/run.json")
+}
+
+/// A run whose rounds all came out the same, but for what is changed.
+fn made_up(
+    folder: &Folder,
+    name: &str,
+    change: impl FnOnce(&mut Value),
+) -> PathBuf {
+    let real = folder.path.join("out/run.json");
+    if !real.exists() {
+        measured(folder);
+    }
+    let mut record = read_json(&real);
+    record["seed"] = 1.into();
+    record["calibration"] = serde_json::json!([
+        { "cost_ns": 50_000_000, "n": 37, "took_ns": 50_000_000 }
+    ]);
+    for entrant in ["good", "other", "good again"] {
+        for round in rounds(&mut record, entrant) {
+            fill(round, TIME_NS);
+        }
+    }
+    change(&mut record);
+    let path = folder.path.join(name);
+    fs::create_dir_all(&path).unwrap();
+    let path = path.join("run.json");
+    fs::write(&path, record.to_string()).unwrap();
+    path
+}
+
+fn rounds<'a>(record: &'a mut Value, entrant: &str) -> &'a mut Vec<Value> {
+    let rounds = &mut record["cells"]["perf2"][entrant]["rounds"];
+    rounds.as_array_mut().unwrap()
+}
+
+/// A hundred replies that took so long each.
+fn fill(round: &mut Value, time_ns: u64) {
+    let report = &mut round["report"];
+    report["window_ns"] = (100 * time_ns).into();
+    report["generator_cpu_ns"] = (50 * time_ns).into();
+    report["server_cpu_ns"]["value"] = (50 * time_ns).into();
+    report["server_rss_bytes"]["value"] = (1 << 20).into();
+    let group = &mut report["groups"][0];
+    group["replies"] = 100.into();
+    group["service_ns"]["counts"] = serde_json::json!([[time_ns, 100]]);
+}
+
+/// A server that answers rightly, until it is dropped.
+pub(super) struct Server {
+    child: Child,
+    pub(super) address: String,
+}
+
+impl Server {
+    pub(super) fn start() -> Server {
+        let mut child = Command::new(COMPARE)
+            .args(["faulty", "--fault", "none"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let ready = child.stdout.as_mut().unwrap();
+        BufReader::new(ready).read_line(&mut line).unwrap();
+        let address = line.split(' ').nth(2).unwrap().to_owned();
+        Server { child, address }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
