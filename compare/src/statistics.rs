@@ -165,6 +165,25 @@ mod tests {
     }
 
     #[test]
+    fn two_runs_of_the_same_seldom_differ() {
+        let mut random = Rng::with_seed(1);
+        // About ten per cent from round to round, as a sum of many things.
+        let mut round = || {
+            let sum: f64 = (0..12).map(|_| random.f64()).sum();
+            1.0 + (sum - 6.0) * 0.1
+        };
+        for (rounds, misses_max) in [(3, 7), (5, 5), (10, 5)] {
+            let mut run = || (0..rounds).map(|_| round()).collect::<Vec<_>>();
+            let misses = (0..30).filter(|&seed| {
+                let times = Estimate::of_quotient(&run(), &run(), seed);
+                !times.unwrap().interval().contains(&1.0)
+            });
+            let misses = misses.count();
+            assert!(misses <= misses_max, "{rounds}: {misses} of 30");
+        }
+    }
+
+    #[test]
     fn the_same_seed_gives_the_same_interval() {
         let values = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
         for seed in 0..10 {
