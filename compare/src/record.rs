@@ -42,6 +42,8 @@ pub(crate) struct Record {
     pub(crate) calibration: Vec<Calibrated>,
     /// Who took part.
     pub(crate) entrants: Vec<Entrant>,
+    /// Who would have taken part, but for this.
+    pub(crate) skipped: Vec<(String, String)>,
     /// What was asked.
     pub(crate) scenarios: Vec<Scenario>,
     /// What came of it, by scenario, then by entrant.
@@ -63,8 +65,14 @@ pub(crate) struct Entrant {
 pub(crate) struct CellRecord {
     /// Why it has no figures.
     pub(crate) void: Option<Void>,
+    /// Why its model could not be asked that, if it is so by design.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) by_design: Option<String>,
     /// Its rounds.
     pub(crate) rounds: Vec<Round>,
+    /// Rounds that this side spoilt, and how.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) missed: BTreeMap<u64, String>,
 }
 
 /// Why a cell has no figures.
@@ -114,6 +122,7 @@ impl Record {
                 .to_owned(),
             calibration: Vec::new(),
             entrants: Vec::new(),
+            skipped: Vec::new(),
             scenarios: Vec::new(),
             cells: BTreeMap::new(),
         }

@@ -35,6 +35,10 @@ const ROUNDS: u64 = 5;
 /// Rounds with `--quick`.
 const ROUNDS_QUICK: u64 = 3;
 
+/// As many clients as wait in the backlog of our servers until it is their
+/// turn.
+const CLIENTS_THAT_QUEUE_MAX: usize = 1_000;
+
 /// Added to the name of the contestant that takes part a second time.
 const AGAIN: &str = " again";
 
@@ -51,6 +55,10 @@ pub(crate) struct Run {
     /// One more scenario, from a file of your own; repeatable
     #[arg(long, value_name = "FILE")]
     scenario_file: Vec<PathBuf>,
+    /// One more contestant, as 'mine=python3 my_server.py {port}'; {addr},
+    /// {host} and {port} stand for where to listen; repeatable
+    #[arg(long, value_name = "NAME=COMMAND")]
+    with: Vec<String>,
     /// The file of contestants [default: bench/contestants.toml]
     #[arg(long, value_name = "FILE")]
     contestants: Option<PathBuf>,
@@ -94,7 +102,8 @@ impl Run {
             self.server_cpus.clone(),
             self.load_cpus.clone(),
         )?;
-        let mut contestants = self.contestants(&root)?;
+        let contestants = self.contestants(&root)?;
+        let (mut contestants, skipped) = contestants::able(contestants);
         let scenarios = self.scenarios(&root)?;
         if contestants.is_empty() || scenarios.is_empty() {
             let which = if contestants.is_empty() {
@@ -102,6 +111,9 @@ impl Run {
             } else {
                 "-s selects no scenario"
             };
+            for (name, why) in skipped {
+                eprintln!("skipped: {name}: {why}");
+            }
             eprintln!("{which}; `compare list` lists them");
             return Ok(Outcome::NothingSelected);
         }
@@ -113,6 +125,7 @@ impl Run {
         }
         let mut record =
             self.record(&root, &processors, contestants, scenarios);
+        record.skipped = skipped;
         let folder = runs::folder(&root, self.out.as_deref(), &record);
         runs::create(&folder)?;
         let path = runs::file(&folder);
@@ -151,6 +164,11 @@ impl Run {
             selects(&self.contestant, &contestant.name)
                 && (is_usual || !is_default)
         });
+        for text in &self.with {
+            let mine = Contestant::given(text)?;
+            contestants.retain(|other| other.name != mine.name);
+            contestants.push(mine);
+        }
         Ok(contestants)
     }
 
@@ -273,14 +291,27 @@ impl Measuring<'_> {
         if kept.void.is_some() {
             return true;
         }
+        if let Some(reason) = beyond_design(contestant, scenario) {
+            kept.by_design = Some(reason);
+            return true;
+        }
         let measured =
             self.measure(round, contestant, scenario, &record.calibration);
+        let wanted = record.rounds;
         let kept = record.cell_mut(&scenario.name, name);
         let (reason, contestant_failed, log) = match measured {
             Ok(mut measured) => {
                 measured.place = place;
-                kept.rounds.push(measured);
-                return true;
+                let processors = measured.placement.server.len();
+                let Some(late) = measured.report.late(processors) else {
+                    kept.rounds.push(measured);
+                    return true;
+                };
+                kept.missed.insert(round, late.clone());
+                if kept.missed.len() as u64 * 2 <= wanted {
+                    return true;
+                }
+                (late, false, Vec::new())
             }
             Err(Failure::Interrupted) => return false,
             Err(Failure::Start(reason)) => {
@@ -360,9 +391,26 @@ impl Measuring<'_> {
     }
 }
 
+/// Why a scenario asks for what a contestant can't do by design, if it does.
+fn beyond_design(
+    contestant: &Contestant,
+    scenario: &Scenario,
+) -> Option<String> {
+    let clients: usize =
+        scenario.groups.iter().map(|group| group.connections).sum();
+    let is_beyond = contestant.is(Trait::OneClientAtATime)
+        && clients > CLIENTS_THAT_QUEUE_MAX;
+    is_beyond.then(|| {
+        format!(
+            "it serves one client at a time, and {clients} do not fit into \
+             its backlog"
+        )
+    })
+}
+
 /// The table, the answers, and what one must know to believe them.
 fn text(record: &Record) -> String {
-    let mut text = format!("{}\n\n", table::draw(record).trim_fmt());
+    let mut text = format!("{}\n\n", table::draw(record));
     text += &answers::answers(record).join("\n");
     text += "\n\n";
     text += &answers::notes(record).join("\n");

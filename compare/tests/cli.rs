@@ -149,6 +149,90 @@ fn a_record_holds_what_is_needed_to_repeat_the_run() {
 }
 
 #[test]
+fn a_server_is_entered_at_the_command_line_by_its_line_or_its_port() {
+    let folder = Folder::new();
+    let file = folder.file("c.toml", &contestant("good", "none"));
+    // The one says where it listens, the other is found by its port.
+    let loud = format!("loud={COMPARE} faulty --listen {{addr}}");
+    let silent = format!(
+        "silent=sh -c 'exec {COMPARE} faulty --listen {{addr}} >/dev/null'"
+    );
+    let mut arguments = SHORT.to_vec();
+    arguments.extend(["--with", &loud, "--with", &silent]);
+    let output = compare(&file, &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let record = read_json(&folder.path.join("out/run.json"));
+    for name in ["good", "loud", "silent"] {
+        let rounds = &record["cells"]["perf2"][name]["rounds"];
+        assert_eq!(rounds.as_array().map(Vec::len), Some(1), "{name}");
+    }
+}
+
+#[test]
+fn who_needs_what_is_not_here_is_skipped_with_the_reason() {
+    let folder = Folder::new();
+    let needy = contestant("needy", "none")
+        .replace("label", "needs = [\"no-such-program\"]\nlabel");
+    let text = contestant("good", "none") + &needy;
+    let file = folder.file("c.toml", &text);
+    let output = compare(&file, &SHORT);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let line = "skipped: needy: it needs `no-such-program`";
+    assert!(stdout(&output).contains(line), "{}", stdout(&output));
+}
+
+#[test]
+fn a_scenario_of_ones_own_is_measured_like_the_others() {
+    let folder = Folder::new();
+    let file = folder.file("c.toml", &contestant("good", "none"));
+    let scenario = folder.file(
+        "mine.toml",
+        r#"
+            question = "How long from when it was due?"
+            expectation = "Not long."
+            analysis = "None."
+            warm_up = "20ms"
+            window = "100ms"
+            of = "short"
+            figures = ["response-p99", "rate"]
+            [[group]]
+            name = "short"
+            connections = 2
+            load = 0.2
+            n = 1
+            [[group]]
+            name = "crowd"
+            connections = 10
+            silent = true
+            [sweep]
+            group = "crowd"
+            of = "connections"
+            values = [0, 10]
+        "#,
+    );
+    let scenario = scenario.to_str().unwrap();
+    let arguments =
+        ["-s", "mine", "--rounds", "1", "--scenario-file", scenario];
+    let output = compare(&file, &arguments);
+    let record = read_json(&folder.path.join("out/run.json"));
+    for point in ["mine@0", "mine@10"] {
+        // Beside other tests, the instrument may have to own up.
+        let void = &record["cells"][point]["good"]["void"];
+        if let Some(reason) = void["reason"].as_str() {
+            assert!(reason.contains("missed its schedule"), "{reason}");
+            assert_eq!(void["contestant_failed"], false);
+            continue;
+        }
+        let round = &record["cells"][point]["good"]["rounds"][0];
+        assert!(round["capacity"]["value"].as_f64() > Some(0.0));
+        let group = &round["report"]["groups"][0];
+        assert!(group["replies"].as_u64() > Some(0), "{group}");
+        let response = &group["open"]["response_ns"]["counts"];
+        assert!(!response.as_array().unwrap().is_empty());
+    }
+}
+
+#[test]
 fn two_runs_at_once_are_refused() {
     let folder = Folder::new();
     let run = Running::start(&folder, &[]);
