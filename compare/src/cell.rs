@@ -2,6 +2,7 @@
 //! beside it, and what came of it.
 
 use std::env;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -80,6 +81,17 @@ pub(crate) enum Failure {
     Interrupted,
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Start(reason) => write!(f, "it did not start: {reason}"),
+            Failure::Contestant { reason, .. }
+            | Failure::Instrument(reason) => f.write_str(reason),
+            Failure::Interrupted => f.write_str("interrupted"),
+        }
+    }
+}
+
 impl Cell<'_> {
     /// Turns every rate that is a share of `capacity`, in requests a second,
     /// into an open loop.
@@ -91,21 +103,40 @@ impl Cell<'_> {
         }
     }
 
-    /// Measures it.
+    /// Measures it, and judges what came of it.
     pub(crate) fn measure(
         &self,
         keeper: &mut Keeper,
         interrupt: &Interrupt,
     ) -> Result<Report, Failure> {
-        let result = self.measure_kept(keeper, interrupt);
+        self.with_server(keeper, interrupt, judge)
+    }
+
+    /// Measures it, whatever comes of it.
+    pub(crate) fn observe(
+        &self,
+        keeper: &mut Keeper,
+        interrupt: &Interrupt,
+    ) -> Result<Report, Failure> {
+        self.with_server(keeper, interrupt, |_, report| Ok(report))
+    }
+
+    fn with_server(
+        &self,
+        keeper: &mut Keeper,
+        interrupt: &Interrupt,
+        judge: impl FnOnce(&mut Server, Report) -> Result<Report, Failure>,
+    ) -> Result<Report, Failure> {
+        let result = self.load_server(keeper, interrupt, judge);
         keeper.forget();
         result
     }
 
-    fn measure_kept(
+    fn load_server(
         &self,
         keeper: &mut Keeper,
         interrupt: &Interrupt,
+        judge: impl FnOnce(&mut Server, Report) -> Result<Report, Failure>,
     ) -> Result<Report, Failure> {
         let mut server = self.start(keeper, interrupt)?;
         let apart = match self.groups.iter().any(|group| group.is_apart) {

@@ -8,6 +8,7 @@ use crate::keeper;
 use crate::list::List;
 use crate::load::Load;
 use crate::run::Run;
+use crate::selftest::SelfTest;
 use crate::verify::Verify;
 
 /// Measures what a concurrency model costs: servers that differ in nothing
@@ -32,6 +33,9 @@ enum Verb {
     Load(Load),
     /// Checks that the contestants keep the protocol
     Verify(Verify),
+    /// Measures servers that are known: can the instrument be believed?
+    #[command(name = "selftest")]
+    SelfTest(SelfTest),
     /// Lists contestants and scenarios
     List(List),
     /// Ends what outlives a run
@@ -50,6 +54,7 @@ impl Cli {
             Some(Verb::Run(run)) => run.run(),
             Some(Verb::Load(load)) => load.run(),
             Some(Verb::Verify(verify)) => verify.run(),
+            Some(Verb::SelfTest(selftest)) => selftest.run(),
             Some(Verb::List(list)) => list.run(),
             Some(Verb::Keep) => {
                 keeper::keep();

@@ -38,6 +38,7 @@ mod run;
 mod runs;
 mod scenarios;
 mod selection;
+mod selftest;
 mod statistics;
 mod table;
 mod units;

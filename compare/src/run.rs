@@ -177,12 +177,8 @@ impl Run {
         for path in &self.scenario_file {
             scenarios::add(&mut scenarios, path)?;
         }
-        if self.full {
-            scenarios.iter_mut().for_each(|s| s.on_request = false);
-        }
-        let scenarios = select_scenarios(scenarios, &self.scenario);
-        let only_usual = self.scenario.is_empty() && !self.full;
-        let mut scenarios = scenarios::expand(&scenarios, only_usual);
+        let mut scenarios =
+            select_scenarios(&scenarios, &self.scenario, self.full);
         if let Some(window) = self.duration {
             scenarios.iter_mut().for_each(|s| s.window = window);
         }

@@ -89,13 +89,21 @@ fn in_tables<'a, 'b>(
 
 /// A table of contestants without rows.
 pub(crate) fn empty(headings: impl Iterator<Item = String>) -> Table {
+    titled("contestant", headings)
+}
+
+/// A table without rows, whose first column has a title of its own.
+pub(crate) fn titled(
+    first: &str,
+    headings: impl Iterator<Item = String>,
+) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE);
     // See https://no-color.org.
     if env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
         table.force_no_tty();
     }
-    let headings = ["contestant".to_owned()].into_iter().chain(headings);
+    let headings = [first.to_owned()].into_iter().chain(headings);
     table.set_header(
         headings.map(|text| Cell::new(text).add_attribute(Attribute::Bold)),
     );

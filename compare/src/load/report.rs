@@ -284,7 +284,6 @@ impl Times {
     }
 
     /// How many times there are.
-    #[cfg(test)]
     pub(crate) fn count(&self) -> u64 {
         self.counts.iter().map(|(_, count)| count).sum()
     }
