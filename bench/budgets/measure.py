@@ -5,15 +5,15 @@
 
 Times come from `compare run`: pinned, in interleaved rounds. A ratio is that
 of the medians over the rounds, and beside it stands the range of the rounds'
-own ratios. Counts come from strace (system calls) and valgrind (allocations),
-which must be installed; they are exact, and never timed.
+own ratios. Counts come from strace (system calls), which must be installed,
+and from a library that is preloaded (allocations); they are never timed.
 """
 
 import argparse
 import json
+import os
 import re
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -283,35 +283,36 @@ def count_system_calls(name, clients):
 
 
 def count_allocations(name):
-    """By the difference of two runs, so that the start is left out."""
-    few, many = 200, 1200
-    totals = []
-    for requests in (few, many):
-        with tempfile.NamedTemporaryFile("r") as log:
-            tracer = [
-                "valgrind", f"--log-file={log.name}", "--leak-check=no",
-                "--undef-value-errors=no", "--trace-children=no",
-            ]
-            with Served(name, tracer) as address:
-                ask(address, requests)
-            found = re.search(r"total heap usage: ([\d,]+)", log.read())
-            totals.append(int(found[1].replace(",", "")))
-    return (totals[1] - totals[0]) / (many - few)
+    """By the difference of two runs, so that start and end are left out."""
+    clients = 1 if name == "blocking" else 64
+    counts, requests = zip(*(
+        allocations_in(name, clients, duration) for duration in ("1s", "4s")
+    ))
+    return (counts[1] - counts[0]) / (requests[1] - requests[0])
 
 
-def ask(address, requests):
-    """One after the other, on one connection."""
-    with socket.create_connection(address, timeout=60) as client:
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        replies = client.makefile("rb")
-        for _ in range(requests):
-            client.sendall(b"1\n")
-            assert replies.readline() == b"1\n"
+def allocations_in(name, clients, duration):
+    with tempfile.TemporaryDirectory() as folder:
+        library = Path(folder) / "allocations.so"
+        source = ROOT / "bench/budgets/allocations.c"
+        subprocess.run(
+            ["cc", "-O2", "-shared", "-fPIC", "-o", library, source],
+            check=True,
+        )
+        counts = Path(folder) / "counts"
+        counts.mkdir()
+        environment = {"LD_PRELOAD": str(library), "ALLOCATIONS": str(counts)}
+        with Served(name, [], environment) as address:
+            report = load(address, clients, duration)
+        requests = sum(g["replies_in_all"] for g in report["groups"])
+        # One of each process: the workers of `processes` count, too.
+        total = sum(int(each.read_text()) for each in counts.iterdir())
+        return total, requests
 
 
-def load(address, clients):
+def load(address, clients, duration="3s"):
     command = [
-        RELEASE / "compare", "load", "--json", "--duration", "3s",
+        RELEASE / "compare", "load", "--json", "--duration", duration,
         "--reply-timeout", "30s", "--connections", str(clients),
         "--addr", f"{address[0]}:{address[1]}",
     ]
@@ -322,30 +323,32 @@ def load(address, clients):
 class Served:
     """A server, traced, for as long as the block lasts."""
 
-    def __init__(self, name, tracer):
+    def __init__(self, name, tracer, environment=None):
         server, mode = (
             (name.removesuffix("-inline"), ["--compute", "inline"])
             if name.endswith("-inline") else (name, [])
         )
         program = str(RELEASE / f"server-{server}")
         self.command = [*tracer, program, "--listen", "127.0.0.1:0", *mode]
+        self.environment = os.environ | (environment or {})
+        self.is_traced = bool(tracer)
 
     def __enter__(self):
         self.process = subprocess.Popen(
             self.command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            text=True,
+            text=True, env=self.environment,
         )
         line = self.process.stdout.readline()
         host, port = re.search(r"(127\.0\.0\.1):(\d+)", line).groups()
         return host, int(port)
 
     def __exit__(self, *_):
-        # strace(1) does not pass a signal on; the server is its child.
-        children = Path(
-            f"/proc/{self.process.pid}/task/{self.process.pid}/children"
-        ).read_text().split()
-        target = children[0] if children else str(self.process.pid)
-        subprocess.run(["kill", f"-{signal.SIGTERM.value}", target], check=True)
+        target = self.process.pid
+        if self.is_traced:
+            # strace(1) does not pass a signal on; the server is its child.
+            children = Path(f"/proc/{target}/task/{target}/children")
+            target = int(children.read_text().split()[0])
+        os.kill(target, signal.SIGTERM)
         self.process.wait(timeout=60)
 
 
