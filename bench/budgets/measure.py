@@ -171,6 +171,45 @@ def allocations(_):
         row(name, f"{count:.3f}", limit, verdict(count <= limit + 0.005))
 
 
+def the_load_generator(rounds):
+    """Replies a CPU-second, against a client that does the least."""
+    head("requests in flight", "of the bare client", "rounds", "at least", "")
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "bare_client"
+        source = ROOT / "bench/budgets/bare_client.c"
+        subprocess.run(["cc", "-O2", "-o", program, source], check=True)
+        for depth, limit in ((1, 0.9), (16, 0.6)):
+            ours, bare = {}, {}
+            for each in range(rounds):
+                with Served("mio", ["taskset", "-c", "0"]) as (_, port):
+                    ours[each] = our_replies_a_second(port, depth)
+                    bare[each] = bare_replies_a_second(program, port, depth)
+            ratio = Ratio(ours, bare)
+            row(depth, *ratio.words(), limit, verdict(ratio.value >= limit))
+    print()
+    head("open loop", "lag p99", "at most", "")
+    lags_us = []
+    for _ in range(rounds):
+        with Served("mio", ["taskset", "-c", "0"]) as address:
+            report = load(address, 64, "1s", "--rate", "20000")
+        lags_us.append(quantile(report["groups"][0]["open"]["lag_ns"], 0.99))
+    lag_us = statistics.median(lags_us) / 1000
+    row("20,000 a second", f"{lag_us:.0f} µs", "200 µs", verdict(lag_us <= 200))
+
+
+def our_replies_a_second(port, depth):
+    address = ("127.0.0.1", port)
+    report = load(address, 64, "500ms", "--depth", str(depth))
+    return report["groups"][0]["replies"] / report["generator_cpu_ns"] * 1e9
+
+
+def bare_replies_a_second(program, port, depth):
+    words = ["taskset", "-c", "1", program, str(port), "64", str(depth), "0.5"]
+    done = subprocess.run(words, stdout=subprocess.PIPE, check=True)
+    replies, cpu_s = done.stdout.split()
+    return int(replies) / float(cpu_s)
+
+
 BUDGETS = {
     "cost of a request at 64 clients, against C": cost_against_c,
     "rate of one client, with a pool against without": a_pool_alone,
@@ -180,6 +219,7 @@ BUDGETS = {
     "an active client among 10,000 silent ones": ten_thousand_held,
     "system calls a request": system_calls,
     "allocations a request": allocations,
+    "the load generator itself": the_load_generator,
 }
 
 
@@ -199,8 +239,14 @@ def rss(report):
 
 
 def p99(report):
-    counts = group(report)["service_ns"]["counts"]
-    rank = 0.99 * sum(count for _, count in counts)
+    return quantile(group(report)["service_ns"], 0.99)
+
+
+def quantile(times, share):
+    counts = times["counts"]
+    if not counts:
+        return float("inf")
+    rank = share * sum(count for _, count in counts)
     for value, count in counts:
         rank -= count
         if rank <= 0:
@@ -310,11 +356,11 @@ def allocations_in(name, clients, duration):
         return total, requests
 
 
-def load(address, clients, duration="3s"):
+def load(address, clients, duration="3s", *more):
     command = [
-        RELEASE / "compare", "load", "--json", "--duration", duration,
+        "taskset", "-c", "1", RELEASE / "compare", "load", "--json", "--duration", duration,
         "--reply-timeout", "30s", "--connections", str(clients),
-        "--addr", f"{address[0]}:{address[1]}",
+        "--addr", f"{address[0]}:{address[1]}", *more,
     ]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout)
@@ -331,7 +377,7 @@ class Served:
         program = str(RELEASE / f"server-{server}")
         self.command = [*tracer, program, "--listen", "127.0.0.1:0", *mode]
         self.environment = os.environ | (environment or {})
-        self.is_traced = bool(tracer)
+        self.is_traced = tracer[:1] == ["strace"]
 
     def __enter__(self):
         self.process = subprocess.Popen(

@@ -16,6 +16,9 @@ const NEXT_TO_NOTHING: f64 = 0.05;
 /// How many suspect cells are named for each reason.
 const SUSPECTS_NAMED: usize = 6;
 
+/// A system call that is rarer, for each reply, is not named.
+const CALLS_NAMED_MIN: f64 = 0.05;
+
 /// One sentence per scenario.
 pub(crate) fn answers(record: &Record) -> Vec<String> {
     let scenarios = record.scenarios.iter();
@@ -38,6 +41,7 @@ pub(crate) fn notes(record: &Record) -> Vec<String> {
     notes.extend(skipped(record));
     notes.extend(suspects(record));
     notes.extend(missed(record));
+    notes.extend(system_calls(record));
     notes.extend(voids(record));
     notes.push(conditions(record));
     notes.extend(calibration(record));
@@ -299,6 +303,33 @@ fn reason(doubt: &Doubt) -> Option<&'static str> {
         Doubt::Wide(_) => Some("the interval is wider than 25 % of the median"),
         Doubt::BusyGenerator(_) => None,
     }
+}
+
+/// The system calls of those that were traced, the frequent ones by name.
+fn system_calls(record: &Record) -> Vec<String> {
+    let cells = record.cells.iter().flat_map(|(scenario, row)| {
+        row.iter().map(move |(entrant, cell)| (scenario, entrant, cell))
+    });
+    let lines = cells.filter_map(|(scenario, entrant, cell)| {
+        let counts = cell.system_calls.value.as_ref()?;
+        let all: f64 = counts.values().sum();
+        let mut often: Vec<(&String, f64)> = counts
+            .iter()
+            .map(|(name, count)| (name, *count))
+            .filter(|(_, count)| *count >= CALLS_NAMED_MIN)
+            .collect();
+        often.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+        let often = often
+            .iter()
+            .map(|(name, count)| format!("{name} {}", units::number(*count)));
+        let often: Vec<String> = often.collect();
+        Some(format!(
+            "system calls a reply: {entrant} in {scenario}: {} ({})",
+            units::number(all),
+            often.join(", ")
+        ))
+    });
+    lines.collect()
 }
 
 /// Rounds that the instrument itself spoilt.

@@ -174,7 +174,7 @@ impl Label {
 }
 
 /// Whether a shell would find the program.
-fn is_in_path(program: &str) -> bool {
+pub(crate) fn is_in_path(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).map(|folder| folder.join(program)).any(|file| {
         fs::metadata(file).is_ok_and(|file| {

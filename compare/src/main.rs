@@ -40,6 +40,7 @@ mod scenarios;
 mod selection;
 mod selftest;
 mod statistics;
+mod system_calls;
 mod table;
 mod units;
 mod verify;

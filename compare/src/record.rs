@@ -61,7 +61,7 @@ pub(crate) struct Entrant {
 }
 
 /// One entrant under one scenario.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct CellRecord {
     /// Why it has no figures.
     pub(crate) void: Option<Void>,
@@ -70,9 +70,29 @@ pub(crate) struct CellRecord {
     pub(crate) by_design: Option<String>,
     /// Its rounds.
     pub(crate) rounds: Vec<Round>,
+    /// The server's system calls for each reply, by name: counted once, in a
+    /// pass of its own that is not timed.
+    #[serde(default = "not_counted")]
+    pub(crate) system_calls: Known<BTreeMap<String, f64>>,
     /// Rounds that this side spoilt, and how.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) missed: BTreeMap<u64, String>,
+}
+
+impl CellRecord {
+    fn new() -> CellRecord {
+        CellRecord {
+            void: None,
+            by_design: None,
+            rounds: Vec::new(),
+            system_calls: not_counted(),
+            missed: BTreeMap::new(),
+        }
+    }
+}
+
+fn not_counted() -> Known<BTreeMap<String, f64>> {
+    Known::missing("not asked for: --system-calls counts them")
 }
 
 /// Why a cell has no figures.
@@ -173,7 +193,7 @@ impl Record {
         entrant: &str,
     ) -> &mut CellRecord {
         let row = self.cells.entry(scenario.to_owned()).or_default();
-        row.entry(entrant.to_owned()).or_default()
+        row.entry(entrant.to_owned()).or_insert_with(CellRecord::new)
     }
 
     /// A cell, if it was measured at all.

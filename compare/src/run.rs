@@ -1,6 +1,6 @@
 //! `compare run`: every contestant under every scenario, round by round.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,6 +34,9 @@ const ROUNDS: u64 = 5;
 
 /// Rounds with `--quick`.
 const ROUNDS_QUICK: u64 = 3;
+
+/// How long system calls are counted: what a start costs must not show.
+const TRACED_WINDOW: Duration = Duration::from_secs(1);
 
 /// As many clients as wait in the backlog of our servers until it is their
 /// turn.
@@ -75,6 +78,10 @@ pub(crate) struct Run {
     /// All scenarios, with all that they vary
     #[arg(long)]
     full: bool,
+    /// Count system calls, too, in a pass of its own under strace; --full
+    /// does
+    #[arg(long)]
+    system_calls: bool,
     /// Repeats the random choices of a run
     #[arg(long)]
     seed: Option<u64>,
@@ -141,6 +148,9 @@ impl Run {
             capacities: HashMap::new(),
         };
         record.complete = measuring.rounds(&mut record);
+        if record.complete && (self.system_calls || self.full) {
+            record.complete = measuring.system_calls(&mut record);
+        }
         let saved = record.write(&path);
         progress.clear();
         let kept = match saved {
@@ -240,6 +250,62 @@ impl Measuring<'_> {
             }
         }
         true
+    }
+
+    /// Counts the system calls of each contestant under each scenario;
+    /// `false` when interrupted.
+    fn system_calls(&mut self, record: &mut Record) -> bool {
+        let contestants: Vec<Contestant> =
+            record.contestants().cloned().collect();
+        self.progress.measure(contestants.len() * record.scenarios.len());
+        for scenario in record.scenarios.clone() {
+            for contestant in &contestants {
+                let name = contestant.name.as_str();
+                self.progress.say(&format!(
+                    "system calls of {name} in {}",
+                    scenario.name
+                ));
+                let counted = self.counted(contestant, &scenario, record);
+                let kept = record.cell_mut(&scenario.name, name);
+                kept.system_calls = Known::from(match counted {
+                    Err(Failure::Interrupted) => return false,
+                    counted => counted.map_err(|failure| failure.to_string()),
+                });
+                self.progress.done();
+            }
+        }
+        true
+    }
+
+    fn counted(
+        &mut self,
+        contestant: &Contestant,
+        scenario: &Scenario,
+        record: &mut Record,
+    ) -> Result<BTreeMap<String, f64>, Failure> {
+        let missing = |reason: &str| Failure::Instrument(reason.to_owned());
+        if !contestants::is_in_path("strace") {
+            return Err(missing("strace is not here"));
+        }
+        if scenario.groups.iter().any(|group| group.apart) {
+            return Err(missing("two servers at once are not traced"));
+        }
+        if scenario.groups.iter().any(|group| group.load.is_some()) {
+            return Err(missing("a traced server has another capacity"));
+        }
+        let kept = record.cell_mut(&scenario.name, &contestant.name);
+        if kept.void.is_some() || kept.by_design.is_some() {
+            return Err(missing("it could not be measured"));
+        }
+        let cell = Cell {
+            contestant,
+            groups: groups(scenario, &record.calibration),
+            warm_up: Duration::ZERO,
+            window: TRACED_WINDOW,
+            placement: self.processors.place(scenario.cpus),
+            seed: self.seed,
+        };
+        cell.count_system_calls(&mut self.keeper, self.interrupt)
     }
 
     /// Measures each entrant under each scenario; `false` when interrupted.

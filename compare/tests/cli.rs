@@ -234,6 +234,65 @@ fn a_scenario_of_ones_own_is_measured_like_the_others() {
 }
 
 #[test]
+fn system_calls_are_counted_where_strace_is_there() {
+    let folder = Folder::new();
+    let file = folder.file("c.toml", &contestant("good", "none"));
+    let mut arguments = SHORT.to_vec();
+    arguments.push("--system-calls");
+    let output = compare(&file, &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let record = read_json(&folder.path.join("out/run.json"));
+    let calls = &record["cells"]["perf2"]["good"]["system_calls"];
+    if Command::new("strace").arg("-V").output().is_err() {
+        assert_eq!(calls["reason"], "strace is not here");
+        return;
+    }
+    // One to read, one to write, and a little for the start.
+    for name in ["recvfrom", "sendto"] {
+        let each = calls["value"][name].as_f64().unwrap();
+        assert!((0.9..1.2).contains(&each), "{name}: {each}");
+    }
+    assert!(stdout(&output).contains("system calls a reply: good"));
+}
+
+#[test]
+fn the_run_is_over_and_told_when_its_record_cannot_be_written() {
+    let folder = Folder::new();
+    let run = Running::start(&folder, &["--rounds", "2"]);
+    // As good as a disk without room: there is nowhere to write.
+    let out = folder.path.join("out");
+    fs::remove_dir_all(&out).unwrap();
+    fs::write(&out, "in the way").unwrap();
+    kill_process(Pid::from_child(&run.child), Signal::INT).unwrap();
+    let output = run.child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("cannot write the record"));
+    // What was measured is printed all the same.
+    assert!(stdout(&output).contains("incomplete"), "{output:?}");
+}
+
+#[test]
+fn descriptors_that_run_out_here_are_no_fault_of_the_contestant() {
+    let folder = Folder::new();
+    let file = folder.file("c.toml", &contestant("good", "none"));
+    let mut limited = Command::new("sh");
+    let words = format!(
+        "ulimit -n 200; exec {COMPARE} run -s ladder@512 --rounds 1 \
+         --contestants {} --out {}",
+        file.display(),
+        folder.path.join("out").display()
+    );
+    limited.args(["-c", &words]).env("TMPDIR", &folder.path);
+    let output = limited.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let record = read_json(&folder.path.join("out/run.json"));
+    let void = &record["cells"]["ladder@512"]["good"]["void"];
+    assert_eq!(void["contestant_failed"], false);
+    let reason = void["reason"].as_str().unwrap();
+    assert!(reason.contains("open files"), "{reason}");
+}
+
+#[test]
 fn two_runs_at_once_are_refused() {
     let folder = Folder::new();
     let run = Running::start(&folder, &[]);
@@ -364,7 +423,8 @@ impl Running {
         let file = folder.file("c.toml", &text);
         let mut command = command(&file, more);
         command.args(["-s", "perf2", "--duration", "10m"]);
-        let child = command.stdout(Stdio::piped()).spawn().unwrap();
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
         let mut run = Running { child, children: Vec::new() };
         let deadline = Instant::now() + PATIENCE;
         // Of all that is started, the load generator comes last.
