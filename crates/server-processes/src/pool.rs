@@ -183,7 +183,7 @@ impl Pool {
 
     /// Starts a worker and waits until it is ready.
     fn start(&self) -> io::Result<(Worker, Child)> {
-        let mut child = worker::command()?.spawn()?;
+        let mut child = worker::command().spawn()?;
         let pid = Pid::from_child(&child);
         let mut worker = Worker {
             jobs: child.stdin.take().expect("stdin is piped"),

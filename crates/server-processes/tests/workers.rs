@@ -1,0 +1,109 @@
+//! What becomes of worker processes, and of clients that wait for one.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use launch::{Launch, Server, Signal};
+use rustix::process::{Pid, kill_process};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_server-processes");
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[test]
+fn workers_are_replaced_after_the_program_was_moved_away() {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let program = directory.join(format!("server-{}", std::process::id()));
+    // A link, because a copy that another test's fork still holds open for
+    // writing can't be started.
+    fs::hard_link(PROGRAM, &program).unwrap();
+    let server = start(program.to_str().unwrap(), &["--workers", "1"]);
+    fs::remove_file(&program).unwrap();
+    let mut client = Client::of(&server);
+    for _ in 0..2 {
+        kill(only_worker(&server));
+        assert_eq!(client.ask("10"), "55");
+    }
+}
+
+fn start(program: &str, flags: &[&str]) -> Server {
+    let command = [program, "--listen", "{addr}"];
+    let launch = Launch::new(command).args(flags.iter().copied());
+    launch.start().unwrap()
+}
+
+struct Client(BufReader<TcpStream>);
+
+impl Client {
+    fn of(server: &Server) -> Client {
+        let stream = TcpStream::connect(server.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Client(BufReader::new(stream))
+    }
+
+    fn ask(&mut self, request: &str) -> String {
+        self.send(format!("{request}\n").as_bytes());
+        self.reply()
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        self.0.get_mut().write_all(bytes).unwrap();
+    }
+
+    fn reply(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+}
+
+fn only_worker(server: &Server) -> Pid {
+    let mut workers = Vec::new();
+    until(|| {
+        workers = self::workers(server);
+        workers.len() == 1
+    });
+    workers[0]
+}
+
+/// The children of the server's threads, but for those that have died.
+fn workers(server: &Server) -> Vec<Pid> {
+    let pid = server.pid().as_raw_nonzero();
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    tasks
+        .filter_map(|task| {
+            fs::read_to_string(task.ok()?.path().join("children")).ok()
+        })
+        .flat_map(|line| {
+            let pids = line.split_whitespace().map(|pid| pid.parse().unwrap());
+            pids.collect::<Vec<_>>()
+        })
+        .filter_map(Pid::from_raw)
+        .filter(|&pid| state(pid).is_some_and(|state| state != 'Z'))
+        .collect()
+}
+
+/// A process's state, as in proc(5)'s stat.
+fn state(process: Pid) -> Option<char> {
+    let pid = process.as_raw_nonzero();
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+fn kill(process: Pid) {
+    kill_process(process, Signal::KILL).unwrap();
+}
+
+/// Looks until it is so.
+fn until(mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "not so after {PATIENCE:?}");
+        thread::yield_now();
+    }
+}
