@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 use std::process::{Child, ChildStdin, ChildStdout};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::SendError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -30,6 +31,9 @@ const LIFE_MIN: Duration = Duration::from_secs(1);
 /// How often a job is given to another worker because it was not begun.
 const TRIES_MAX: usize = 5;
 
+/// How often a client that waits for a worker is looked at.
+const LOOK_PERIOD: Duration = Duration::from_secs(1);
+
 /// What a client that was reset shows to poll(2). One that only said that it
 /// has no more requests shows none of them.
 const RESET: PollFlags = PollFlags::HUP.union(PollFlags::ERR);
@@ -47,7 +51,14 @@ struct State {
     idle: Vec<Worker>,
     /// First come, first served: a freed worker is handed to the first one,
     /// so that a greedy client can't take it again.
-    waiting: VecDeque<mpsc::Sender<Worker>>,
+    waiting: VecDeque<Waiter>,
+}
+
+/// Whose job waits for a worker, and where to send that.
+#[derive(Debug)]
+struct Waiter {
+    job: u64,
+    worker: mpsc::Sender<Worker>,
 }
 
 /// A worker's pipes, and a handle by which to kill it.
@@ -105,11 +116,7 @@ impl Pool {
         let Request::Fib(n) = request else { return Ok(request.compute()) };
         let job = Job { id: self.next_id.fetch_add(1, Relaxed), n };
         for _ in 0..TRIES_MAX {
-            let mut worker = self.take();
-            if is_reset(client) {
-                self.put(worker);
-                return Err(io::ErrorKind::ConnectionReset.into());
-            }
+            let mut worker = self.take(job.id, client)?;
             match worker.run(job, client, self.job_timeout) {
                 Outcome::Answer(value) => {
                     self.put(worker);
@@ -130,24 +137,55 @@ impl Pool {
         Ok(Reply::Error(Error::WorkerLost))
     }
 
-    fn take(&self) -> Worker {
-        let mut state = self.state();
-        if let Some(worker) = state.idle.pop() {
-            return worker;
+    /// A worker for the job, at once or when it is the job's turn, unless the
+    /// client is reset while it waits: it is not to keep its thread, its
+    /// descriptor and its place among `--max-connections` for so long.
+    fn take(&self, job: u64, client: &TcpStream) -> io::Result<Worker> {
+        // For most, and without what only those who wait need.
+        if let Some(worker) = self.state().idle.pop() {
+            return Ok(worker);
         }
-        let (sender, worker) = mpsc::channel();
-        state.waiting.push_back(sender);
-        drop(state);
-        worker.recv().expect("whoever waits is handed a worker")
+        let (worker, turn) = mpsc::channel();
+        self.queue(Waiter { job, worker });
+        loop {
+            let worker = turn.recv_timeout(LOOK_PERIOD).ok();
+            if is_reset(client) {
+                let late = self.leave_queue(job, &turn);
+                if let Some(unneeded) = worker.or(late) {
+                    self.put(unneeded);
+                }
+                return Err(io::ErrorKind::ConnectionReset.into());
+            }
+            if let Some(worker) = worker {
+                return Ok(worker);
+            }
+        }
+    }
+
+    fn queue(&self, waiter: Waiter) {
+        let mut state = self.state();
+        state.waiting.push_back(waiter);
+        // One may have been put back since there was none.
+        if let Some(worker) = state.idle.pop() {
+            state.hand_over(worker);
+        }
+    }
+
+    /// Takes a job out of the queue, and its worker out of the channel, if it
+    /// was handed one meanwhile.
+    fn leave_queue(
+        &self,
+        job: u64,
+        turn: &mpsc::Receiver<Worker>,
+    ) -> Option<Worker> {
+        // Both halves of a hand-over, to take a waiter out and to send it the
+        // worker, happen under one lock. So none can follow this.
+        self.state().waiting.retain(|waiter| waiter.job != job);
+        turn.try_recv().ok()
     }
 
     fn put(&self, worker: Worker) {
-        let mut state = self.state();
-        match state.waiting.pop_front() {
-            // Whoever waits does so until it is handed one.
-            Some(first) => first.send(worker).expect("it waits"),
-            None => state.idle.push(worker),
-        }
+        self.state().hand_over(worker);
     }
 
     /// Keeps one worker alive: starts it, reaps it when it ends, starts the
@@ -212,6 +250,20 @@ impl Pool {
     /// every change of it is complete in itself.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Gives a worker to the first one that waits, or to nobody.
+    fn hand_over(&mut self, mut worker: Worker) {
+        while let Some(first) = self.waiting.pop_front() {
+            match first.worker.send(worker) {
+                Ok(()) => return,
+                // Its thread has panicked.
+                Err(SendError(unsent)) => worker = unsent,
+            }
+        }
+        self.idle.push(worker);
     }
 }
 

@@ -8,12 +8,36 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use launch::{Launch, Server, Signal};
+use rustix::net::sockopt;
 use rustix::process::{Pid, kill_process};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_server-processes");
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Not a number, so that it is answered without a worker; and a job that no
+/// one lives to see the end of, before which that answer is sent.
+const ERROR_AND_ENDLESS_JOB: &[u8] = b"x\n93\n";
+
+const ANY_N: [&str; 2] = ["--max-n", "93"];
+
+#[test]
+fn a_client_that_is_reset_while_it_waits_for_a_worker_leaves_its_place() {
+    let flags = ["--workers", "1", "--max-connections", "2"];
+    let server = start(PROGRAM, &[&flags[..], &ANY_N].concat());
+    let mut computed = Client::of(&server);
+    computed.send(ERROR_AND_ENDLESS_JOB);
+    computed.reply();
+    let worker = only_worker(&server);
+    until(|| state(worker) == Some('R'));
+    let mut waiting = Client::of(&server);
+    waiting.send(ERROR_AND_ENDLESS_JOB);
+    waiting.reply();
+    assert!(is_full(&server));
+    waiting.reset();
+    until(|| !is_full(&server));
+}
 
 #[test]
 fn workers_are_replaced_after_the_program_was_moved_away() {
@@ -60,6 +84,19 @@ impl Client {
         self.0.read_line(&mut line).unwrap();
         line.trim_end().to_owned()
     }
+
+    fn reset(self) {
+        let at_once = Some(Duration::ZERO);
+        sockopt::set_socket_linger(self.0.get_ref(), at_once).unwrap();
+    }
+}
+
+/// Whether one more client is refused.
+fn is_full(server: &Server) -> bool {
+    let mut client = Client::of(server);
+    // A refused client's connection may be closed before it has written.
+    let _ = client.0.get_mut().write_all(b"x\n");
+    client.reply().starts_with("error: server-full")
 }
 
 fn only_worker(server: &Server) -> Pid {
