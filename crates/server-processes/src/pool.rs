@@ -28,7 +28,7 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(5);
 /// A worker that lived for so long did not end at once.
 const LIFE_MIN: Duration = Duration::from_secs(1);
 
-/// How often a job is given to another worker because it was not begun.
+/// How many workers a job is given to in all, because it was not begun.
 const TRIES_MAX: usize = 5;
 
 /// How often a client that waits for a worker is looked at.
@@ -268,7 +268,7 @@ impl State {
 }
 
 impl Worker {
-    /// Has the job done, unless something comes in between. But after an
+    /// Has the job done, unless something comes in between. If it gave no
     /// answer, the worker must not be used again.
     fn run(
         &mut self,

@@ -48,13 +48,10 @@ impl Job {
 }
 
 /// Not a Fibonacci number: says that a worker is ready for its first job, or
-/// that it has begun one that will take a while.
+/// that it has begun one that will take a while. One that dies with a job that
+/// it has not begun was dying before: a process that is killed still takes
+/// what lies in its pipe.
 pub(crate) const BEGUN: u64 = u64::MAX;
-
-/// From here on, a job takes so long that it is worth saying that it is begun.
-/// A worker that dies with a job that it has not begun was dying before: one
-/// that is killed still takes what lies in its pipe.
-const N_SLOW: u8 = 20;
 
 impl Answer {
     pub(crate) const BYTES: usize = 16;
@@ -137,10 +134,11 @@ fn compute_all() -> io::Result<()> {
             read => read?,
         }
         let Job { id, n } = Job::from_bytes(job);
-        if n >= N_SLOW {
+        let request = Request::Fib(n);
+        if request.is_slow() {
             answers.write_all(&Answer { id, value: BEGUN }.to_bytes())?;
         }
-        if let Reply::Value(value) = Request::Fib(n).compute() {
+        if let Reply::Value(value) = request.compute() {
             answers.write_all(&Answer { id, value }.to_bytes())?;
         }
     }
