@@ -7,7 +7,8 @@ use std::net::TcpStream;
 use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 use std::process::{Child, ChildStdin, ChildStdout};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc::SendError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
@@ -16,12 +17,12 @@ use std::time::{Duration, Instant};
 use chassis::{Error, Reply, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::worker::{self, Answer, BEGUN, Job};
 
-/// How long to wait before a worker that ended at once is replaced: at first,
-/// and at most. It doubles in between.
+/// How long to wait before a worker that ended at once, unasked, is replaced:
+/// at first, and at most. It doubles in between.
 const BACK_OFF_MIN: Duration = Duration::from_millis(50);
 const BACK_OFF_MAX: Duration = Duration::from_secs(5);
 
@@ -61,12 +62,20 @@ struct Waiter {
     worker: mpsc::Sender<Worker>,
 }
 
-/// A worker's pipes, and a handle by which to kill it.
+/// A worker, as whoever has a job for it sees it.
 #[derive(Debug)]
 struct Worker {
     jobs: ChildStdin,
     answers: ChildStdout,
-    process: Arc<OwnedFd>,
+    process: Arc<Process>,
+}
+
+/// A worker, as whoever wants it dead or alive sees it.
+#[derive(Debug)]
+struct Process {
+    handle: OwnedFd,
+    /// It was killed by the server, with a job that nobody waits for.
+    is_unwanted: AtomicBool,
 }
 
 /// What came of a job.
@@ -125,11 +134,11 @@ impl Pool {
                 Outcome::NotBegun => {}
                 Outcome::Lost => break,
                 Outcome::TimedOut => {
-                    worker.kill();
+                    worker.process.kill();
                     return Ok(Reply::Error(Error::TimedOut));
                 }
                 Outcome::ClientGone => {
-                    worker.kill();
+                    worker.process.kill();
                     return Err(io::ErrorKind::ConnectionReset.into());
                 }
             }
@@ -192,24 +201,27 @@ impl Pool {
     /// next. The kernel ends the worker when this thread ends, which is when
     /// the server does, however that ends.
     ///
-    /// `started` is dropped when the first one is ready, or has failed.
-    fn keep_one(&self, started: mpsc::Sender<Infallible>) -> ! {
-        let mut first = Some(started);
+    /// `first_started` is dropped when the first one is ready, or has failed.
+    fn keep_one(&self, first_started: mpsc::Sender<Infallible>) -> ! {
+        let mut first_started = Some(first_started);
         let mut back_off = BACK_OFF_MIN;
         loop {
-            let started_at = Instant::now();
-            let started = self.start();
-            match started {
+            let birth = Instant::now();
+            let mut was_unwanted = false;
+            match self.start() {
                 Ok((worker, child)) => {
                     let process = Arc::clone(&worker.process);
                     self.put(worker);
-                    drop(first.take());
+                    drop(first_started.take());
                     self.reap(child, &process);
+                    was_unwanted = process.is_unwanted();
                 }
                 Err(error) => warn!("cannot start a worker: {error}"),
             }
-            drop(first.take());
-            if started_at.elapsed() >= LIFE_MIN {
+            drop(first_started.take());
+            // One that was killed for its job's sake is no sign of trouble. A
+            // client that asks for much and leaves must not stop the others.
+            if was_unwanted || birth.elapsed() >= LIFE_MIN {
                 back_off = BACK_OFF_MIN;
                 continue;
             }
@@ -226,7 +238,10 @@ impl Pool {
         let mut worker = Worker {
             jobs: child.stdin.take().expect("stdin is piped"),
             answers: child.stdout.take().expect("stdout is piped"),
-            process: Arc::new(pidfd_open(pid, PidfdFlags::empty())?),
+            process: Arc::new(Process {
+                handle: pidfd_open(pid, PidfdFlags::empty())?,
+                is_unwanted: AtomicBool::new(false),
+            }),
         };
         if worker.answer(0) != Some(BEGUN) {
             let status = child.wait()?;
@@ -237,8 +252,11 @@ impl Pool {
     }
 
     /// Waits until a worker has ended, and lends it no more.
-    fn reap(&self, mut child: Child, process: &Arc<OwnedFd>) {
+    fn reap(&self, mut child: Child, process: &Arc<Process>) {
         match child.wait() {
+            Ok(status) if process.is_unwanted() => {
+                debug!("a worker was stopped ({status})");
+            }
             Ok(status) => info!("a worker has ended ({status})"),
             Err(error) => warn!("cannot wait for a worker: {error}"),
         }
@@ -315,10 +333,17 @@ impl Worker {
         let Answer { id, value } = Answer::from_bytes(bytes);
         (id == job).then_some(value)
     }
+}
 
+impl Process {
     fn kill(&self) {
+        self.is_unwanted.store(true, Release);
         // It fails only for one that has ended by itself.
-        let _ = pidfd_send_signal(&*self.process, Signal::KILL);
+        let _ = pidfd_send_signal(&self.handle, Signal::KILL);
+    }
+
+    fn is_unwanted(&self) -> bool {
+        self.is_unwanted.load(Acquire)
     }
 }
 

@@ -23,6 +23,27 @@ const ERROR_AND_ENDLESS_JOB: &[u8] = b"x\n93\n";
 const ANY_N: [&str; 2] = ["--max-n", "93"];
 
 #[test]
+fn only_a_worker_that_dies_unasked_is_a_sign_of_trouble() {
+    let server = start(PROGRAM, &["--workers", "1", ANY_N[0], ANY_N[1]]);
+    let mut polite = Client::of(&server);
+    for _ in 0..5 {
+        let worker = only_worker(&server);
+        let mut rude = Client::of(&server);
+        rude.send(ERROR_AND_ENDLESS_JOB);
+        rude.reply();
+        until(|| state(worker) == Some('R'));
+        rude.reset();
+        until(|| state(worker).is_none());
+        assert_eq!(polite.ask("10"), "55");
+    }
+    let is_logged =
+        || server.log().iter().any(|line| line.contains("worker starts in"));
+    assert!(!is_logged(), "{:#?}", server.log());
+    kill(only_worker(&server));
+    until(is_logged);
+}
+
+#[test]
 fn a_client_that_is_reset_while_it_waits_for_a_worker_leaves_its_place() {
     let flags = ["--workers", "1", "--max-connections", "2"];
     let server = start(PROGRAM, &[&flags[..], &ANY_N].concat());
