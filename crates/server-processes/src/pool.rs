@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
-use std::process::{Child, ChildStdin, ChildStdout};
+use std::process::{Child, ChildStdin, ChildStdout, Command};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc::SendError;
@@ -16,10 +16,14 @@ use std::time::{Duration, Instant};
 
 use chassis::{Error, Reply, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tracing::{debug, info, warn};
 
 use crate::worker::{self, Answer, BEGUN, Job};
+
+/// How long a worker may take to be ready. One that takes longer was stopped.
+const START_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// How long to wait before a worker that ended at once, unasked, is replaced:
 /// at first, and at most. It doubles in between.
@@ -208,7 +212,7 @@ impl Pool {
         loop {
             let birth = Instant::now();
             let mut was_unwanted = false;
-            match self.start() {
+            match start(worker::command(), START_TIME_MAX) {
                 Ok((worker, child)) => {
                     let process = Arc::clone(&worker.process);
                     self.put(worker);
@@ -229,26 +233,6 @@ impl Pool {
             thread::sleep(back_off);
             back_off = (back_off * 2).min(BACK_OFF_MAX);
         }
-    }
-
-    /// Starts a worker and waits until it is ready.
-    fn start(&self) -> io::Result<(Worker, Child)> {
-        let mut child = worker::command().spawn()?;
-        let pid = Pid::from_child(&child);
-        let mut worker = Worker {
-            jobs: child.stdin.take().expect("stdin is piped"),
-            answers: child.stdout.take().expect("stdout is piped"),
-            process: Arc::new(Process {
-                handle: pidfd_open(pid, PidfdFlags::empty())?,
-                is_unwanted: AtomicBool::new(false),
-            }),
-        };
-        if worker.answer(0) != Some(BEGUN) {
-            let status = child.wait()?;
-            let text = format!("it ended before it was ready ({status})");
-            return Err(io::Error::other(text));
-        }
-        Ok((worker, child))
     }
 
     /// Waits until a worker has ended, and lends it no more.
@@ -285,7 +269,47 @@ impl State {
     }
 }
 
+/// Starts a worker and waits until it is ready. If it is not in time, nothing
+/// is left of it.
+fn start(
+    mut command: Command,
+    time_max: Duration,
+) -> io::Result<(Worker, Child)> {
+    let mut child = command.spawn()?;
+    match Worker::begin(&mut child, time_max) {
+        Ok(worker) => Ok((worker, child)),
+        Err(error) => {
+            // Whatever it waits for or does: the wait for it must end.
+            child.kill()?;
+            let status = child.wait()?;
+            Err(io::Error::other(format!("{error} ({status})")))
+        }
+    }
+}
+
 impl Worker {
+    /// The worker that the child is, as soon as it is ready.
+    fn begin(child: &mut Child, time_max: Duration) -> io::Result<Worker> {
+        let pid = Pid::from_child(child);
+        let mut worker = Worker {
+            process: Arc::new(Process {
+                handle: pidfd_open(pid, PidfdFlags::empty())?,
+                is_unwanted: AtomicBool::new(false),
+            }),
+            jobs: child.stdin.take().expect("stdin is piped"),
+            answers: child.stdout.take().expect("stdout is piped"),
+        };
+        let time_max = Timespec::try_from(time_max).ok();
+        let mut fds = [PollFd::new(&worker.answers, PollFlags::IN)];
+        if retry_on_intr(|| poll(&mut fds, time_max.as_ref()))? == 0 {
+            return Err(io::Error::other("it was not ready in time"));
+        }
+        match worker.answer(0) {
+            Some(BEGUN) => Ok(worker),
+            _ => Err(io::Error::other("it did not say that it was ready")),
+        }
+    }
+
     /// Has the job done, unless something comes in between. If it gave no
     /// answer, the worker must not be used again.
     fn run(
@@ -351,4 +375,45 @@ fn is_reset(client: &TcpStream) -> bool {
     let mut fds = [PollFd::new(client, PollFlags::empty())];
     let polled = poll(&mut fds, Some(&Timespec::default()));
     polled.is_ok() && fds[0].revents().intersects(RESET)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Stdio;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_of_a_worker_that_is_never_ready() {
+        const HOUR: Duration = Duration::from_secs(3_600);
+        const MOMENT: Duration = Duration::from_millis(100);
+        for (script, time_max, error) in [
+            (
+                "exit 7",
+                HOUR,
+                "it did not say that it was ready (exit status: 7)",
+            ),
+            (
+                "printf 'something else!!'; exec sleep 1000",
+                HOUR,
+                "it did not say that it was ready (signal: 9 (SIGKILL))",
+            ),
+            (
+                "kill -STOP $$",
+                MOMENT,
+                "it was not ready in time (signal: 9 (SIGKILL))",
+            ),
+        ] {
+            let started = start(shell(script), time_max);
+            // The status, which shows that it has been reaped.
+            assert_eq!(started.unwrap_err().to_string(), error, "{script}");
+        }
+    }
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+    }
 }

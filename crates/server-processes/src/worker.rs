@@ -105,18 +105,20 @@ pub(crate) fn work() -> ExitCode {
 /// the server has gone, but only to one that reads: a worker in the middle of
 /// a job needs the signal.
 fn prepare() -> io::Result<()> {
-    // It would be called `exe`, after the link that it was started by.
-    thread::set_name(c"fib-worker")?;
-    for signal in [SIGINT, SIGTERM] {
-        let ignored = Arc::new(AtomicBool::new(false));
-        signal_hook::flag::register(signal, ignored)?;
-    }
+    // First of all: one that is stopped before this line outlives the server,
+    // as long as it is stopped.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let parent = getppid().map(|pid| pid.as_raw_nonzero().to_string());
     if parent.map(OsString::from) != env::args_os().nth(2) {
         // It ended before the line above: nobody would signal us.
         return Err(io::Error::other("the server has gone"));
     }
+    for signal in [SIGINT, SIGTERM] {
+        let ignored = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(signal, ignored)?;
+    }
+    // It would be called `exe`, after the link that it was started by.
+    thread::set_name(c"fib-worker")?;
     Ok(())
 }
 
