@@ -379,9 +379,16 @@ fn is_reset(client: &TcpStream) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
     use std::process::Stdio;
 
+    use rustix::net::sockopt;
+
     use super::*;
+
+    /// What a worker says first, and then nothing more.
+    const READY: &str = r"printf '\0\0\0\0\0\0\0\0'; \
+        printf '\377\377\377\377\377\377\377\377'; exec cat >/dev/null";
 
     #[test]
     fn nothing_is_left_of_a_worker_that_is_never_ready() {
@@ -410,10 +417,93 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_worker_that_was_handed_to_one_who_leaves_is_still_there() {
+        let pool = empty_pool();
+        let (worker, mut child) = worker();
+        let (sender, turn) = mpsc::channel();
+        pool.queue(Waiter { job: 7, worker: sender });
+        pool.put(worker);
+        assert!(pool.leave_queue(7, &turn).is_some());
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn one_who_left_the_queue_is_handed_nothing() {
+        let pool = empty_pool();
+        let (worker, mut child) = worker();
+        let (sender, turn) = mpsc::channel();
+        pool.queue(Waiter { job: 7, worker: sender });
+        assert!(pool.leave_queue(7, &turn).is_none());
+        pool.put(worker);
+        assert!(turn.try_recv().is_err());
+        assert!(pool.state().idle.pop().is_some());
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_worker_that_is_put_back_before_one_queues_is_handed_to_it() {
+        let pool = empty_pool();
+        let (worker, mut child) = worker();
+        let (sender, turn) = mpsc::channel();
+        pool.put(worker);
+        pool.queue(Waiter { job: 7, worker: sender });
+        assert!(turn.try_recv().is_ok());
+        assert!(pool.state().waiting.is_empty());
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_client_that_is_reset_in_the_queue_gives_its_worker_to_the_next() {
+        let pool = empty_pool();
+        let (worker, mut child) = worker();
+        let client = reset_client();
+        thread::scope(|scope| {
+            let taken = scope.spawn(|| pool.take(7, &client));
+            while pool.state().waiting.is_empty() && !taken.is_finished() {
+                thread::yield_now();
+            }
+            pool.put(worker);
+            let error = taken.join().unwrap().unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        });
+        assert!(pool.state().waiting.is_empty());
+        assert!(pool.state().idle.pop().is_some());
+        child.wait().unwrap();
+    }
+
+    fn empty_pool() -> Pool {
+        Pool {
+            state: Mutex::default(),
+            job_timeout: None,
+            next_id: AtomicU64::new(0),
+        }
+    }
+
+    /// A worker, which ends when it is dropped.
+    fn worker() -> (Worker, Child) {
+        start(shell(READY), START_TIME_MAX).unwrap()
+    }
+
     fn shell(script: &str) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         command
+    }
+
+    /// A server's end of a connection that its client has reset.
+    fn reset_client() -> TcpStream {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = TcpStream::connect(address).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        let at_once = Some(Duration::ZERO);
+        sockopt::set_socket_linger(&client, at_once).unwrap();
+        drop(client);
+        while !is_reset(&stream) {
+            thread::yield_now();
+        }
+        stream
     }
 }
