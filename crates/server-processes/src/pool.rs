@@ -22,6 +22,10 @@ use tracing::{debug, info, warn};
 
 use crate::worker::{self, Answer, BEGUN, Job};
 
+/// Both ends of two pipes while a worker is started; afterwards our ends, and
+/// the handle by which to kill it.
+pub(crate) const FDS_PER_WORKER: u64 = 4;
+
 /// How long a worker may take to be ready. One that takes longer was stopped.
 const START_TIME_MAX: Duration = Duration::from_secs(10);
 
