@@ -19,6 +19,7 @@ use crate::pool::Pool;
 const MODEL: Model = Model::new("processes")
     .computes(&[Compute::Pool])
     .with_workers()
+    .with_fds_per_worker(pool::FDS_PER_WORKER)
     .with_job_timeout();
 
 /// A conversation needs a few KiB at its deepest. Only what is touched is
