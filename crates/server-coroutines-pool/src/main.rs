@@ -73,6 +73,7 @@ async fn converse(
                 let count = stream.write(bytes).await?;
                 client.sent(count);
             }
+            Step::Yield => coroutines::yield_now().await,
             Step::Close => return Ok(()),
         }
     }

@@ -78,6 +78,8 @@ fn converse(mut client: Client<TcpStream>, pool: &Pool) -> io::Result<()> {
                 let count = stream.write(bytes)?;
                 client.sent(count);
             }
+            // The kernel sees to it: it can stop a thread at any point.
+            Step::Yield => {}
             Step::Close => return Ok(()),
         }
     }

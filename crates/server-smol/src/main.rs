@@ -80,6 +80,7 @@ async fn converse(
                 let count = stream.write(bytes).await?;
                 client.sent(count);
             }
+            Step::Yield => smol::future::yield_now().await,
             Step::Close => return Ok(()),
         }
     }

@@ -76,6 +76,7 @@ async fn converse(
                 let count = stream.write(bytes).await?;
                 client.sent(count);
             }
+            Step::Yield => task::yield_now().await,
             Step::Close => return Ok(()),
         }
     }
