@@ -5,6 +5,7 @@ use protocol::{Conversation, Reply, Request};
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 
 use crate::Chassis;
+use crate::job::Job;
 use crate::registry::{Seat, WaitsFor};
 
 /// How many steps a client's turn has.
@@ -23,8 +24,8 @@ pub enum Step<'a, S> {
     /// More input. Read into this space (never empty), then say
     /// [`received`](Client::received).
     Read(&'a mut S, &'a mut [u8]),
-    /// The answer to this request. Compute it, here or elsewhere, then say
-    /// [`reply`](Client::reply).
+    /// The answer to this request. Compute it here, or elsewhere as a
+    /// [`job`](Client::job), then say [`reply`](Client::reply).
     Compute(Request),
     /// The client to take output. Write these bytes (never empty) or some of
     /// them, then say [`sent`](Client::sent).
@@ -144,6 +145,13 @@ impl<S: AsFd> Client<S> {
         signs.attended();
         signs.received(count);
         self.conversation.received(count);
+    }
+
+    /// The request that [`Step::Compute`] gave, to be computed elsewhere.
+    #[inline]
+    pub fn job(&self, request: Request) -> Job {
+        let Membership { chassis, seat, .. } = &self.membership;
+        Job::new(chassis, seat.clone(), request)
     }
 
     /// Takes the answer to the request that [`Step::Compute`] gave.

@@ -11,7 +11,7 @@ use std::net;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use chassis::{Admission, Chassis, Client, Compute, Model, Step};
+use chassis::{Admission, Chassis, Client, Compute, Model, Request, Step};
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
@@ -54,7 +54,7 @@ fn serve(
     let mut poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let mut events = Events::with_capacity(EVENTS_PER_POLL);
-    let pool = Pool::new(chassis.workers(), poll.registry(), POOL)?;
+    let mut pool = Pool::new(chassis.workers(), poll.registry(), POOL)?;
     let mut clients: Slab<Connection> = Slab::new();
     let mut turns: VecDeque<usize> = VecDeque::new();
     let mut accept_at: Option<Instant> = None;
@@ -206,8 +206,12 @@ impl Connection {
                 Step::Read(..) => {
                     return self.wait(READABLE, registry, token);
                 }
+                Step::Compute(request @ Request::Malformed(_)) => {
+                    let reply = request.compute();
+                    self.client.reply(reply);
+                }
                 Step::Compute(request) => {
-                    pool.compute(request, token.0);
+                    pool.compute(self.client.job(request), token.0);
                     return Ok(Turn::Computes);
                 }
                 Step::Write(stream, bytes) => {

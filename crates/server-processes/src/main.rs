@@ -71,7 +71,8 @@ fn converse(mut client: Client<TcpStream>, pool: &Pool) -> io::Result<()> {
                 client.received(count);
             }
             Step::Compute(request) => {
-                let reply = pool.compute(request, client.stream())?;
+                let reply =
+                    pool.compute(client.job(request), client.stream())?;
                 client.reply(reply);
             }
             Step::Write(stream, bytes) => {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chassis::{Error, Reply, Request};
+use chassis::{Error, RESET, Reply, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tracing::{info, warn};
@@ -29,10 +29,6 @@ const LIFE_MIN: Duration = Duration::from_secs(1);
 
 /// How often a job is given to another worker because it was not begun.
 const TRIES_MAX: usize = 5;
-
-/// What a client that was reset shows to poll(2). One that only said that it
-/// has no more requests shows none of them.
-const RESET: PollFlags = PollFlags::HUP.union(PollFlags::ERR);
 
 /// Worker processes, and who waits for one.
 #[derive(Debug)]
@@ -99,14 +95,16 @@ impl Pool {
     /// When `client` was reset: its job is not started, or is stopped.
     pub(crate) fn compute(
         &self,
-        request: Request,
+        wanted: chassis::Job,
         client: &TcpStream,
     ) -> io::Result<Reply> {
-        let Request::Fib(n) = request else { return Ok(request.compute()) };
+        let Request::Fib(n) = wanted.request() else {
+            return Ok(wanted.compute());
+        };
         let job = Job { id: self.next_id.fetch_add(1, Relaxed), n };
         for _ in 0..TRIES_MAX {
             let mut worker = self.take();
-            if is_reset(client) {
+            if wanted.is_unwanted() {
                 self.put(worker);
                 return Err(io::ErrorKind::ConnectionReset.into());
             }
@@ -268,10 +266,4 @@ impl Worker {
         // It fails only for one that has ended by itself.
         let _ = pidfd_send_signal(&*self.process, Signal::KILL);
     }
-}
-
-fn is_reset(client: &TcpStream) -> bool {
-    let mut fds = [PollFd::new(client, PollFlags::empty())];
-    let polled = poll(&mut fds, Some(&Timespec::default()));
-    polled.is_ok() && fds[0].revents().intersects(RESET)
 }
