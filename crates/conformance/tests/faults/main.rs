@@ -62,6 +62,8 @@ const CAUGHT_BY: &[(Fault, &str)] = &[
     (SpinsWithoutFds, "out of fds it does not spin"),
     (LeavesWithoutFds, "out of fds it does not spin"),
     (Starves, "served beside a greedy pipeliner"),
+    (StarvesInCrowds, "its turn beside many greedy ones"),
+    (StarvesInCrowds, "its turn beside many quick ones"),
     (IgnoresTerm, "SIGTERM ends an idle server"),
     (LeavesAtTerm, "each line received is answered, once"),
     (LeavesAtTerm, "a long job that is done in time"),
