@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use protocol::INPUT_BYTES;
+use protocol::BUFFER_BYTES_MAX;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::Shutdown;
 use rustix::net::sockopt::set_socket_linger;
@@ -294,7 +294,7 @@ fn end_input(stream: &impl AsFd, signs: &Signs) {
     // Both fail only if the client has already gone, which ends input too.
     let _ = rustix::net::shutdown(stream, Shutdown::Read);
     let there = rustix::io::ioctl_fionread(stream).unwrap_or(0);
-    let limit = there as usize + INPUT_BYTES;
+    let limit = there as usize + BUFFER_BYTES_MAX;
     signs.input_bytes_left.store(limit, Relaxed);
 }
 
@@ -435,7 +435,7 @@ mod tests {
         registry.stop();
         seat.signs.received(1_000);
         assert!(!seat.signs.input_has_ended());
-        seat.signs.received(INPUT_BYTES);
+        seat.signs.received(BUFFER_BYTES_MAX);
         assert!(seat.signs.input_has_ended());
     }
 
