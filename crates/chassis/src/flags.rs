@@ -98,6 +98,11 @@ impl Compute {
             Compute::Stall => "stall",
         }
     }
+
+    /// Whether other clients wait while a request is computed.
+    pub(crate) fn is_in_place(self) -> bool {
+        matches!(self, Compute::Inline | Compute::Stall)
+    }
 }
 
 /// How log lines look.

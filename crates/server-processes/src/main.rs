@@ -72,13 +72,16 @@ fn converse(mut client: Client<TcpStream>, pool: &Pool) -> io::Result<()> {
                 client.received(count);
             }
             Step::Compute(request) => {
-                let reply = pool.compute(request, client.stream())?;
+                let reply =
+                    pool.compute(client.job(request), client.stream())?;
                 client.reply(reply);
             }
             Step::Write(stream, bytes) => {
                 let count = stream.write(bytes)?;
                 client.sent(count);
             }
+            // The kernel sees to it: it can stop a thread at any point.
+            Step::Yield => {}
             Step::Close => return Ok(()),
         }
     }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chassis::{Error, Reply, Request};
+use chassis::{Error, RESET, Reply, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -42,10 +42,6 @@ const TRIES_MAX: usize = 5;
 
 /// How often a client that waits for a worker is looked at.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
-
-/// What a client that was reset shows to poll(2). One that only said that it
-/// has no more requests shows none of them.
-const RESET: PollFlags = PollFlags::HUP.union(PollFlags::ERR);
 
 /// Worker processes, and who waits for one.
 #[derive(Debug)]
@@ -127,10 +123,12 @@ impl Pool {
     /// When `client` was reset: its job is not started, or is stopped.
     pub(crate) fn compute(
         &self,
-        request: Request,
+        wanted: chassis::Job,
         client: &TcpStream,
     ) -> io::Result<Reply> {
-        let Request::Fib(n) = request else { return Ok(request.compute()) };
+        let Request::Fib(n) = wanted.request() else {
+            return Ok(wanted.compute());
+        };
         let job = Job { id: self.next_id.fetch_add(1, Relaxed), n };
         for _ in 0..TRIES_MAX {
             let mut worker = self.take(job.id, client)?;
