@@ -1,8 +1,10 @@
 //! Below the table: one sentence per scenario that answers its question, and
 //! what one must know to believe it.
 
+use std::collections::BTreeMap;
+
 use crate::contestants::{Contestant, Trait};
-use crate::findings::{Findings, Standing};
+use crate::findings::{Doubt, Findings, Standing};
 use crate::record::Record;
 use crate::scenarios::{Figure, Scenario};
 use crate::statistics::Estimate;
@@ -10,6 +12,12 @@ use crate::units;
 
 /// Below this share, what is left counts as nothing left.
 const NEXT_TO_NOTHING: f64 = 0.05;
+
+/// How many suspect cells are named for each reason.
+const SUSPECTS_NAMED: usize = 6;
+
+/// A system call that is rarer, for each reply, is not named.
+const CALLS_NAMED_MIN: f64 = 0.05;
 
 /// One sentence per scenario.
 pub(crate) fn answers(record: &Record) -> Vec<String> {
@@ -30,6 +38,10 @@ pub(crate) fn notes(record: &Record) -> Vec<String> {
     notes.extend(bottlenecks(record));
     notes.extend(missing(record));
     notes.extend(silent(record));
+    notes.extend(skipped(record));
+    notes.extend(suspects(record));
+    notes.extend(missed(record));
+    notes.extend(system_calls(record));
     notes.extend(voids(record));
     notes.push(conditions(record));
     notes.extend(calibration(record));
@@ -47,10 +59,9 @@ fn answer(record: &Record, scenario: &Scenario) -> Option<String> {
             Some((name, findings.estimate(scenario, name, figure)?))
         })
         .collect();
-    let more_is_better = matches!(figure, Figure::Rate | Figure::Left);
     found.sort_by(|(_, one), (_, other)| {
         let order = one.median.total_cmp(&other.median);
-        if more_is_better { order.reverse() } else { order }
+        if figure.more_is_better() { order.reverse() } else { order }
     });
     let question = format!("{}: {}", scenario.name, scenario.question);
     let Some(&(best, estimate)) = found.first() else {
@@ -142,7 +153,10 @@ fn noise(record: &Record) -> String {
 }
 
 fn by_design(record: &Record) -> Vec<String> {
-    if record.scenarios.iter().all(|s| s.against.is_none()) {
+    let meet = |scenario: &Scenario| {
+        scenario.groups.iter().map(|group| group.connections).sum::<usize>() > 1
+    };
+    if !record.scenarios.iter().any(meet) {
         return Vec::new();
     }
     let kinds = [
@@ -163,7 +177,13 @@ fn by_design(record: &Record) -> Vec<String> {
         let kind = kinds.iter().find(|(kind, _)| contestant.is(*kind));
         kind.map(|(_, what)| format!("by design: {} {what}", contestant.name))
     };
-    record.contestants().filter_map(reason_of).collect()
+    let beyond = record.cells.iter().flat_map(|(scenario, row)| {
+        row.iter().filter_map(move |(entrant, cell)| {
+            let reason = cell.by_design.as_ref()?;
+            Some(format!("by design: {entrant} not in {scenario}: {reason}"))
+        })
+    });
+    record.contestants().filter_map(reason_of).chain(beyond).collect()
 }
 
 fn bottlenecks(record: &Record) -> Vec<String> {
@@ -234,6 +254,99 @@ fn silent(record: &Record) -> Vec<String> {
         }
     }
     notes
+}
+
+/// Who did not take part, and why.
+fn skipped(record: &Record) -> Vec<String> {
+    let skipped = record.skipped.iter();
+    skipped.map(|(name, why)| format!("skipped: {name}: {why}")).collect()
+}
+
+/// The figures that should not be leaned on, by reason.
+fn suspects(record: &Record) -> Vec<String> {
+    let findings = Findings::of(record);
+    let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for scenario in &record.scenarios {
+        for &figure in &scenario.figures {
+            for contestant in record.contestants() {
+                let name = contestant.name.as_str();
+                for doubt in findings.doubts(scenario, name, figure) {
+                    // The bottlenecks have a note of their own.
+                    let Some(reason) = reason(&doubt) else { continue };
+                    let (scenario, figure) = (&scenario.name, figure.name());
+                    let cell = format!("{scenario} {figure} of {name}");
+                    by_reason.entry(reason).or_default().push(cell);
+                }
+            }
+        }
+    }
+    let lines = by_reason.into_iter().map(|(reason, cells)| {
+        let more = cells.len().saturating_sub(SUSPECTS_NAMED);
+        let named = cells[..cells.len() - more].join(", ");
+        let more = match more {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!("suspect (?), {reason}: {named}{more}")
+    });
+    lines.collect()
+}
+
+fn reason(doubt: &Doubt) -> Option<&'static str> {
+    match doubt {
+        Doubt::Stolen(_) => {
+            Some("the hypervisor took more than 5 % of the machine's time")
+        }
+        Doubt::Foreign(_) => {
+            Some("others used more than 5 % of the machine's time")
+        }
+        Doubt::Wide(_) => Some("the interval is wider than 25 % of the median"),
+        Doubt::BusyGenerator(_) => None,
+    }
+}
+
+/// The system calls of those that were traced, the frequent ones by name.
+fn system_calls(record: &Record) -> Vec<String> {
+    let cells = record.cells.iter().flat_map(|(scenario, row)| {
+        row.iter().map(move |(entrant, cell)| (scenario, entrant, cell))
+    });
+    let lines = cells.filter_map(|(scenario, entrant, cell)| {
+        let counts = cell.system_calls.value.as_ref()?;
+        let all: f64 = counts.values().sum();
+        let mut often: Vec<(&String, f64)> = counts
+            .iter()
+            .map(|(name, count)| (name, *count))
+            .filter(|(_, count)| *count >= CALLS_NAMED_MIN)
+            .collect();
+        often.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+        let often = often
+            .iter()
+            .map(|(name, count)| format!("{name} {}", units::number(*count)));
+        let often: Vec<String> = often.collect();
+        Some(format!(
+            "system calls a reply: {entrant} in {scenario}: {} ({})",
+            units::number(all),
+            often.join(", ")
+        ))
+    });
+    lines.collect()
+}
+
+/// Rounds that the instrument itself spoilt.
+fn missed(record: &Record) -> Vec<String> {
+    let cells = record.cells.iter().flat_map(|(scenario, row)| {
+        row.iter().map(move |(entrant, cell)| (scenario, entrant, cell))
+    });
+    let lines = cells.filter_map(|(scenario, entrant, cell)| {
+        let (round, reason) = cell.missed.first_key_value()?;
+        let count = cell.missed.len();
+        Some(format!(
+            "left out: {count} of {} rounds of {entrant} in {scenario}; the \
+             first, round {round}: {reason}",
+            count + cell.rounds.len()
+        ))
+    });
+    lines.collect()
 }
 
 fn voids(record: &Record) -> Vec<String> {

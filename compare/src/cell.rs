@@ -1,11 +1,15 @@
 //! One contestant under one scenario, once: a fresh server, a load generator
 //! beside it, and what came of it.
 
+use std::collections::BTreeMap;
 use std::env;
+use std::fmt;
+use std::fs;
+use std::io;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use launch::{Launch, Process, Server};
+use launch::{Launch, Process, Server, Signal};
 
 use crate::contestants::Contestant;
 use crate::cpus::Placement;
@@ -13,7 +17,9 @@ use crate::interrupt::Interrupt;
 use crate::keeper::Keeper;
 use crate::load::plan::Group;
 use crate::load::report::Report;
+use crate::process_tree;
 use crate::scenarios::Scenario;
+use crate::system_calls;
 
 /// How long the runner sleeps before it looks whether somebody pressed
 /// Ctrl-C.
@@ -31,6 +37,10 @@ const DEATH_PATIENCE: Duration = Duration::from_millis(500);
 
 /// How long the last line of a process that has ended may be on its way.
 const LAST_LINE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long a server may take to end under strace, which writes its summary
+/// only then: its drain, and then some.
+const TRACED_END_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many of a server's last lines stand in the record of a failure.
 const LOG_LINES: usize = 20;
@@ -80,6 +90,17 @@ pub(crate) enum Failure {
     Interrupted,
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Start(reason) => write!(f, "it did not start: {reason}"),
+            Failure::Contestant { reason, .. }
+            | Failure::Instrument(reason) => f.write_str(reason),
+            Failure::Interrupted => f.write_str("interrupted"),
+        }
+    }
+}
+
 impl Cell<'_> {
     /// Turns every rate that is a share of `capacity`, in requests a second,
     /// into an open loop.
@@ -91,25 +112,45 @@ impl Cell<'_> {
         }
     }
 
-    /// Measures it.
+    /// Measures it, and judges what came of it.
     pub(crate) fn measure(
         &self,
         keeper: &mut Keeper,
         interrupt: &Interrupt,
     ) -> Result<Report, Failure> {
-        let result = self.measure_kept(keeper, interrupt);
-        keeper.forget();
-        result
+        self.with_server(keeper, interrupt, judge)
     }
 
-    fn measure_kept(
+    /// Measures it, whatever comes of it.
+    pub(crate) fn observe(
         &self,
         keeper: &mut Keeper,
         interrupt: &Interrupt,
     ) -> Result<Report, Failure> {
-        let mut server = self.start(keeper, interrupt)?;
+        self.with_server(keeper, interrupt, |_, report| Ok(report))
+    }
+
+    fn with_server(
+        &self,
+        keeper: &mut Keeper,
+        interrupt: &Interrupt,
+        judge: impl FnOnce(&mut Server, Report) -> Result<Report, Failure>,
+    ) -> Result<Report, Failure> {
+        let result = self.load_server(keeper, interrupt, judge);
+        keeper.forget();
+        result
+    }
+
+    fn load_server(
+        &self,
+        keeper: &mut Keeper,
+        interrupt: &Interrupt,
+        judge: impl FnOnce(&mut Server, Report) -> Result<Report, Failure>,
+    ) -> Result<Report, Failure> {
+        let command = self.contestant.command.clone();
+        let mut server = self.start(command.clone(), keeper, interrupt)?;
         let apart = match self.groups.iter().any(|group| group.is_apart) {
-            true => Some(self.start(keeper, interrupt)?),
+            true => Some(self.start(command, keeper, interrupt)?),
             false => None,
         };
         let mut load = self
@@ -119,12 +160,65 @@ impl Cell<'_> {
         judge(&mut server, report)
     }
 
-    fn start(
+    /// Counts the server's system calls, by name and for each reply, under
+    /// strace(1). That slows it down many times: nothing is timed.
+    pub(crate) fn count_system_calls(
         &self,
         keeper: &mut Keeper,
         interrupt: &Interrupt,
+    ) -> Result<BTreeMap<String, f64>, Failure> {
+        let trouble = |error: io::Error| {
+            Failure::Instrument(format!("strace's summary: {error}"))
+        };
+        let summary = tempfile::NamedTempFile::new().map_err(trouble)?;
+        let path = summary.path().display().to_string();
+        let tracer = ["strace", "-f", "-c", "-o", &path].map(str::to_owned);
+        let command = tracer.into_iter().chain(self.contestant.command.clone());
+        let mut server = self.start(command.collect(), keeper, interrupt)?;
+        let counted = self.count_of(&mut server, interrupt, || {
+            fs::read_to_string(summary.path()).map_err(trouble)
+        });
+        keeper.forget();
+        counted
+    }
+
+    fn count_of(
+        &self,
+        server: &mut Server,
+        interrupt: &Interrupt,
+        summary: impl FnOnce() -> Result<String, Failure>,
+    ) -> Result<BTreeMap<String, f64>, Failure> {
+        let instrument = |reason: String| Failure::Instrument(reason);
+        let mut load = self
+            .load(server, None)
+            .map_err(|error| instrument(format!("{error:#}")))?;
+        let report = self.wait(&mut load, interrupt)?;
+        // strace keeps signals to itself; its child is the server.
+        let server_pid =
+            process_tree::first_child(server.pid()).map_err(instrument)?;
+        rustix::process::kill_process(server_pid, Signal::TERM)
+            .map_err(|error| instrument(error.to_string()))?;
+        if server.process().wait(TRACED_END_PATIENCE).is_none() {
+            let reason = "it did not end on SIGTERM under strace";
+            return Err(instrument(reason.to_owned()));
+        }
+        let replies = report.groups.iter().map(|group| group.replies_in_all);
+        let replies = replies.sum::<u64>();
+        if replies == 0 {
+            return Err(instrument("no reply under strace".to_owned()));
+        }
+        let counts = system_calls::read_summary(&summary()?);
+        let each = |(name, count)| (name, count as f64 / replies as f64);
+        Ok(counts.into_iter().map(each).collect())
+    }
+
+    fn start(
+        &self,
+        command: Vec<String>,
+        keeper: &mut Keeper,
+        interrupt: &Interrupt,
     ) -> Result<Server, Failure> {
-        Launch::new(self.contestant.command.clone())
+        Launch::new(command)
             .ready(self.contestant.ready.into())
             .cpus(&self.placement.server)
             .start_with(|pid| keeper.watch(pid), || interrupt.came())

@@ -13,6 +13,7 @@ use crate::merge::Merge;
 use crate::rank::Rank;
 use crate::run::Run;
 use crate::schema;
+use crate::selftest::SelfTest;
 use crate::verify::Verify;
 
 /// Measures what a concurrency model costs: servers that differ in nothing
@@ -38,6 +39,9 @@ enum Verb {
     Load(Load),
     /// Checks that the contestants keep the protocol
     Verify(Verify),
+    /// Measures servers that are known: can the instrument be believed?
+    #[command(name = "selftest")]
+    SelfTest(SelfTest),
     /// Lists contestants and scenarios
     List(List),
     /// Compares two runs, cell by cell
@@ -66,6 +70,7 @@ impl Cli {
             Some(Verb::Run(run)) => run.run(),
             Some(Verb::Load(load)) => load.run(),
             Some(Verb::Verify(verify)) => verify.run(),
+            Some(Verb::SelfTest(selftest)) => selftest.run(),
             Some(Verb::List(list)) => list.run(),
             Some(Verb::Cmp(cmp)) => cmp.run(),
             Some(Verb::Rank(rank)) => rank.run(),

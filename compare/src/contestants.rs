@@ -1,7 +1,9 @@
 //! Who is measured: the servers of `bench/contestants.toml`, each a command.
 
 use std::collections::HashSet;
+use std::env;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::Context;
@@ -34,6 +36,9 @@ pub(crate) struct Contestant {
     /// The C source that makes the program, if it is a peer of ours.
     #[serde(default)]
     pub(crate) compile: Option<String>,
+    /// Programs that must be there for it to run.
+    #[serde(default)]
+    pub(crate) needs: Vec<String>,
     /// How it shows that it serves.
     #[serde(default)]
     pub(crate) ready: Ready,
@@ -99,6 +104,8 @@ pub(crate) enum Ready {
     Line,
     /// By accepting connections.
     Port,
+    /// Whichever comes first.
+    Either,
 }
 
 /// What a contestant stands for.
@@ -129,11 +136,46 @@ impl From<Ready> for launch::Ready {
         match ready {
             Ready::Line => launch::Ready::Line,
             Ready::Port => launch::Ready::Port,
+            Ready::Either => launch::Ready::Either,
         }
     }
 }
 
 impl Contestant {
+    /// One that a user names at the command line, as `NAME=COMMAND`.
+    ///
+    /// # Errors
+    ///
+    /// A [`Usage`] error says what is wrong with it.
+    pub(crate) fn given(text: &str) -> Result<Contestant, Usage> {
+        let usage = |what: &str| Usage(format!("--with '{text}': {what}"));
+        let (name, command) = text
+            .split_once('=')
+            .ok_or_else(|| usage("expected 'NAME=COMMAND'"))?;
+        let command = shell_words::split(command)
+            .map_err(|error| usage(&error.to_string()))?;
+        let contestant = Contestant {
+            name: name.trim().to_owned(),
+            command,
+            build: None,
+            compile: None,
+            needs: Vec::new(),
+            ready: Ready::Either,
+            label: Label::Peer,
+            model: Vec::new(),
+            flags: Some(Vec::new()),
+        };
+        check(&contestant).map_err(|error| usage(&error))?;
+        Ok(contestant)
+    }
+
+    /// The first of its needs that is not there, if any.
+    pub(crate) fn missing(&self) -> Option<&str> {
+        let compiler = self.compile.is_some().then_some("cc");
+        let needs = self.needs.iter().map(String::as_str).chain(compiler);
+        needs.into_iter().find(|program| !is_in_path(program))
+    }
+
     /// Puts the program that was made for it into its command.
     pub(crate) fn put_executable(&mut self, path: &str) {
         for word in &mut self.command {
@@ -159,6 +201,16 @@ impl Label {
     }
 }
 
+/// Whether a shell would find the program.
+pub(crate) fn is_in_path(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).map(|folder| folder.join(program)).any(|file| {
+        fs::metadata(file).is_ok_and(|file| {
+            file.is_file() && file.permissions().mode() & 0o111 != 0
+        })
+    })
+}
+
 /// Reads the contestants of a file.
 ///
 /// # Errors
@@ -174,6 +226,23 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Contestant>> {
     })?;
     parse(&text)
         .map_err(|error| Usage(format!("{}: {error}", path.display())).into())
+}
+
+/// Those who can take part here, and the others with the reason.
+pub(crate) fn able(
+    contestants: Vec<Contestant>,
+) -> (Vec<Contestant>, Vec<(String, String)>) {
+    let mut skipped = Vec::new();
+    let mut able = contestants;
+    able.retain(|contestant| match contestant.missing() {
+        None => true,
+        Some(program) => {
+            let why = format!("it needs `{program}`, which is not here");
+            skipped.push((contestant.name.clone(), why));
+            false
+        }
+    });
+    (able, skipped)
 }
 
 fn parse(text: &str) -> Result<Vec<Contestant>, String> {
@@ -268,6 +337,33 @@ mod tests {
             let error = parse(&text).unwrap_err();
             assert!(error.contains(expected), "{bad}: {error}");
         }
+    }
+
+    #[test]
+    fn a_contestant_is_read_from_a_command_line() {
+        let text = "mine=python3 'my server.py' --port {port}";
+        let mine = Contestant::given(text).unwrap();
+        assert_eq!(mine.name, "mine");
+        let command = ["python3", "my server.py", "--port", "{port}"];
+        assert_eq!(mine.command, command);
+        let cases = [
+            ("python3 server.py {port}", "expected 'NAME=COMMAND'"),
+            ("mine=server", "where to listen"),
+            ("=server {port}", "name is empty"),
+            ("mine='server {port}", "missing closing quote"),
+        ];
+        for (text, expected) in cases {
+            let error = Contestant::given(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_missed() {
+        let mut mine = Contestant::given("mine=server {port}").unwrap();
+        assert_eq!(mine.missing(), None);
+        mine.needs = vec!["sh".to_owned(), "no-such-program".to_owned()];
+        assert_eq!(mine.missing(), Some("no-such-program"));
     }
 
     #[test]

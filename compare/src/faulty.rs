@@ -7,10 +7,12 @@ use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use rustix::net::sockopt::set_socket_linger;
+use rustix::time::{ClockId, clock_gettime};
 
 /// A server that keeps the protocol up to a certain request.
 #[derive(Args, Debug)]
@@ -18,12 +20,55 @@ pub(crate) struct Faulty {
     /// The address to listen on
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
+    #[command(flatten)]
+    conduct: Conduct,
+}
+
+/// What a server does wrong, and how slowly it does the rest.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Conduct {
     /// What goes wrong
     #[arg(long, value_enum, default_value_t = Fault::None)]
-    fault: Fault,
+    pub(crate) fault: Fault,
     /// How many requests are answered rightly before
     #[arg(long, default_value_t = 0)]
-    after: u64,
+    pub(crate) after: u64,
+    /// From then on, only one request in so many meets the fault
+    #[arg(long, default_value_t = 1, value_name = "COUNT",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) one_in: u64,
+    /// How long it waits before each reply
+    #[arg(long, default_value = "0s", value_name = "TIME",
+          value_parser = humantime::parse_duration)]
+    pub(crate) delay: Duration,
+    /// How much CPU time it takes before each reply
+    #[arg(long, default_value = "0s", value_name = "TIME",
+          value_parser = humantime::parse_duration)]
+    pub(crate) work: Duration,
+    /// How long it stands still at the end of each period
+    #[arg(long, default_value = "0s", value_name = "TIME",
+          value_parser = humantime::parse_duration)]
+    pub(crate) stall: Duration,
+    /// How long a period is
+    #[arg(long, default_value = "5s", value_name = "TIME",
+          value_parser = humantime::parse_duration)]
+    pub(crate) period: Duration,
+}
+
+impl Conduct {
+    /// Nothing but this fault, once `after` requests were answered.
+    #[cfg(test)]
+    pub(crate) fn only(fault: Fault, after: u64) -> Conduct {
+        Conduct {
+            fault,
+            after,
+            one_in: 1,
+            delay: Duration::ZERO,
+            work: Duration::ZERO,
+            stall: Duration::ZERO,
+            period: Duration::from_secs(5),
+        }
+    }
 }
 
 /// What goes wrong.
@@ -52,37 +97,36 @@ pub(crate) enum Fault {
 impl Faulty {
     /// Serves until it is killed.
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        if self.fault == Fault::Start {
+        if self.conduct.fault == Fault::Start {
             anyhow::bail!("a known fault: it does not start");
         }
         let listener = TcpListener::bind(self.listen)
             .with_context(|| format!("cannot listen on {}", self.listen))?;
         println!("listening on {} (faulty)", listener.local_addr()?);
-        serve(&listener, self.fault, self.after)?;
+        serve(&listener, self.conduct)?;
         Ok(())
     }
 }
 
-/// Serves clients on threads. `after` requests, counted over all connections,
-/// are answered rightly.
+/// Serves clients on threads. Requests are counted over all connections.
 pub(crate) fn serve(
     listener: &TcpListener,
-    fault: Fault,
-    after: u64,
+    conduct: Conduct,
 ) -> io::Result<()> {
+    let start = Instant::now();
     let served = Arc::new(AtomicU64::new(0));
     for stream in listener.incoming() {
         let stream = stream?;
         let served = Arc::clone(&served);
-        thread::spawn(move || converse(&stream, fault, after, &served));
+        thread::spawn(move || converse(&stream, conduct, start, &served));
     }
     Ok(())
 }
 
 fn converse(
     stream: &TcpStream,
-    fault: Fault,
-    after: u64,
+    conduct: Conduct,
+    start: Instant,
     served: &AtomicU64,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
@@ -90,10 +134,16 @@ fn converse(
     for line in BufReader::new(stream).lines() {
         let n = line?.trim().parse().unwrap_or(0);
         let right = format!("{}\n", protocol::fib(n));
-        let reply = if served.fetch_add(1, Ordering::Relaxed) < after {
+        let number = served.fetch_add(1, Ordering::Relaxed);
+        let is_right = match number.checked_sub(conduct.after) {
+            None => true,
+            Some(later) => (later + 1) % conduct.one_in != 0,
+        };
+        linger(&conduct, start);
+        let reply = if is_right {
             right
         } else {
-            match fault {
+            match conduct.fault {
                 Fault::None | Fault::Start => right,
                 Fault::Wrong => "4711\n".to_owned(),
                 Fault::Twice => right.repeat(2),
@@ -102,7 +152,7 @@ fn converse(
                 Fault::Close => return Ok(()),
                 Fault::Reset => {
                     // Closing with a linger time of 0 sends RST.
-                    let now = std::time::Duration::ZERO;
+                    let now = Duration::ZERO;
                     set_socket_linger(stream, Some(now))?;
                     return Ok(());
                 }
@@ -115,4 +165,28 @@ fn converse(
         output.write_all(reply.as_bytes())?;
     }
     Ok(())
+}
+
+/// Takes the time that the conduct demands.
+fn linger(conduct: &Conduct, start: Instant) {
+    let Conduct { delay, work, stall, period, .. } = *conduct;
+    if !delay.is_zero() {
+        thread::sleep(delay);
+    }
+    if !work.is_zero() {
+        let done = thread_cpu_time() + work;
+        while thread_cpu_time() < done {}
+    }
+    if !stall.is_zero() {
+        let into = start.elapsed().as_nanos() % period.as_nanos();
+        let left = period - Duration::from_nanos(into as u64);
+        if left <= stall {
+            thread::sleep(left);
+        }
+    }
+}
+
+fn thread_cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }

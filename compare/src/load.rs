@@ -265,7 +265,7 @@ mod tests {
 
     use super::report::Faults;
     use super::*;
-    use crate::faulty::{self, Fault};
+    use crate::faulty::{self, Conduct, Fault};
 
     /// How many requests are answered rightly: fewer than there are clients,
     /// so that the fault shows however short the window is.
@@ -281,7 +281,9 @@ mod tests {
     fn load(fault: Fault, window: Duration) -> GroupReport {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        thread::spawn(move || faulty::serve(&listener, fault, AFTER));
+        thread::spawn(move || {
+            faulty::serve(&listener, Conduct::only(fault, AFTER))
+        });
         load_at(address, window)
     }
 
@@ -365,7 +367,9 @@ mod tests {
     fn right(pace: Pace, window: Duration) -> GroupReport {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        thread::spawn(move || faulty::serve(&listener, Fault::None, 0));
+        thread::spawn(move || {
+            faulty::serve(&listener, Conduct::only(Fault::None, 0))
+        });
         let processors = Vec::new();
         let group = load_with(address, window, pace, 3, processors);
         assert_eq!(group.faults, Faults::default());
@@ -420,7 +424,9 @@ mod tests {
         // Two replies, and then nothing: 200 more are due in the window.
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        thread::spawn(move || faulty::serve(&listener, Fault::Hang, AFTER));
+        thread::spawn(move || {
+            faulty::serve(&listener, Conduct::only(Fault::Hang, AFTER))
+        });
         let rate = 1000.0;
         let pace = Pace::Open { rate, arrivals: Arrivals::Constant };
         let window = Duration::from_millis(200);
@@ -440,7 +446,9 @@ mod tests {
     fn threads_share_the_clients() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        thread::spawn(move || faulty::serve(&listener, Fault::None, 0));
+        thread::spawn(move || {
+            faulty::serve(&listener, Conduct::only(Fault::None, 0))
+        });
         // Twice the same processor: any machine has one.
         let set = rustix::thread::sched_getaffinity(None).unwrap();
         let first = (0..1024).find(|&cpu| set.is_set(cpu)).unwrap();

@@ -267,6 +267,14 @@ fn join(mut sum: Source, other: Source) -> anyhow::Result<Source> {
             cell.rounds.iter_mut().for_each(|round| round.round += offset);
             let kept = record.cell_mut(&of, &name);
             kept.rounds.append(&mut cell.rounds);
+            let missed = cell.missed.into_iter();
+            kept.missed
+                .extend(missed.map(|(round, how)| (round + offset, how)));
+            kept.by_design = kept.by_design.take().or(cell.by_design);
+            // Counted once in a run: that of one run stands for all.
+            if kept.system_calls.value.is_none() {
+                kept.system_calls = cell.system_calls;
+            }
             if let (None, Some(mut void)) = (&kept.void, cell.void) {
                 void.round += offset;
                 kept.void = Some(void);
@@ -285,6 +293,9 @@ fn join(mut sum: Source, other: Source) -> anyhow::Result<Source> {
         record.entrants.iter().all(|other| other.contestant.name != *name)
     });
     record.entrants.append(&mut new);
+    let mut new = more.skipped;
+    new.retain(|skipped| !record.skipped.contains(skipped));
+    record.skipped.append(&mut new);
     let mut new = more.calibration;
     new.retain(|calibrated| {
         let cost_ns = calibrated.cost_ns;

@@ -82,6 +82,14 @@ impl Switches {
     }
 }
 
+/// The first process that a process has started.
+pub(crate) fn first_child(of: Pid) -> Result<Pid, String> {
+    let mut children = Vec::new();
+    children_of(of.as_raw_nonzero().get(), &mut children)?;
+    let first = children.first().copied().and_then(Pid::from_raw);
+    first.ok_or_else(|| "it has no child process".to_owned())
+}
+
 /// How many threads a process and its descendants have.
 pub(crate) fn threads(root: Pid) -> Result<u64, String> {
     let mut count = 0;

@@ -211,7 +211,7 @@ impl Ranking {
     }
 
     fn text(&self) -> String {
-        let better = match verdict::more_is_better(self.figure) {
+        let better = match self.figure.more_is_better() {
             true => "more",
             false => "less",
         };
@@ -347,7 +347,7 @@ impl Rounds<'_> {
     fn log_ratios(&self, name: &str, other: &str, figure: Figure) -> Vec<f64> {
         let pairs = self.values[name].iter().zip(&self.values[other]);
         let logs = pairs.map(|(value, other)| (value / other).ln());
-        match verdict::more_is_better(figure) {
+        match figure.more_is_better() {
             true => logs.map(|log| -log).collect(),
             false => logs.collect(),
         }
@@ -358,7 +358,7 @@ impl Rounds<'_> {
         let of = |name: &str| {
             let middle = median(&mut self.values[name].clone());
             let middle = middle.unwrap_or(f64::NAN);
-            if verdict::more_is_better(figure) { -middle } else { middle }
+            if figure.more_is_better() { -middle } else { middle }
         };
         let mut names = names.to_vec();
         names.sort_by(|one, other| of(one).total_cmp(&of(other)));

@@ -43,6 +43,8 @@ pub(crate) struct Record {
     pub(crate) calibration: Vec<Calibrated>,
     /// Who took part.
     pub(crate) entrants: Vec<Entrant>,
+    /// Who would have taken part, but for this.
+    pub(crate) skipped: Vec<(String, String)>,
     /// What was asked.
     pub(crate) scenarios: Vec<Scenario>,
     /// What came of it, by scenario, then by entrant.
@@ -66,14 +68,38 @@ pub(crate) struct Entrant {
 }
 
 /// One entrant under one scenario.
-#[derive(
-    schemars::JsonSchema, Clone, Debug, Default, Deserialize, Serialize,
-)]
+#[derive(schemars::JsonSchema, Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct CellRecord {
     /// Why it has no figures.
     pub(crate) void: Option<Void>,
+    /// Why its model could not be asked that, if it is so by design.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) by_design: Option<String>,
     /// Its rounds.
     pub(crate) rounds: Vec<Round>,
+    /// The server's system calls for each reply, by name: counted once, in a
+    /// pass of its own that is not timed.
+    #[serde(default = "not_counted")]
+    pub(crate) system_calls: Known<BTreeMap<String, f64>>,
+    /// Rounds that this side spoilt, and how.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) missed: BTreeMap<u64, String>,
+}
+
+impl CellRecord {
+    fn new() -> CellRecord {
+        CellRecord {
+            void: None,
+            by_design: None,
+            rounds: Vec::new(),
+            system_calls: not_counted(),
+            missed: BTreeMap::new(),
+        }
+    }
+}
+
+fn not_counted() -> Known<BTreeMap<String, f64>> {
+    Known::missing("not asked for: --system-calls counts them")
 }
 
 /// Why a cell has no figures.
@@ -123,6 +149,7 @@ impl Record {
                 .to_owned(),
             calibration: Vec::new(),
             entrants: Vec::new(),
+            skipped: Vec::new(),
             scenarios: Vec::new(),
             cells: BTreeMap::new(),
             parts: Vec::new(),
@@ -175,7 +202,7 @@ impl Record {
         entrant: &str,
     ) -> &mut CellRecord {
         let row = self.cells.entry(scenario.to_owned()).or_default();
-        row.entry(entrant.to_owned()).or_default()
+        row.entry(entrant.to_owned()).or_insert_with(CellRecord::new)
     }
 
     /// A cell, if it was measured at all.

@@ -1,6 +1,6 @@
 //! `compare run`: every contestant under every scenario, round by round.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,6 +35,13 @@ const ROUNDS: u64 = 5;
 /// Rounds with `--quick`.
 const ROUNDS_QUICK: u64 = 3;
 
+/// How long system calls are counted: what a start costs must not show.
+const TRACED_WINDOW: Duration = Duration::from_secs(1);
+
+/// As many clients as wait in the backlog of our servers until it is their
+/// turn.
+const CLIENTS_THAT_QUEUE_MAX: usize = 1_000;
+
 /// Added to the name of the contestant that takes part a second time.
 const AGAIN: &str = " again";
 
@@ -51,6 +58,10 @@ pub(crate) struct Run {
     /// One more scenario, from a file of your own; repeatable
     #[arg(long, value_name = "FILE")]
     scenario_file: Vec<PathBuf>,
+    /// One more contestant, as 'mine=python3 my_server.py {port}'; {addr},
+    /// {host} and {port} stand for where to listen; repeatable
+    #[arg(long, value_name = "NAME=COMMAND")]
+    with: Vec<String>,
     /// The file of contestants [default: bench/contestants.toml]
     #[arg(long, value_name = "FILE")]
     contestants: Option<PathBuf>,
@@ -67,6 +78,10 @@ pub(crate) struct Run {
     /// All scenarios, with all that they vary
     #[arg(long)]
     full: bool,
+    /// Count system calls, too, in a pass of its own under strace; --full
+    /// does
+    #[arg(long)]
+    system_calls: bool,
     /// Repeats the random choices of a run
     #[arg(long)]
     seed: Option<u64>,
@@ -94,7 +109,8 @@ impl Run {
             self.server_cpus.clone(),
             self.load_cpus.clone(),
         )?;
-        let mut contestants = self.contestants(&root)?;
+        let contestants = self.contestants(&root)?;
+        let (mut contestants, skipped) = contestants::able(contestants);
         let scenarios = self.scenarios(&root)?;
         if contestants.is_empty() || scenarios.is_empty() {
             let which = if contestants.is_empty() {
@@ -102,6 +118,9 @@ impl Run {
             } else {
                 "-s selects no scenario"
             };
+            for (name, why) in skipped {
+                eprintln!("skipped: {name}: {why}");
+            }
             eprintln!("{which}; `compare list` lists them");
             return Ok(Outcome::NothingSelected);
         }
@@ -113,6 +132,7 @@ impl Run {
         }
         let mut record =
             self.record(&root, &processors, contestants, scenarios);
+        record.skipped = skipped;
         let folder = runs::folder(&root, self.out.as_deref(), &record);
         runs::create(&folder)?;
         let path = runs::file(&folder);
@@ -128,6 +148,9 @@ impl Run {
             capacities: HashMap::new(),
         };
         record.complete = measuring.rounds(&mut record);
+        if record.complete && (self.system_calls || self.full) {
+            record.complete = measuring.system_calls(&mut record);
+        }
         let saved = record.write(&path);
         progress.clear();
         let kept = match saved {
@@ -151,6 +174,11 @@ impl Run {
             selects(&self.contestant, &contestant.name)
                 && (is_usual || !is_default)
         });
+        for text in &self.with {
+            let mine = Contestant::given(text)?;
+            contestants.retain(|other| other.name != mine.name);
+            contestants.push(mine);
+        }
         Ok(contestants)
     }
 
@@ -159,12 +187,8 @@ impl Run {
         for path in &self.scenario_file {
             scenarios::add(&mut scenarios, path)?;
         }
-        if self.full {
-            scenarios.iter_mut().for_each(|s| s.on_request = false);
-        }
-        let scenarios = select_scenarios(scenarios, &self.scenario);
-        let only_usual = self.scenario.is_empty() && !self.full;
-        let mut scenarios = scenarios::expand(&scenarios, only_usual);
+        let mut scenarios =
+            select_scenarios(&scenarios, &self.scenario, self.full);
         if let Some(window) = self.duration {
             scenarios.iter_mut().for_each(|s| s.window = window);
         }
@@ -228,6 +252,62 @@ impl Measuring<'_> {
         true
     }
 
+    /// Counts the system calls of each contestant under each scenario;
+    /// `false` when interrupted.
+    fn system_calls(&mut self, record: &mut Record) -> bool {
+        let contestants: Vec<Contestant> =
+            record.contestants().cloned().collect();
+        self.progress.measure(contestants.len() * record.scenarios.len());
+        for scenario in record.scenarios.clone() {
+            for contestant in &contestants {
+                let name = contestant.name.as_str();
+                self.progress.say(&format!(
+                    "system calls of {name} in {}",
+                    scenario.name
+                ));
+                let counted = self.counted(contestant, &scenario, record);
+                let kept = record.cell_mut(&scenario.name, name);
+                kept.system_calls = Known::from(match counted {
+                    Err(Failure::Interrupted) => return false,
+                    counted => counted.map_err(|failure| failure.to_string()),
+                });
+                self.progress.done();
+            }
+        }
+        true
+    }
+
+    fn counted(
+        &mut self,
+        contestant: &Contestant,
+        scenario: &Scenario,
+        record: &mut Record,
+    ) -> Result<BTreeMap<String, f64>, Failure> {
+        let missing = |reason: &str| Failure::Instrument(reason.to_owned());
+        if !contestants::is_in_path("strace") {
+            return Err(missing("strace is not here"));
+        }
+        if scenario.groups.iter().any(|group| group.apart) {
+            return Err(missing("two servers at once are not traced"));
+        }
+        if scenario.groups.iter().any(|group| group.load.is_some()) {
+            return Err(missing("a traced server has another capacity"));
+        }
+        let kept = record.cell_mut(&scenario.name, &contestant.name);
+        if kept.void.is_some() || kept.by_design.is_some() {
+            return Err(missing("it could not be measured"));
+        }
+        let cell = Cell {
+            contestant,
+            groups: groups(scenario, &record.calibration),
+            warm_up: Duration::ZERO,
+            window: TRACED_WINDOW,
+            placement: self.processors.place(scenario.cpus),
+            seed: self.seed,
+        };
+        cell.count_system_calls(&mut self.keeper, self.interrupt)
+    }
+
     /// Measures each entrant under each scenario; `false` when interrupted.
     ///
     /// Scenario by scenario: those who are compared are measured one after
@@ -273,14 +353,27 @@ impl Measuring<'_> {
         if kept.void.is_some() {
             return true;
         }
+        if let Some(reason) = beyond_design(contestant, scenario) {
+            kept.by_design = Some(reason);
+            return true;
+        }
         let measured =
             self.measure(round, contestant, scenario, &record.calibration);
+        let wanted = record.rounds;
         let kept = record.cell_mut(&scenario.name, name);
         let (reason, contestant_failed, log) = match measured {
             Ok(mut measured) => {
                 measured.place = place;
-                kept.rounds.push(measured);
-                return true;
+                let processors = measured.placement.server.len();
+                let Some(late) = measured.report.late(processors) else {
+                    kept.rounds.push(measured);
+                    return true;
+                };
+                kept.missed.insert(round, late.clone());
+                if kept.missed.len() as u64 * 2 <= wanted {
+                    return true;
+                }
+                (late, false, Vec::new())
             }
             Err(Failure::Interrupted) => return false,
             Err(Failure::Start(reason)) => {
@@ -360,9 +453,26 @@ impl Measuring<'_> {
     }
 }
 
+/// Why a scenario asks for what a contestant can't do by design, if it does.
+fn beyond_design(
+    contestant: &Contestant,
+    scenario: &Scenario,
+) -> Option<String> {
+    let clients: usize =
+        scenario.groups.iter().map(|group| group.connections).sum();
+    let is_beyond = contestant.is(Trait::OneClientAtATime)
+        && clients > CLIENTS_THAT_QUEUE_MAX;
+    is_beyond.then(|| {
+        format!(
+            "it serves one client at a time, and {clients} do not fit into \
+             its backlog"
+        )
+    })
+}
+
 /// The table, the answers, and what one must know to believe them.
 fn text(record: &Record) -> String {
-    let mut text = format!("{}\n\n", table::draw(record).trim_fmt());
+    let mut text = format!("{}\n\n", table::draw(record));
     text += &answers::answers(record).join("\n");
     text += "\n\n";
     text += &answers::notes(record).join("\n");

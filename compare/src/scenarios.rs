@@ -201,6 +201,11 @@ pub(crate) enum Figure {
 }
 
 impl Figure {
+    /// Whether a contestant with more of it did better.
+    pub(crate) fn more_is_better(self) -> bool {
+        matches!(self, Figure::Rate | Figure::Left)
+    }
+
     /// Its name, as in the file.
     pub(crate) fn name(self) -> &'static str {
         match self {

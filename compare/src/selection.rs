@@ -2,24 +2,30 @@
 
 use regex_lite::Regex;
 
-use crate::scenarios::Scenario;
+use crate::scenarios::{Scenario, expand};
 
 /// Whether one of the patterns matches; without patterns, everything does.
 pub(crate) fn selects(patterns: &[Regex], name: &str) -> bool {
     patterns.is_empty() || patterns.iter().any(|p| p.is_match(name))
 }
 
-/// The scenarios that are wanted, with those that they build on. Without
-/// patterns, those that take part without being asked for.
+/// The scenarios that are wanted, and those that they build on. A pattern
+/// matches a scenario's name, or that of one value that it varies over, as
+/// `ladder@64`. Without patterns: those that take part without being asked
+/// for, at their usual values; or everything, if that `is_full`.
 pub(crate) fn select_scenarios(
-    scenarios: Vec<Scenario>,
+    scenarios: &[Scenario],
     patterns: &[Regex],
+    is_full: bool,
 ) -> Vec<Scenario> {
+    let only_usual = patterns.is_empty() && !is_full;
+    let points = expand(scenarios, only_usual);
     let is_chosen = |scenario: &Scenario| {
-        selects(patterns, &scenario.name)
-            && !(patterns.is_empty() && scenario.on_request)
+        let is_named = selects(patterns, &scenario.name)
+            || selects(patterns, scenario.base());
+        is_named && !(only_usual && scenario.on_request)
     };
-    let built_on: Vec<String> = scenarios
+    let built_on: Vec<String> = points
         .iter()
         .filter(|scenario| is_chosen(scenario))
         .filter_map(|scenario| scenario.against.clone())
@@ -27,7 +33,7 @@ pub(crate) fn select_scenarios(
     let wanted = |scenario: &Scenario| {
         is_chosen(scenario) || built_on.contains(&scenario.name)
     };
-    scenarios.into_iter().filter(wanted).collect()
+    points.into_iter().filter(wanted).collect()
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! The table: a row a contestant, a column a figure, each with its interval.
 
 use std::env;
+use std::iter;
 
 use comfy_table::{
     Attribute, Cell, CellAlignment, LineStyle, Table, TableStyle,
 };
 
 use crate::contestants::{Contestant, Label};
-use crate::findings::Findings;
+use crate::findings::{Doubt, Findings};
 use crate::record::Record;
 use crate::scenarios::{Figure, Scenario};
 use crate::units;
@@ -15,12 +16,15 @@ use crate::units;
 /// The space between two columns.
 const COLUMN_GAP: u16 = 1;
 
+/// A table with more columns is too wide for most terminals.
+const COLUMNS_MAX: usize = 8;
+
 /// No line but the one under the headings.
 const STYLE: TableStyle = TableStyle::new()
     .header_separator(LineStyle::none().fill('-').junction('-'));
 
 /// Draws the figures of a run. Colours only for a terminal that wants them.
-pub(crate) fn draw(record: &Record) -> Table {
+pub(crate) fn draw(record: &Record) -> String {
     let findings = Findings::of(record);
     let columns: Vec<(&Scenario, Figure)> = record
         .scenarios
@@ -29,28 +33,77 @@ pub(crate) fn draw(record: &Record) -> Table {
             scenario.figures.iter().map(move |figure| (scenario, *figure))
         })
         .collect();
-    let headings = columns.iter().map(|(scenario, figure)| {
-        format!("{}\n{}", scenario.name, figure.name())
-    });
-    let mut table = empty(headings);
-    for contestant in record.contestants() {
-        let figures = columns.iter().map(|(scenario, figure)| {
-            figure_text(&findings, record, scenario, contestant, *figure)
+    let tables = in_tables(&columns).map(|columns| {
+        let headings = columns.iter().map(|(scenario, figure)| {
+            format!("{}\n{}", scenario.name, figure.name())
         });
-        table.add_row([name(contestant)].into_iter().chain(figures));
-    }
-    table
+        let mut table = empty(headings);
+        let best: Vec<Vec<&str>> = columns
+            .iter()
+            .map(|(scenario, figure)| findings.best(scenario, *figure))
+            .collect();
+        for contestant in record.contestants() {
+            let name = contestant.name.as_str();
+            let figures =
+                columns.iter().zip(&best).map(|((scenario, figure), best)| {
+                    let text = figure_text(
+                        &findings, record, scenario, name, *figure, best,
+                    );
+                    let cell = Cell::new(text);
+                    let is_best = best.first() == Some(&name);
+                    match is_best {
+                        true => cell.add_attribute(Attribute::Bold),
+                        false => cell,
+                    }
+                });
+            let title = Cell::new(title(contestant));
+            table.add_row([title].into_iter().chain(figures));
+        }
+        table.trim_fmt()
+    });
+    tables.collect::<Vec<_>>().join("\n\n")
+}
+
+/// Shares out the columns among tables that are not too wide, a scenario with
+/// all its values in one.
+fn in_tables<'a, 'b>(
+    columns: &'b [(&'a Scenario, Figure)],
+) -> impl Iterator<Item = &'b [(&'a Scenario, Figure)]> {
+    let mut rest = columns;
+    iter::from_fn(move || {
+        let same = |(one, _): &(&Scenario, _), (other, _): &(&Scenario, _)| {
+            one.base() == other.base()
+        };
+        let mut count = 0;
+        for scenario in rest.chunk_by(same) {
+            if count > 0 && count + scenario.len() > COLUMNS_MAX {
+                break;
+            }
+            count += scenario.len();
+        }
+        let (table, more) = rest.split_at(count);
+        rest = more;
+        (!table.is_empty()).then_some(table)
+    })
 }
 
 /// A table of contestants without rows.
 pub(crate) fn empty(headings: impl Iterator<Item = String>) -> Table {
+    titled("contestant", headings)
+}
+
+/// A table without rows, whose first column has a title of its own.
+pub(crate) fn titled(
+    first: &str,
+    headings: impl Iterator<Item = String>,
+) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE);
     // See https://no-color.org.
     if env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
         table.force_no_tty();
     }
-    let headings = ["contestant".to_owned()].into_iter().chain(headings);
+    let headings = [first.to_owned()].into_iter().chain(headings);
     table.set_header(
         headings.map(|text| Cell::new(text).add_attribute(Attribute::Bold)),
     );
@@ -65,7 +118,7 @@ pub(crate) fn empty(headings: impl Iterator<Item = String>) -> Table {
 
 /// The contestant's name, and what it stands for if that is out of the
 /// ordinary.
-fn name(contestant: &Contestant) -> String {
+fn title(contestant: &Contestant) -> String {
     match contestant.label {
         Label::Idiomatic => contestant.name.clone(),
         label => format!("{}\n({})", contestant.name, label.name()),
@@ -77,10 +130,10 @@ fn figure_text(
     findings: &Findings<'_>,
     record: &Record,
     scenario: &Scenario,
-    contestant: &Contestant,
+    name: &str,
     figure: Figure,
+    best: &[&str],
 ) -> String {
-    let name = contestant.name.as_str();
     let cell = record.cell(&scenario.name, name);
     if cell.is_some_and(|cell| cell.void.is_some()) {
         return "void".to_owned();
@@ -94,5 +147,15 @@ fn figure_text(
         Some(_) if figure == Figure::Rate => "≥ ",
         _ => "",
     };
-    format!("{bound}{median}\n{interval}")
+    // A best among one is none.
+    let mark = match best.iter().position(|other| *other == name) {
+        Some(0) if record.contestants().count() > 1 => "* ",
+        Some(1..) => "= ",
+        _ => "",
+    };
+    let doubts = findings.doubts(scenario, name, figure);
+    let is_suspect =
+        doubts.iter().any(|doubt| !matches!(doubt, Doubt::BusyGenerator(_)));
+    let suspect = if is_suspect { " ?" } else { "" };
+    format!("{mark}{bound}{median}{suspect}\n{interval}")
 }

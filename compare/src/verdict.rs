@@ -34,7 +34,9 @@ impl Verdict {
         match (figure, grew) {
             (Figure::Cost | Figure::Rss | Figure::Left, true) => Verdict::More,
             (Figure::Cost | Figure::Rss | Figure::Left, false) => Verdict::Less,
-            (figure, grew) if grew == more_is_better(figure) => Verdict::Faster,
+            (figure, grew) if grew == figure.more_is_better() => {
+                Verdict::Faster
+            }
             _ => Verdict::Slower,
         }
     }
@@ -52,11 +54,6 @@ impl Verdict {
     }
 }
 
-/// Whether one would want more of it.
-pub(crate) fn more_is_better(figure: Figure) -> bool {
-    matches!(figure, Figure::Rate | Figure::Left)
-}
-
 /// Whether a ratio is no more than noise: its interval holds 1, or it is
 /// nearer to 1 than what two runs of the same server differ by.
 pub(crate) fn is_tie(times: &Estimate, floor: f64) -> bool {
@@ -72,7 +69,7 @@ pub(crate) fn is_worse_by_more_than(
     times: &Estimate,
 ) -> bool {
     let limit = 1.0 + allowed;
-    match more_is_better(figure) {
+    match figure.more_is_better() {
         true => times.high < 1.0 / limit,
         false => times.low > limit,
     }

@@ -48,6 +48,10 @@ impl Verify {
         let path = self.contestants.clone().unwrap_or_else(shipped);
         let mut contestants = contestants::read(&path)?;
         contestants.retain(|c| selects(&self.contestant, &c.name));
+        let (mut contestants, skipped) = contestants::able(contestants);
+        for (name, why) in skipped {
+            eprintln!("skipped: {name}: {why}");
+        }
         if contestants.is_empty() {
             eprintln!("-e selects no contestant; `compare list` lists them");
             return Ok(Outcome::NothingSelected);

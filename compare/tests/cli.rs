@@ -154,6 +154,150 @@ fn a_record_holds_what_is_needed_to_repeat_the_run() {
 }
 
 #[test]
+fn a_server_is_entered_at_the_command_line_by_its_line_or_its_port() {
+    let folder = Folder::new();
+    let file = folder.file("c.toml", &contestant("good", "none"));
+    // The one says where it listens, the other is found by its port.
+    let loud = format!("loud={COMPARE} faulty --listen {{addr}}");
+    let silent = format!(
+        "silent=sh -c 'exec {COMPARE} faulty --listen {{addr}} >/dev/null'"
+    );
+    let mut arguments = SHORT.to_vec();
+    arguments.extend(["--with", &loud, "--with", &silent]);
+    let output = compare(&file, &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let record = read_json(&folder.path.join("out/run.json"));
+    for name in ["good", "loud", "silent"] {
+        let rounds = &record["cells"]["perf2"][name]["rounds"];
+        assert_eq!(rounds.as_array().map(Vec::len), Some(1), "{name}");
+    }
+}
+
+#[test]
+fn who_needs_what_is_not_here_is_skipped_with_the_reason() {
+    let folder = Folder::new();
+    let needy = contestant("needy", "none")
+        .replace("label", "needs = [\"no-such-program\"]\nlabel");
+    let text = contestant("good", "none") + &needy;
+    let file = folder.file("c.toml", &text);
+    let output = compare(&file, &SHORT);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let line = "skipped: needy: it needs `no-such-program`";
+    assert!(stdout(&output).contains(line), "{}", stdout(&output));
+}
+
+#[test]
+fn a_scenario_of_ones_own_is_measured_like_the_others() {
+    let folder = Folder::new();
+    let file = folder.file("c.toml", &contestant("good", "none"));
+    let scenario = folder.file(
+        "mine.toml",
+        r#"
+            question = "How long from when it was due?"
+            expectation = "Not long."
+            analysis = "None."
+            warm_up = "20ms"
+            window = "100ms"
+            of = "short"
+            figures = ["response-p99", "rate"]
+            [[group]]
+            name = "short"
+            connections = 2
+            load = 0.2
+            n = 1
+            [[group]]
+            name = "crowd"
+            connections = 10
+            silent = true
+            [sweep]
+            group = "crowd"
+            of = "connections"
+            values = [0, 10]
+        "#,
+    );
+    let scenario = scenario.to_str().unwrap();
+    let arguments =
+        ["-s", "mine", "--rounds", "1", "--scenario-file", scenario];
+    let code = compare(&file, &arguments).status.code();
+    assert!(matches!(code, Some(0 | 1)), "{code:?}");
+    let record = read_json(&folder.path.join("out/run.json"));
+    for point in ["mine@0", "mine@10"] {
+        // Beside other tests, the instrument may have to own up.
+        let void = &record["cells"][point]["good"]["void"];
+        if let Some(reason) = void["reason"].as_str() {
+            assert!(reason.contains("missed its schedule"), "{reason}");
+            assert_eq!(void["contestant_failed"], false);
+            continue;
+        }
+        let round = &record["cells"][point]["good"]["rounds"][0];
+        assert!(round["capacity"]["value"].as_f64() > Some(0.0));
+        let group = &round["report"]["groups"][0];
+        assert!(group["replies"].as_u64() > Some(0), "{group}");
+        let response = &group["open"]["response_ns"]["counts"];
+        assert!(!response.as_array().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn system_calls_are_counted_where_strace_is_there() {
+    let folder = Folder::new();
+    let file = folder.file("c.toml", &contestant("good", "none"));
+    let mut arguments = SHORT.to_vec();
+    arguments.push("--system-calls");
+    let output = compare(&file, &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let record = read_json(&folder.path.join("out/run.json"));
+    let calls = &record["cells"]["perf2"]["good"]["system_calls"];
+    if Command::new("strace").arg("-V").output().is_err() {
+        assert_eq!(calls["reason"], "strace is not here");
+        return;
+    }
+    // One to read, one to write, and a little for the start.
+    for name in ["recvfrom", "sendto"] {
+        let each = calls["value"][name].as_f64().unwrap();
+        assert!((0.9..1.2).contains(&each), "{name}: {each}");
+    }
+    assert!(stdout(&output).contains("system calls a reply: good"));
+}
+
+#[test]
+fn the_run_is_over_and_told_when_its_record_cannot_be_written() {
+    let folder = Folder::new();
+    let run = Running::start(&folder, &["--rounds", "2"]);
+    // As good as a disk without room: there is nowhere to write.
+    let out = folder.path.join("out");
+    fs::remove_dir_all(&out).unwrap();
+    fs::write(&out, "in the way").unwrap();
+    kill_process(Pid::from_child(&run.child), Signal::INT).unwrap();
+    let output = run.child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("cannot write the record"));
+    // What was measured is printed all the same.
+    assert!(stdout(&output).contains("incomplete"), "{output:?}");
+}
+
+#[test]
+fn descriptors_that_run_out_here_are_no_fault_of_the_contestant() {
+    let folder = Folder::new();
+    let file = folder.file("c.toml", &contestant("good", "none"));
+    let mut limited = Command::new("sh");
+    let words = format!(
+        "ulimit -n 200; exec {COMPARE} run -s ladder@512 --rounds 1 \
+         --contestants {} --out {}",
+        file.display(),
+        folder.path.join("out").display()
+    );
+    limited.args(["-c", &words]).env("TMPDIR", &folder.path);
+    let output = limited.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let record = read_json(&folder.path.join("out/run.json"));
+    let void = &record["cells"]["ladder@512"]["good"]["void"];
+    assert_eq!(void["contestant_failed"], false);
+    let reason = void["reason"].as_str().unwrap();
+    assert!(reason.contains("open files"), "{reason}");
+}
+
+#[test]
 fn two_runs_at_once_are_refused() {
     let folder = Folder::new();
     let run = Running::start(&folder, &[]);
@@ -284,7 +428,8 @@ impl Running {
         let file = folder.file("c.toml", &text);
         let mut command = command(&file, more);
         command.args(["-s", "perf2", "--duration", "10m"]);
-        let child = command.stdout(Stdio::piped()).spawn().unwrap();
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
         let mut run = Running { child, children: Vec::new() };
         let deadline = Instant::now() + PATIENCE;
         // Of all that is started, the load generator comes last.

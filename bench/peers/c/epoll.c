@@ -1,10 +1,10 @@
 /* A readiness loop on bare epoll, edge-triggered: the floor that the event
  * loops are held against. No limits, no timeouts, no drain. */
+#include "protocol.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/epoll.h>
-
-#include "protocol.h"
 
 enum { EVENTS_MAX = 1024, OUTPUT_BYTES = 4096 };
 
@@ -54,7 +54,13 @@ static void converse(struct client *client) {
 static void accept_all(int epoll, int listener) {
     for (;;) {
         int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0) return;
+        if (fd < 0) {
+            if (errno == EAGAIN) return;
+            /* Out of descriptors, say, and the listener stays ready. */
+            perror("accept");
+            usleep(100000);
+            return;
+        }
         struct client *client = malloc(sizeof *client);
         if (!client) die("malloc");
         client->fd = fd;

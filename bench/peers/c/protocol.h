@@ -2,6 +2,10 @@
 #ifndef PROTOCOL_H
 #define PROTOCOL_H
 
+/* For accept4 and usleep, whatever standard the compiler is told; to be
+ * included first. */
+#define _GNU_SOURCE
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

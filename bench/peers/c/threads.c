@@ -1,8 +1,8 @@
 /* A thread per client, blocking calls: the floor that `threads` is held
  * against. No limits, no timeouts, no drain. */
-#include <pthread.h>
-
 #include "protocol.h"
+
+#include <pthread.h>
 
 /* Writes all of it, however long the client takes. */
 static int write_all(int fd, const char *bytes, size_t length) {

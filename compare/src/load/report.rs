@@ -14,6 +14,9 @@ const TIME_MAX_NS: u64 = 3_600_000_000_000;
 /// The precision of a histogram.
 const SIGNIFICANT_DIGITS: u8 = 3;
 
+/// A schedule that is missed by more, in one case of a hundred, was missed.
+const LAG_MAX_NS: u64 = 2_000_000;
+
 /// Above this share of what it may use, a side is what limits the rate.
 pub(crate) const BUSY_SHARE: f64 = 0.95;
 
@@ -187,6 +190,25 @@ impl Report {
         }
     }
 
+    /// Whether this side kept an open loop's requests waiting although the
+    /// server, which may use so many processors, had time to spare.
+    pub(crate) fn late(&self, processors: usize) -> Option<String> {
+        if self.bottleneck(processors) == Bottleneck::Server {
+            return None;
+        }
+        self.groups.iter().find_map(|group| {
+            let lag_ns = &group.open.as_ref()?.lag_ns;
+            let lag_ns = lag_ns.at_quantile_ns(0.99)?;
+            (lag_ns > LAG_MAX_NS).then(|| {
+                let lag_ms = lag_ns as f64 / 1e6;
+                format!(
+                    "the load generator missed its schedule: 1 of 100 \
+                     requests was sent {lag_ms:.1} ms late or later"
+                )
+            })
+        })
+    }
+
     /// What the server did wrong, if anything.
     pub(crate) fn server_fault(&self) -> Option<String> {
         let found = self.groups.iter().find_map(|group| {
@@ -294,7 +316,6 @@ impl Times {
     }
 
     /// How many times there are.
-    #[cfg(test)]
     pub(crate) fn count(&self) -> u64 {
         self.counts.iter().map(|(_, count)| count).sum()
     }

@@ -5,22 +5,34 @@ use protocol::{Conversation, Reply, Request};
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 
 use crate::Chassis;
+use crate::job::Job;
 use crate::registry::{Seat, WaitsFor};
+
+/// How many steps a client's turn has.
+///
+/// Requests that are not slow take at most some 10 µs each: so a turn takes
+/// well below a millisecond. Fewer steps would make pipelining dearer, where
+/// ending a turn costs a system call; a client with one request in flight
+/// loses its turn once in twenty requests.
+const STEPS_PER_TURN: u32 = 64;
 
 /// What a client's conversation waits for.
 ///
-/// It is [`protocol::Step`] with the stream to wait on.
+/// It is [`protocol::Step`] with the stream to wait on, and with turns.
 #[derive(Debug)]
 pub enum Step<'a, S> {
     /// More input. Read into this space (never empty), then say
     /// [`received`](Client::received).
     Read(&'a mut S, &'a mut [u8]),
-    /// The answer to this request. Compute it, here or elsewhere, then say
-    /// [`reply`](Client::reply).
+    /// The answer to this request. Compute it here, or elsewhere as a
+    /// [`job`](Client::job), then say [`reply`](Client::reply).
     Compute(Request),
     /// The client to take output. Write these bytes (never empty) or some of
     /// them, then say [`sent`](Client::sent).
     Write(&'a mut S, &'a [u8]),
+    /// The others: this client has had its turn, be it a slow request or many
+    /// steps. Go on when those have had theirs who are ready by now.
+    Yield,
     /// Nothing. Drop the client, which closes the connection.
     Close,
 }
@@ -41,6 +53,8 @@ pub struct Client<S: AsFd> {
     conversation: Box<Conversation>,
     /// Whether anybody has asked for its next step.
     is_served: bool,
+    /// What is left of its turn.
+    steps_left: u32,
     stream: S,
 }
 
@@ -67,6 +81,7 @@ impl<S: AsFd> Client<S> {
             membership: Membership { chassis, seat, requests: 0 },
             conversation: Box::new(conversation),
             is_served: false,
+            steps_left: STEPS_PER_TURN,
             stream,
         })
     }
@@ -85,6 +100,11 @@ impl<S: AsFd> Client<S> {
         if self.membership.seat.signs.input_has_ended() {
             self.conversation.end_input();
         }
+        let Some(steps_left) = self.steps_left.checked_sub(1) else {
+            self.steps_left = STEPS_PER_TURN;
+            return Step::Yield;
+        };
+        self.steps_left = steps_left;
         let membership = &mut self.membership;
         let signs = &membership.seat.signs;
         match self.conversation.next_step() {
@@ -96,6 +116,13 @@ impl<S: AsFd> Client<S> {
                 signs.wait_for(WaitsFor::Answer);
                 signs.moved();
                 membership.requests += 1;
+                if request.is_slow()
+                    && membership.chassis.compute().is_in_place()
+                {
+                    // The others have waited for it; it has one step more,
+                    // in which to send its reply.
+                    self.steps_left = 1;
+                }
                 Step::Compute(request)
             }
             protocol::Step::Write(bytes) => {
@@ -118,6 +145,13 @@ impl<S: AsFd> Client<S> {
         signs.attended();
         signs.received(count);
         self.conversation.received(count);
+    }
+
+    /// The request that [`Step::Compute`] gave, to be computed elsewhere.
+    #[inline]
+    pub fn job(&self, request: Request) -> Job {
+        let Membership { chassis, seat, .. } = &self.membership;
+        Job::new(chassis, seat.clone(), request)
     }
 
     /// Takes the answer to the request that [`Step::Compute`] gave.

@@ -10,7 +10,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
 /// Descriptors that are not connections: standard streams, listener, epoll,
-/// wake-up pipes, worker pipes.
+/// wake-up pipes. Those of worker processes come on top.
 const FDS_RESERVED: u64 = 64;
 
 /// More than anybody waits for, and little enough to be added to any time.
@@ -23,6 +23,7 @@ pub struct Model {
     /// Where it can compute, the default first.
     pub(crate) computes: &'static [Compute],
     pub(crate) has_workers: bool,
+    pub(crate) fds_per_worker: u64,
     pub(crate) has_job_timeout: bool,
 }
 
@@ -44,7 +45,13 @@ impl Model {
     /// A model that computes where it handles a request, and nowhere else.
     pub const fn new(name: &'static str) -> Model {
         let computes = &[Compute::Inline];
-        Model { name, computes, has_workers: false, has_job_timeout: false }
+        Model {
+            name,
+            computes,
+            has_workers: false,
+            fds_per_worker: 0,
+            has_job_timeout: false,
+        }
     }
 
     /// Sets where it can compute, the default first. With more than one value
@@ -57,6 +64,12 @@ impl Model {
     /// Gives it a pool, and the flag `--workers`.
     pub const fn with_workers(self) -> Model {
         Model { has_workers: true, ..self }
+    }
+
+    /// Keeps so many descriptors for each worker. Otherwise connections may
+    /// take them, unless `--max-connections` is set.
+    pub const fn with_fds_per_worker(self, fds_per_worker: u64) -> Model {
+        Model { fds_per_worker, ..self }
     }
 
     /// Makes it one that can stop a job, and gives it `--job-timeout`.
@@ -84,6 +97,11 @@ impl Compute {
             Compute::Blocking => "blocking",
             Compute::Stall => "stall",
         }
+    }
+
+    /// Whether other clients wait while a request is computed.
+    pub(crate) fn is_in_place(self) -> bool {
+        matches!(self, Compute::Inline | Compute::Stall)
     }
 }
 
@@ -128,7 +146,8 @@ impl Flags {
         let unless_zero =
             |name| duration(name).filter(|duration| !duration.is_zero());
         let connections_max = matches.get_one("max-connections").copied();
-        let connections_by_fds = connections_by_fds();
+        let workers = flag(matches, "workers").unwrap_or_else(cores);
+        let connections_by_fds = connections_by_fds(fds_max(), model, workers);
         Flags {
             listen: *matches.get_one("listen").expect("it has a default"),
             framing: *matches.get_one("framing").expect("it has a default"),
@@ -140,7 +159,7 @@ impl Flags {
                 .get_one("log-format")
                 .expect("it has a default"),
             compute: flag(matches, "compute").unwrap_or(model.computes[0]),
-            workers: flag(matches, "workers").unwrap_or_else(cores),
+            workers,
             job_timeout: flag(matches, "job-timeout")
                 .filter(|timeout: &Duration| !timeout.is_zero()),
         }
@@ -159,17 +178,26 @@ fn cores() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-/// As many connections as the limit on descriptors allows, after raising it
-/// as far as it goes.
-fn connections_by_fds() -> usize {
+/// As many connections as descriptors are left for, and one at least.
+fn connections_by_fds(
+    fds_max: u64,
+    model: &Model,
+    workers: NonZeroUsize,
+) -> usize {
+    let of_workers = model.fds_per_worker.saturating_mul(workers.get() as u64);
+    let left = fds_max.saturating_sub(FDS_RESERVED).saturating_sub(of_workers);
+    left.max(1) as usize
+}
+
+/// The limit on descriptors, after raising it as far as it goes.
+fn fds_max() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, ..limit };
     let fds = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => limit.maximum,
         Err(_) => limit.current,
     };
-    let fds = fds.unwrap_or(u64::from(u32::MAX));
-    fds.saturating_sub(FDS_RESERVED).max(1) as usize
+    fds.unwrap_or(u64::from(u32::MAX))
 }
 
 fn command(model: &Model) -> Command {
@@ -390,6 +418,23 @@ mod tests {
         assert_eq!(flags.compute, Compute::Inline);
         assert_eq!(flags.workers.get(), 3);
         assert_eq!(flags.job_timeout, Some(Duration::from_secs(90)));
+    }
+
+    #[test]
+    fn descriptors_that_workers_need_are_no_connections() {
+        const PROCESSES: Model = FULL.with_fds_per_worker(4);
+        for (fds_max, model, workers, connections) in [
+            (1_024, &FULL, 8, 960),
+            (1_024, &PROCESSES, 8, 928),
+            (1_024, &PROCESSES, 239, 4),
+            (1_024, &PROCESSES, 240, 1),
+            (1_024, &PROCESSES, usize::MAX, 1),
+            (10, &FULL, 1, 1),
+        ] {
+            let workers = NonZeroUsize::new(workers).unwrap();
+            let by_fds = connections_by_fds(fds_max, model, workers);
+            assert_eq!(by_fds, connections, "{fds_max} fds, {workers} workers");
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod client;
 mod fd;
 mod flags;
 mod housekeeping;
+mod job;
 mod listener;
 mod log;
 mod registry;
@@ -33,6 +34,7 @@ use tracing::{Level, error};
 pub use admission::{Admission, Chassis};
 pub use client::{Client, Step};
 pub use flags::{Compute, Model};
+pub use job::{Job, RESET};
 pub use protocol::{Error, Reply, Request};
 
 /// Runs a server, from its command line to its exit code.

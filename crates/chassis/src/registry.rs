@@ -5,18 +5,20 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use protocol::INPUT_BYTES;
+use protocol::BUFFER_BYTES_MAX;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::Shutdown;
 use rustix::net::sockopt::set_socket_linger;
 use slab::Slab;
 
 use crate::fd;
+use crate::job::is_reset;
 
 /// The open connections of a server.
 ///
 /// Its lock is taken when a connection opens or closes, by each sweep of the
-/// idle clock and to stop; never for a request.
+/// idle clock, to stop, and when a slow request's turn on a pool has come;
+/// never for a quick request, nor where there is no pool.
 #[derive(Debug)]
 pub(crate) struct Registry {
     connections_max: usize,
@@ -83,7 +85,7 @@ pub(crate) struct Unfinished {
 }
 
 /// A connection's place in the registry, by which it leaves again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Seat {
     key: usize,
     pub(crate) signs: Arc<Signs>,
@@ -124,6 +126,16 @@ impl Registry {
         state.seats.remove(seat.key);
         state.served.requests += requests;
         state.is_drained()
+    }
+
+    /// Whether the connection was reset or has left.
+    pub(crate) fn has_lost(&self, seat: &Seat) -> bool {
+        let state = self.state();
+        // Its key may be another connection's by now.
+        let taken = state.seats.get(seat.key);
+        taken
+            .filter(|taken| Arc::ptr_eq(&taken.signs, &seat.signs))
+            .is_none_or(|taken| is_reset(&fd::registered(&taken.fd)))
     }
 
     /// Ends the input of every connection, now and from now on. What they
@@ -282,7 +294,7 @@ fn end_input(stream: &impl AsFd, signs: &Signs) {
     // Both fail only if the client has already gone, which ends input too.
     let _ = rustix::net::shutdown(stream, Shutdown::Read);
     let there = rustix::io::ioctl_fionread(stream).unwrap_or(0);
-    let limit = there as usize + INPUT_BYTES;
+    let limit = there as usize + BUFFER_BYTES_MAX;
     signs.input_bytes_left.store(limit, Relaxed);
 }
 
@@ -423,7 +435,7 @@ mod tests {
         registry.stop();
         seat.signs.received(1_000);
         assert!(!seat.signs.input_has_ended());
-        seat.signs.received(INPUT_BYTES);
+        seat.signs.received(BUFFER_BYTES_MAX);
         assert!(seat.signs.input_has_ended());
     }
 
@@ -472,6 +484,28 @@ mod tests {
         let (stream, _client) = connection();
         let _seat = registry.enter(&stream, Instant::now()).unwrap();
         assert!(has_ended(&stream));
+    }
+
+    #[test]
+    fn a_connection_is_lost_once_it_was_reset_or_has_left() {
+        let registry = Registry::new(9);
+        let now = Instant::now();
+        let (stream, client) = connection();
+        let seat = registry.enter(&stream, now).unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!((&stream).read(&mut [0]).unwrap(), 0);
+        assert!(!registry.has_lost(&seat), "it only asks no more");
+        set_socket_linger(&client, Some(Duration::ZERO)).unwrap();
+        drop(client);
+        assert!(registry.has_lost(&seat));
+
+        // The next one gets its key.
+        registry.leave(&seat, 0);
+        let (stream, _client) = connection();
+        let next = registry.enter(&stream, now).unwrap();
+        assert_eq!(next.key, seat.key);
+        assert!(registry.has_lost(&seat), "another one has its key");
+        assert!(!registry.has_lost(&next));
     }
 
     #[test]

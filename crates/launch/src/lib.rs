@@ -58,6 +58,9 @@ pub enum Ready {
     Line,
     /// Its port accepts a connection. It is told a port that was free.
     Port,
+    /// Whichever comes first: a line with its address, or a connection to the
+    /// port that it is told, which was free.
+    Either,
 }
 
 /// A server to start: a command line and the conditions that it starts under.
@@ -203,7 +206,7 @@ impl Launch {
         let deadline = Instant::now() + self.timeout;
         let address = match self.ready {
             Ready::Line => SocketAddr::from(([127, 0, 0, 1], 0)),
-            Ready::Port => {
+            Ready::Port | Ready::Either => {
                 free_address().map_err(|source| self.start_error(source))?
             }
         };
@@ -211,8 +214,11 @@ impl Launch {
         started(process.pid);
         loop {
             let ready = match self.ready {
-                Ready::Line => process.ready_address(),
+                Ready::Line => process.ready_address(LOOK_AROUND),
                 Ready::Port => process.accepts(address).then_some(address),
+                Ready::Either => process
+                    .ready_address(Duration::ZERO)
+                    .or_else(|| process.accepts(address).then_some(address)),
             };
             if let Some(address) = ready {
                 return Ok(Server { process, address });
@@ -377,8 +383,7 @@ impl Process {
     }
 
     /// The address in its next lines, if they come soon.
-    fn ready_address(&self) -> Option<SocketAddr> {
-        let mut wait = LOOK_AROUND;
+    fn ready_address(&self, mut wait: Duration) -> Option<SocketAddr> {
         while let Ok(line) = self.lines.recv_timeout(wait) {
             if let Some(address) = address_in(&line) {
                 return Some(address);

@@ -1,11 +1,9 @@
+use crate::buffer::{BUFFER_BYTES_MIN, Buffer};
 use crate::decoder::{Decoder, Framing};
 use crate::reply::{REPLY_BYTES_MAX, Reply};
 use crate::request::Request;
 
-/// How many bytes of replies a conversation holds before they must be sent.
-pub const OUTPUT_BYTES: usize = 256;
-
-const _: () = assert!(OUTPUT_BYTES >= REPLY_BYTES_MAX);
+const _: () = assert!(BUFFER_BYTES_MIN >= REPLY_BYTES_MAX);
 
 /// What a conversation waits for, and there is nothing else that it could
 /// wait for.
@@ -32,13 +30,14 @@ pub enum Step<'a> {
 /// not read from, in bounded memory, and requests are answered one at a time
 /// and in order.
 ///
-/// It makes no system call, reads no clock and allocates nothing.
+/// It makes no system call and reads no clock. It allocates when a client
+/// begins to send many requests at a time, or ceases to; not for each.
 #[derive(Debug)]
 pub struct Conversation {
     decoder: Decoder,
     /// Decoded, but not yet handed out.
     held: Option<Request>,
-    output: [u8; OUTPUT_BYTES],
+    output: Buffer,
     /// The replies that are not sent yet are `output[sent..end]`.
     sent: usize,
     end: usize,
@@ -52,7 +51,7 @@ impl Conversation {
         Conversation {
             decoder: Decoder::new(framing, n_max),
             held: None,
-            output: [0; OUTPUT_BYTES],
+            output: Buffer::new(),
             sent: 0,
             end: 0,
             input_ended: false,
@@ -66,6 +65,9 @@ impl Conversation {
         let all_sent = self.sent == self.end;
         let request = self.held.take().or_else(|| self.decoder.next_request());
         if let Some(request) = request {
+            if all_sent {
+                self.clear_output();
+            }
             if all_sent || (self.has_room() && !request.is_slow()) {
                 return Step::Compute(request);
             }
@@ -76,6 +78,7 @@ impl Conversation {
         } else if self.input_ended {
             Step::Close
         } else {
+            self.clear_output();
             Step::Read(self.decoder.space())
         }
     }
@@ -101,9 +104,6 @@ impl Conversation {
     /// Takes the answer to the request that [`Step::Compute`] gave.
     #[inline]
     pub fn reply(&mut self, reply: Reply) {
-        if self.sent == self.end {
-            (self.sent, self.end) = (0, 0);
-        }
         self.end += reply.encode(&mut self.output[self.end..]);
     }
 
@@ -116,6 +116,14 @@ impl Conversation {
     pub fn sent(&mut self, count: usize) {
         assert!(count <= self.end - self.sent);
         self.sent += count;
+    }
+
+    /// Begins anew, when all is sent, with as large a buffer as its client
+    /// needs.
+    #[inline]
+    fn clear_output(&mut self) {
+        (self.sent, self.end) = (0, 0);
+        self.output.make_large(self.decoder.is_pipelined());
     }
 
     fn has_room(&self) -> bool {

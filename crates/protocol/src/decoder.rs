@@ -1,17 +1,11 @@
+use crate::buffer::{BUFFER_BYTES_MIN, Buffer};
 use crate::reply::Error;
 use crate::request::Request;
 
 /// The longest request line in bytes, LF included.
 pub const LINE_BYTES_MAX: usize = 64;
 
-/// How many bytes of input a conversation holds.
-///
-/// It bounds what an idle client costs and how long a turn of a greedy one
-/// takes; it still holds more than eighty pipelined requests, so that a read
-/// for them is a small part of their cost.
-pub const INPUT_BYTES: usize = 256;
-
-const _: () = assert!(INPUT_BYTES >= 2 * LINE_BYTES_MAX);
+const _: () = assert!(BUFFER_BYTES_MIN >= 2 * LINE_BYTES_MAX);
 
 /// How requests are told apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,10 +25,12 @@ pub enum Framing {
 /// [`next_request`](Decoder::next_request) until it returns `None`.
 #[derive(Debug)]
 pub struct Decoder {
-    input: [u8; INPUT_BYTES],
+    input: Buffer,
     /// What `next_request` has not taken yet is `input[start..end]`.
     start: usize,
     end: usize,
+    /// The last read brought so much that there is likely to be more.
+    is_pipelined: bool,
     /// Dropping the rest of a line that was too long.
     skipping: bool,
     framing: Framing,
@@ -44,8 +40,15 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder for one connection, which takes no n above `n_max`.
     pub fn new(framing: Framing, n_max: u8) -> Decoder {
-        let input = [0; INPUT_BYTES];
-        Decoder { input, start: 0, end: 0, skipping: false, framing, n_max }
+        Decoder {
+            input: Buffer::new(),
+            start: 0,
+            end: 0,
+            is_pipelined: false,
+            skipping: false,
+            framing,
+            n_max,
+        }
     }
 
     /// Where the next bytes go. It is never empty once `next_request` has
@@ -57,6 +60,7 @@ impl Decoder {
         }
         self.end -= self.start;
         self.start = 0;
+        self.input.make_large(self.is_pipelined);
         &mut self.input[self.end..]
     }
 
@@ -67,8 +71,16 @@ impl Decoder {
     /// If `count` is more than there was space for.
     #[inline]
     pub fn received(&mut self, count: usize) {
-        assert!(count <= INPUT_BYTES - self.end);
+        assert!(count <= self.input.len() - self.end);
         self.end += count;
+        self.is_pipelined =
+            self.end == self.input.len() || count >= BUFFER_BYTES_MIN;
+    }
+
+    /// Whether its client sends more at a time than the small buffer takes.
+    #[inline]
+    pub(crate) fn is_pipelined(&self) -> bool {
+        self.is_pipelined
     }
 
     /// The next complete request, or `None` if more bytes are needed.

@@ -33,14 +33,16 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod buffer;
 mod conversation;
 mod decoder;
 mod fib;
 mod reply;
 mod request;
 
-pub use conversation::{Conversation, OUTPUT_BYTES, Step};
-pub use decoder::{Decoder, Framing, INPUT_BYTES, LINE_BYTES_MAX};
+pub use buffer::{BUFFER_BYTES_MAX, BUFFER_BYTES_MIN};
+pub use conversation::{Conversation, Step};
+pub use decoder::{Decoder, Framing, LINE_BYTES_MAX};
 pub use fib::fib;
 pub use reply::{Error, REPLY_BYTES_MAX, Reply};
 pub use request::{N_MAX, N_MAX_DEFAULT, Request};

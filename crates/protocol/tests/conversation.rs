@@ -1,7 +1,10 @@
 //! The protocol's rules, as bytes in and bytes out.
 
 use proptest::prelude::*;
-use protocol::{Conversation, Framing, N_MAX_DEFAULT, Step, fib};
+use protocol::{
+    BUFFER_BYTES_MAX, BUFFER_BYTES_MIN, Conversation, Framing, N_MAX_DEFAULT,
+    Step, fib,
+};
 
 /// Every rule of the protocol: what a client sends, what it gets.
 #[test]
@@ -133,6 +136,32 @@ fn the_steady_state_allocates_nothing() {
     rounds(10);
     let allocations = allocation_counter::measure(|| rounds(1_000));
     assert_eq!(allocations.count_total, 0);
+}
+
+#[test]
+fn a_conversation_is_as_large_as_its_client_is_greedy() {
+    let mut conversation = Conversation::new(Framing::Line, 45);
+    let requests = b"1\n".repeat(BUFFER_BYTES_MAX / 2);
+    let mut sends_of_a_read = || {
+        let count = feed(&mut conversation, &requests);
+        let mut sends = 0;
+        drain(&mut conversation, |_| sends += 1);
+        (count, sends)
+    };
+    assert_eq!(sends_of_a_read().0, BUFFER_BYTES_MIN);
+    for _ in 0..3 {
+        assert_eq!(sends_of_a_read(), (BUFFER_BYTES_MAX, 2));
+    }
+    let steady = allocation_counter::measure(|| {
+        for _ in 0..100 {
+            feed(&mut conversation, &requests);
+            drain(&mut conversation, |_| ());
+        }
+    });
+    assert_eq!(steady.count_total, 0);
+    feed(&mut conversation, b"1\n");
+    drain(&mut conversation, |_| ());
+    assert_eq!(feed(&mut conversation, &requests), BUFFER_BYTES_MIN);
 }
 
 proptest! {

@@ -42,6 +42,8 @@ fn converse(mut client: Client<TcpStream>) -> io::Result<()> {
                 let count = stream.write(bytes)?;
                 client.sent(count);
             }
+            // There are none: they wait in the backlog.
+            Step::Yield => {}
             Step::Close => return Ok(()),
         }
     }

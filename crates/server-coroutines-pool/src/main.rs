@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use chassis::{
-    Admission, Chassis, Client, Compute, Error, Model, Reply, Request, Step,
+    Admission, Chassis, Client, Compute, Error, Job, Model, Reply, Request,
+    Step,
 };
 use coroutines::net::{TcpListener, TcpStream};
 use futures_channel::oneshot;
@@ -66,13 +67,14 @@ async fn converse(
                 client.received(count);
             }
             Step::Compute(request) => {
-                let reply = computer.compute(request).await;
+                let reply = computer.compute(client.job(request)).await;
                 client.reply(reply);
             }
             Step::Write(stream, bytes) => {
                 let count = stream.write(bytes).await?;
                 client.sent(count);
             }
+            Step::Yield => coroutines::yield_now().await,
             Step::Close => return Ok(()),
         }
     }
@@ -98,18 +100,15 @@ impl Computer {
         Ok(Computer { pool, stalls })
     }
 
-    async fn compute(&self, request: Request) -> Reply {
+    async fn compute(&self, job: Job) -> Reply {
+        let Request::Fib(_) = job.request() else { return job.compute() };
         if self.stalls {
-            let reply = self.pool.install(|| request.compute());
-            if request.is_slow() {
-                coroutines::yield_now().await;
-            }
-            return reply;
+            return self.pool.install(|| job.compute());
         }
         let (sender, answer) = oneshot::channel();
         self.pool.spawn(move || {
             // The coroutine is gone only when the whole executor is.
-            let _ = sender.send(request.compute());
+            let _ = sender.send(job.compute());
         });
         answer.await.unwrap_or(Reply::Error(Error::WorkerLost))
     }

@@ -14,7 +14,8 @@ use crate::inbox::{Inbox, Queued};
 use crate::reactor::Reactor;
 
 /// How often a task may use sockets before others have their turn, even if it
-/// need not wait for any of them.
+/// need not wait for any of them. One that accepts clients, say, has no other
+/// reason to stop while there are some.
 const BUDGET: u32 = 64;
 
 thread_local! {
@@ -69,11 +70,22 @@ where
         let is_first = current.set(executor).is_ok();
         assert!(is_first, "a thread has one executor");
     });
+    let _guard = TasksEndWithRun;
     let result = Rc::new(Cell::new(Ok(())));
     let result_of_main = Rc::clone(&result);
     spawn(async move { result_of_main.set(main.await) });
     current(Executor::run)?;
     result.replace(Ok(()))
+}
+
+/// Ends the tasks that are left when `run` fails or panics: their sockets need
+/// the executor, which is gone for them when the thread's own values are.
+struct TasksEndWithRun;
+
+impl Drop for TasksEndWithRun {
+    fn drop(&mut self) {
+        current(Executor::end_tasks);
+    }
 }
 
 /// Makes a task of `future`, which runs beside the others.
@@ -162,6 +174,14 @@ impl Executor {
         });
         entry.insert(Task { future: Some(future), wakes: wakes.clone() });
         wakes.wake();
+    }
+
+    /// Drops all tasks, and those that they spawn while they are dropped.
+    fn end_tasks(&self) {
+        while !self.tasks.borrow().is_empty() {
+            let tasks = mem::take(&mut *self.tasks.borrow_mut());
+            drop(tasks);
+        }
     }
 
     /// Polls the task that `wakes` is for, if that has not ended: a late wake

@@ -55,14 +55,12 @@ async fn converse(mut client: Client<TcpStream>) -> io::Result<()> {
             Step::Compute(request) => {
                 let reply = request.compute();
                 client.reply(reply);
-                if request.is_slow() {
-                    coroutines::yield_now().await;
-                }
             }
             Step::Write(stream, bytes) => {
                 let count = stream.write(bytes).await?;
                 client.sent(count);
             }
+            Step::Yield => coroutines::yield_now().await,
             Step::Close => return Ok(()),
         }
     }

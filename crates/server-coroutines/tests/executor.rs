@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{self, Future};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -129,6 +129,25 @@ fn a_task_that_wakes_itself_for_ever_does_not_keep_others_from_io() {
         coroutines::sleep(Duration::from_millis(1)).await;
         over.set(true);
     });
+}
+
+#[test]
+fn a_panic_ends_the_other_tasks_with_their_sockets() {
+    let (sender, client) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        coroutines::run(async move {
+            let (mut stream, client) = connection().await;
+            sender.send(client).unwrap();
+            coroutines::spawn(async move {
+                let _ = stream.read(&mut [0; 8]).await;
+            });
+            coroutines::yield_now().await;
+            panic!("a test's panic");
+        })
+    });
+    assert!(thread.join().is_err());
+    let mut client: TcpStream = client.recv().unwrap();
+    assert_eq!(client.read(&mut [0; 8]).unwrap(), 0);
 }
 
 async fn connection() -> (net::TcpStream, TcpStream) {

@@ -11,7 +11,7 @@ use std::net;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use chassis::{Admission, Chassis, Client, Compute, Model, Step};
+use chassis::{Admission, Chassis, Client, Compute, Model, Request, Step};
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
@@ -32,8 +32,7 @@ const EVENTS_PER_POLL: usize = 1_024;
 /// socket; see tcp(7).
 const READABLE: Interest = Interest::READABLE.add(Interest::PRIORITY);
 
-/// How much is done in a turn, before it is somebody else's.
-const STEPS_PER_TURN: usize = 64;
+/// How many clients are accepted before it is somebody else's turn.
 const ACCEPTS_PER_TURN: usize = 64;
 
 fn main() -> ExitCode {
@@ -55,13 +54,15 @@ fn serve(
     let mut poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let mut events = Events::with_capacity(EVENTS_PER_POLL);
-    let pool = Pool::new(chassis.workers(), poll.registry(), POOL)?;
+    let mut pool = Pool::new(chassis.workers(), poll.registry(), POOL)?;
     let mut clients: Slab<Connection> = Slab::new();
     let mut turns: VecDeque<usize> = VecDeque::new();
     let mut accept_at: Option<Instant> = None;
     loop {
-        let turn_at = turns.front().map(|_| Instant::now());
-        let timeout = turn_at.or(accept_at).map(time_until);
+        let timeout = match turns.is_empty() {
+            true => accept_at.map(time_until),
+            false => Some(Duration::ZERO),
+        };
         match poll.poll(&mut events, timeout) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             polled => polled?,
@@ -190,7 +191,7 @@ impl Connection {
         registry: &Registry,
         token: Token,
     ) -> io::Result<Turn> {
-        for _ in 0..STEPS_PER_TURN {
+        loop {
             match self.client.next_step() {
                 Step::Read(stream, space) if self.is_readable => {
                     let space_bytes = space.len();
@@ -205,8 +206,12 @@ impl Connection {
                 Step::Read(..) => {
                     return self.wait(READABLE, registry, token);
                 }
+                Step::Compute(request @ Request::Malformed(_)) => {
+                    let reply = request.compute();
+                    self.client.reply(reply);
+                }
                 Step::Compute(request) => {
-                    pool.compute(request, token.0);
+                    pool.compute(self.client.job(request), token.0);
                     return Ok(Turn::Computes);
                 }
                 Step::Write(stream, bytes) => {
@@ -218,10 +223,10 @@ impl Connection {
                         }
                     }
                 }
+                Step::Yield => return Ok(Turn::HasMore),
                 Step::Close => return Ok(Turn::Over),
             }
         }
-        Ok(Turn::HasMore)
     }
 
     /// Leaves the loop until the socket is ready for `interest`. Changing the

@@ -4,9 +4,9 @@ use std::io;
 use std::mem;
 use std::num::NonZeroUsize;
 use std::panic;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use chassis::{Error, Reply, Request};
+use chassis::{Error, Job, Reply};
 use mio::{Registry, Token, Waker};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -14,6 +14,9 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 pub(crate) struct Pool {
     workers: ThreadPool,
     answers: Arc<Answers>,
+    /// Empty but while they are given out. It changes places with
+    /// [`Answers::found`], so that nothing is allocated once both have grown.
+    taken: Vec<(usize, Reply)>,
 }
 
 /// Answers that the loop has not taken yet, each with its client's slot.
@@ -35,33 +38,31 @@ impl Pool {
             .build()
             .map_err(io::Error::other)?;
         let waker = Waker::new(registry, token)?;
-        let found = Mutex::default();
-        Ok(Pool { workers, answers: Arc::new(Answers { found, waker }) })
+        let answers = Arc::new(Answers { found: Mutex::default(), waker });
+        Ok(Pool { workers, answers, taken: Vec::new() })
     }
 
     /// Computes the answer for the client in `slot`, who must stay there
     /// until it is taken.
-    pub(crate) fn compute(&self, request: Request, slot: usize) {
+    pub(crate) fn compute(&self, job: Job, slot: usize) {
         let answers = Arc::clone(&self.answers);
         self.workers.spawn(move || {
-            answers.put(slot, unless_it_panics(|| request.compute()));
+            answers.put(slot, unless_it_panics(|| job.compute()));
         });
     }
 
     /// Gives all answers that are there to `take`. One event may stand for
     /// many of them.
-    pub(crate) fn take_answers(&self, mut take: impl FnMut(usize, Reply)) {
-        for (slot, reply) in self.answers.take() {
-            take(slot, reply);
-        }
+    pub(crate) fn take_answers(&mut self, mut take: impl FnMut(usize, Reply)) {
+        mem::swap(&mut *self.answers.found(), &mut self.taken);
+        self.taken.drain(..).for_each(|(slot, reply)| take(slot, reply));
     }
 }
 
 impl Answers {
     /// Wakes the loop for the first of them only: it takes all there are.
     fn put(&self, slot: usize, reply: Reply) {
-        let mut found =
-            self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = self.found();
         found.push((slot, reply));
         let is_first = found.len() == 1;
         drop(found);
@@ -71,10 +72,8 @@ impl Answers {
         }
     }
 
-    fn take(&self) -> Vec<(usize, Reply)> {
-        mem::take(
-            &mut *self.found.lock().unwrap_or_else(PoisonError::into_inner),
-        )
+    fn found(&self) -> MutexGuard<'_, Vec<(usize, Reply)>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

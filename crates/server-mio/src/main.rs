@@ -24,9 +24,7 @@ const EVENTS_PER_POLL: usize = 1_024;
 /// socket; see tcp(7).
 const READABLE: Interest = Interest::READABLE.add(Interest::PRIORITY);
 
-/// How much is done in a turn, before it is somebody else's. A slow request
-/// takes a turn of its own.
-const STEPS_PER_TURN: usize = 64;
+/// How many clients are accepted before it is somebody else's turn.
 const ACCEPTS_PER_TURN: usize = 64;
 
 fn main() -> ExitCode {
@@ -52,8 +50,10 @@ fn serve(
     let mut turns: VecDeque<usize> = VecDeque::new();
     let mut accept_at: Option<Instant> = None;
     loop {
-        let turn_at = turns.front().map(|_| Instant::now());
-        let timeout = turn_at.or(accept_at).map(time_until);
+        let timeout = match turns.is_empty() {
+            true => accept_at.map(time_until),
+            false => Some(Duration::ZERO),
+        };
         match poll.poll(&mut events, timeout) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             polled => polled?,
@@ -172,7 +172,7 @@ impl Connection {
         registry: &Registry,
         token: Token,
     ) -> io::Result<Turn> {
-        for _ in 0..STEPS_PER_TURN {
+        loop {
             match self.client.next_step() {
                 Step::Read(stream, space) if self.is_readable => {
                     let space_bytes = space.len();
@@ -190,9 +190,6 @@ impl Connection {
                 Step::Compute(request) => {
                     let reply = request.compute();
                     self.client.reply(reply);
-                    if request.is_slow() {
-                        break;
-                    }
                 }
                 Step::Write(stream, bytes) => {
                     match unless_blocked(stream.write(bytes))? {
@@ -203,10 +200,10 @@ impl Connection {
                         }
                     }
                 }
+                Step::Yield => return Ok(Turn::HasMore),
                 Step::Close => return Ok(Turn::Over),
             }
         }
-        Ok(Turn::HasMore)
     }
 
     /// Leaves the loop until the socket is ready for `interest`. Changing the

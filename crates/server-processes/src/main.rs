@@ -19,6 +19,7 @@ use crate::pool::Pool;
 const MODEL: Model = Model::new("processes")
     .computes(&[Compute::Pool])
     .with_workers()
+    .with_fds_per_worker(pool::FDS_PER_WORKER)
     .with_job_timeout();
 
 /// A conversation needs a few KiB at its deepest. Only what is touched is
@@ -71,13 +72,16 @@ fn converse(mut client: Client<TcpStream>, pool: &Pool) -> io::Result<()> {
                 client.received(count);
             }
             Step::Compute(request) => {
-                let reply = pool.compute(request, client.stream())?;
+                let reply =
+                    pool.compute(client.job(request), client.stream())?;
                 client.reply(reply);
             }
             Step::Write(stream, bytes) => {
                 let count = stream.write(bytes)?;
                 client.sent(count);
             }
+            // The kernel sees to it: it can stop a thread at any point.
+            Step::Yield => {}
             Step::Close => return Ok(()),
         }
     }

@@ -6,33 +6,42 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
-use std::process::{Child, ChildStdin, ChildStdout};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::process::{Child, ChildStdin, ChildStdout, Command};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::mpsc::SendError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chassis::{Error, Reply, Request};
+use chassis::{Error, RESET, Reply, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::worker::{self, Answer, BEGUN, Job};
 
-/// How long to wait before a worker that ended at once is replaced: at first,
-/// and at most. It doubles in between.
+/// Both ends of two pipes while a worker is started; afterwards our ends, and
+/// the handle by which to kill it.
+pub(crate) const FDS_PER_WORKER: u64 = 4;
+
+/// How long a worker may take to be ready. One that takes longer was stopped.
+const START_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// How long to wait before a worker that ended at once, unasked, is replaced:
+/// at first, and at most. It doubles in between.
 const BACK_OFF_MIN: Duration = Duration::from_millis(50);
 const BACK_OFF_MAX: Duration = Duration::from_secs(5);
 
 /// A worker that lived for so long did not end at once.
 const LIFE_MIN: Duration = Duration::from_secs(1);
 
-/// How often a job is given to another worker because it was not begun.
+/// How many workers a job is given to in all, because it was not begun.
 const TRIES_MAX: usize = 5;
 
-/// What a client that was reset shows to poll(2). One that only said that it
-/// has no more requests shows none of them.
-const RESET: PollFlags = PollFlags::HUP.union(PollFlags::ERR);
+/// How often a client that waits for a worker is looked at.
+const LOOK_PERIOD: Duration = Duration::from_secs(1);
 
 /// Worker processes, and who waits for one.
 #[derive(Debug)]
@@ -47,15 +56,30 @@ struct State {
     idle: Vec<Worker>,
     /// First come, first served: a freed worker is handed to the first one,
     /// so that a greedy client can't take it again.
-    waiting: VecDeque<mpsc::Sender<Worker>>,
+    waiting: VecDeque<Waiter>,
 }
 
-/// A worker's pipes, and a handle by which to kill it.
+/// Whose job waits for a worker, and where to send that.
+#[derive(Debug)]
+struct Waiter {
+    job: u64,
+    worker: mpsc::Sender<Worker>,
+}
+
+/// A worker, as whoever has a job for it sees it.
 #[derive(Debug)]
 struct Worker {
     jobs: ChildStdin,
     answers: ChildStdout,
-    process: Arc<OwnedFd>,
+    process: Arc<Process>,
+}
+
+/// A worker, as whoever wants it dead or alive sees it.
+#[derive(Debug)]
+struct Process {
+    handle: OwnedFd,
+    /// It was killed by the server, with a job that nobody waits for.
+    is_unwanted: AtomicBool,
 }
 
 /// What came of a job.
@@ -99,17 +123,15 @@ impl Pool {
     /// When `client` was reset: its job is not started, or is stopped.
     pub(crate) fn compute(
         &self,
-        request: Request,
+        wanted: chassis::Job,
         client: &TcpStream,
     ) -> io::Result<Reply> {
-        let Request::Fib(n) = request else { return Ok(request.compute()) };
+        let Request::Fib(n) = wanted.request() else {
+            return Ok(wanted.compute());
+        };
         let job = Job { id: self.next_id.fetch_add(1, Relaxed), n };
         for _ in 0..TRIES_MAX {
-            let mut worker = self.take();
-            if is_reset(client) {
-                self.put(worker);
-                return Err(io::ErrorKind::ConnectionReset.into());
-            }
+            let mut worker = self.take(job.id, client)?;
             match worker.run(job, client, self.job_timeout) {
                 Outcome::Answer(value) => {
                     self.put(worker);
@@ -118,11 +140,11 @@ impl Pool {
                 Outcome::NotBegun => {}
                 Outcome::Lost => break,
                 Outcome::TimedOut => {
-                    worker.kill();
+                    worker.process.kill();
                     return Ok(Reply::Error(Error::TimedOut));
                 }
                 Outcome::ClientGone => {
-                    worker.kill();
+                    worker.process.kill();
                     return Err(io::ErrorKind::ConnectionReset.into());
                 }
             }
@@ -130,48 +152,82 @@ impl Pool {
         Ok(Reply::Error(Error::WorkerLost))
     }
 
-    fn take(&self) -> Worker {
-        let mut state = self.state();
-        if let Some(worker) = state.idle.pop() {
-            return worker;
+    /// A worker for the job, at once or when it is the job's turn, unless the
+    /// client is reset while it waits: it is not to keep its thread, its
+    /// descriptor and its place among `--max-connections` for so long.
+    fn take(&self, job: u64, client: &TcpStream) -> io::Result<Worker> {
+        // For most, and without what only those who wait need.
+        if let Some(worker) = self.state().idle.pop() {
+            return Ok(worker);
         }
-        let (sender, worker) = mpsc::channel();
-        state.waiting.push_back(sender);
-        drop(state);
-        worker.recv().expect("whoever waits is handed a worker")
+        let (worker, turn) = mpsc::channel();
+        self.queue(Waiter { job, worker });
+        loop {
+            let worker = turn.recv_timeout(LOOK_PERIOD).ok();
+            if is_reset(client) {
+                let late = self.leave_queue(job, &turn);
+                if let Some(unneeded) = worker.or(late) {
+                    self.put(unneeded);
+                }
+                return Err(io::ErrorKind::ConnectionReset.into());
+            }
+            if let Some(worker) = worker {
+                return Ok(worker);
+            }
+        }
+    }
+
+    fn queue(&self, waiter: Waiter) {
+        let mut state = self.state();
+        state.waiting.push_back(waiter);
+        // One may have been put back since there was none.
+        if let Some(worker) = state.idle.pop() {
+            state.hand_over(worker);
+        }
+    }
+
+    /// Takes a job out of the queue, and its worker out of the channel, if it
+    /// was handed one meanwhile.
+    fn leave_queue(
+        &self,
+        job: u64,
+        turn: &mpsc::Receiver<Worker>,
+    ) -> Option<Worker> {
+        // Both halves of a hand-over, to take a waiter out and to send it the
+        // worker, happen under one lock. So none can follow this.
+        self.state().waiting.retain(|waiter| waiter.job != job);
+        turn.try_recv().ok()
     }
 
     fn put(&self, worker: Worker) {
-        let mut state = self.state();
-        match state.waiting.pop_front() {
-            // Whoever waits does so until it is handed one.
-            Some(first) => first.send(worker).expect("it waits"),
-            None => state.idle.push(worker),
-        }
+        self.state().hand_over(worker);
     }
 
     /// Keeps one worker alive: starts it, reaps it when it ends, starts the
     /// next. The kernel ends the worker when this thread ends, which is when
     /// the server does, however that ends.
     ///
-    /// `started` is dropped when the first one is ready, or has failed.
-    fn keep_one(&self, started: mpsc::Sender<Infallible>) -> ! {
-        let mut first = Some(started);
+    /// `first_started` is dropped when the first one is ready, or has failed.
+    fn keep_one(&self, first_started: mpsc::Sender<Infallible>) -> ! {
+        let mut first_started = Some(first_started);
         let mut back_off = BACK_OFF_MIN;
         loop {
-            let started_at = Instant::now();
-            let started = self.start();
-            match started {
+            let birth = Instant::now();
+            let mut was_unwanted = false;
+            match start(worker::command(), START_TIME_MAX) {
                 Ok((worker, child)) => {
                     let process = Arc::clone(&worker.process);
                     self.put(worker);
-                    drop(first.take());
+                    drop(first_started.take());
                     self.reap(child, &process);
+                    was_unwanted = process.is_unwanted();
                 }
                 Err(error) => warn!("cannot start a worker: {error}"),
             }
-            drop(first.take());
-            if started_at.elapsed() >= LIFE_MIN {
+            drop(first_started.take());
+            // One that was killed for its job's sake is no sign of trouble. A
+            // client that asks for much and leaves must not stop the others.
+            if was_unwanted || birth.elapsed() >= LIFE_MIN {
                 back_off = BACK_OFF_MIN;
                 continue;
             }
@@ -181,26 +237,12 @@ impl Pool {
         }
     }
 
-    /// Starts a worker and waits until it is ready.
-    fn start(&self) -> io::Result<(Worker, Child)> {
-        let mut child = worker::command()?.spawn()?;
-        let pid = Pid::from_child(&child);
-        let mut worker = Worker {
-            jobs: child.stdin.take().expect("stdin is piped"),
-            answers: child.stdout.take().expect("stdout is piped"),
-            process: Arc::new(pidfd_open(pid, PidfdFlags::empty())?),
-        };
-        if worker.answer(0) != Some(BEGUN) {
-            let status = child.wait()?;
-            let text = format!("it ended before it was ready ({status})");
-            return Err(io::Error::other(text));
-        }
-        Ok((worker, child))
-    }
-
     /// Waits until a worker has ended, and lends it no more.
-    fn reap(&self, mut child: Child, process: &Arc<OwnedFd>) {
+    fn reap(&self, mut child: Child, process: &Arc<Process>) {
         match child.wait() {
+            Ok(status) if process.is_unwanted() => {
+                debug!("a worker was stopped ({status})");
+            }
             Ok(status) => info!("a worker has ended ({status})"),
             Err(error) => warn!("cannot wait for a worker: {error}"),
         }
@@ -215,8 +257,62 @@ impl Pool {
     }
 }
 
+impl State {
+    /// Gives a worker to the first one that waits, or to nobody.
+    fn hand_over(&mut self, mut worker: Worker) {
+        while let Some(first) = self.waiting.pop_front() {
+            match first.worker.send(worker) {
+                Ok(()) => return,
+                // Its thread has panicked.
+                Err(SendError(unsent)) => worker = unsent,
+            }
+        }
+        self.idle.push(worker);
+    }
+}
+
+/// Starts a worker and waits until it is ready. If it is not in time, nothing
+/// is left of it.
+fn start(
+    mut command: Command,
+    time_max: Duration,
+) -> io::Result<(Worker, Child)> {
+    let mut child = command.spawn()?;
+    match Worker::begin(&mut child, time_max) {
+        Ok(worker) => Ok((worker, child)),
+        Err(error) => {
+            // Whatever it waits for or does: the wait for it must end.
+            child.kill()?;
+            let status = child.wait()?;
+            Err(io::Error::other(format!("{error} ({status})")))
+        }
+    }
+}
+
 impl Worker {
-    /// Has the job done, unless something comes in between. But after an
+    /// The worker that the child is, as soon as it is ready.
+    fn begin(child: &mut Child, time_max: Duration) -> io::Result<Worker> {
+        let pid = Pid::from_child(child);
+        let mut worker = Worker {
+            process: Arc::new(Process {
+                handle: pidfd_open(pid, PidfdFlags::empty())?,
+                is_unwanted: AtomicBool::new(false),
+            }),
+            jobs: child.stdin.take().expect("stdin is piped"),
+            answers: child.stdout.take().expect("stdout is piped"),
+        };
+        let time_max = Timespec::try_from(time_max).ok();
+        let mut fds = [PollFd::new(&worker.answers, PollFlags::IN)];
+        if retry_on_intr(|| poll(&mut fds, time_max.as_ref()))? == 0 {
+            return Err(io::Error::other("it was not ready in time"));
+        }
+        match worker.answer(0) {
+            Some(BEGUN) => Ok(worker),
+            _ => Err(io::Error::other("it did not say that it was ready")),
+        }
+    }
+
+    /// Has the job done, unless something comes in between. If it gave no
     /// answer, the worker must not be used again.
     fn run(
         &mut self,
@@ -263,10 +359,17 @@ impl Worker {
         let Answer { id, value } = Answer::from_bytes(bytes);
         (id == job).then_some(value)
     }
+}
 
+impl Process {
     fn kill(&self) {
+        self.is_unwanted.store(true, Release);
         // It fails only for one that has ended by itself.
-        let _ = pidfd_send_signal(&*self.process, Signal::KILL);
+        let _ = pidfd_send_signal(&self.handle, Signal::KILL);
+    }
+
+    fn is_unwanted(&self) -> bool {
+        self.is_unwanted.load(Acquire)
     }
 }
 
@@ -274,4 +377,135 @@ fn is_reset(client: &TcpStream) -> bool {
     let mut fds = [PollFd::new(client, PollFlags::empty())];
     let polled = poll(&mut fds, Some(&Timespec::default()));
     polled.is_ok() && fds[0].revents().intersects(RESET)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::process::Stdio;
+
+    use rustix::net::sockopt;
+
+    use super::*;
+
+    /// What a worker says first, and then nothing more.
+    const READY: &str = r"printf '\0\0\0\0\0\0\0\0'; \
+        printf '\377\377\377\377\377\377\377\377'; exec cat >/dev/null";
+
+    #[test]
+    fn nothing_is_left_of_a_worker_that_is_never_ready() {
+        const HOUR: Duration = Duration::from_secs(3_600);
+        const MOMENT: Duration = Duration::from_millis(100);
+        for (script, time_max, error) in [
+            (
+                "exit 7",
+                HOUR,
+                "it did not say that it was ready (exit status: 7)",
+            ),
+            (
+                "printf 'something else!!'; exec sleep 1000",
+                HOUR,
+                "it did not say that it was ready (signal: 9 (SIGKILL))",
+            ),
+            (
+                "kill -STOP $$",
+                MOMENT,
+                "it was not ready in time (signal: 9 (SIGKILL))",
+            ),
+        ] {
+            let started = start(shell(script), time_max);
+            // The status, which shows that it has been reaped.
+            assert_eq!(started.unwrap_err().to_string(), error, "{script}");
+        }
+    }
+
+    #[test]
+    fn a_worker_that_was_handed_to_one_who_leaves_is_still_there() {
+        let pool = empty_pool();
+        let (worker, mut child) = worker();
+        let (sender, turn) = mpsc::channel();
+        pool.queue(Waiter { job: 7, worker: sender });
+        pool.put(worker);
+        assert!(pool.leave_queue(7, &turn).is_some());
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn one_who_left_the_queue_is_handed_nothing() {
+        let pool = empty_pool();
+        let (worker, mut child) = worker();
+        let (sender, turn) = mpsc::channel();
+        pool.queue(Waiter { job: 7, worker: sender });
+        assert!(pool.leave_queue(7, &turn).is_none());
+        pool.put(worker);
+        assert!(turn.try_recv().is_err());
+        assert!(pool.state().idle.pop().is_some());
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_worker_that_is_put_back_before_one_queues_is_handed_to_it() {
+        let pool = empty_pool();
+        let (worker, mut child) = worker();
+        let (sender, turn) = mpsc::channel();
+        pool.put(worker);
+        pool.queue(Waiter { job: 7, worker: sender });
+        assert!(turn.try_recv().is_ok());
+        assert!(pool.state().waiting.is_empty());
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_client_that_is_reset_in_the_queue_gives_its_worker_to_the_next() {
+        let pool = empty_pool();
+        let (worker, mut child) = worker();
+        let client = reset_client();
+        thread::scope(|scope| {
+            let taken = scope.spawn(|| pool.take(7, &client));
+            while pool.state().waiting.is_empty() && !taken.is_finished() {
+                thread::yield_now();
+            }
+            pool.put(worker);
+            let error = taken.join().unwrap().unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        });
+        assert!(pool.state().waiting.is_empty());
+        assert!(pool.state().idle.pop().is_some());
+        child.wait().unwrap();
+    }
+
+    fn empty_pool() -> Pool {
+        Pool {
+            state: Mutex::default(),
+            job_timeout: None,
+            next_id: AtomicU64::new(0),
+        }
+    }
+
+    /// A worker, which ends when it is dropped.
+    fn worker() -> (Worker, Child) {
+        start(shell(READY), START_TIME_MAX).unwrap()
+    }
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+    }
+
+    /// A server's end of a connection that its client has reset.
+    fn reset_client() -> TcpStream {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = TcpStream::connect(address).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        let at_once = Some(Duration::ZERO);
+        sockopt::set_socket_linger(&client, at_once).unwrap();
+        drop(client);
+        while !is_reset(&stream) {
+            thread::yield_now();
+        }
+        stream
+    }
 }

@@ -1,8 +1,10 @@
 //! A worker process: computes what it reads from stdin, until end-of-file.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -10,6 +12,7 @@ use std::{env, process};
 
 use chassis::{Reply, Request};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+use rustix::thread;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 /// The one argument that makes a worker of this program; the parent's process
@@ -45,13 +48,10 @@ impl Job {
 }
 
 /// Not a Fibonacci number: says that a worker is ready for its first job, or
-/// that it has begun one that will take a while.
+/// that it has begun one that will take a while. One that dies with a job that
+/// it has not begun was dying before: a process that is killed still takes
+/// what lies in its pipe.
 pub(crate) const BEGUN: u64 = u64::MAX;
-
-/// From here on, a job takes so long that it is worth saying that it is begun.
-/// A worker that dies with a job that it has not begun was dying before: one
-/// that is killed still takes what lies in its pipe.
-const N_SLOW: u8 = 20;
 
 impl Answer {
     pub(crate) const BYTES: usize = 16;
@@ -72,19 +72,21 @@ impl Answer {
     }
 }
 
-/// The command that starts a worker.
-pub(crate) fn command() -> io::Result<Command> {
-    let mut command = Command::new(env::current_exe()?);
+/// The command that starts a worker: the program that runs, not the one that
+/// has its path by now. An upgrade may have put another one there.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new("/proc/self/exe");
     command
+        .arg0(env::args_os().next().unwrap_or_default())
         .args([WORKER, &process::id().to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
-    Ok(command)
+    command
 }
 
 /// Whether this process is to be a worker.
 pub(crate) fn is_one() -> bool {
-    env::args().nth(1).is_some_and(|argument| argument == WORKER)
+    env::args_os().nth(1).is_some_and(|argument| argument == WORKER)
 }
 
 /// Works until there is nobody to work for.
@@ -103,16 +105,20 @@ pub(crate) fn work() -> ExitCode {
 /// the server has gone, but only to one that reads: a worker in the middle of
 /// a job needs the signal.
 fn prepare() -> io::Result<()> {
+    // First of all: one that is stopped before this line outlives the server,
+    // as long as it is stopped.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let parent = getppid().map(|pid| pid.as_raw_nonzero().to_string());
+    if parent.map(OsString::from) != env::args_os().nth(2) {
+        // It ended before the line above: nobody would signal us.
+        return Err(io::Error::other("the server has gone"));
+    }
     for signal in [SIGINT, SIGTERM] {
         let ignored = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(signal, ignored)?;
     }
-    set_parent_process_death_signal(Some(Signal::KILL))?;
-    let parent = getppid().map(|pid| pid.as_raw_nonzero().to_string());
-    if parent != env::args().nth(2) {
-        // It ended before the line above: nobody would signal us.
-        return Err(io::Error::other("the server has gone"));
-    }
+    // It would be called `exe`, after the link that it was started by.
+    thread::set_name(c"fib-worker")?;
     Ok(())
 }
 
@@ -130,10 +136,11 @@ fn compute_all() -> io::Result<()> {
             read => read?,
         }
         let Job { id, n } = Job::from_bytes(job);
-        if n >= N_SLOW {
+        let request = Request::Fib(n);
+        if request.is_slow() {
             answers.write_all(&Answer { id, value: BEGUN }.to_bytes())?;
         }
-        if let Reply::Value(value) = Request::Fib(n).compute() {
+        if let Reply::Value(value) = request.compute() {
             answers.write_all(&Answer { id, value }.to_bytes())?;
         }
     }

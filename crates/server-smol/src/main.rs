@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::thread;
 
 use chassis::{
-    Admission, Chassis, Client, Compute, Error, Model, Reply, Request, Step,
+    Admission, Chassis, Client, Compute, Error, Job, Model, Reply, Request,
+    Step,
 };
 use futures_channel::oneshot;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -73,13 +74,14 @@ async fn converse(
                 client.received(count);
             }
             Step::Compute(request) => {
-                let reply = computer.compute(request).await;
+                let reply = computer.compute(client.job(request)).await;
                 client.reply(reply);
             }
             Step::Write(stream, bytes) => {
                 let count = stream.write(bytes).await?;
                 client.sent(count);
             }
+            Step::Yield => smol::future::yield_now().await,
             Step::Close => return Ok(()),
         }
     }
@@ -94,7 +96,7 @@ enum Computer {
     /// On rayon's workers. The task waits, which keeps nobody.
     Pool(Arc<ThreadPool>),
     /// On the runtime's own threads for calls that block, which it makes as
-    /// many as there are jobs.
+    /// many as there are jobs, up to 500.
     Blocking,
 }
 
@@ -115,23 +117,16 @@ impl Computer {
         })
     }
 
-    async fn compute(&self, request: Request) -> Reply {
+    async fn compute(&self, job: Job) -> Reply {
+        let Request::Fib(_) = job.request() else { return job.compute() };
         match self {
-            Computer::Inline => {
-                if request.is_slow() {
-                    // First the others, and the last reply has gone out.
-                    smol::future::yield_now().await;
-                }
-                request.compute()
-            }
-            Computer::Blocking => {
-                smol::unblock(move || request.compute()).await
-            }
+            Computer::Inline => job.compute(),
+            Computer::Blocking => smol::unblock(move || job.compute()).await,
             Computer::Pool(pool) => {
                 let (sender, answer) = oneshot::channel();
                 pool.spawn(move || {
                     // The task is gone only when the whole runtime is.
-                    let _ = sender.send(request.compute());
+                    let _ = sender.send(job.compute());
                 });
                 answer.await.unwrap_or(Reply::Error(Error::WorkerLost))
             }

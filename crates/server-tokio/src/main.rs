@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use chassis::{
-    Admission, Chassis, Client, Compute, Error, Model, Reply, Request, Step,
+    Admission, Chassis, Client, Compute, Error, Job, Model, Reply, Request,
+    Step,
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -69,13 +70,14 @@ async fn converse(
                 client.received(count);
             }
             Step::Compute(request) => {
-                let reply = computer.compute(request).await;
+                let reply = computer.compute(client.job(request)).await;
                 client.reply(reply);
             }
             Step::Write(stream, bytes) => {
                 let count = stream.write(bytes).await?;
                 client.sent(count);
             }
+            Step::Yield => task::yield_now().await,
             Step::Close => return Ok(()),
         }
     }
@@ -90,7 +92,7 @@ enum Computer {
     /// On rayon's workers. The task waits, which keeps nobody.
     Pool(Arc<ThreadPool>),
     /// On the runtime's own threads for calls that block, which it makes as
-    /// many as there are jobs.
+    /// many as there are jobs, up to 512.
     Blocking,
 }
 
@@ -111,23 +113,18 @@ impl Computer {
         })
     }
 
-    async fn compute(&self, request: Request) -> Reply {
+    async fn compute(&self, job: Job) -> Reply {
+        let Request::Fib(_) = job.request() else { return job.compute() };
         let answer = match self {
-            Computer::Inline => {
-                if request.is_slow() {
-                    // First the others, and the last reply has gone out.
-                    task::yield_now().await;
-                }
-                return request.compute();
-            }
+            Computer::Inline => return job.compute(),
             Computer::Blocking => {
-                task::spawn_blocking(move || request.compute()).await.ok()
+                task::spawn_blocking(move || job.compute()).await.ok()
             }
             Computer::Pool(pool) => {
                 let (sender, answer) = oneshot::channel();
                 pool.spawn(move || {
                     // The task is gone only when the whole runtime is.
-                    let _ = sender.send(request.compute());
+                    let _ = sender.send(job.compute());
                 });
                 answer.await.ok()
             }

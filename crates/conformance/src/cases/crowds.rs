@@ -1,7 +1,7 @@
 //! Many clients, and the limits that they meet.
 
-use std::iter::repeat_n;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::iter::{self, repeat_n};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,12 @@ pub(super) const CASES: &[Case] = &[
         .needs(SEVERAL)
         .alone(),
     case("a short request waits for few of a greedy client's jobs", few_jobs)
+        .needs(SEVERAL)
+        .alone(),
+    case("a polite client has its turn beside many greedy ones", greedy_crowd)
+        .needs(SEVERAL)
+        .alone(),
+    case("a polite client has its turn beside many quick ones", quick_crowd)
         .needs(SEVERAL)
         .alone(),
     case("beside a greedy pipeliner the polite p99 is within 3x", greedy_p99)
@@ -403,6 +409,67 @@ fn few_jobs(stage: &Stage<'_>) -> Verdict {
 fn take_all(clients: &mut [Client], n: u64) -> Verdict<usize> {
     let taken = clients.iter_mut().map(|one| one.take_all(Answer::Fib(n)));
     taken.sum()
+}
+
+fn greedy_crowd(stage: &Stage<'_>) -> Verdict {
+    turns_in_crowd(stage, Duration::from_millis(1), 60)
+}
+
+fn quick_crowd(stage: &Stage<'_>) -> Verdict {
+    turns_in_crowd(stage, Duration::from_micros(5), 3_000)
+}
+
+/// Expects that a polite client is answered in turn, beside enough greedy ones
+/// to keep every core busy and one waiting: that they get so many replies, in
+/// the mean, between its request and its reply. Counted, so that it is no
+/// matter how fast the machine is, or how busy.
+fn turns_in_crowd(
+    stage: &Stage<'_>,
+    job: Duration,
+    replies_per_round_max: usize,
+) -> Verdict {
+    const ROUNDS: usize = 20;
+    const AT_FIRST: usize = 1_000;
+    let replies_max = ROUNDS * replies_per_round_max;
+    let n = stage.job(job)?;
+    let server = stage.server(&ANY_N)?;
+    let mut polite = server.client()?;
+    polite.ask(10)?;
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let mut crowd = server.clients(cores + 1)?;
+    let request = format!("{n}\n");
+    let first = request.repeat(AT_FIRST);
+    let rest = request.repeat(replies_max);
+    crowd.iter_mut().try_for_each(|greedy| greedy.send(first.as_bytes()))?;
+    crowd[0].expect(Answer::Fib(n))?;
+    let replies = AtomicUsize::new(0);
+    let over = AtomicBool::new(false);
+    let answer = || {
+        replies.fetch_add(1, Ordering::Relaxed);
+        (!over.load(Ordering::Relaxed)).then_some(Answer::Fib(n))
+    };
+    thread::scope(|scope| {
+        let crowd: Vec<_> = crowd
+            .iter_mut()
+            .map(|greedy| {
+                let answers = iter::from_fn(answer).take(replies_max);
+                scope.spawn(|| greedy.pump(rest.as_bytes(), answers))
+            })
+            .collect();
+        let asked = (0..ROUNDS).try_for_each(|_| polite.ask(1));
+        let replies = replies.load(Ordering::Relaxed);
+        over.store(true, Ordering::Relaxed);
+        crowd
+            .into_iter()
+            .try_for_each(|greedy| greedy.join().expect("it doesn't panic"))?;
+        asked?;
+        check(replies <= replies_max, || {
+            format!(
+                "expected at most {replies_max} replies to greedy clients \
+                 during {ROUNDS} to a polite one, got {replies}"
+            )
+        })
+    })
 }
 
 fn greedy_p99(stage: &Stage<'_>) -> Verdict {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::answer::{Answer, NOT_A_NUMBER};
-use crate::case::{Case, Family, Need, Verdict};
+use crate::case::{Case, Family, Need, Verdict, until};
 use crate::client::Client;
 use crate::stage::{ANY_N, Served, Stage};
 
@@ -27,6 +27,12 @@ pub(super) const CASES: &[Case] = &[
     case("who closes without reading disturbs nobody", close_unread),
     case("who leaves during a long job disturbs nobody", leave_long_job)
         .computes(),
+    case(
+        "a queued job of a client that was reset is never begun",
+        reset_queued,
+    )
+    .needs(&[Need::Pool, Need::Flag("--workers")])
+    .computes(),
 ];
 
 fn half_close(stage: &Stage<'_>) -> Verdict {
@@ -162,6 +168,25 @@ fn leave_long_job(stage: &Stage<'_>) -> Verdict {
         server.expect_service()?;
     }
     server.expect_fds_back(baseline)
+}
+
+fn reset_queued(stage: &Stage<'_>) -> Verdict {
+    let server = stage.server(&["--workers", "1", ANY_N[0], ANY_N[1]])?;
+    let n = stage.job(Duration::from_millis(500))?;
+    let mut first = server.client()?;
+    first.ask(10)?;
+    let idle = server.vitals().cpu;
+    first.send(format!("{n}\n").as_bytes())?;
+    // The one worker is busy with it.
+    let busy = Duration::from_millis(100);
+    until(stage.patience(), || server.vitals().cpu >= idle + busy);
+    let mut leaver = server.client()?;
+    // A job that no one lives to see the end of.
+    leaver.send(b"93\n")?;
+    leaver.until_read()?;
+    leaver.reset();
+    first.expect(Answer::Fib(n))?;
+    server.client()?.ask(30)
 }
 
 /// Expects that clients which leave like this, one after another, leave

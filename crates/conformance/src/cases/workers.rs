@@ -98,7 +98,9 @@ fn reset_while_computed(stage: &Stage<'_>) -> Verdict {
 
 fn reset_in_the_queue(stage: &Stage<'_>) -> Verdict {
     let server = stage.server(&ONE_WORKER)?;
-    let n = stage.job(Duration::from_millis(500))?;
+    // Long enough to be seen at work, also if the time was taken while others
+    // had the processor.
+    let n = stage.job(Duration::from_secs(2))?;
     let mut first = server.client()?;
     first.send(format!("{n}\n").as_bytes())?;
     let worker = busy_worker(&server)?;

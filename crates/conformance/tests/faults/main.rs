@@ -66,6 +66,8 @@ const CAUGHT_BY: &[(Fault, &str)] = &[
     (LeavesWithoutFds, "out of fds it does not spin"),
     (Starves, "served beside a greedy pipeliner"),
     (OneJobAtATime, "few of a greedy client's jobs"),
+    (StarvesInCrowds, "its turn beside many greedy ones"),
+    (StarvesInCrowds, "its turn beside many quick ones"),
     (IgnoresTerm, "SIGTERM ends an idle server"),
     (LeavesAtTerm, "each line received is answered, once"),
     (ReadsOnAtTerm, "who never stops asking"),

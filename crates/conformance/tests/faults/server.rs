@@ -43,8 +43,8 @@ faults! {
     DropsAtHalfClose, AnswersUnfinished, LeaksFds, LeaksThreads,
     DiesOfClients, BuffersReplies, NeverTimesOut, BytesAreLife,
     TimesOutAlways, TimesOutJobs, TimesOutSlowReaders, NoCap, SilentCap,
-    CapForGood, SpinsWithoutFds, LeavesWithoutFds, Starves, IgnoresTerm,
-    LeavesAtTerm, TearsAtTerm, KeepsPort, NeverCutsOff, CutsOffQuietly,
+    CapForGood, SpinsWithoutFds, LeavesWithoutFds, Starves, StarvesInCrowds,
+    IgnoresTerm, LeavesAtTerm, TearsAtTerm, KeepsPort, NeverCutsOff, CutsOffQuietly,
     IgnoresSecondTerm, NoReuse, LongDeath, TakesAllFlags, TalksInLines,
     KnowsNoManager, StallsAtUrgentData, TakesUrgentData, WaitsForAcks,
     ReadsOnAtTerm,
@@ -74,6 +74,8 @@ struct Shared {
     stopping: AtomicBool,
     /// Held while computing, by those who compute one job at a time.
     job: Mutex<()>,
+    /// The same for those who compute as many as there are cores.
+    jobs: Vec<Mutex<()>>,
 }
 
 struct Connection {
@@ -118,6 +120,7 @@ pub(crate) fn serve(words: impl Iterator<Item = String>) -> ExitCode {
 
 fn run(listener: TcpListener, config: Config) -> ExitCode {
     let signals = Signals::new([SIGTERM, SIGINT]).expect("signals");
+    let cores = thread::available_parallelism().map_or(1, usize::from);
     let shared = Arc::new(Shared {
         config,
         connections: Mutex::default(),
@@ -125,6 +128,7 @@ fn run(listener: TcpListener, config: Config) -> ExitCode {
         entered: AtomicU64::new(0),
         stopping: AtomicBool::new(false),
         job: Mutex::default(),
+        jobs: (0..cores).map(|_| Mutex::default()).collect(),
     });
     let door = listener.try_clone().expect("a second handle");
     let housekeeper = Arc::clone(&shared);
@@ -214,6 +218,12 @@ fn listen(address: SocketAddr, reuse: bool) -> io::Result<TcpListener> {
 impl Shared {
     fn has(&self, fault: Fault) -> bool {
         self.config.fault == Some(fault)
+    }
+
+    /// A place to compute in, as soon as there is one.
+    fn free_core(&self) -> MutexGuard<'_, ()> {
+        let free = self.jobs.iter().find_map(|job| job.try_lock().ok());
+        free.unwrap_or_else(|| lock(&self.jobs[0]))
     }
 
     fn log(&self, text: &str) {
@@ -516,11 +526,15 @@ impl<'a> Conversation<'a> {
         if self.has(OneJobAtATime) || self.has(Starves) {
             job = job.or_else(|| Some(lock(&shared.job)));
         }
+        if self.has(StarvesInCrowds) {
+            job = job.or_else(|| Some(shared.free_core()));
+        }
         let done = requests
             .into_iter()
             .try_for_each(|request| self.answer(request))
             .and_then(|()| self.flush());
-        if self.has(Starves) && bytes.len() > 1_000 {
+        let starves = self.has(Starves) || self.has(StarvesInCrowds);
+        if starves && bytes.len() > 1_000 {
             // Whoever has more to say goes on.
             self.job = job;
         }

@@ -1,0 +1,474 @@
+//! `compare selftest`: the instrument turned on itself. Servers that are known
+//! to be slow, to stall or to lie must come back as what they are.
+
+use std::env;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use comfy_table::Cell as TableCell;
+
+use crate::cell::{Cell, Clients, Failure};
+use crate::contestants::Contestant;
+use crate::cpus::{Cpus, Placement, Processors};
+use crate::exit::Outcome;
+use crate::interrupt::Interrupt;
+use crate::keeper::Keeper;
+use crate::load::plan::{Arrivals, Group, Pace};
+use crate::load::report::{Faults, GroupReport, Report, Times};
+use crate::output;
+use crate::progress::Progress;
+use crate::runs::Turn;
+use crate::statistics::{Estimate, median};
+use crate::table;
+use crate::units;
+
+/// How long each known server is measured, unless its case says otherwise.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// How often a case is tried at most.
+const TRIES: usize = 3;
+
+/// How often two servers are compared.
+const ROUNDS: usize = 7;
+
+/// What `compare selftest` is told.
+#[derive(Args, Debug)]
+pub(crate) struct SelfTest {
+    /// No progress on stderr
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// A server with a known conduct, and what must come back.
+struct Case {
+    /// What the server does.
+    what: &'static str,
+    /// The flags that make it do so.
+    conduct: &'static [&'static str],
+    connections: usize,
+    pace: Pace,
+    window: Duration,
+    /// What is looked at, within which bounds it must lie, and what it is.
+    checks: &'static [Check],
+}
+
+struct Check {
+    what: &'static str,
+    unit: Unit,
+    /// From what is counted to the bounds.
+    bounds: fn(&Seen) -> (f64, f64),
+    value: fn(&Seen) -> f64,
+}
+
+#[derive(Clone, Copy)]
+enum Unit {
+    Milliseconds,
+    Microseconds,
+    Count,
+    PerSecond,
+}
+
+/// What the load generator saw.
+struct Seen {
+    report: Report,
+    group: GroupReport,
+}
+
+/// A line of the result.
+struct Line {
+    what: String,
+    check: String,
+    expected: String,
+    measured: String,
+    passed: bool,
+}
+
+const EAGER: Pace = Pace::EAGER;
+
+const CASES: [Case; 7] = [
+    Case {
+        what: "waits 5 ms before each reply",
+        conduct: &["--delay", "5ms"],
+        connections: 1,
+        pace: EAGER,
+        window: WINDOW,
+        checks: &[
+            Check {
+                what: "service p50",
+                unit: Unit::Milliseconds,
+                bounds: |_| (5.0, 6.0),
+                value: |seen| quantile_ms(&seen.group.service_ns, 0.5),
+            },
+            Check {
+                what: "rate",
+                unit: Unit::PerSecond,
+                bounds: |_| (165.0, 200.0),
+                value: Seen::rate,
+            },
+        ],
+    },
+    Case {
+        what: "works for 200 µs before each reply",
+        conduct: &["--work", "200us"],
+        connections: 1,
+        pace: EAGER,
+        window: WINDOW,
+        checks: &[Check {
+            what: "cost",
+            unit: Unit::Microseconds,
+            // What the kernel does for a request comes on top.
+            bounds: |_| (200.0, 300.0),
+            value: Seen::cost_us,
+        }],
+    },
+    Case {
+        what: "stands still for 1 s of every 5, asked in an open loop",
+        conduct: &["--stall", "1s"],
+        connections: 64,
+        pace: Pace::Open { rate: 200.0, arrivals: Arrivals::Constant },
+        window: Duration::from_secs(10),
+        checks: &[
+            // A fifth of all requests waits between 0 and 1 s, all waits
+            // equally likely: half of them 500 ms or more.
+            Check {
+                what: "response p50",
+                unit: Unit::Milliseconds,
+                bounds: |_| (0.0, 5.0),
+                value: |seen| seen.response_ms(0.5),
+            },
+            Check {
+                what: "response p90",
+                unit: Unit::Milliseconds,
+                bounds: |_| (400.0, 600.0),
+                value: |seen| seen.response_ms(0.9),
+            },
+            Check {
+                what: "response p99",
+                unit: Unit::Milliseconds,
+                bounds: |_| (900.0, 1050.0),
+                value: |seen| seen.response_ms(0.99),
+            },
+            Check {
+                what: "requests in all",
+                unit: Unit::Count,
+                bounds: |_| (1_995.0, 2_005.0),
+                value: |seen| {
+                    seen.group
+                        .open
+                        .as_ref()
+                        .map_or(0, |open| open.response_ns.count())
+                        as f64
+                },
+            },
+        ],
+    },
+    Case {
+        what: "the same, asked in a closed loop that omits most of it",
+        conduct: &["--stall", "1s"],
+        connections: 1,
+        pace: EAGER,
+        window: Duration::from_secs(5),
+        checks: &[Check {
+            what: "service p99",
+            unit: Unit::Milliseconds,
+            bounds: |_| (0.0, 5.0),
+            value: |seen| quantile_ms(&seen.group.service_ns, 0.99),
+        }],
+    },
+    Case {
+        what: "answers one request in a thousand wrongly",
+        conduct: &["--fault", "wrong", "--one-in", "1000"],
+        connections: 8,
+        pace: EAGER,
+        window: WINDOW,
+        checks: &[Check {
+            what: "wrong replies",
+            unit: Unit::Count,
+            bounds: one_in_a_thousand,
+            value: |seen| seen.group.faults.wrong as f64,
+        }],
+    },
+    Case {
+        what: "resets one connection in a thousand requests",
+        conduct: &["--fault", "reset", "--one-in", "1000"],
+        connections: 256,
+        pace: EAGER,
+        window: WINDOW,
+        checks: &[Check {
+            what: "connections reset",
+            unit: Unit::Count,
+            bounds: one_in_a_thousand,
+            value: |seen| seen.group.faults.reset as f64,
+        }],
+    },
+    Case {
+        what: "reads one request every 2 ms, from a client with 16 in flight",
+        conduct: &["--delay", "2ms"],
+        connections: 1,
+        pace: Pace::Closed { depth: 16, think: Duration::ZERO },
+        window: WINDOW,
+        checks: &[Check {
+            what: "service p50",
+            unit: Unit::Milliseconds,
+            // Little's law: in flight = rate × time.
+            bounds: |seen| {
+                let ms = 16.0 / seen.rate() * 1e3;
+                (ms * 0.9, ms * 1.1)
+            },
+            value: |seen| quantile_ms(&seen.group.service_ns, 0.5),
+        }],
+    },
+];
+
+impl SelfTest {
+    /// Measures the known servers, and says what came back.
+    pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+        let interrupt = Interrupt::listen()?;
+        let _turn = Turn::take()?;
+        let placement = Processors::allowed(None, None)?.place(Cpus::Split);
+        let progress = Progress::new(self.quiet);
+        let mut bench = Bench {
+            placement,
+            keeper: Keeper::start()?,
+            interrupt: &interrupt,
+        };
+        let mut lines = Vec::new();
+        for case in &CASES {
+            progress.say(case.what);
+            match again_if_failed(|| bench.play(case))? {
+                Some(played) => lines.extend(played),
+                None => return Ok(Outcome::Interrupted),
+            }
+        }
+        for rival in &RIVALS {
+            progress.say(rival.what);
+            match again_if_failed(|| bench.compare(rival))? {
+                Some(played) => lines.extend(played),
+                None => return Ok(Outcome::Interrupted),
+            }
+        }
+        progress.clear();
+        let passed = lines.iter().all(|line| line.passed);
+        output::print(&text(&lines))?;
+        Ok(if passed { Outcome::Done } else { Outcome::InstrumentFailed })
+    }
+}
+
+/// What comes of the first try in which nothing failed, or of the last one: an
+/// instrument that can't see fails each time, one that was disturbed does not.
+fn again_if_failed(
+    mut play: impl FnMut() -> anyhow::Result<Option<Vec<Line>>>,
+) -> anyhow::Result<Option<Vec<Line>>> {
+    for _ in 1..TRIES {
+        let played = play()?;
+        let Some(lines) = &played else { return Ok(None) };
+        if lines.iter().all(|line| line.passed) {
+            return Ok(played);
+        }
+    }
+    play()
+}
+
+/// Two servers, and how the second must stand to the first.
+struct Rival {
+    what: &'static str,
+    conduct: &'static [&'static str],
+    /// The bounds of the ratio of their costs.
+    bounds: (f64, f64),
+}
+
+const RIVALS: [Rival; 2] = [
+    Rival {
+        what: "works as long as another, which works for 200 µs",
+        conduct: &["--work", "200us"],
+        bounds: (0.95, 1.05),
+    },
+    Rival {
+        what: "works for 300 µs, beside another's 200 µs",
+        conduct: &["--work", "300us"],
+        // What the kernel does for a request is the same for both.
+        bounds: (1.3, 1.5),
+    },
+];
+
+/// What it takes to measure.
+struct Bench<'a> {
+    placement: Placement,
+    keeper: Keeper,
+    interrupt: &'a Interrupt,
+}
+
+impl Bench<'_> {
+    /// `None` when interrupted.
+    fn play(&mut self, case: &Case) -> anyhow::Result<Option<Vec<Line>>> {
+        let Case { connections, pace, window, .. } = *case;
+        let seen = self.see(case.conduct, connections, pace, window)?;
+        let Some(seen) = seen else { return Ok(None) };
+        let lines = case.checks.iter().map(|check| {
+            let (low, high) = (check.bounds)(&seen);
+            let value = (check.value)(&seen);
+            Line {
+                what: case.what.to_owned(),
+                check: check.what.to_owned(),
+                expected: check.unit.range(low, high),
+                measured: check.unit.text(value),
+                passed: (low..=high).contains(&value),
+            }
+        });
+        Ok(Some(lines.collect()))
+    }
+
+    /// `None` when interrupted.
+    fn compare(&mut self, rival: &Rival) -> anyhow::Result<Option<Vec<Line>>> {
+        let first: &[&str] = &["--work", "200us"];
+        let mut ratios = Vec::new();
+        for _ in 0..ROUNDS {
+            let mut costs_us = Vec::new();
+            for conduct in [first, rival.conduct] {
+                let window = WINDOW / 4;
+                let Some(seen) = self.see(conduct, 1, EAGER, window)? else {
+                    return Ok(None);
+                };
+                costs_us.push(seen.cost_us());
+            }
+            ratios.push(costs_us[1] / costs_us[0]);
+        }
+        let estimate =
+            Estimate::of(&ratios, 0).context("a comparison has rounds")?;
+        let Estimate { low, high, .. } = estimate;
+        let middle = median(&mut ratios).unwrap_or(f64::NAN);
+        let (least, most) = rival.bounds;
+        let line = Line {
+            what: rival.what.to_owned(),
+            check: "ratio of costs".to_owned(),
+            expected: format!("{least}–{most}"),
+            measured: format!("{middle:.3} [{low:.3}, {high:.3}]"),
+            passed: (least..=most).contains(&middle),
+        };
+        Ok(Some(vec![line]))
+    }
+
+    /// What the load generator sees of a server; `None` when interrupted.
+    fn see(
+        &mut self,
+        conduct: &[&str],
+        connections: usize,
+        pace: Pace,
+        window: Duration,
+    ) -> anyhow::Result<Option<Seen>> {
+        let contestant = faulty(conduct)?;
+        let name = "clients".to_owned();
+        let elsewhere = None;
+        let group = Group { name, n: 1, connections, pace, elsewhere };
+        let cell = Cell {
+            contestant: &contestant,
+            groups: vec![Clients { group, is_apart: false }],
+            warm_up: Duration::ZERO,
+            window,
+            placement: self.placement.clone(),
+            seed: 0,
+        };
+        let mut report = match cell.observe(&mut self.keeper, self.interrupt) {
+            Ok(report) => report,
+            Err(Failure::Interrupted) => return Ok(None),
+            Err(failure) => anyhow::bail!("{failure}"),
+        };
+        let group = report.groups.remove(0);
+        Ok(Some(Seen { report, group }))
+    }
+}
+
+/// This program as a server with a known conduct.
+fn faulty(conduct: &[&str]) -> anyhow::Result<Contestant> {
+    let program = env::current_exe().context("which program is this?")?;
+    let program = program.to_str().context("its path is not UTF-8")?;
+    let mut contestant = Contestant::given("known=known {addr}")?;
+    contestant.command = [program, "faulty", "--listen", "{addr}"]
+        .iter()
+        .chain(conduct)
+        .map(|&word| word.to_owned())
+        .collect();
+    Ok(contestant)
+}
+
+fn one_in_a_thousand(seen: &Seen) -> (f64, f64) {
+    let Faults { wrong, reset, .. } = seen.group.faults;
+    let requests = seen.group.replies_in_all + wrong + reset;
+    let expected = (requests / 1_000) as f64;
+    // A reset connection may take a reply along that had been counted.
+    ((expected - 1.0).max(1.0), expected + 1.0)
+}
+
+fn quantile_ms(times: &Times, quantile: f64) -> f64 {
+    times.at_quantile_ns(quantile).map_or(f64::NAN, |ns| ns as f64 / 1e6)
+}
+
+impl Seen {
+    fn rate(&self) -> f64 {
+        self.group.rate(self.report.window_ns)
+    }
+
+    fn cost_us(&self) -> f64 {
+        let cpu_ns = self.report.server_cpu_ns.value;
+        let cpu_us = cpu_ns.map_or(f64::NAN, |ns| ns as f64 / 1e3);
+        cpu_us / self.group.replies as f64
+    }
+
+    fn response_ms(&self, quantile: f64) -> f64 {
+        let open = self.group.open.as_ref();
+        open.map_or(f64::NAN, |open| quantile_ms(&open.response_ns, quantile))
+    }
+}
+
+impl Unit {
+    fn name(self) -> &'static str {
+        match self {
+            Unit::Milliseconds => " ms",
+            Unit::Microseconds => " µs",
+            Unit::PerSecond => " /s",
+            Unit::Count => "",
+        }
+    }
+
+    fn text(self, value: f64) -> String {
+        format!("{}{}", self.number(value), self.name())
+    }
+
+    fn range(self, low: f64, high: f64) -> String {
+        let [low, high] = [low, high].map(|end| self.number(end));
+        format!("{low}–{high}{}", self.name())
+    }
+
+    fn number(self, value: f64) -> String {
+        match self {
+            Unit::Count => format!("{value:.0}"),
+            _ => units::number(value),
+        }
+    }
+}
+
+fn text(lines: &[Line]) -> String {
+    let headings = ["figure", "expected", "measured", ""];
+    let mut table =
+        table::titled("a server that", headings.map(str::to_owned).into_iter());
+    let mut last = "";
+    for line in lines {
+        let what = if line.what == last { "" } else { line.what.as_str() };
+        last = &line.what;
+        let verdict = if line.passed { "ok" } else { "FAILED" };
+        let words =
+            [what, &line.check, &line.expected, &line.measured, verdict];
+        table.add_row(words.map(TableCell::new));
+    }
+    let failed = lines.iter().filter(|line| !line.passed).count();
+    let sentence = match failed {
+        0 => "The instrument sees these servers as what they are.".to_owned(),
+        count => format!(
+            "{count} of {} figures are not what they must be: on this \
+             machine, now, do not trust the instrument.",
+            lines.len()
+        ),
+    };
+    format!("{}\n\n{sentence}\n", table.trim_fmt())
+}
