@@ -16,8 +16,9 @@ use crate::load::plan::{Arrivals, DEPTH_MAX, Pace};
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Scenario {
-    /// The name of its file, without the ending.
-    #[serde(skip_deserializing)]
+    /// The name of its file, without the ending. A record says it, a file
+    /// must not.
+    #[serde(default)]
     pub(crate) name: String,
     /// What it asks.
     pub(crate) question: String,
@@ -146,7 +147,7 @@ pub(crate) struct Point {
 }
 
 /// A figure that can be shown of a cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Figure {
     /// The median service time.
@@ -277,6 +278,9 @@ fn read_one(path: &Path) -> anyhow::Result<Scenario> {
 fn parse(name: &str, text: &str) -> Result<Scenario, String> {
     let mut scenario: Scenario =
         toml::from_str(text).map_err(|error| error.to_string())?;
+    if !scenario.name.is_empty() {
+        return Err("`name`: a scenario is named after its file".to_owned());
+    }
     scenario.name = name.to_owned();
     check(&scenario)?;
     Ok(scenario)
@@ -589,9 +593,18 @@ mod tests {
     }
 
     #[test]
+    fn a_scenario_comes_back_from_a_record() {
+        let points = expand(&[swept()], false);
+        let text = serde_json::to_string(&points).unwrap();
+        let read: Vec<Scenario> = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, points);
+    }
+
+    #[test]
     fn a_mistake_in_the_file_is_named() {
         let cases = [
             ("window", "windwo", "unknown field `windwo`"),
+            ("cpus", "name = \"other\"\ncpus", "named after its file"),
             ("window = \"1s\"", "window = \"long\"", "line 7"),
             ("window = \"1s\"", "window = \"0s\"", "`window` is zero"),
             ("question = \"What is left?\"", "", "missing field `question`"),
