@@ -34,6 +34,7 @@ mod output;
 mod process_tree;
 mod progress;
 mod record;
+mod report;
 mod run;
 mod runs;
 mod scenarios;
