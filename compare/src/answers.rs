@@ -49,7 +49,8 @@ pub(crate) fn notes(record: &Record) -> Vec<String> {
     notes
 }
 
-fn answer(record: &Record, scenario: &Scenario) -> Option<String> {
+/// The sentence for one scenario, if it asks anything.
+pub(crate) fn answer(record: &Record, scenario: &Scenario) -> Option<String> {
     let figure = *scenario.figures.first()?;
     let findings = Findings::of(record);
     let mut found: Vec<(&str, Estimate)> = record

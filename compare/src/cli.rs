@@ -11,6 +11,7 @@ use crate::list::List;
 use crate::load::Load;
 use crate::merge::Merge;
 use crate::rank::Rank;
+use crate::report::Report;
 use crate::run::Run;
 use crate::schema;
 use crate::selftest::SelfTest;
@@ -35,6 +36,8 @@ pub(crate) struct Cli {
 enum Verb {
     /// Measures the contestants (the default)
     Run(Box<Run>),
+    /// Shows a run that was kept, as a page, tables or data
+    Report(Report),
     /// Loads a server at any address, and says how it did
     Load(Load),
     /// Checks that the contestants keep the protocol
@@ -68,6 +71,7 @@ impl Cli {
         match self.verb {
             None => self.run.run(),
             Some(Verb::Run(run)) => run.run(),
+            Some(Verb::Report(report)) => report.run(),
             Some(Verb::Load(load)) => load.run(),
             Some(Verb::Verify(verify)) => verify.run(),
             Some(Verb::SelfTest(selftest)) => selftest.run(),

@@ -40,6 +40,7 @@ mod process_tree;
 mod progress;
 mod rank;
 mod record;
+mod report;
 mod run;
 mod runs;
 mod scenarios;

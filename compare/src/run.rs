@@ -7,7 +7,6 @@ use std::time::Duration;
 use clap::Args;
 use regex_lite::Regex;
 
-use crate::answers;
 use crate::build;
 use crate::calibrate::{Calibrated, calibrate};
 use crate::cell::{Cell, Clients, Failure};
@@ -23,10 +22,10 @@ use crate::machine::Machine;
 use crate::output;
 use crate::progress::Progress;
 use crate::record::{Entrant, Record, Round, Void};
+use crate::report::text::text;
 use crate::runs::{self, Turn};
 use crate::scenarios::{self, Scenario};
 use crate::selection::{select_scenarios, selects};
-use crate::table;
 use crate::workspace;
 
 /// Rounds, if nobody says otherwise: the fewest that give an interval.
@@ -468,16 +467,6 @@ fn beyond_design(
              its backlog"
         )
     })
-}
-
-/// The table, the answers, and what one must know to believe them.
-fn text(record: &Record) -> String {
-    let mut text = format!("{}\n\n", table::draw(record));
-    text += &answers::answers(record).join("\n");
-    text += "\n\n";
-    text += &answers::notes(record).join("\n");
-    text += "\n";
-    text
 }
 
 fn outcome(record: &Record) -> Outcome {

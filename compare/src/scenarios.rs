@@ -175,6 +175,7 @@ pub(crate) struct Point {
     Debug,
     PartialEq,
     Eq,
+    Hash,
     Deserialize,
     Serialize,
 )]
@@ -641,6 +642,14 @@ mod tests {
         assert_eq!(scenario.groups[0].cost, Some(Duration::from_millis(50)));
         assert_eq!(scenario.groups[1].n, Some(1));
         assert_eq!(scenario.figures, [Figure::Left, Figure::Rate]);
+    }
+
+    #[test]
+    fn a_scenario_comes_back_from_a_record() {
+        let points = expand(&[swept()], false);
+        let text = serde_json::to_string(&points).unwrap();
+        let read: Vec<Scenario> = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, points);
     }
 
     #[test]

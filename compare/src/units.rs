@@ -63,7 +63,10 @@ fn unit(figure: Figure, value: f64) -> Unit {
             _ => unit("s", 1e9),
         },
         Figure::Rate => unit("/s", 1.0),
-        Figure::Rss => unit("MiB", f64::from(1 << 20)),
+        Figure::Rss => match value {
+            bytes if bytes < f64::from(1 << 20) => unit("KiB", 1024.0),
+            _ => unit("MiB", f64::from(1 << 20)),
+        },
         Figure::Left => unit("%", 0.01),
     }
 }
@@ -82,6 +85,7 @@ mod tests {
             (Figure::Rate, 1_234_567.0, "1,234,567 /s"),
             (Figure::Rate, 0.0, "0 /s"),
             (Figure::Rss, 2_202_009.6, "2.10 MiB"),
+            (Figure::Rss, 716.8, "0.70 KiB"),
             (Figure::Left, 0.9812, "98.1 %"),
             (Figure::Left, 0.0008, "0.08 %"),
         ];

@@ -214,15 +214,13 @@ impl<'a> Worker<'a> {
         }
         self.edge = start + self.plan.warm_up;
         self.next_tick = start + TICK;
-        for share in &mut self.groups {
-            if let (Pace::Open { .. }, Some(open)) =
-                (share.pace, &mut share.open)
-            {
-                open.schedule.begin(start);
-            }
-        }
         if self.plan.warm_up.is_zero() {
             self.cross();
+        }
+        // Reading the clocks took time: nothing was due before the window.
+        let begin = Instant::now();
+        for open in self.groups.iter_mut().filter_map(|s| s.open.as_mut()) {
+            open.schedule.begin(begin);
         }
         for index in 0..self.clients.len() {
             let share = &mut self.groups[self.clients[index].group];

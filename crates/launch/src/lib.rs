@@ -29,8 +29,12 @@ pub use rustix::process::{Resource, Signal};
 /// How many of a server's last log lines are kept.
 const LOG_LINES_MAX: usize = 2_000;
 
-/// The longest line that is kept in one piece.
-const LINE_BYTES_MAX: u64 = 64 * 1024;
+/// The longest line of a log that is kept in one piece.
+const LOG_LINE_BYTES_MAX: u64 = 64 * 1024;
+
+/// The longest line of stdout that is kept in one piece: a load generator's
+/// report, with all its histograms, is one.
+const LINE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// How many lines of stdout wait for a reader; further ones are dropped.
 const LINES_AHEAD_MAX: usize = 10_000;
@@ -434,19 +438,23 @@ fn address_in(line: &str) -> Option<SocketAddr> {
 fn forward_lines(stdout: ChildStdout) -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::sync_channel(LINES_AHEAD_MAX);
     thread::spawn(move || {
-        for_each_line(stdout, |line| _ = sender.try_send(line));
+        for_each_line(stdout, LINE_BYTES_MAX, |line| _ = sender.try_send(line));
     });
     receiver
 }
 
 /// Reads lines to the end, whatever their bytes are. One that is too long is
 /// taken as several.
-fn for_each_line(stream: impl Read, mut take: impl FnMut(String)) {
+fn for_each_line(
+    stream: impl Read,
+    bytes_max: u64,
+    mut take: impl FnMut(String),
+) {
     let mut stream = BufReader::new(stream);
     let mut line = Vec::new();
     loop {
         line.clear();
-        let mut piece = stream.by_ref().take(LINE_BYTES_MAX);
+        let mut piece = stream.by_ref().take(bytes_max);
         match piece.read_until(b'\n', &mut line) {
             Ok(0) | Err(_) => return,
             Ok(_) => {
@@ -466,7 +474,7 @@ fn keep_lines(
     let (at_end, ended) = mpsc::channel();
     thread::spawn(move || {
         let _at_end: mpsc::Sender<Infallible> = at_end;
-        for_each_line(stderr, |line| {
+        for_each_line(stderr, LOG_LINE_BYTES_MAX, |line| {
             let mut log = lock(&log);
             if log.len() == LOG_LINES_MAX {
                 log.pop_front();

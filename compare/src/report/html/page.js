@@ -1,0 +1,40 @@
+// Following one contestant through the page. Without this, nothing is
+// missing but that.
+(() => {
+  const root = document.documentElement;
+  const all = [...document.querySelectorAll("[data-c]")];
+  let kept = null;
+  let shown = null;
+  const show = (who) => {
+    if (who === shown) return;
+    shown = who;
+    root.classList.toggle("following", who !== null);
+    for (const one of all) {
+      one.classList.toggle("on", one.dataset.c === who);
+    }
+  };
+  const of = (target) => target.closest?.("[data-c]")?.dataset.c ?? null;
+  document.addEventListener("pointerover", (event) => {
+    if (event.pointerType === "mouse") show(of(event.target) ?? kept);
+  });
+  const chips = document.querySelectorAll(".chip");
+  for (const chip of chips) {
+    chip.tabIndex = 0;
+    chip.role = "button";
+    chip.ariaPressed = "false";
+    const press = () => {
+      kept = kept === chip.dataset.c ? null : chip.dataset.c;
+      for (const other of chips) {
+        other.ariaPressed = String(other.dataset.c === kept);
+      }
+      show(kept);
+    };
+    chip.addEventListener("click", press);
+    chip.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      press();
+    });
+  }
+  document.querySelector(".hint")?.removeAttribute("hidden");
+})();
