@@ -14,7 +14,7 @@ use std::thread;
 
 use chassis::{Admission, Chassis, Client, Compute, Model, Step};
 
-use crate::pool::Pool;
+use crate::pool::{Pool, Turn};
 
 const MODEL: Model = Model::new("processes")
     .computes(&[Compute::Pool])
@@ -65,6 +65,7 @@ fn spawn(
 
 /// Talks to one client until it leaves.
 fn converse(mut client: Client<TcpStream>, pool: &Pool) -> io::Result<()> {
+    let turn = Turn::new();
     loop {
         match client.next_step() {
             Step::Read(stream, space) => {
@@ -72,8 +73,8 @@ fn converse(mut client: Client<TcpStream>, pool: &Pool) -> io::Result<()> {
                 client.received(count);
             }
             Step::Compute(request) => {
-                let reply =
-                    pool.compute(client.job(request), client.stream())?;
+                let job = client.job(request);
+                let reply = pool.compute(job, client.stream(), &turn)?;
                 client.reply(reply);
             }
             Step::Write(stream, bytes) => {

@@ -66,6 +66,14 @@ struct Waiter {
     worker: mpsc::Sender<Worker>,
 }
 
+/// Where a client is handed a worker when it is its turn: made once for each
+/// client, so that waiting allocates nothing.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    sender: mpsc::Sender<Worker>,
+    worker: mpsc::Receiver<Worker>,
+}
+
 /// A worker, as whoever has a job for it sees it.
 #[derive(Debug)]
 struct Worker {
@@ -125,13 +133,14 @@ impl Pool {
         &self,
         wanted: chassis::Job,
         client: &TcpStream,
+        turn: &Turn,
     ) -> io::Result<Reply> {
         let Request::Fib(n) = wanted.request() else {
             return Ok(wanted.compute());
         };
         let job = Job { id: self.next_id.fetch_add(1, Relaxed), n };
         for _ in 0..TRIES_MAX {
-            let mut worker = self.take(job.id, client)?;
+            let mut worker = self.take(job.id, client, turn)?;
             match worker.run(job, client, self.job_timeout) {
                 Outcome::Answer(value) => {
                     self.put(worker);
@@ -155,17 +164,21 @@ impl Pool {
     /// A worker for the job, at once or when it is the job's turn, unless the
     /// client is reset while it waits: it is not to keep its thread, its
     /// descriptor and its place among `--max-connections` for so long.
-    fn take(&self, job: u64, client: &TcpStream) -> io::Result<Worker> {
-        // For most, and without what only those who wait need.
+    fn take(
+        &self,
+        job: u64,
+        client: &TcpStream,
+        turn: &Turn,
+    ) -> io::Result<Worker> {
+        // For most: looking at the client is for those who wait.
         if let Some(worker) = self.state().idle.pop() {
             return Ok(worker);
         }
-        let (worker, turn) = mpsc::channel();
-        self.queue(Waiter { job, worker });
+        self.queue(Waiter { job, worker: turn.sender.clone() });
         loop {
-            let worker = turn.recv_timeout(LOOK_PERIOD).ok();
+            let worker = turn.worker.recv_timeout(LOOK_PERIOD).ok();
             if is_reset(client) {
-                let late = self.leave_queue(job, &turn);
+                let late = self.leave_queue(job, turn);
                 if let Some(unneeded) = worker.or(late) {
                     self.put(unneeded);
                 }
@@ -188,15 +201,11 @@ impl Pool {
 
     /// Takes a job out of the queue, and its worker out of the channel, if it
     /// was handed one meanwhile.
-    fn leave_queue(
-        &self,
-        job: u64,
-        turn: &mpsc::Receiver<Worker>,
-    ) -> Option<Worker> {
+    fn leave_queue(&self, job: u64, turn: &Turn) -> Option<Worker> {
         // Both halves of a hand-over, to take a waiter out and to send it the
         // worker, happen under one lock. So none can follow this.
         self.state().waiting.retain(|waiter| waiter.job != job);
-        turn.try_recv().ok()
+        turn.worker.try_recv().ok()
     }
 
     fn put(&self, worker: Worker) {
@@ -254,6 +263,14 @@ impl Pool {
     /// every change of it is complete in itself.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn {
+    /// Of a client that does not wait yet.
+    pub(crate) fn new() -> Turn {
+        let (sender, worker) = mpsc::channel();
+        Turn { sender, worker }
     }
 }
 
@@ -423,8 +440,8 @@ mod tests {
     fn a_worker_that_was_handed_to_one_who_leaves_is_still_there() {
         let pool = empty_pool();
         let (worker, mut child) = worker();
-        let (sender, turn) = mpsc::channel();
-        pool.queue(Waiter { job: 7, worker: sender });
+        let turn = Turn::new();
+        pool.queue(waiter(&turn));
         pool.put(worker);
         assert!(pool.leave_queue(7, &turn).is_some());
         child.wait().unwrap();
@@ -434,11 +451,11 @@ mod tests {
     fn one_who_left_the_queue_is_handed_nothing() {
         let pool = empty_pool();
         let (worker, mut child) = worker();
-        let (sender, turn) = mpsc::channel();
-        pool.queue(Waiter { job: 7, worker: sender });
+        let turn = Turn::new();
+        pool.queue(waiter(&turn));
         assert!(pool.leave_queue(7, &turn).is_none());
         pool.put(worker);
-        assert!(turn.try_recv().is_err());
+        assert!(turn.worker.try_recv().is_err());
         assert!(pool.state().idle.pop().is_some());
         child.wait().unwrap();
     }
@@ -447,10 +464,10 @@ mod tests {
     fn a_worker_that_is_put_back_before_one_queues_is_handed_to_it() {
         let pool = empty_pool();
         let (worker, mut child) = worker();
-        let (sender, turn) = mpsc::channel();
+        let turn = Turn::new();
         pool.put(worker);
-        pool.queue(Waiter { job: 7, worker: sender });
-        assert!(turn.try_recv().is_ok());
+        pool.queue(waiter(&turn));
+        assert!(turn.worker.try_recv().is_ok());
         assert!(pool.state().waiting.is_empty());
         child.wait().unwrap();
     }
@@ -461,7 +478,7 @@ mod tests {
         let (worker, mut child) = worker();
         let client = reset_client();
         thread::scope(|scope| {
-            let taken = scope.spawn(|| pool.take(7, &client));
+            let taken = scope.spawn(|| pool.take(7, &client, &Turn::new()));
             while pool.state().waiting.is_empty() && !taken.is_finished() {
                 thread::yield_now();
             }
@@ -472,6 +489,10 @@ mod tests {
         assert!(pool.state().waiting.is_empty());
         assert!(pool.state().idle.pop().is_some());
         child.wait().unwrap();
+    }
+
+    fn waiter(turn: &Turn) -> Waiter {
+        Waiter { job: 7, worker: turn.sender.clone() }
     }
 
     fn empty_pool() -> Pool {
