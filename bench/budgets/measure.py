@@ -361,12 +361,13 @@ def allocations_in(name, clients, duration):
         counts = Path(folder) / "counts"
         counts.mkdir()
         environment = {"LD_PRELOAD": str(library), "ALLOCATIONS": str(counts)}
-        with Served(name, [], environment) as address:
+        served = Served(name, [], environment)
+        with served as address:
             report = load(address, clients, duration)
         requests = sum(g["replies_in_all"] for g in report["groups"])
-        # One of each process: the workers of `processes` count, too.
-        total = sum(int(each.read_text()) for each in counts.iterdir())
-        return total, requests
+        # Of the server itself: its workers are killed with it, and a process
+        # that is killed leaves no count.
+        return int((counts / str(served.process.pid)).read_text()), requests
 
 
 def load(address, clients, duration="3s", *more):
