@@ -8,6 +8,7 @@ use crate::findings::{Doubt, Findings, Standing};
 use crate::record::Record;
 use crate::scenarios::{Figure, Scenario};
 use crate::statistics::Estimate;
+use crate::system_calls;
 use crate::units;
 
 /// Below this share, what is left counts as nothing left.
@@ -15,9 +16,6 @@ const NEXT_TO_NOTHING: f64 = 0.05;
 
 /// How many suspect cells are named for each reason.
 const SUSPECTS_NAMED: usize = 6;
-
-/// A system call that is rarer, for each reply, is not named.
-const CALLS_NAMED_MIN: f64 = 0.05;
 
 /// One sentence per scenario.
 pub(crate) fn answers(record: &Record) -> Vec<String> {
@@ -138,9 +136,9 @@ fn noise(record: &Record) -> String {
     });
     let floors: Vec<String> = figures
         .filter_map(|(scenario, figure)| {
-            let percent = findings.noise_floor(scenario, figure)? * 100.0;
+            let floor = units::floor(findings.noise_floor(scenario, figure)?);
             let (name, figure) = (&scenario.name, figure.name());
-            Some(format!("{name} {figure} {percent:.0} %"))
+            Some(format!("{name} {figure} {floor}"))
         })
         .collect();
     if floors.is_empty() {
@@ -313,21 +311,10 @@ fn system_calls(record: &Record) -> Vec<String> {
     });
     let lines = cells.filter_map(|(scenario, entrant, cell)| {
         let counts = cell.system_calls.value.as_ref()?;
-        let all: f64 = counts.values().sum();
-        let mut often: Vec<(&String, f64)> = counts
-            .iter()
-            .map(|(name, count)| (name, *count))
-            .filter(|(_, count)| *count >= CALLS_NAMED_MIN)
-            .collect();
-        often.sort_by(|(_, one), (_, other)| other.total_cmp(one));
-        let often = often
-            .iter()
-            .map(|(name, count)| format!("{name} {}", units::number(*count)));
-        let often: Vec<String> = often.collect();
+        let (all, often) = system_calls::in_words(counts);
         Some(format!(
-            "system calls a reply: {entrant} in {scenario}: {} ({})",
-            units::number(all),
-            often.join(", ")
+            "system calls a reply: {entrant} in {scenario}: {} ({often})",
+            units::number(all)
         ))
     });
     lines.collect()

@@ -111,6 +111,7 @@ fn start(root: &Path, packages: &[&str]) -> anyhow::Result<Process> {
         cargo.as_str(),
         "build",
         "--release",
+        "--locked",
         "--message-format=json-render-diagnostics",
         "--manifest-path",
         manifest,

@@ -10,13 +10,13 @@ use regex_lite::Regex;
 
 use crate::agree;
 use crate::exit::Outcome;
-use crate::findings::Findings;
+use crate::findings::{Findings, Standing};
 use crate::output;
-use crate::record::{Record, Void};
+use crate::record::{Record, Void, ratios};
 use crate::runs;
 use crate::scenarios::{Figure, Scenario};
 use crate::selection::selects;
-use crate::statistics::Estimate;
+use crate::statistics::{Estimate, median};
 use crate::table;
 use crate::units;
 use crate::verdict::{self, ROUNDS_MIN, Verdict};
@@ -80,6 +80,10 @@ struct Comparison {
     failed: Vec<String>,
     /// What can't be compared, and why.
     apart: Vec<String>,
+    /// How often two contestants stand to each other in both runs.
+    pairs: usize,
+    /// The pairs of which one is better in A, and the other one in B.
+    reversed: Vec<String>,
 }
 
 /// A figure that both have.
@@ -112,16 +116,19 @@ impl Comparison {
             cells: Vec::new(),
             failed: Vec::new(),
             apart: Vec::new(),
+            pairs: 0,
+            reversed: Vec::new(),
         };
         let Comparison { apart, .. } = &mut comparison;
         let pairs = pairs(before, after, &is_wanted, apart);
         for (one, other) in pairs {
-            for contestant in before.contestants() {
-                let name = contestant.name.as_str();
-                if is_wanted(one, name) {
-                    comparison.add([before, after], [one, other], name);
-                }
+            let names = before.contestants().map(|c| c.name.as_str());
+            let names: Vec<&str> =
+                names.filter(|name| is_wanted(one, name)).collect();
+            for name in &names {
+                comparison.add([before, after], [one, other], name);
             }
+            comparison.add_pairs([before, after], [one, other], &names);
         }
         only(before, after, "A", &is_wanted, &mut comparison.apart);
         only(after, before, "B", &is_wanted, &mut comparison.apart);
@@ -139,6 +146,13 @@ impl Comparison {
             record.cell(&one.name, name)?.void.clone()
         };
         let voids = [void(before), void(after)];
+        if let Some(why) = before.by_design(&one.name, name)
+            && after.by_design(&other.name, name).is_some()
+        {
+            let line = format!("by design: {name} not in {}: {why}", one.name);
+            self.apart.push(line);
+            return;
+        }
         for (run, void) in ["A", "B"].iter().zip(&voids) {
             let Some(Void { reason, .. }) = void else { continue };
             let line =
@@ -163,6 +177,27 @@ impl Comparison {
             }
             let compared = compare([before, after], [one, other], name, figure);
             self.cells.extend(compared);
+        }
+    }
+
+    /// Whether both runs say the same of who is better than whom.
+    fn add_pairs(
+        &mut self,
+        records: [&Record; 2],
+        scenarios: [&Scenario; 2],
+        names: &[&str],
+    ) {
+        let [one, other] = scenarios;
+        let both = one.figures.iter().filter(|f| other.figures.contains(f));
+        for &figure in both {
+            for (index, first) in names.iter().enumerate() {
+                for second in &names[index + 1..] {
+                    let pair = [*first, *second];
+                    let text = reversed(records, scenarios, pair, figure);
+                    self.pairs += usize::from(text.is_some());
+                    self.reversed.extend(text.flatten());
+                }
+            }
         }
     }
 
@@ -198,6 +233,22 @@ impl Comparison {
             text += &format!("{}\n\n", self.table().trim_fmt());
         }
         text += &self.summary();
+        if self.pairs > 0 {
+            text += &format!(
+                "{} times two contestants are held against each other; of \
+                 these, {} better in one run and worse in the other, by more \
+                 than noise\n",
+                self.pairs,
+                match self.reversed.len() {
+                    0 => "none is".to_owned(),
+                    1 => "1 is".to_owned(),
+                    count => format!("{count} are"),
+                }
+            );
+        }
+        for line in &self.reversed {
+            text += &format!("reversed: {line}\n");
+        }
         for line in self.revisions.iter().chain(&self.apart) {
             text += &format!("{line}\n");
         }
@@ -221,13 +272,7 @@ impl Comparison {
                 let bound = if is_bound { "≥ " } else { "" };
                 format!("{bound}{}", units::median(cell.figure, estimate))
             };
-            let floor = match cell.floor {
-                Some(floor) if floor.is_finite() => {
-                    format!("{} %", units::number(floor * 100.0))
-                }
-                Some(_) => "∞".to_owned(),
-                None => "?".to_owned(),
-            };
+            let floor = cell.floor.map_or("?".to_owned(), units::floor);
             table.add_row([
                 cell.contestant.clone(),
                 cell.scenario.clone(),
@@ -380,6 +425,42 @@ fn compare(
         floor,
         verdict,
     })
+}
+
+/// Whether two contestants are told apart one way round in A, and the other
+/// way round in B: then how. The outer `None`: a run does not have both.
+fn reversed(
+    [before, after]: [&Record; 2],
+    [one, other]: [&Scenario; 2],
+    [first, second]: [&str; 2],
+    figure: Figure,
+) -> Option<Option<String>> {
+    let middle = |record: &Record, scenario: &Scenario| {
+        let over = record.figure(scenario, first, figure);
+        let under = record.figure(scenario, second, figure);
+        median(&mut ratios(&over, &under).into_values().collect::<Vec<_>>())
+    };
+    let middles = [middle(before, one)?, middle(after, other)?];
+    // Only then is it worth the time that the intervals take.
+    if (middles[0] - 1.0) * (middles[1] - 1.0) >= 0.0 {
+        return Some(None);
+    }
+    let apart = |record: &Record, scenario: &Scenario| {
+        let findings = Findings::of(record);
+        match findings.standing(scenario, first, second, figure)? {
+            Standing::Tied => None,
+            Standing::Times(times) => Some(times_text(&times)),
+        }
+    };
+    let texts = apart(before, one).zip(apart(after, other));
+    Some(texts.map(|(before, after)| {
+        format!(
+            "{} of {first} in {}: {before} times that of {second} in A, \
+             {after} times in B",
+            figure.name(),
+            one.name
+        )
+    }))
 }
 
 /// What only the first of two runs has: contestants, scenarios, and cells.

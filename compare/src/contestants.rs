@@ -14,6 +14,9 @@ use crate::exit::Usage;
 /// What stands in a command for the executable that `build` made.
 pub(crate) const EXECUTABLE: &str = "{exe}";
 
+/// Added to the name of the contestant that takes part a second time.
+pub(crate) const AGAIN: &str = " again";
+
 /// What stands in a command for the address to listen on.
 const ADDRESS: &str = "{addr}";
 
@@ -270,6 +273,12 @@ fn check(contestant: &Contestant) -> Result<(), String> {
     };
     if name.is_empty() {
         return Err("a contestant's name is empty".to_owned());
+    }
+    if name.ends_with(AGAIN) {
+        return Err(format!(
+            "`{name}`: names with{AGAIN:?} at their end are for contestants \
+             that take part a second time, as the measure of noise"
+        ));
     }
     if command.is_empty() {
         return Err(format!("the command of `{name}` is empty"));

@@ -7,9 +7,7 @@ use crate::load::report::BUSY_SHARE;
 use crate::record::{Record, ratios};
 use crate::scenarios::{Figure, Scenario};
 use crate::statistics::{Estimate, median};
-
-/// Of fewer rounds, nobody should be called faster or slower.
-const ROUNDS_FOR_A_VERDICT: usize = 3;
+use crate::verdict::{self, ROUNDS_MIN};
 
 /// Above this share of the machine's time, others disturb.
 const DISTURBED_SHARE: f64 = 0.05;
@@ -117,12 +115,15 @@ impl<'a> Findings<'a> {
             &self.record.figure(scenario, other, figure),
             &self.record.figure(scenario, best, figure),
         );
-        if ratios.len() < ROUNDS_FOR_A_VERDICT {
+        if ratios.len() < ROUNDS_MIN {
             return None;
         }
         let times = self.estimate_of(&ratios)?;
         let floor = self.noise_floor(scenario, figure).unwrap_or(0.0);
-        Some(tied_or(times, floor))
+        Some(match verdict::is_tie(&times, floor) {
+            true => Standing::Tied,
+            false => Standing::Times(times),
+        })
     }
 
     /// Why a figure should not be leaned on, if there is a reason. A void cell
@@ -233,36 +234,4 @@ impl<'a> Findings<'a> {
 /// either side.
 fn distance(ratio: f64) -> f64 {
     ratio.ln().abs()
-}
-
-fn tied_or(times: Estimate, floor: f64) -> Standing {
-    let in_the_noise = distance(times.median) < floor.ln_1p();
-    if in_the_noise || times.interval().contains(&1.0) {
-        Standing::Tied
-    } else {
-        Standing::Times(times)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_difference_counts_only_clear_of_one_and_of_the_noise() {
-        let estimate = |median, low, high| Estimate { median, low, high };
-        let cases = [
-            (estimate(0.80, 0.75, 0.85), 0.05, false),
-            (estimate(0.80, 0.75, 1.01), 0.05, true),
-            (estimate(0.97, 0.96, 0.98), 0.05, true),
-            (estimate(1.30, 1.20, 1.40), 0.05, false),
-            (estimate(1.30, 1.20, 1.40), 0.40, true),
-            (estimate(0.45, 0.40, 0.50), 0.60, false),
-            (estimate(0.001, 0.001, 0.002), 5.0, false),
-        ];
-        for (times, floor, tied) in cases {
-            let standing = tied_or(times, floor);
-            assert_eq!(standing == Standing::Tied, tied, "{times:?}");
-        }
-    }
 }

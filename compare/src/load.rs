@@ -24,7 +24,7 @@ use crate::exit::{Outcome, Usage};
 use crate::limits;
 use crate::output;
 use crate::units;
-use plan::{Arrivals, DEPTH_MAX, Group, Pace, Plan};
+use plan::{Arrivals, DEPTH_MAX, Group, Pace, Plan, RATE_MAX};
 use play::Play;
 use report::{GroupReport, Report, Times};
 
@@ -165,8 +165,8 @@ impl Load {
             Usage(format!("--depth: must be from 1 to {DEPTH_MAX}"))
         );
         anyhow::ensure!(
-            self.rate.is_none_or(|rate| rate > 0.0 && rate.is_finite()),
-            Usage("--rate: must be above 0".to_owned())
+            self.rate.is_none_or(|rate| rate > 0.0 && rate <= RATE_MAX),
+            Usage(format!("--rate: must be above 0 and up to {RATE_MAX}"))
         );
         let groups = match self.groups {
             groups if groups.is_empty() => vec![alone],
@@ -224,8 +224,13 @@ fn group_text(group: &GroupReport, window_ns: u64) -> String {
     let GroupReport { name, n, connected, connections, replies, .. } = group;
     let rate = units::number(group.rate(window_ns));
     let replies = units::number(*replies as f64);
+    // A client that comes back for each request connects again and again.
+    let connected = match connected > connections {
+        true => format!("{connections} at a time, {connected} in all"),
+        false => format!("{connected} of {connections}"),
+    };
     let mut text = format!(
-        "{name}: n = {n}, {connected} of {connections} connected\n  \
+        "{name}: n = {n}, {connected} connected\n  \
          replies  {replies}, {rate} a second\n"
     );
     text += &times_text("service", &group.service_ns);

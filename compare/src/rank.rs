@@ -188,6 +188,9 @@ impl Ranking {
                 if let Some(void) = void {
                     return Some(format!("void in {of}: {}", void.reason));
                 }
+                if let Some(why) = record.by_design(of, name) {
+                    return Some(format!("not in {of}, by design: {why}"));
+                }
                 let figures = record.figure(scenario, name, self.figure);
                 let mut values: Vec<f64> = figures.into_values().collect();
                 match median(&mut values) {

@@ -44,6 +44,7 @@ pub(crate) struct Record {
     /// Who took part.
     pub(crate) entrants: Vec<Entrant>,
     /// Who would have taken part, but for this.
+    #[serde(default)]
     pub(crate) skipped: Vec<(String, String)>,
     /// What was asked.
     pub(crate) scenarios: Vec<Scenario>,
@@ -212,6 +213,15 @@ impl Record {
         entrant: &str,
     ) -> Option<&CellRecord> {
         self.cells.get(scenario)?.get(entrant)
+    }
+
+    /// Why a model could not be asked that, if it is so by design.
+    pub(crate) fn by_design(
+        &self,
+        scenario: &str,
+        entrant: &str,
+    ) -> Option<&str> {
+        self.cell(scenario, entrant)?.by_design.as_deref()
     }
 
     /// A figure of each round, by the round's number. Empty when the cell is

@@ -10,7 +10,7 @@ use regex_lite::Regex;
 use crate::build;
 use crate::calibrate::{Calibrated, calibrate};
 use crate::cell::{Cell, Clients, Failure};
-use crate::contestants::{self, Contestant, Label, Trait};
+use crate::contestants::{self, AGAIN, Contestant, Label, Trait};
 use crate::cpus::{CpuList, Processors};
 use crate::exit::Outcome;
 use crate::interrupt::Interrupt;
@@ -40,9 +40,6 @@ const TRACED_WINDOW: Duration = Duration::from_secs(1);
 /// As many clients as wait in the backlog of our servers until it is their
 /// turn.
 const CLIENTS_THAT_QUEUE_MAX: usize = 1_000;
-
-/// Added to the name of the contestant that takes part a second time.
-const AGAIN: &str = " again";
 
 /// What `compare run` is told.
 #[derive(Args, Debug)]

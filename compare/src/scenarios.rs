@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::cpus::Cpus;
 use crate::exit::Usage;
-use crate::load::plan::{Arrivals, DEPTH_MAX, Pace};
+use crate::load::plan::{Arrivals, DEPTH_MAX, Pace, RATE_MAX};
 
 /// A question, and the clients that put it.
 #[derive(
@@ -393,9 +393,11 @@ fn check_group(group: &Group) -> Result<(), String> {
     if depth.is_some_and(|depth| !(1..=DEPTH_MAX).contains(&depth)) {
         return Err(format!("`depth` must be from 1 to {DEPTH_MAX}"));
     }
-    for (key, value) in [("rate", group.rate), ("load", group.load)] {
-        if value.is_some_and(|value| !(value > 0.0 && value.is_finite())) {
-            return Err(format!("`{key}` must be above 0"));
+    let limits =
+        [("rate", group.rate, RATE_MAX), ("load", group.load, LOAD_MAX)];
+    for (key, value, max) in limits {
+        if value.is_some_and(|value| !(value > 0.0 && value <= max)) {
+            return Err(format!("`{key}` must be above 0 and up to {max}"));
         }
     }
     if group.arrivals.is_some() && !group.is_open_loop() {
@@ -427,6 +429,9 @@ fn check_sweep(sweep: &Sweep, groups: &[Group]) -> Result<(), String> {
         None => Ok(()),
     }
 }
+
+/// More than ten times what a server can do teaches nothing more.
+const LOAD_MAX: f64 = 10.0;
 
 /// More than a process may have files open, everywhere.
 const CONNECTIONS_MAX: usize = 1_000_000;

@@ -9,6 +9,9 @@ struct Unit {
     scale: f64,
 }
 
+/// A noise floor above this share hides every difference anyway.
+const FLOOR_MAX: f64 = 10.0;
+
 /// The median, with its unit.
 pub(crate) fn median(figure: Figure, estimate: &Estimate) -> String {
     let unit = unit(figure, estimate.median);
@@ -35,6 +38,14 @@ pub(crate) fn number(value: f64) -> String {
     };
     let text = format!("{value:.decimals$}");
     if decimals == 0 { thousands(&text) } else { text }
+}
+
+/// A noise floor, in per cent. Rounds without replies make it endless.
+pub(crate) fn floor(share: f64) -> String {
+    if share > FLOOR_MAX {
+        return format!("over {} %", number(FLOOR_MAX * 100.0));
+    }
+    format!("{:.0} %", share * 100.0)
 }
 
 fn thousands(digits: &str) -> String {

@@ -105,6 +105,23 @@ mod tests {
     }
 
     #[test]
+    fn a_difference_counts_only_clear_of_one_and_of_the_noise() {
+        let estimate = |median, low, high| Estimate { median, low, high };
+        let cases = [
+            (estimate(0.80, 0.75, 0.85), 0.05, false),
+            (estimate(0.80, 0.75, 1.01), 0.05, true),
+            (estimate(0.97, 0.96, 0.98), 0.05, true),
+            (estimate(1.30, 1.20, 1.40), 0.05, false),
+            (estimate(1.30, 1.20, 1.40), 0.40, true),
+            (estimate(0.45, 0.40, 0.50), 0.60, false),
+            (estimate(0.001, 0.001, 0.002), 5.0, false),
+        ];
+        for (times, floor, tied) in cases {
+            assert_eq!(is_tie(&times, floor), tied, "{times:?}");
+        }
+    }
+
+    #[test]
     fn what_is_worse_is_so_by_its_whole_interval() {
         let cases = [
             (Figure::Cost, 1.06, 1.20, true),

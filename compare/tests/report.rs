@@ -111,6 +111,26 @@ fn the_page_stands_alone_and_takes_no_name_for_markup() {
 }
 
 #[test]
+fn the_page_shows_the_system_calls_that_were_counted() {
+    let title = "system calls for each reply";
+    let page = fs::read_to_string(&RUN.page).unwrap();
+    assert!(!page.contains(title), "nobody asked for them");
+    let text = fs::read_to_string(RUN.record.join("run.json")).unwrap();
+    let mut record: Value = serde_json::from_str(&text).unwrap();
+    record["cells"]["perf2"]["good"]["system_calls"] = serde_json::json!({
+        "value": { "sendto": 1.25, "epoll_wait": 0.5, "brk": 0.001 }
+    });
+    let counted = RUN.folder.join("counted.json");
+    fs::write(&counted, record.to_string()).unwrap();
+    let arguments = ["report", counted.to_str().unwrap(), "--html", "-"];
+    let output = Command::new(COMPARE).args(arguments).output().unwrap();
+    let page = stdout(&output);
+    assert!(page.contains(title), "{}", stderr(&output));
+    let cell = "<b>1.75</b><small>sendto 1.25, epoll_wait 0.50</small>";
+    assert!(page.contains(cell));
+}
+
+#[test]
 fn a_run_that_is_not_there_and_two_forms_on_stdout_exit_with_2() {
     let run = RUN.record.to_str().unwrap();
     let cases: [(&[&str], &str); 2] = [

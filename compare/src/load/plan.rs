@@ -277,7 +277,7 @@ fn rate(value: &str) -> Result<f64, String> {
 }
 
 /// More requests a second than any loopback carries.
-const RATE_MAX: f64 = 1e8;
+pub(crate) const RATE_MAX: f64 = 1e8;
 
 #[cfg(test)]
 mod tests {

@@ -106,6 +106,7 @@ fn section<'a>(
         prose(&first.expectation)
     )?;
     html += &charts(sheet, question, who);
+    html += &tables::system_calls(sheet, question, who);
     write!(
         html,
         "<div class=\"analysis\"><h3>What the figures mean</h3>\n{}</div>\n\

@@ -95,6 +95,31 @@ fn what_became_slower_is_named_and_exits_with_99_if_that_is_asked_for() {
 }
 
 #[test]
+fn two_runs_that_disagree_on_who_is_better_are_told_so() {
+    let folder = Folder::new();
+    let slow = |names: &[&str]| {
+        made_up(&folder, &format!("slow-{}", names[0]), |record| {
+            for name in names {
+                for round in rounds(record, name) {
+                    fill(round, TIME_NS * 3);
+                }
+            }
+        })
+    };
+    let [good, other] = [slow(&["good", "good again"]), slow(&["other"])];
+    let [good, other] = [&good, &other].map(|path| path.to_str().unwrap());
+    let text = stdout(&call(&["cmp", good, other]));
+    let expected = "reversed: p50 of good in perf2: 3.00 [3.00, 3.00] times \
+                    that of other in A, 0.33 [0.33, 0.33] times in B";
+    assert!(text.contains(expected), "{text}");
+    let text = stdout(&call(&["cmp", good, good]));
+    let expected = "5 times two contestants are held against each other; of \
+                    these, none is better in one run";
+    assert!(text.contains(expected), "{text}");
+    assert!(!text.contains("reversed:"), "{text}");
+}
+
+#[test]
 fn who_fails_after_a_change_only_is_a_regression() {
     let folder = Folder::new();
     let before = made_up(&folder, "before", |_| ());

@@ -5,9 +5,10 @@ use std::fmt::Write;
 use super::markup::escaped;
 use super::{Who, none_text};
 use crate::findings::Standing;
-use crate::report::sheet::Sheet;
+use crate::report::sheet::{Question, Sheet};
 use crate::scenarios::{Figure, Scenario};
 use crate::statistics::Estimate;
+use crate::system_calls;
 use crate::units;
 
 /// A column: its heading, and its figure of a contestant or why there is
@@ -73,6 +74,47 @@ pub(super) fn of_figure<'a>(
         };
         let rounds = sheet.record.figure(scenario, name, figure).len();
         let _ = writeln!(html, "<td>{standing}</td><td>{rounds}</td></tr>");
+    }
+    html + FOOT
+}
+
+/// The system calls for each reply, if somebody asked for them: how many, and
+/// the frequent ones by name. A column for each value of what varies.
+pub(super) fn system_calls<'a>(
+    sheet: &Sheet<'a>,
+    question: &Question<'a>,
+    who: &[Who<'a>],
+) -> String {
+    let counts = |point: &Scenario, name: &str| {
+        let cell = sheet.record.cell(&point.name, name)?;
+        cell.system_calls.value.as_ref().map(system_calls::in_words)
+    };
+    let is_counted = |point: &&&Scenario| {
+        let mut names = who.iter().map(|one| one.contestant.name.as_str());
+        names.any(|name| counts(point, name).is_some())
+    };
+    let points: Vec<&&Scenario> =
+        question.points.iter().filter(is_counted).collect();
+    if points.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> =
+        points.iter().map(|point| question.point_name(point)).collect();
+    let what = "system calls for each reply, by strace, in a pass of its own";
+    let mut html = head(what, names.iter().map(String::as_str));
+    for one in who {
+        html += &row_head(one);
+        for point in &points {
+            html += &match counts(point, &one.contestant.name) {
+                Some((all, often)) => format!(
+                    "<td><b>{}</b><small>{}</small></td>",
+                    units::number(all),
+                    escaped(&often)
+                ),
+                None => "<td>–</td>".to_owned(),
+            };
+        }
+        html += "</tr>\n";
     }
     html + FOOT
 }
