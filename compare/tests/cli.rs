@@ -297,6 +297,40 @@ fn descriptors_that_run_out_here_are_no_fault_of_the_contestant() {
     assert!(reason.contains("open files"), "{reason}");
 }
 
+/// In a network of its own, with ten ports. Where the system does not let
+/// everybody have one, there is nothing to see.
+#[test]
+fn ports_that_run_out_here_are_no_fault_of_the_contestant() {
+    let folder = Folder::new();
+    let alone = |words: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--net", "sh", "-c"]);
+        let ports = "/proc/sys/net/ipv4/ip_local_port_range";
+        command.arg(format!(
+            "ip link set lo up && echo 60000 60009 >{ports} && {words}"
+        ));
+        command.env("TMPDIR", &folder.path);
+        command.output()
+    };
+    if !alone("true").is_ok_and(|output| output.status.success()) {
+        eprintln!("not tested: no network of one's own here");
+        return;
+    }
+    let file = folder.file("c.toml", &contestant("good", "none"));
+    let run = format!(
+        "exec {COMPARE} run -s ladder@64 --rounds 1 --contestants {} --out {}",
+        file.display(),
+        folder.path.join("out").display()
+    );
+    let output = alone(&run).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let record = read_json(&folder.path.join("out/run.json"));
+    let void = &record["cells"]["ladder@64"]["good"]["void"];
+    assert_eq!(void["contestant_failed"], false);
+    let reason = void["reason"].as_str().unwrap();
+    assert!(reason.contains("no free port on this side"), "{reason}");
+}
+
 #[test]
 fn two_runs_at_once_are_refused() {
     let folder = Folder::new();

@@ -216,7 +216,9 @@ impl Report {
         });
         found.or_else(|| {
             let silent = self.groups.iter().all(|g| g.replies_in_all == 0);
-            silent.then(|| "no reply at all".to_owned())
+            // Nobody answers whom this side could not ask.
+            (silent && self.own_limit().is_none())
+                .then(|| "no reply at all".to_owned())
         })
     }
 

@@ -158,8 +158,13 @@ impl Tally {
             _ if error.kind() == io::ErrorKind::TimedOut => {
                 self.faults.timed_out += 1;
             }
-            _ => {
-                let limit = error.to_string();
+            other => {
+                let limit = match other {
+                    Some(Errno::ADDRNOTAVAIL) => {
+                        format!("no free port on this side: {error}")
+                    }
+                    _ => error.to_string(),
+                };
                 *self.faults.own_limits.entry(limit).or_default() += 1;
             }
         }
