@@ -24,7 +24,7 @@ use crate::exit::{Outcome, Usage};
 use crate::limits;
 use crate::output;
 use crate::units;
-use plan::{Arrivals, DEPTH_MAX, Group, Pace, Plan, RATE_MAX};
+use plan::{Arrivals, DEPTH_MAX, Group, Pace, Plan};
 use play::Play;
 use report::{GroupReport, Report, Times};
 
@@ -39,19 +39,20 @@ pub(crate) struct Load {
           value_parser = clap::value_parser!(u8).range(..=93))]
     n: u8,
     /// How many clients
-    #[arg(long, default_value_t = 1, conflicts_with = "groups")]
+    #[arg(long, default_value_t = 1, conflicts_with = "groups",
+          value_parser = plan::connections)]
     connections: usize,
     /// How many requests each client has in flight
     #[arg(long, default_value_t = 1, conflicts_with = "groups")]
     depth: usize,
     /// How long each client pauses between a reply and its next request
     #[arg(long, default_value = "0s", value_name = "TIME",
-          value_parser = humantime::parse_duration,
+          value_parser = limits::time,
           conflicts_with = "groups")]
     think: Duration,
     /// An open loop: so many requests a second, whether or not the earlier
     /// ones were answered
-    #[arg(long, value_name = "PER SECOND",
+    #[arg(long, value_name = "PER SECOND", value_parser = plan::rate,
           conflicts_with_all = ["groups", "depth", "think"])]
     rate: Option<f64>,
     /// How the requests of an open loop are spread
@@ -72,16 +73,16 @@ pub(crate) struct Load {
     groups: Vec<Group>,
     /// How long to measure [default: 2s, or the scenario's]
     #[arg(long, value_name = "TIME",
-          value_parser = humantime::parse_duration)]
+          value_parser = limits::time)]
     duration: Option<Duration>,
     /// How long the clients talk before [default: 200ms, or the scenario's]
     #[arg(long, value_name = "TIME",
-          value_parser = humantime::parse_duration)]
+          value_parser = limits::time)]
     warm_up: Option<Duration>,
     /// After how long a reply counts as not coming [default: 5s, of a
     /// scenario 5s after its window]
     #[arg(long, value_name = "TIME",
-          value_parser = humantime::parse_duration)]
+          value_parser = limits::patience)]
     reply_timeout: Option<Duration>,
     /// The server's process id, to measure its CPU time and memory too
     #[arg(long, value_name = "PID")]
@@ -120,9 +121,7 @@ impl Load {
         let start = self.play.start()?;
         let plan = self.plan()?;
         limits::raise_open_files()?;
-        limits::check_open_files(
-            plan.groups.iter().map(|group| group.connections).sum(),
-        )?;
+        limits::check_open_files(plan.connections())?;
         play::wait_until(start);
         let report = engine::run(&plan)?;
         let text = if json {
@@ -163,10 +162,6 @@ impl Load {
         anyhow::ensure!(
             (1..=DEPTH_MAX).contains(&self.depth),
             Usage(format!("--depth: must be from 1 to {DEPTH_MAX}"))
-        );
-        anyhow::ensure!(
-            self.rate.is_none_or(|rate| rate > 0.0 && rate <= RATE_MAX),
-            Usage(format!("--rate: must be above 0 and up to {RATE_MAX}"))
         );
         let groups = match self.groups {
             groups if groups.is_empty() => vec![alone],

@@ -10,7 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::cpus::Cpus;
 use crate::exit::Usage;
-use crate::load::plan::{Arrivals, DEPTH_MAX, Pace, RATE_MAX};
+use crate::limits::{CONNECTIONS_MAX, TIME_MAX};
+use crate::load::plan::{Arrivals, DEPTH_MAX, Pace, RATE_MAX, RATE_MIN};
 
 /// A question, and the clients that put it.
 #[derive(
@@ -363,6 +364,15 @@ fn check(scenario: &Scenario) -> Result<(), String> {
     if window.is_zero() {
         return Err("`window` is zero: nothing would be measured".to_owned());
     }
+    check_time("window", *window)?;
+    check_time("warm_up", scenario.warm_up)
+}
+
+fn check_time(key: &str, time: Duration) -> Result<(), String> {
+    if time > TIME_MAX {
+        let max = humantime::format_duration(TIME_MAX);
+        return Err(format!("`{key}` must be at most {max}"));
+    }
     Ok(())
 }
 
@@ -393,13 +403,17 @@ fn check_group(group: &Group) -> Result<(), String> {
     if depth.is_some_and(|depth| !(1..=DEPTH_MAX).contains(&depth)) {
         return Err(format!("`depth` must be from 1 to {DEPTH_MAX}"));
     }
-    let limits =
-        [("rate", group.rate, RATE_MAX), ("load", group.load, LOAD_MAX)];
-    for (key, value, max) in limits {
-        if value.is_some_and(|value| !(value > 0.0 && value <= max)) {
-            return Err(format!("`{key}` must be above 0 and up to {max}"));
+    let limits = [
+        ("rate", group.rate, RATE_MIN, RATE_MAX),
+        ("load", group.load, LOAD_MIN, LOAD_MAX),
+    ];
+    for (key, value, min, max) in limits {
+        if value.is_some_and(|value| !(min..=max).contains(&value)) {
+            return Err(format!("`{key}` must be from {min} to {max}"));
         }
     }
+    check_time("think", think.unwrap_or_default())?;
+    check_time("cost", cost.unwrap_or_default())?;
     if group.arrivals.is_some() && !group.is_open_loop() {
         return Err("`arrivals` needs a rate or a load".to_owned());
     }
@@ -430,11 +444,11 @@ fn check_sweep(sweep: &Sweep, groups: &[Group]) -> Result<(), String> {
     }
 }
 
+/// Less than a thousandth of what a server can do is no load.
+const LOAD_MIN: f64 = 0.001;
+
 /// More than ten times what a server can do teaches nothing more.
 const LOAD_MAX: f64 = 10.0;
-
-/// More than a process may have files open, everywhere.
-const CONNECTIONS_MAX: usize = 1_000_000;
 
 /// What is measured: each scenario, or in place of one that varies, one for
 /// each value, which is named after both.
@@ -664,6 +678,10 @@ mod tests {
             ("question", "name = \"b\"\nquestion", "`name` is for records"),
             ("window = \"1s\"", "window = \"long\"", "line 7"),
             ("window = \"1s\"", "window = \"0s\"", "`window` is zero"),
+            ("\"1s\"", "\"400000000000y\"", "`window` must be at most 1day"),
+            ("\"100ms\"", "\"2days\"", "`warm_up` must be at most 1day"),
+            ("\"50ms\"", "\"2days\"", "`cost` must be at most 1day"),
+            ("n = 1", "n = 1\nrate = 1e-30", "must be from 0.000001 to"),
             ("question = \"What is left?\"", "", "missing field `question`"),
             ("cost = \"50ms\"", "", "either n or cost"),
             ("cost = \"50ms\"", "cost = \"1s\"\nn = 1", "either n or cost"),

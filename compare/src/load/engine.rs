@@ -30,9 +30,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<Report> {
 ///
 /// As those of [`run`].
 pub(crate) fn run_timed(plan: &Plan) -> anyhow::Result<(Report, SystemTime)> {
-    let connections: usize =
-        plan.groups.iter().map(|group| group.connections).sum();
-    let threads = plan.processors.len().clamp(1, connections.max(1));
+    let threads = plan.processors.len().clamp(1, plan.connections().max(1));
     let mut workers = (0..threads)
         .map(|index| Worker::new(plan, index, threads))
         .collect::<anyhow::Result<Vec<_>>>()?;

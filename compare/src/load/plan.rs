@@ -8,9 +8,18 @@ use std::time::Duration;
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
+use crate::limits::{self, CONNECTIONS_MAX};
+
 /// More requests in flight on one connection would not be pipelining any
 /// more, but a test of the kernel's buffers.
 pub(crate) const DEPTH_MAX: usize = 256;
+
+/// Fewer requests a second than one in eleven days: what is shared among all
+/// connections still has a next moment.
+pub(crate) const RATE_MIN: f64 = 1e-6;
+
+/// More requests a second than any loopback carries.
+pub(crate) const RATE_MAX: f64 = 1e8;
 
 /// One run of the load generator.
 #[derive(Clone, Debug)]
@@ -32,6 +41,31 @@ pub(crate) struct Plan {
     pub(crate) processors: Vec<usize>,
     /// What the random arrivals follow from.
     pub(crate) seed: u64,
+}
+
+impl Plan {
+    /// How many clients there are in all groups; as many as can be counted,
+    /// if there are more.
+    pub(crate) fn connections(&self) -> usize {
+        let connections = self.groups.iter().map(|group| group.connections);
+        connections.fold(0, usize::saturating_add)
+    }
+
+    /// How many clients of a group the `index`-th of `of` threads has: they
+    /// are dealt out in turn, all groups in one go.
+    pub(super) fn clients_of(
+        &self,
+        group: usize,
+        index: usize,
+        of: usize,
+    ) -> usize {
+        let before = self.groups[..group].iter().map(|g| g.connections);
+        let first = before.sum::<usize>();
+        let end = first + self.groups[group].connections;
+        // Of the numbers below some end, every `of`-th is this thread's.
+        let below = |end: usize| (end + of - 1 - index) / of;
+        below(end) - below(first)
+    }
 }
 
 /// Clients that all do the same.
@@ -115,7 +149,7 @@ impl FromStr for Group {
         let elsewhere = settings.take("addr", |value| {
             value.parse().map_err(|_| "not HOST:PORT".to_owned())
         })?;
-        let connections = settings.take("connections", number(usize::MAX))?;
+        let connections = settings.take("connections", connections)?;
         let n = settings.take("n", number(protocol::N_MAX))?;
         let pace = settings.pace()?;
         settings.end()?;
@@ -194,9 +228,7 @@ impl<'a> Settings<'a> {
 
     fn pace(&mut self) -> Result<Pace, String> {
         let depth = self.take("depth", number(DEPTH_MAX))?;
-        let think = self.take("think", |value| {
-            humantime::parse_duration(value).map_err(|error| error.to_string())
-        })?;
+        let think = self.take("think", limits::time)?;
         let rate = self.take("rate", rate)?;
         let arrivals = self.take("arrivals", Arrivals::from_str)?;
         let kinds = [
@@ -269,15 +301,18 @@ where
     }
 }
 
-fn rate(value: &str) -> Result<f64, String> {
-    match value.parse() {
-        Ok(rate) if rate > 0.0 && rate <= RATE_MAX => Ok(rate),
-        _ => Err(format!("must be a number above 0 and up to {RATE_MAX}")),
-    }
+/// Reads how many clients there are.
+pub(super) fn connections(value: &str) -> Result<usize, String> {
+    number(CONNECTIONS_MAX)(value)
 }
 
-/// More requests a second than any loopback carries.
-pub(crate) const RATE_MAX: f64 = 1e8;
+/// Reads how many requests a second there are.
+pub(super) fn rate(value: &str) -> Result<f64, String> {
+    match value.parse() {
+        Ok(rate) if (RATE_MIN..=RATE_MAX).contains(&rate) => Ok(rate),
+        _ => Err(format!("must be a number from {RATE_MIN} to {RATE_MAX}")),
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -306,6 +341,40 @@ mod tests {
     }
 
     #[test]
+    fn the_clients_of_a_group_are_dealt_out_as_they_connect() {
+        let group = |connections| Group {
+            name: "short".into(),
+            n: 1,
+            connections,
+            pace: Pace::EAGER,
+            elsewhere: None,
+        };
+        let plan = Plan {
+            address: "127.0.0.1:1".parse().unwrap(),
+            groups: [1, 3, 0, 7].map(group).into(),
+            warm_up: Duration::ZERO,
+            window: Duration::ZERO,
+            reply_timeout: Duration::ZERO,
+            server: None,
+            processors: Vec::new(),
+            seed: 0,
+        };
+        for of in 1..=12 {
+            let mut expected = vec![[0; 4]; of];
+            let sizes = plan.groups.iter().map(|group| group.connections);
+            let groups = sizes.enumerate();
+            let of_all = groups.flat_map(|(g, size)| vec![g; size]);
+            for (number, group) in of_all.enumerate() {
+                expected[number % of][group] += 1;
+            }
+            for (index, expected) in expected.iter().enumerate() {
+                let dealt = [0, 1, 2, 3].map(|g| plan.clients_of(g, index, of));
+                assert_eq!(dealt, *expected, "{index} of {of}");
+            }
+        }
+    }
+
+    #[test]
     fn a_bad_group_is_told_what_is_wrong() {
         let cases = [
             ("short", "expected NAME:"),
@@ -318,8 +387,12 @@ mod tests {
             ("short:n=1,addr=here", "not HOST:PORT"),
             ("short:n=1,depth=0", "depth must not be 0"),
             ("short:n=1,depth=257", "up to 256"),
-            ("short:n=1,rate=0", "above 0"),
-            ("short:n=1,rate=NaN", "above 0"),
+            ("short:n=1,rate=0", "from 0.000001"),
+            ("short:n=1,rate=1e-300", "from 0.000001"),
+            ("short:n=1,rate=1e9", "to 100000000"),
+            ("short:n=1,rate=NaN", "from 0.000001"),
+            ("short:n=1,think=400000000000y", "at most 1day"),
+            ("short:n=1,connections=18446744073709551615", "up to 1000000"),
             ("short:n=1,rate=5,depth=2", "exclude each other"),
             ("short:n=1,silent,churn", "exclude each other"),
             ("short:n=1,arrivals=poisson", "needs a rate"),

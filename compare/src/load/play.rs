@@ -176,7 +176,7 @@ pub(super) fn play(mut load: Load) -> anyhow::Result<Outcome> {
     let mut plan = load.plan()?;
     let connections = plan.groups.iter().map(|g| g.connections).sum();
     limits::raise_open_files()?;
-    limits::check_open_files(connections)?;
+    limits::check_open_files(plan.connections())?;
 
     let name = name.unwrap_or_else(|| plan.address.to_string());
     let allowed = Processors::allowed(None, None)?;
