@@ -54,9 +54,53 @@ impl Schedule {
     }
 }
 
+/// What one thread's share of a group takes its random arrivals from. Two
+/// that had it in common would ask at the same moments; so would shards, whose
+/// seeds may well be neighbours, if the numbers were only added.
+pub(super) fn seed(of_plan: u64, group: usize, thread: usize) -> u64 {
+    [group as u64, thread as u64]
+        .into_iter()
+        .fold(mixed(of_plan), |seed, number| mixed(seed.wrapping_add(number)))
+}
+
+/// One step of SplitMix64: a bijection after which neighbours have no more in
+/// common than any two numbers.
+fn mixed(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::plan::RATE_MIN;
     use super::*;
+    use crate::limits::CONNECTIONS_MAX;
+
+    #[test]
+    fn no_two_shares_of_neighbouring_seeds_ask_at_the_same_moments() {
+        let mut seeds = BTreeSet::new();
+        for plan in 0..16 {
+            for group in 0..16 {
+                for thread in 0..16 {
+                    assert!(seeds.insert(seed(plan, group, thread)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_lowest_rate_has_a_next_moment_even_if_a_million_share_it() {
+        let start = Instant::now();
+        for arrivals in [Arrivals::Constant, Arrivals::Poisson] {
+            let rate = RATE_MIN / CONNECTIONS_MAX as f64;
+            let schedule = Schedule::new(start, rate, arrivals, 7);
+            assert!(schedule.next() > start);
+        }
+    }
 
     fn gaps(arrivals: Arrivals) -> Vec<f64> {
         let start = Instant::now();

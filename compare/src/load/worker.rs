@@ -21,7 +21,7 @@ use super::connection::{Bytes, Connection, READ_BYTES, Sent, Taken};
 use super::plan::{Group, Pace, Plan};
 use super::readings::Start;
 use super::report::Report;
-use super::schedule::Schedule;
+use super::schedule::{self, Schedule};
 use super::tally::Tally;
 
 /// How many connections one wait can report.
@@ -118,14 +118,13 @@ impl<'a> Worker<'a> {
         let data = EventData::new_u64(TIMER);
         epoll::add(&epoll, &timer, data, EventFlags::IN)?;
         let now = Instant::now();
-        let groups = plan.groups.iter();
         let share = |group| Share::new(plan, group, index, of);
         Ok(Worker {
             plan,
             epoll,
             timer,
             armed: None,
-            groups: groups.map(share).collect(),
+            groups: (0..plan.groups.len()).map(share).collect(),
             clients: Vec::new(),
             live: 0,
             is_timed: false,
@@ -625,16 +624,18 @@ impl<'a> Worker<'a> {
 }
 
 impl Share {
-    fn new(plan: &Plan, group: &Group, index: usize, of: usize) -> Share {
-        // The clients are dealt out in turn; so is the rate.
-        let clients = group.connections.div_ceil(of);
-        let open = match group.pace {
-            Pace::Open { rate, arrivals } => Some(Open {
+    /// What the `index`-th of `of` threads has of a group.
+    fn new(plan: &Plan, group: usize, index: usize, of: usize) -> Share {
+        let clients = plan.clients_of(group, index, of);
+        let Group { n, connections, pace, elsewhere, .. } = plan.groups[group];
+        let open = match pace {
+            // Without a client, nothing falls due that nobody could send.
+            Pace::Open { rate, arrivals } if clients > 0 => Some(Open {
                 schedule: Schedule::new(
                     Instant::now(),
-                    rate / of as f64,
+                    rate * clients as f64 / connections as f64,
                     arrivals,
-                    plan.seed.wrapping_add(index as u64),
+                    schedule::seed(plan.seed, group, index),
                 ),
                 free: VecDeque::with_capacity(clients),
                 end: None,
@@ -642,10 +643,10 @@ impl Share {
             _ => None,
         };
         Share {
-            pace: group.pace,
-            address: group.elsewhere.unwrap_or(plan.address),
-            bytes: Bytes::new(group.n, group.pace.depth()),
-            tally: Tally::new(open.is_some()),
+            pace,
+            address: elsewhere.unwrap_or(plan.address),
+            bytes: Bytes::new(n, pace.depth()),
+            tally: Tally::new(matches!(pace, Pace::Open { .. })),
             open,
             thinking: VecDeque::new(),
         }
