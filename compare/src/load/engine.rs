@@ -75,7 +75,7 @@ fn play(
                 })
             })
             .collect();
-        if !others.is_empty() {
+        if !plan.processors.is_empty() {
             pin(plan, 0)?;
         }
         let (report, mut tallies) = first.run(start)?;
