@@ -200,7 +200,7 @@ fn text(plan: &Plan, report: &Report) -> String {
     let percent = report.generator_share() * 100.0;
     let threads = match report.generator_threads {
         1 => "its core".to_owned(),
-        threads => format!("each of its {threads} cores"),
+        threads => format!("the busiest of its {threads} cores"),
     };
     text += &format!("generator: {percent:.0} % of {threads}\n");
     if let Some(cpu_ns) = report.server_cpu_ns.value {

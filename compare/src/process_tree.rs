@@ -2,43 +2,157 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::path::PathBuf;
 
-use nix::time::{clock_getcpuclockid, clock_gettime};
+use nix::sys::time::TimeSpec;
+use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use rustix::process::Pid;
+
+/// The processes of a tree at one moment: one and all that descend from it.
+#[derive(Clone, Debug)]
+pub(crate) struct Tree {
+    by_process: BTreeMap<i32, Stat>,
+}
+
+impl Tree {
+    /// Looks for `root` and its descendants: one file for each process of the
+    /// machine, however many threads they have. The list of a thread's
+    /// children would be one for each thread.
+    pub(crate) fn find(root: Pid) -> Result<Tree, String> {
+        let root = root.as_raw_nonzero().get();
+        let mut by_process = BTreeMap::from([(root, Stat::read(root)?)]);
+        let mut by_parent: BTreeMap<i32, Vec<(i32, Stat)>> = BTreeMap::new();
+        for process in processes()? {
+            // It may have ended since it was listed.
+            if let Ok(stat) = Stat::read(process) {
+                let children = by_parent.entry(stat.parent).or_default();
+                children.push((process, stat));
+            }
+        }
+        let mut parents = vec![root];
+        while let Some(parent) = parents.pop() {
+            for (process, stat) in
+                by_parent.remove(&parent).into_iter().flatten()
+            {
+                parents.push(process);
+                by_process.insert(process, stat);
+            }
+        }
+        Ok(Tree { by_process })
+    }
+
+    /// Reads the clocks of these processes: one system call each, so that all
+    /// are read at as good as one moment.
+    ///
+    /// The clocks are those of clock_getcpuclockid(3): the scheduler's own
+    /// nanosecond counters, threads that have ended included.
+    pub(crate) fn cpu_times(self) -> Result<CpuTimes, String> {
+        let mut by_process_ns = BTreeMap::new();
+        for &process in self.by_process.keys() {
+            by_process_ns.insert(process, cpu_ns(process)?);
+        }
+        let read_at = clock_gettime(ClockId::CLOCK_BOOTTIME)
+            .map_err(|error| format!("no time since boot: {error}"))?;
+        let read_at_ns = nanoseconds(read_at);
+        Ok(CpuTimes { tree: self, by_process_ns, read_at_ns })
+    }
+
+    /// How many threads they had when they were looked for.
+    pub(crate) fn threads(&self) -> u64 {
+        self.by_process.values().map(|stat| stat.threads).sum()
+    }
+
+    /// Counts the switches of all threads that there are now, by
+    /// `/proc/PID/task/TID/status`: the kernel adds them up nowhere, and with
+    /// thousands of threads this takes a good part of a second.
+    pub(crate) fn switches(&self) -> Result<Switches, String> {
+        let mut switches = Switches { voluntary: 0, involuntary: 0 };
+        for &process in self.by_process.keys() {
+            for task in tasks(process)? {
+                // A thread may have ended since it was listed.
+                let Ok(text) = fs::read_to_string(task.join("status")) else {
+                    continue;
+                };
+                let count = |key| number(&text, key).unwrap_or(0);
+                switches.voluntary += count("voluntary_ctxt_switches:");
+                switches.involuntary += count("nonvoluntary_ctxt_switches:");
+            }
+        }
+        Ok(switches)
+    }
+
+    /// The most resident memory that each process ever had, added up, by
+    /// `VmHWM` in `/proc/PID/status`.
+    pub(crate) fn rss_peak_bytes(&self) -> Result<u64, String> {
+        self.sum_kib("status", "VmHWM:")
+    }
+
+    /// The resident memory, by `/proc/PID/smaps_rollup`: exact, where `statm`
+    /// is allowed to lag.
+    pub(crate) fn rss_bytes(&self) -> Result<u64, String> {
+        self.sum_kib("smaps_rollup", "Rss:")
+    }
+
+    fn sum_kib(&self, file: &str, key: &str) -> Result<u64, String> {
+        let mut bytes = 0;
+        for process in self.by_process.keys() {
+            let path = format!("/proc/{process}/{file}");
+            let kib = number(&read(&path)?, key)
+                .ok_or_else(|| format!("no {key} in {path}"))?;
+            bytes += kib * 1024;
+        }
+        Ok(bytes)
+    }
+}
 
 /// The CPU time of each process of a tree at one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct CpuTimes {
-    root: Pid,
+    tree: Tree,
     by_process_ns: BTreeMap<i32, u64>,
+    /// Since boot.
+    read_at_ns: u64,
 }
 
 impl CpuTimes {
-    /// Reads the clocks of `root` and its descendants.
-    ///
-    /// The clocks are those of clock_getcpuclockid(3): the scheduler's own
-    /// nanosecond counters, threads that have ended included.
-    pub(crate) fn read(root: Pid) -> Result<CpuTimes, String> {
-        let mut by_process_ns = BTreeMap::new();
-        for process in members(root)? {
-            by_process_ns.insert(process, cpu_ns(process)?);
-        }
-        Ok(CpuTimes { root, by_process_ns })
-    }
-
-    /// How much CPU time the tree has used since these were read.
+    /// How much CPU time the processes of then have used since.
     pub(crate) fn used_since_ns(&self) -> Result<u64, String> {
         let mut used_ns = 0;
-        // The known ones first: looking for new ones takes a moment.
         for (&process, start_ns) in &self.by_process_ns {
             used_ns += cpu_ns(process)?.saturating_sub(*start_ns);
         }
-        for process in members(self.root)? {
-            if !self.by_process_ns.contains_key(&process) {
-                used_ns += cpu_ns(process)?;
+        Ok(used_ns)
+    }
+
+    /// How much those have used that came since, by the tree as it is `now`.
+    ///
+    /// # Errors
+    ///
+    /// When nobody knows what they used: those that have come and gone, and
+    /// those that came after the tree was found and before its clocks were
+    /// read. Of those that are gone, only a child that was waited for shows:
+    /// one whose parent ignores SIGCHLD, or left it to init, leaves no trace.
+    pub(crate) fn used_by_new_ns(&self, now: &Tree) -> Result<u64, String> {
+        let mut used_ns = 0;
+        for (&process, stat) in &now.by_process {
+            let before = self.tree.by_process.get(&process);
+            let faults_before = before.map_or(0, |stat| stat.reaped_faults);
+            if stat.reaped_faults > faults_before {
+                return Err(format!(
+                    "process {process} of the server had children that ended in \
+                     the window: what they used is not known"
+                ));
             }
+            if before.is_some() {
+                continue;
+            }
+            if stat.started_before(self.read_at_ns) {
+                return Err(format!(
+                    "process {process} of the server started shortly before the \
+                     window: what it used in it is not known"
+                ));
+            }
+            used_ns += cpu_ns(process)?;
         }
         Ok(used_ns)
     }
@@ -54,24 +168,6 @@ pub(crate) struct Switches {
 }
 
 impl Switches {
-    /// Counts those of all threads that there are now, by
-    /// `/proc/PID/task/TID/status`.
-    pub(crate) fn read(root: Pid) -> Result<Switches, String> {
-        let mut switches = Switches { voluntary: 0, involuntary: 0 };
-        for process in members(root)? {
-            for task in tasks(process)? {
-                // A thread may have ended since it was listed.
-                let Ok(text) = fs::read_to_string(task.join("status")) else {
-                    continue;
-                };
-                let count = |key| number(&text, key).unwrap_or(0);
-                switches.voluntary += count("voluntary_ctxt_switches:");
-                switches.involuntary += count("nonvoluntary_ctxt_switches:");
-            }
-        }
-        Ok(switches)
-    }
-
     /// How many there were since `start`. Those of a thread that has ended in
     /// between are lost.
     pub(crate) fn since(&self, start: &Switches) -> Switches {
@@ -84,46 +180,64 @@ impl Switches {
 
 /// The first process that a process has started.
 pub(crate) fn first_child(of: Pid) -> Result<Pid, String> {
-    let mut children = Vec::new();
-    children_of(of.as_raw_nonzero().get(), &mut children)?;
-    let first = children.first().copied().and_then(Pid::from_raw);
-    first.ok_or_else(|| "it has no child process".to_owned())
+    let parent = of.as_raw_nonzero().get();
+    let is_child = |process: &i32| {
+        Stat::read(*process).is_ok_and(|stat| stat.parent == parent)
+    };
+    let first = processes()?.into_iter().filter(is_child).min();
+    first
+        .and_then(Pid::from_raw)
+        .ok_or_else(|| "it has no child process".to_owned())
 }
 
-/// How many threads a process and its descendants have.
-pub(crate) fn threads(root: Pid) -> Result<u64, String> {
-    let mut count = 0;
-    for process in members(root)? {
-        count += tasks(process)?.count() as u64;
-    }
-    Ok(count)
+/// What `/proc/PID/stat` says of a process, and this needs.
+#[derive(Clone, Debug)]
+struct Stat {
+    parent: i32,
+    threads: u64,
+    /// The page faults of children that have ended and were waited for. None
+    /// ends without one, though many end within a tick of CPU time.
+    reaped_faults: u64,
+    /// Since boot.
+    started_ticks: u64,
 }
 
-/// The most resident memory that each process of a tree ever had, added up,
-/// by `VmHWM` in `/proc/PID/status`.
-pub(crate) fn rss_peak_bytes(root: Pid) -> Result<u64, String> {
-    let mut bytes = 0;
-    for process in members(root)? {
-        let path = format!("/proc/{process}/status");
-        let kib = number(&read(&path)?, "VmHWM:")
-            .ok_or_else(|| format!("no VmHWM in {path}"))?;
-        bytes += kib * 1024;
+/// One tick in `/proc`: USER_HZ is 100 on every Linux.
+const TICK_NS: u64 = 10_000_000;
+
+impl Stat {
+    fn read(process: i32) -> Result<Stat, String> {
+        let path = format!("/proc/{process}/stat");
+        Stat::parse(&read(&path)?)
+            .ok_or_else(|| format!("{path} is not as proc_pid_stat(5) says"))
     }
-    Ok(bytes)
+
+    fn parse(text: &str) -> Option<Stat> {
+        // The name may hold anything, parentheses and spaces included.
+        let (_, rest) = text.rsplit_once(") ")?;
+        // The first of them is field 3 of proc_pid_stat(5).
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        Some(Stat {
+            parent: fields.get(4 - 3)?.parse().ok()?,
+            threads: fields.get(20 - 3)?.parse().ok()?,
+            reaped_faults: fields.get(11 - 3)?.parse().ok()?,
+            started_ticks: fields.get(22 - 3)?.parse().ok()?,
+        })
+    }
+
+    /// Whether that is certain: ticks are long.
+    fn started_before(&self, since_boot_ns: u64) -> bool {
+        self.started_ticks.saturating_add(1).saturating_mul(TICK_NS)
+            <= since_boot_ns
+    }
 }
 
-/// The resident memory of a process and its descendants, by
-/// `/proc/PID/smaps_rollup`: exact, where `statm` is allowed to lag.
-pub(crate) fn rss_bytes(root: Pid) -> Result<u64, String> {
-    let mut rss_bytes = 0;
-    for process in members(root)? {
-        let path = format!("/proc/{process}/smaps_rollup");
-        let text = read(&path)?;
-        let rss_kib =
-            number(&text, "Rss:").ok_or_else(|| format!("no Rss in {path}"))?;
-        rss_bytes += rss_kib * 1024;
-    }
-    Ok(rss_bytes)
+/// All processes of the machine that this one may see.
+fn processes() -> Result<Vec<i32>, String> {
+    let entries = fs::read_dir("/proc")
+        .map_err(|error| format!("can't read /proc: {error}"))?;
+    let names = entries.map_while(Result::ok).map(|entry| entry.file_name());
+    Ok(names.filter_map(|name| name.to_str()?.parse().ok()).collect())
 }
 
 fn cpu_ns(process: i32) -> Result<u64, String> {
@@ -133,43 +247,11 @@ fn cpu_ns(process: i32) -> Result<u64, String> {
     let clock = clock_getcpuclockid(nix::unistd::Pid::from_raw(process))
         .map_err(gone)?;
     let time = clock_gettime(clock).map_err(gone)?;
-    Ok(time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
+    Ok(nanoseconds(time))
 }
 
-/// The process and its descendants.
-fn members(root: Pid) -> Result<Vec<i32>, String> {
-    let mut members = vec![root.as_raw_nonzero().get()];
-    let mut next = 0;
-    while let Some(&process) = members.get(next) {
-        children_of(process, &mut members)?;
-        next += 1;
-    }
-    Ok(members)
-}
-
-/// Adds the children of `process`, which belong to its single threads.
-fn children_of(process: i32, to: &mut Vec<i32>) -> Result<(), String> {
-    for task in tasks(process)? {
-        let path = task.join("children");
-        match fs::read_to_string(&path) {
-            Ok(text) => to.extend(
-                text.split_whitespace()
-                    .filter_map(|word| word.parse::<i32>().ok()),
-            ),
-            // The thread has ended since its folder was listed.
-            Err(_) if !task.exists() => {}
-            Err(error) if error.raw_os_error() == Some(ESRCH) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err("this kernel lists no child processes \
-                     (CONFIG_PROC_CHILDREN)"
-                    .to_owned());
-            }
-            Err(error) => {
-                return Err(format!("can't read {}: {error}", path.display()));
-            }
-        }
-    }
-    Ok(())
+fn nanoseconds(time: TimeSpec) -> u64 {
+    time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64
 }
 
 /// The folders of a process's threads.
@@ -186,9 +268,6 @@ fn number(text: &str, key: &str) -> Option<u64> {
     rest.split_whitespace().next()?.parse().ok()
 }
 
-/// "No such process", as reading a file in `/proc` of an ended one gives it.
-const ESRCH: i32 = rustix::io::Errno::SRCH.raw_os_error();
-
 fn read(path: &str) -> Result<String, String> {
     fs::read_to_string(path)
         .map_err(|error| format!("can't read {path}: {error}"))
@@ -198,11 +277,16 @@ fn read(path: &str) -> Result<String, String> {
 mod tests {
     use super::*;
     use std::hint::black_box;
+    use std::io::{BufRead, BufReader, Write};
     use std::process::{Command, Stdio};
+
+    fn own() -> Tree {
+        Tree::find(rustix::process::getpid()).unwrap()
+    }
 
     #[test]
     fn the_cpu_time_of_this_process_grows_with_its_work() {
-        let start = CpuTimes::read(rustix::process::getpid()).unwrap();
+        let start = own().cpu_times().unwrap();
         black_box(protocol::fib(black_box(20)));
         assert!(start.used_since_ns().unwrap() > 0);
     }
@@ -211,15 +295,15 @@ mod tests {
     fn a_child_belongs_to_the_tree_and_adds_to_its_memory() {
         let mut child =
             Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
-        let own = rustix::process::getpid();
-        let pid = Pid::from_child(&child).as_raw_nonzero().get();
-        assert!(members(own).unwrap().contains(&pid));
-        let rss = rss_bytes(own).unwrap();
+        let pid = Pid::from_child(&child);
+        let own = own();
+        assert!(own.by_process.contains_key(&pid.as_raw_nonzero().get()));
+        let rss = own.rss_bytes().unwrap();
         assert!(rss > 0);
-        assert!(rss_peak_bytes(own).unwrap() >= rss / 2);
-        assert!(
-            threads(own).unwrap() > threads(Pid::from_child(&child)).unwrap()
-        );
+        assert!(own.rss_peak_bytes().unwrap() >= rss / 2);
+        let child_alone = Tree::find(pid).unwrap();
+        assert_eq!(child_alone.threads(), 1);
+        assert!(own.threads() > 1);
         drop(child.stdin.take());
         child.wait().unwrap();
     }
@@ -229,6 +313,66 @@ mod tests {
         let mut child = Command::new("true").spawn().unwrap();
         let pid = Pid::from_child(&child);
         child.wait().unwrap();
-        assert!(CpuTimes::read(pid).is_err());
+        assert!(Tree::find(pid).is_err());
+    }
+
+    #[test]
+    fn children_that_came_and_went_are_no_part_of_a_time() {
+        // A process of its own: those of other tests come and go here.
+        let script = "read line; /bin/true; echo done; read line";
+        let mut shell = Command::new("sh")
+            .args(["-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = Pid::from_child(&shell);
+        let tree = || Tree::find(pid).unwrap();
+        let start = tree().cpu_times().unwrap();
+        assert_eq!(start.used_by_new_ns(&tree()), Ok(0));
+        let (mut to, from) = (shell.stdin.take(), shell.stdout.take());
+        to.as_mut().unwrap().write_all(b"\n").unwrap();
+        let mut line = String::new();
+        BufReader::new(from.unwrap()).read_line(&mut line).unwrap();
+        let reason = start.used_by_new_ns(&tree()).unwrap_err();
+        assert!(reason.contains("children that ended"), "{reason}");
+        drop(to);
+        shell.wait().unwrap();
+    }
+
+    #[test]
+    fn a_child_is_counted_from_its_start_unless_that_was_before() {
+        let mut shell = Command::new("sh")
+            .args(["-c", "read line; cat; true"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = Pid::from_child(&shell);
+        let start = Tree::find(pid).unwrap().cpu_times().unwrap();
+        let (mut to, from) = (shell.stdin.take(), shell.stdout.take());
+        // The second line comes back from cat.
+        to.as_mut().unwrap().write_all(b"\nhere\n").unwrap();
+        let mut line = String::new();
+        BufReader::new(from.unwrap()).read_line(&mut line).unwrap();
+        let now = Tree::find(pid).unwrap();
+        assert_eq!(now.by_process.len(), 2);
+        assert!(start.used_by_new_ns(&now).unwrap() > 0);
+        let late = CpuTimes { read_at_ns: u64::MAX, ..start };
+        let reason = late.used_by_new_ns(&now).unwrap_err();
+        assert!(reason.contains("started shortly before"), "{reason}");
+        drop(to);
+        shell.wait().unwrap();
+    }
+
+    #[test]
+    fn a_name_with_parentheses_hides_no_field() {
+        let rest = "S 7 1 1 0 -1 64 100 55 0 0 1 2 3 4 20 0 12 0 99 0";
+        let stat = Stat::parse(&format!("42 (a) (b c)) {rest}")).unwrap();
+        assert_eq!(
+            (stat.parent, stat.threads, stat.reaped_faults),
+            (7, 12, 55)
+        );
+        assert!(Stat::parse("42 (short) S 7").is_none());
     }
 }

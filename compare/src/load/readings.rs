@@ -1,5 +1,7 @@
 //! What is read at both ends of a window: the clocks of the server, of this
-//! side and of the machine.
+//! side and of the machine. That takes microseconds for each process of the
+//! server: while a reading lasts, replies pile up. What takes longer is read
+//! before, in a [`Survey`], and after.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -9,60 +11,148 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::report::{MachineTimes, Report};
 use crate::known::Known;
-use crate::process_tree::{self, CpuTimes, Switches};
+use crate::process_tree::{CpuTimes, Switches, Tree};
 
 /// One tick of `/proc/stat`: USER_HZ is 100 on every Linux.
 const TICK_NS: u64 = 10_000_000;
 
+/// How long before the window the server is looked at for the last time, in
+/// multiples of how long that takes: what waited meanwhile has to be through.
+const SURVEYS_AHEAD: u32 = 4;
+
+/// Who the server is, and how often its threads have waited: what takes the
+/// longer the more processes and threads it has.
+pub(super) struct Survey {
+    server: Option<Pid>,
+    tree: Result<Tree, String>,
+    /// How long it took to find that out.
+    found_in: Duration,
+    switches: Result<Switches, String>,
+    /// When all was done,
+    at: Instant,
+    /// and how long it took.
+    took: Duration,
+}
+
+impl Survey {
+    /// Looks at the server, if its process is known.
+    pub(super) fn read(server: Option<Pid>) -> Survey {
+        let began = Instant::now();
+        let tree = find(server);
+        let found_in = began.elapsed();
+        let switches = tree.clone().and_then(|tree| tree.switches());
+        let at = Instant::now();
+        let took = at - began;
+        Survey { server, tree, found_in, switches, at, took }
+    }
+
+    /// When to look again in a warm-up from `start` to `edge`: at all of it,
+    /// or if that takes too long, only at who the server is. Those who come
+    /// after have used what they had before the window, too.
+    pub(super) fn next(
+        &self,
+        start: Instant,
+        edge: Instant,
+    ) -> Option<Instant> {
+        self.server?;
+        let before = |took: Duration| {
+            let at = edge.checked_sub(took.saturating_mul(SURVEYS_AHEAD))?;
+            (at > start).then_some(at)
+        };
+        before(self.took).or_else(|| before(self.found_in))
+    }
+
+    /// Looks again, as much as that is possible before the `edge`.
+    pub(super) fn again(self, edge: Instant) -> Survey {
+        let left = edge.saturating_duration_since(Instant::now());
+        // A little less than planned: the timer fires late.
+        if left >= self.took.saturating_mul(SURVEYS_AHEAD - 1) {
+            return Survey::read(self.server);
+        }
+        Survey { tree: find(self.server), ..self }
+    }
+}
+
 /// What was read at the start of the window.
 pub(super) struct Start {
     pub(super) at: Instant,
+    server: Option<Pid>,
     generator_cpu_ns: u64,
+    thread_cpu_ns: u64,
     server_cpu: Result<CpuTimes, String>,
-    server_switches: Result<Switches, String>,
+    surveyed_at: Instant,
+    switches: Result<Switches, String>,
     machine: Result<MachineTimes, String>,
 }
 
 impl Start {
-    /// Reads the clocks; the moment last, so that nothing that belongs to the
-    /// window is left out.
-    pub(super) fn read(server: Option<Pid>) -> Start {
+    /// Reads the clocks, one after the other; the moment last, so that nothing
+    /// that belongs to the window is left out.
+    pub(super) fn read(survey: Survey) -> Start {
+        let Survey { server, tree, switches, at: surveyed_at, .. } = survey;
         let machine = machine_times();
-        let server_switches = known(server).and_then(Switches::read);
-        let server_cpu = known(server).and_then(CpuTimes::read);
-        let generator_cpu_ns = own_cpu_ns();
-        let at = Instant::now();
-        Start { at, generator_cpu_ns, server_cpu, server_switches, machine }
+        let server_cpu = tree.and_then(Tree::cpu_times);
+        Start {
+            server,
+            surveyed_at,
+            switches,
+            machine,
+            server_cpu,
+            generator_cpu_ns: clock_ns(ClockId::ProcessCPUTime),
+            thread_cpu_ns: clock_ns(ClockId::ThreadCPUTime),
+            at: Instant::now(),
+        }
     }
 
     /// Reads them again, in the opposite order, at the end of a window that
-    /// was over at `end`.
-    pub(super) fn until(self, end: Instant, server: Option<Pid>) -> Report {
-        let generator_cpu_ns = own_cpu_ns() - self.generator_cpu_ns;
-        let server_cpu_ns =
-            self.server_cpu.and_then(|start| start.used_since_ns());
-        let switches = self.server_switches.and_then(|start| {
-            Ok(Switches::read(known(server)?)?.since(&start))
-        });
+    /// was over at `end`. What takes longer follows: who came to the server
+    /// since, its threads and its memory, which its clients' last replies
+    /// leave as they are.
+    pub(super) fn until(self, end: Instant) -> Report {
+        let thread_cpu_ns =
+            clock_ns(ClockId::ThreadCPUTime) - self.thread_cpu_ns;
+        let generator_cpu_ns =
+            clock_ns(ClockId::ProcessCPUTime) - self.generator_cpu_ns;
+        let used_ns = match &self.server_cpu {
+            Ok(start) => start.used_since_ns(),
+            Err(reason) => Err(reason.clone()),
+        };
         let machine =
             self.machine.and_then(|start| Ok(machine_times()?.since(&start)));
-        let of_server = |what: fn(Pid) -> Result<u64, String>| {
-            Known::from(known(server).and_then(what))
+
+        let tree = find(self.server);
+        let of_server = |what: fn(&Tree) -> Result<u64, String>| {
+            Known::from(tree.as_ref().map_err(String::clone).and_then(what))
         };
-        let window: Duration = end.duration_since(self.at);
+        let cpu_ns = || {
+            let used_by_new_ns = self
+                .server_cpu?
+                .used_by_new_ns(tree.as_ref().map_err(String::clone)?)?;
+            Ok(used_ns? + used_by_new_ns)
+        };
+        let server_cpu_ns = Known::from(cpu_ns());
+        let switches = self.switches.and_then(|start| {
+            let tree = tree.as_ref().map_err(String::clone)?;
+            Ok(tree.switches()?.since(&start))
+        });
+        let window = end.duration_since(self.at);
+        let share = window.as_secs_f64()
+            / self.surveyed_at.elapsed().max(window).as_secs_f64();
+        let in_window = |count: u64| (count as f64 * share).round() as u64;
         Report {
             window_ns: window.as_nanos() as u64,
             generator_cpu_ns,
+            generator_busiest_ns: Some(thread_cpu_ns),
             generator_threads: 1,
-            server_cpu_ns: Known::from(server_cpu_ns),
-            server_rss_bytes: of_server(process_tree::rss_bytes),
-            server_rss_peak_bytes: of_server(process_tree::rss_peak_bytes),
-            server_threads: of_server(process_tree::threads),
+            server_cpu_ns,
+            server_rss_bytes: of_server(Tree::rss_bytes),
+            server_rss_peak_bytes: of_server(Tree::rss_peak_bytes),
+            server_threads: of_server(|tree| Ok(tree.threads())),
             server_switches_voluntary: Known::from(
-                switches.clone().map(|switches| switches.voluntary),
+                switches.clone().map(|all| in_window(all.voluntary)),
             ),
             server_switches_involuntary: Known::from(
-                switches.map(|switches| switches.involuntary),
+                switches.map(|all| in_window(all.involuntary)),
             ),
             machine: Known::from(machine),
             groups: Vec::new(),
@@ -80,12 +170,13 @@ impl MachineTimes {
     }
 }
 
-fn known(server: Option<Pid>) -> Result<Pid, String> {
-    server.ok_or_else(|| "the server's process is not known".to_owned())
+fn find(server: Option<Pid>) -> Result<Tree, String> {
+    let unknown = || "the server's process is not known".to_owned();
+    server.ok_or_else(unknown).and_then(Tree::find)
 }
 
-fn own_cpu_ns() -> u64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
+fn clock_ns(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 

@@ -51,9 +51,13 @@ pub(crate) struct Report {
     pub(crate) window_ns: u64,
     /// The generator's own CPU time in the window.
     pub(crate) generator_cpu_ns: u64,
+    /// That of its busiest thread. Older records don't have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) generator_busiest_ns: Option<u64>,
     /// How many threads it had.
     pub(crate) generator_threads: usize,
-    /// The CPU time of the server's process tree in the window.
+    /// The CPU time of the server's process tree in the window. None, if
+    /// processes of it came and went there: what they used is not known.
     pub(crate) server_cpu_ns: Known<u64>,
     /// The resident memory of the server's process tree at the window's end.
     pub(crate) server_rss_bytes: Known<u64>,
@@ -61,9 +65,11 @@ pub(crate) struct Report {
     pub(crate) server_rss_peak_bytes: Known<u64>,
     /// How many threads the server had at the window's end.
     pub(crate) server_threads: Known<u64>,
-    /// How often a thread of the server waited, in the window.
+    /// How often a thread of the server waited, in the window. Counted from
+    /// shortly before it, or with many threads from the start of the load, to
+    /// shortly after it, and brought to its length.
     pub(crate) server_switches_voluntary: Known<u64>,
-    /// How often one was made to wait for others.
+    /// How often one was made to wait for others, counted in the same way.
     pub(crate) server_switches_involuntary: Known<u64>,
     /// What the machine's processors did in the window.
     pub(crate) machine: Known<MachineTimes>,
@@ -170,10 +176,18 @@ impl Report {
         self.groups.iter().map(|group| group.replies).sum()
     }
 
-    /// The share of the window in which the generator held its cores.
+    /// The share of the window in which the generator's busiest thread held
+    /// its core: its clients are served no faster for another's idleness.
     pub(crate) fn generator_share(&self) -> f64 {
-        let threads = self.generator_threads.max(1) as f64;
-        self.generator_cpu_ns as f64 / self.window_ns as f64 / threads
+        self.busiest_ns() as f64 / self.window_ns as f64
+    }
+
+    /// The CPU time of the generator's busiest thread; what each had on the
+    /// average, if that was not recorded.
+    pub(super) fn busiest_ns(&self) -> u64 {
+        let average_ns =
+            self.generator_cpu_ns / self.generator_threads.max(1) as u64;
+        self.generator_busiest_ns.unwrap_or(average_ns)
     }
 
     /// Who held up the rate of a server that may use so many processors.
@@ -404,18 +418,21 @@ mod tests {
     #[test]
     fn the_side_that_is_busy_is_the_bottleneck() {
         let cases = [
-            (96, 50, 1, Bottleneck::Generator),
-            (96, 99, 1, Bottleneck::Generator),
-            (60, 96, 1, Bottleneck::Server),
-            (60, 96, 2, Bottleneck::Neither),
-            (60, 192, 2, Bottleneck::Server),
-            (60, 60, 1, Bottleneck::Neither),
+            (96, None, 50, 1, Bottleneck::Generator),
+            (60, Some(96), 50, 1, Bottleneck::Generator),
+            (96, None, 99, 1, Bottleneck::Generator),
+            (60, Some(60), 96, 1, Bottleneck::Server),
+            (60, None, 96, 2, Bottleneck::Neither),
+            (60, None, 192, 2, Bottleneck::Server),
+            (60, Some(70), 60, 1, Bottleneck::Neither),
         ];
-        for (generator_cpu_ns, server_ns, processors, expected) in cases {
+        for (generator_ns, busiest_ns, server_ns, processors, expected) in cases
+        {
             let report = Report {
                 window_ns: 100,
-                generator_cpu_ns,
-                generator_threads: 1,
+                generator_cpu_ns: 2 * generator_ns,
+                generator_busiest_ns: busiest_ns,
+                generator_threads: 2,
                 server_cpu_ns: Known::from(Ok(server_ns)),
                 server_rss_bytes: Known::missing("not asked"),
                 server_rss_peak_bytes: Known::missing("not asked"),

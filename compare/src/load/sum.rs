@@ -23,6 +23,8 @@ impl Report {
         // They began and ended within a moment; by the longest, no rate comes
         // out higher than it was.
         self.window_ns = self.window_ns.max(other.window_ns);
+        self.generator_busiest_ns =
+            Some(self.busiest_ns().max(other.busiest_ns()));
         self.generator_cpu_ns += other.generator_cpu_ns;
         self.generator_threads += other.generator_threads;
         // The server is one and the same: what is known of it is known.

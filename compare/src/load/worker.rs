@@ -12,6 +12,7 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, sockopt};
+use rustix::process::Pid;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec,
     timerfd_create, timerfd_settime,
@@ -19,7 +20,7 @@ use rustix::time::{
 
 use super::connection::{Bytes, Connection, READ_BYTES, Sent, Taken};
 use super::plan::{Group, Pace, Plan};
-use super::readings::Start;
+use super::readings::{Start, Survey};
 use super::report::Report;
 use super::schedule::{self, Schedule};
 use super::tally::Tally;
@@ -62,6 +63,11 @@ pub(super) struct Worker<'a> {
     /// When the phase ends.
     edge: Instant,
     next_tick: Instant,
+    /// What is known of the server before the window; nothing, if another
+    /// thread measures it.
+    survey: Option<Survey>,
+    /// When the server is looked at once more.
+    next_survey: Option<Instant>,
     start: Option<Start>,
     report: Option<Report>,
     input: Box<[u8; READ_BYTES]>,
@@ -131,10 +137,17 @@ impl<'a> Worker<'a> {
             phase: Phase::WarmUp,
             edge: now,
             next_tick: now,
+            survey: None,
+            next_survey: None,
             start: None,
             report: None,
             input: Box::new([0; READ_BYTES]),
         })
+    }
+
+    /// Looks at the server whose cost this thread is to measure.
+    pub(super) fn survey(&mut self, server: Option<Pid>) {
+        self.survey = Some(Survey::read(server));
     }
 
     /// Connects one client, the `number`-th of all.
@@ -213,11 +226,13 @@ impl<'a> Worker<'a> {
         }
         self.edge = start + self.plan.warm_up;
         self.next_tick = start + TICK;
+        let survey = self.survey.as_ref();
+        self.next_survey = survey.and_then(|s| s.next(start, self.edge));
         if self.plan.warm_up.is_zero() {
             self.cross();
         }
         // Reading the clocks took time: nothing was due before the window.
-        let begin = Instant::now();
+        let begin = self.start.as_ref().map_or(start, |start| start.at);
         for open in self.groups.iter_mut().filter_map(|s| s.open.as_mut()) {
             open.schedule.begin(begin);
         }
@@ -244,7 +259,12 @@ impl<'a> Worker<'a> {
 
     /// Does what the time demands, and sets the timer to when it next does.
     fn keep_time(&mut self) -> anyhow::Result<()> {
-        let now = Instant::now();
+        let mut now = Instant::now();
+        if self.next_survey.is_some_and(|at| now >= at) {
+            self.next_survey = None;
+            self.survey = self.survey.take().map(|s| s.again(self.edge));
+            now = Instant::now();
+        }
         if now >= self.edge {
             self.cross();
         }
@@ -257,6 +277,7 @@ impl<'a> Worker<'a> {
             self.send_due(group, now);
         }
         let timed = self.groups.iter().filter_map(Share::next_time);
+        let timed = timed.chain(self.next_survey);
         let next = timed.fold(self.edge.min(self.next_tick), Instant::min);
         self.arm(next)
     }
@@ -561,7 +582,10 @@ impl<'a> Worker<'a> {
     fn cross(&mut self) {
         match self.phase {
             Phase::WarmUp => {
-                let start = Start::read(self.plan.server);
+                self.next_survey = None;
+                let survey = self.survey.take();
+                let survey = survey.unwrap_or_else(|| Survey::read(None));
+                let start = Start::read(survey);
                 self.phase = Phase::Window;
                 self.edge = start.at + self.plan.window;
                 for share in &mut self.groups {
@@ -572,8 +596,7 @@ impl<'a> Worker<'a> {
             Phase::Window => {
                 let end = Instant::now();
                 self.phase = Phase::Drain;
-                self.report =
-                    self.start.take().map(|s| s.until(end, self.plan.server));
+                self.report = self.start.take().map(|s| s.until(end));
                 for share in &mut self.groups {
                     share.tally.end(end);
                     if let Some(open) = &mut share.open {
