@@ -2,6 +2,8 @@
 //! and nothing left behind. The contestants are `compare`'s own servers with
 //! a known fault.
 
+#[path = "cli/load.rs"]
+mod load;
 #[path = "cli/records.rs"]
 mod records;
 #[path = "cli/schema.rs"]

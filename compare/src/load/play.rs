@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, anyhow, ensure};
 use clap::Args;
+use rustix::process::Pid;
+use rustix::thread::sched_getaffinity;
 
 use super::plan::Plan;
 use super::report::{BUSY_SHARE, Bottleneck, Report};
@@ -174,7 +176,6 @@ pub(super) fn play(mut load: Load) -> anyhow::Result<Outcome> {
     let (name, rounds, out) = (name.clone(), *rounds, out.clone());
     let json = load.json;
     let mut plan = load.plan()?;
-    let connections = plan.groups.iter().map(|g| g.connections).sum();
     limits::raise_open_files()?;
     limits::check_open_files(plan.connections())?;
 
@@ -221,13 +222,12 @@ pub(super) fn play(mut load: Load) -> anyhow::Result<Outcome> {
             false => text(&plan, &report),
         };
         output::print(&text)?;
+        playing.record.complete = round == rounds;
         save(&playing.record)?;
-        if report.server_fault().is_some() || report.own_limit().is_some() {
+        if playing.is_void() {
             break;
         }
     }
-    playing.record.complete = true;
-    save(&playing.record)?;
     if let Some(path) = path {
         eprintln!("record: {}", path.display());
     }
@@ -261,12 +261,29 @@ impl Playing {
         if let Some(shard) = &mut self.record.shard {
             shard.windows.insert(round, began.as_nanos() as u64);
         }
+        self.keep(round, plan.server, &report);
+        Ok(report)
+    }
+
+    /// Judges what came of a round as `run` does.
+    fn keep(&mut self, round: u64, server: Option<Pid>, report: &Report) {
+        let wanted = self.record.rounds;
         let cell = self.record.cell_mut(&self.scenario, &self.name);
         let fault = report.server_fault();
         let contestant_failed = fault.is_some();
-        if let Some(reason) = fault.or_else(|| report.own_limit()) {
+        let void = |reason| {
             let log = Vec::new();
-            cell.void = Some(Void { round, reason, contestant_failed, log });
+            Some(Void { round, reason, contestant_failed, log })
+        };
+        if let Some(reason) = fault.or_else(|| report.own_limit()) {
+            cell.void = void(reason);
+        } else if let Some(late) = report.late(processors_of(server)) {
+            eprintln!("round {round}: {late}");
+            cell.missed.insert(round, late.clone());
+            if cell.missed.len() as u64 * 2 > wanted {
+                cell.void = void(late);
+            }
+            return;
         }
         let bottleneck = match report.generator_share() > BUSY_SHARE {
             true => Bottleneck::Generator,
@@ -282,7 +299,11 @@ impl Playing {
             capacity: Known::missing(capacity),
             report: report.clone(),
         });
-        Ok(report)
+    }
+
+    fn is_void(&self) -> bool {
+        let cell = self.record.cell(&self.scenario, &self.name);
+        cell.is_some_and(|cell| cell.void.is_some())
     }
 
     fn outcome(&self) -> anyhow::Result<Outcome> {
@@ -295,6 +316,13 @@ impl Playing {
             Some(void) => Err(anyhow!("{}", void.reason)),
         }
     }
+}
+
+/// On how many processors a server may run; one that is elsewhere has a CPU
+/// time that is not known, and no number makes it busy.
+fn processors_of(server: Option<Pid>) -> usize {
+    let set = server.and_then(|pid| sched_getaffinity(Some(pid)).ok());
+    set.map_or(1, |set| set.count().max(1) as usize)
 }
 
 /// A file, or the name of one of ours.
@@ -365,6 +393,68 @@ fn moment(text: &str) -> Result<SystemTime, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::report::{Faults, GroupReport, OpenLoop, Times};
+
+    /// What an open loop saw whose requests were sent so late.
+    fn report(lag: Duration) -> Report {
+        let mut lag_ns = Times::recorder();
+        lag_ns.record(lag.as_nanos() as u64).unwrap();
+        let none = Times::from(&Times::recorder());
+        let open = OpenLoop {
+            response_ns: none.clone(),
+            lag_ns: Times::from(&lag_ns),
+            unanswered: 0,
+        };
+        let group = GroupReport {
+            name: "open".to_owned(),
+            n: 1,
+            connections: 1,
+            connected: 1,
+            replies: 1,
+            replies_in_all: 1,
+            service_ns: none,
+            open: Some(open),
+            faults: Faults::default(),
+        };
+        Report {
+            window_ns: 1_000_000_000,
+            generator_cpu_ns: 0,
+            generator_busiest_ns: None,
+            generator_threads: 1,
+            server_cpu_ns: Known::missing("not asked"),
+            server_rss_bytes: Known::missing("not asked"),
+            server_rss_peak_bytes: Known::missing("not asked"),
+            server_threads: Known::missing("not asked"),
+            server_switches_voluntary: Known::missing("not asked"),
+            server_switches_involuntary: Known::missing("not asked"),
+            machine: Known::missing("not asked"),
+            groups: vec![group],
+        }
+    }
+
+    #[test]
+    fn a_round_that_missed_its_schedule_is_no_round() {
+        let rounds = 4;
+        let mut playing = Playing {
+            record: Record::new(1, rounds, machine(&[0])),
+            scenario: "open".to_owned(),
+            name: "server".to_owned(),
+            placement: Placement { server: Vec::new(), load: vec![0] },
+        };
+        let [in_time, late] = [0, 50].map(Duration::from_millis).map(report);
+        let mut kept = |round, report: &Report| {
+            playing.keep(round, None, report);
+            let cell = playing.record.cell("open", "server").unwrap();
+            assert_eq!(cell.void.is_some(), playing.is_void());
+            (cell.rounds.len(), cell.missed.len(), playing.is_void())
+        };
+        assert_eq!(kept(1, &in_time), (1, 0, false));
+        assert_eq!(kept(2, &late), (1, 1, false));
+        assert_eq!(kept(3, &late), (1, 2, false));
+        // Of more than half of the rounds, nothing is left to say.
+        assert_eq!(kept(4, &late), (1, 3, true));
+        assert!(playing.outcome().is_err());
+    }
 
     #[test]
     fn a_moment_is_read_in_both_forms() {

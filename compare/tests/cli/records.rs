@@ -319,27 +319,26 @@ fn what_is_not_of_a_kind_is_not_joined() {
 fn shards_of_one_window_add_up() {
     let folder = Folder::new();
     let server = Server::start();
-    let soon = SystemTime::now() + Duration::from_secs(2);
-    let soon = soon.duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
-    let start = format!("{soon:.3}");
     let file = folder.file("open.toml", OPEN);
     let shard = |name: &str, more: &[&str]| {
+        let out = folder.path.join(name);
+        let _ = fs::remove_dir_all(&out);
         let mut command = Command::new(COMPARE);
         command.args(["load", "--addr", &server.address, "--name", "web"]);
         command.arg("--scenario").arg(&file);
-        command.arg("--out").arg(folder.path.join(name)).args(more);
+        command.arg("--out").arg(out).args(more);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().unwrap()
     };
-    let together = ["--start-at", &start];
-    let shards = [shard("a", &together), shard("b", &together)];
-    for shard in shards {
-        let output = shard.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    }
+    in_time(|| {
+        let soon = SystemTime::now() + Duration::from_secs(2);
+        let soon = soon.duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+        let start = format!("{soon:.3}");
+        let together = ["--start-at", &start];
+        vec![shard("a", &together), shard("b", &together)]
+    });
     // Once more, by itself and later.
-    let output = shard("later", &[]).wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    in_time(|| vec![shard("later", &[])]);
 
     let out = folder.path.join("sum");
     let [a, b] = ["a", "b"].map(|name| folder.path.join(name));
@@ -383,6 +382,27 @@ fn shards_of_one_window_add_up() {
     let output = merge(&[&out, &later], &folder.path.join("larger"));
     let text = stderr(&output);
     assert!(text.contains("connections: 4 / 2"), "{text}");
+}
+
+/// Loads until none missed its schedule: a machine that has more to do, as
+/// while it tests, may have had no time for it.
+fn in_time(load: impl Fn() -> Vec<Child>) {
+    for _ in 0..20 {
+        let outputs = load().into_iter().map(Child::wait_with_output);
+        let outputs: Vec<Output> = outputs.map(Result::unwrap).collect();
+        let mut missed = false;
+        for output in &outputs {
+            let text = stderr(output);
+            let is_late = text.contains("missed its schedule");
+            let code = if is_late { 1 } else { 0 };
+            assert_eq!(output.status.code(), Some(code), "{text}");
+            missed |= is_late;
+        }
+        if !missed {
+            return;
+        }
+    }
+    panic!("this machine has no time for it");
 }
 
 #[test]
@@ -608,6 +628,7 @@ fn fill(round: &mut Value, time_ns: u64) {
     let report = &mut round["report"];
     report["window_ns"] = (100 * time_ns).into();
     report["generator_cpu_ns"] = (50 * time_ns).into();
+    report["generator_busiest_ns"] = (50 * time_ns).into();
     report["server_cpu_ns"]["value"] = (50 * time_ns).into();
     report["server_rss_bytes"]["value"] = (1 << 20).into();
     let group = &mut report["groups"][0];
@@ -615,7 +636,7 @@ fn fill(round: &mut Value, time_ns: u64) {
     group["service_ns"]["counts"] = serde_json::json!([[time_ns, 100]]);
 }
 
-/// A server that answers rightly, until it is dropped.
+/// A server that is there until it is dropped.
 pub(super) struct Server {
     child: Child,
     pub(super) address: String,
@@ -623,12 +644,15 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn start() -> Server {
+        Server::with_fault("none")
+    }
+
+    pub(super) fn with_fault(fault: &str) -> Server {
         let mut child = Command::new(COMPARE)
-            .args(["faulty", "--fault", "none"])
+            .args(["faulty", "--fault", fault])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-    report["generator_busiest_ns"] = (50 * time_ns).into();
         let mut line = String::new();
         let ready = child.stdout.as_mut().unwrap();
         BufReader::new(ready).read_line(&mut line).unwrap();
