@@ -46,18 +46,15 @@ impl Survey {
         Survey { server, tree, found_in, switches, at, took }
     }
 
-    /// When to look again in a warm-up from `start` to `edge`: at all of it,
-    /// or if that takes too long, only at who the server is. Those who come
-    /// after have used what they had before the window, too.
-    pub(super) fn next(
-        &self,
-        start: Instant,
-        edge: Instant,
-    ) -> Option<Instant> {
+    /// When to look again in what is left of the warm-up from `now` to the
+    /// `edge`: at all of it, and when that takes too long, only at who the
+    /// server is. Those who come after have used what they had before the
+    /// window, too; so the last look is close to it.
+    pub(super) fn next(&self, now: Instant, edge: Instant) -> Option<Instant> {
         self.server?;
         let before = |took: Duration| {
             let at = edge.checked_sub(took.saturating_mul(SURVEYS_AHEAD))?;
-            (at > start).then_some(at)
+            (at > now).then_some(at)
         };
         before(self.took).or_else(|| before(self.found_in))
     }
@@ -69,7 +66,9 @@ impl Survey {
         if left >= self.took.saturating_mul(SURVEYS_AHEAD - 1) {
             return Survey::read(self.server);
         }
-        Survey { tree: find(self.server), ..self }
+        let began = Instant::now();
+        let tree = find(self.server);
+        Survey { tree, found_in: began.elapsed(), ..self }
     }
 }
 

@@ -261,9 +261,11 @@ impl<'a> Worker<'a> {
     fn keep_time(&mut self) -> anyhow::Result<()> {
         let mut now = Instant::now();
         if self.next_survey.is_some_and(|at| now >= at) {
-            self.next_survey = None;
-            self.survey = self.survey.take().map(|s| s.again(self.edge));
+            let survey = self.survey.take().map(|s| s.again(self.edge));
             now = Instant::now();
+            self.next_survey =
+                survey.as_ref().and_then(|s| s.next(now, self.edge));
+            self.survey = survey;
         }
         if now >= self.edge {
             self.cross();
