@@ -139,8 +139,8 @@ impl CpuTimes {
             let faults_before = before.map_or(0, |stat| stat.reaped_faults);
             if stat.reaped_faults > faults_before {
                 return Err(format!(
-                    "process {process} of the server had children that ended in \
-                     the window: what they used is not known"
+                    "process {process} of the server had children that ended \
+                     in the window: what they used is not known"
                 ));
             }
             if before.is_some() {
@@ -148,8 +148,8 @@ impl CpuTimes {
             }
             if stat.started_before(self.read_at_ns) {
                 return Err(format!(
-                    "process {process} of the server started shortly before the \
-                     window: what it used in it is not known"
+                    "process {process} of the server started shortly before \
+                     the window: what it used in it is not known"
                 ));
             }
             used_ns += cpu_ns(process)?;
