@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::contestants::{Contestant, Trait};
-use crate::findings::{Doubt, Findings, Standing};
+use crate::findings::{Findings, Standing};
 use crate::record::Record;
 use crate::scenarios::{Figure, Scenario};
 use crate::statistics::Estimate;
@@ -51,17 +51,7 @@ pub(crate) fn notes(record: &Record) -> Vec<String> {
 pub(crate) fn answer(record: &Record, scenario: &Scenario) -> Option<String> {
     let figure = *scenario.figures.first()?;
     let findings = Findings::of(record);
-    let mut found: Vec<(&str, Estimate)> = record
-        .contestants()
-        .filter_map(|contestant| {
-            let name = contestant.name.as_str();
-            Some((name, findings.estimate(scenario, name, figure)?))
-        })
-        .collect();
-    found.sort_by(|(_, one), (_, other)| {
-        let order = one.median.total_cmp(&other.median);
-        if figure.more_is_better() { order.reverse() } else { order }
-    });
+    let found = findings.ranked(scenario, figure);
     let question = format!("{}: {}", scenario.name, scenario.question);
     let Some(&(best, estimate)) = found.first() else {
         return Some(format!("{question} No figures."));
@@ -73,13 +63,17 @@ pub(crate) fn answer(record: &Record, scenario: &Scenario) -> Option<String> {
         let standing = findings.standing(scenario, other, best, figure)?;
         Some((other, standing))
     });
-    let others = compare(others.collect());
+    let others = compare(&others.collect::<Vec<_>>());
     let median = units::median(figure, &estimate);
-    Some(format!("{question} {median} with {best}{others}."))
+    let bound = match findings.is_lower_bound(scenario, best, figure) {
+        true => "at least ",
+        false => "",
+    };
+    Some(format!("{question} {bound}{median} with {best}{others}."))
 }
 
-/// `; tied: a, b; c 1.20 [1.10, 1.30] times as much`.
-fn compare(others: Vec<(&str, Standing)>) -> String {
+/// `; a tie with a, b; c 1.20 [1.10, 1.30] times that; open (too few rounds): d`.
+fn compare(others: &[(&str, Standing)]) -> String {
     let tied: Vec<&str> = others
         .iter()
         .filter(|(_, standing)| *standing == Standing::Tied)
@@ -88,18 +82,27 @@ fn compare(others: Vec<(&str, Standing)>) -> String {
     let apart: Vec<String> = others
         .iter()
         .filter_map(|(name, standing)| match standing {
-            Standing::Tied => None,
+            Standing::Tied | Standing::Open(_) => None,
             Standing::Times(Estimate { median, low, high }) => Some(format!(
                 "{name} {median:.2} [{low:.2}, {high:.2}] times that"
             )),
         })
         .collect();
+    let mut open: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, standing) in others {
+        if let Standing::Open(why) = standing {
+            open.entry(why).or_default().push(name);
+        }
+    }
     let mut text = String::new();
     if !tied.is_empty() {
         text += &format!("; a tie with {}", tied.join(", "));
     }
     if !apart.is_empty() {
         text += &format!("; {}", apart.join(", "));
+    }
+    for (why, names) in open {
+        text += &format!("; open ({why}): {}", names.join(", "));
     }
     text
 }
@@ -142,11 +145,19 @@ fn noise(record: &Record) -> String {
         })
         .collect();
     if floors.is_empty() {
-        return format!("noise floor: not known, {first} has no figures");
+        return format!(
+            "noise floor: not known: {first} was not measured twice; ties \
+             stand on the intervals alone"
+        );
     }
+    let shown = record.scenarios.iter().flat_map(|s| &s.figures).count();
+    let unknown = match shown - floors.len() {
+        0 => "",
+        _ => "; where it is not known, ties stand on the intervals alone",
+    };
     format!(
         "noise floor of this run ({first} against itself): {}; smaller \
-         differences are ties",
+         differences are ties{unknown}",
         floors.join(", ")
     )
 }
@@ -270,11 +281,9 @@ fn suspects(record: &Record) -> Vec<String> {
             for contestant in record.contestants() {
                 let name = contestant.name.as_str();
                 for doubt in findings.doubts(scenario, name, figure) {
-                    // The bottlenecks have a note of their own.
-                    let Some(reason) = reason(&doubt) else { continue };
                     let (scenario, figure) = (&scenario.name, figure.name());
                     let cell = format!("{scenario} {figure} of {name}");
-                    by_reason.entry(reason).or_default().push(cell);
+                    by_reason.entry(doubt.reason()).or_default().push(cell);
                 }
             }
         }
@@ -289,19 +298,6 @@ fn suspects(record: &Record) -> Vec<String> {
         format!("suspect (?), {reason}: {named}{more}")
     });
     lines.collect()
-}
-
-fn reason(doubt: &Doubt) -> Option<&'static str> {
-    match doubt {
-        Doubt::Stolen(_) => {
-            Some("the hypervisor took more than 5 % of the machine's time")
-        }
-        Doubt::Foreign(_) => {
-            Some("others used more than 5 % of the machine's time")
-        }
-        Doubt::Wide(_) => Some("the interval is wider than 25 % of the median"),
-        Doubt::BusyGenerator(_) => None,
-    }
 }
 
 /// The system calls of those that were traced, the frequent ones by name.
@@ -348,8 +344,13 @@ fn voids(record: &Record) -> Vec<String> {
 }
 
 fn conditions(record: &Record) -> String {
-    let window = record.scenarios.iter().map(|scenario| scenario.window);
-    let window = window.max().unwrap_or_default();
+    let windows = record.scenarios.iter().map(|scenario| scenario.window);
+    let [shortest, longest] = [windows.clone().min(), windows.max()]
+        .map(|window| humantime::format_duration(window.unwrap_or_default()));
+    let windows = match shortest.to_string() == longest.to_string() {
+        true => format!("{longest}"),
+        false => format!("{shortest} to {longest}"),
+    };
     let rounds = record.rounds_done();
     let few = match rounds {
         1 => " (one alone has no interval)",
@@ -357,10 +358,8 @@ fn conditions(record: &Record) -> String {
         _ => "",
     };
     format!(
-        "rounds: {}{few}; windows of {}; seed {}; medians with 95 % bootstrap \
-         intervals",
-        rounds,
-        humantime::format_duration(window),
+        "rounds: {rounds}{few}; windows of {windows}; seed {}; medians with \
+         95 % bootstrap intervals",
         record.seed
     )
 }

@@ -1,5 +1,6 @@
 //! What is asked of them: the scenarios of `bench/scenarios/*.toml`.
 
+use std::cmp::Ordering;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -205,6 +206,12 @@ impl Figure {
     /// Whether a contestant with more of it did better.
     pub(crate) fn more_is_better(self) -> bool {
         matches!(self, Figure::Rate | Figure::Left)
+    }
+
+    /// Orders two of it, the better one first.
+    pub(crate) fn better_first(self, one: f64, other: f64) -> Ordering {
+        let order = one.total_cmp(&other);
+        if self.more_is_better() { order.reverse() } else { order }
     }
 
     /// Its name, as in the file.

@@ -8,7 +8,7 @@ use comfy_table::{
 };
 
 use crate::contestants::{Contestant, Label};
-use crate::findings::{Doubt, Findings};
+use crate::findings::Findings;
 use crate::record::Record;
 use crate::scenarios::{Figure, Scenario};
 use crate::units;
@@ -143,19 +143,16 @@ fn figure_text(
     };
     let median = units::median(figure, &estimate);
     let interval = units::interval(figure, &estimate);
-    let bound = match findings.busy_generator(scenario, name) {
-        Some(_) if figure == Figure::Rate => "≥ ",
-        _ => "",
+    let bound = match findings.is_lower_bound(scenario, name, figure) {
+        true => "≥ ",
+        false => "",
     };
-    // A best among one is none.
     let mark = match best.iter().position(|other| *other == name) {
-        Some(0) if record.contestants().count() > 1 => "* ",
+        Some(0) => "* ",
         Some(1..) => "= ",
         _ => "",
     };
-    let doubts = findings.doubts(scenario, name, figure);
-    let is_suspect =
-        doubts.iter().any(|doubt| !matches!(doubt, Doubt::BusyGenerator(_)));
-    let suspect = if is_suspect { " ?" } else { "" };
+    let is_valid = findings.doubts(scenario, name, figure).is_empty();
+    let suspect = if is_valid { "" } else { " ?" };
     format!("{mark}{bound}{median}{suspect}\n{interval}")
 }

@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 /// more, but a test of the kernel's buffers.
 pub(crate) const DEPTH_MAX: usize = 256;
 
+/// After so many connections of a group that did not come about, the others
+/// are not tried any more: each would take as long to fail.
+pub(crate) const CONNECT_HANGS_MAX: u64 = 3;
+
 /// One run of the load generator.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {

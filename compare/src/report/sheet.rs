@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::answers;
 use crate::contestants::Contestant;
 use crate::findings::{Doubt, Findings, Standing};
-use crate::record::{Entrant, Record};
+use crate::record::{Entrant, REPLIES_BEYOND, Record};
 use crate::scenarios::{Figure, Group, Knob, Scenario};
 use crate::statistics::{Estimate, median};
 
@@ -35,9 +35,6 @@ const READING_ORDER: [&str; 11] = [
     "pipeline",
     "load-curve",
 ];
-
-/// A quantile is shown where at least so many replies lie beyond it.
-const REPLIES_BEYOND: f64 = 10.0;
 
 /// A run and all its figures.
 pub(crate) struct Sheet<'a> {
@@ -201,8 +198,7 @@ impl<'a> Sheet<'a> {
         contestant: &str,
         figure: Figure,
     ) -> bool {
-        figure == Figure::Rate
-            && self.findings.busy_generator(scenario, contestant).is_some()
+        self.findings.is_lower_bound(scenario, contestant, figure)
     }
 
     /// How far a figure can be believed.
@@ -260,9 +256,8 @@ impl<'a> Sheet<'a> {
             let name = contestant.name.as_str();
             Some((name, self.estimate(scenario, name, figure)?))
         });
-        let sign = if figure.more_is_better() { -1.0 } else { 1.0 };
         found.min_by(|(_, one), (_, other)| {
-            (sign * one.median).total_cmp(&(sign * other.median))
+            figure.better_first(one.median, other.median)
         })
     }
 
@@ -350,11 +345,8 @@ fn figures_of(scenario: &Scenario) -> Vec<Figure> {
     figures
 }
 
-/// All doubts but the one that has a sign of its own, the lower bound.
 fn in_words(doubts: &[Doubt]) -> Option<String> {
-    let doubts =
-        doubts.iter().filter(|d| !matches!(d, Doubt::BusyGenerator(_)));
-    let texts: Vec<String> = doubts.map(Doubt::to_string).collect();
+    let texts: Vec<String> = doubts.iter().map(Doubt::to_string).collect();
     (!texts.is_empty()).then(|| texts.join("; "))
 }
 

@@ -81,7 +81,11 @@ fn short_answer<'a>(sheet: &Sheet<'a>, question: &Question<'a>) -> String {
         1 => ", and one that ties with it".to_owned(),
         ties => format!(", and {ties} that tie with it"),
     };
-    let median = units::median(figure, &estimate);
+    let bound = match sheet.is_lower_bound(point, best, figure) {
+        true => "≥ ",
+        false => "",
+    };
+    let median = bound.to_owned() + &units::median(figure, &estimate);
     let place = match question.is_sweep() {
         true => format!(" at {}", question.point_name(point)),
         false => String::new(),

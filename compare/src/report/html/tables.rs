@@ -65,11 +65,12 @@ pub(super) fn of_figure<'a>(
         let doubts = sheet.doubts(scenario, name, figure);
         html += &cell_with(bound, figure, value, doubts.as_deref());
         let standing = match sheet.standing(scenario, name, figure) {
-            _ if best == Some(name) => "the best".to_owned(),
+            _ if best == Some(name) => "best measured".to_owned(),
             Some(Standing::Tied) => "a tie".to_owned(),
             Some(Standing::Times(Estimate { median, low, high })) => {
                 format!("<b>{median:.2}</b><small>{low:.2}–{high:.2}</small>")
             }
+            Some(Standing::Open(why)) => format!("open: {why}"),
             None => "–".to_owned(),
         };
         let rounds = sheet.record.figure(scenario, name, figure).len();
