@@ -227,6 +227,10 @@ impl<'a> Findings<'a> {
         scenario: &Scenario,
         figure: Figure,
     ) -> Vec<&'a str> {
+        // What was offered to each is no merit of his.
+        if figure == Figure::Rate && scenario.is_offered() {
+            return Vec::new();
+        }
         let found = self.ranked(scenario, figure);
         let [(best, _), others @ ..] = found.as_slice() else {
             return Vec::new();

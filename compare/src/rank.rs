@@ -287,7 +287,18 @@ fn places(
     };
     let mut scores: Vec<(&str, Estimate)> =
         names.iter().map(|name| (*name, score(name))).collect();
-    scores.sort_by(|(_, one), (_, other)| one.median.total_cmp(&other.median));
+    // In the order of their medians, as in the table, and not of the ratios
+    // within rounds: who has the best figure is the first there, too.
+    let apart = |name: &str| {
+        let logs = rounds.iter().zip(&best).map(|(rounds, best)| {
+            let [one, best] = [name, best].map(|n| rounds.median(n));
+            let log = (one / best).ln();
+            let log = if figure.more_is_better() { -log } else { log };
+            (rounds.scenario.base(), log)
+        });
+        mean_by_base(logs)
+    };
+    scores.sort_by(|(one, _), (other, _)| apart(one).total_cmp(&apart(other)));
     let mut places: Vec<(usize, String, Estimate)> = Vec::new();
     // The first of the place that is being filled.
     let mut head = (1, scores[0].0);
@@ -366,12 +377,15 @@ impl Rounds<'_> {
 
     /// Who has the best median.
     fn best<'n>(&self, names: &[&'n str], figure: Figure) -> &'n str {
-        let of = |name: &str| {
-            median(&mut self.values[name].clone()).unwrap_or(f64::NAN)
-        };
         let mut names = names.to_vec();
-        names.sort_by(|one, other| figure.better_first(of(one), of(other)));
+        names.sort_by(|one, other| {
+            figure.better_first(self.median(one), self.median(other))
+        });
         names[0]
+    }
+
+    fn median(&self, name: &str) -> f64 {
+        median(&mut self.values[name].clone()).unwrap_or(f64::NAN)
     }
 }
 

@@ -181,7 +181,11 @@ impl Run {
     fn scenarios(&self, root: &Path) -> anyhow::Result<Vec<Scenario>> {
         let mut scenarios = scenarios::read(&root.join("bench/scenarios"))?;
         for path in &self.scenario_file {
-            scenarios::add(&mut scenarios, path)?;
+            let replaced = scenarios::add(&mut scenarios, path)?;
+            if let Some(name) = replaced {
+                let path = path.display();
+                eprintln!("{path} takes the place of our own `{name}`");
+            }
         }
         let mut scenarios =
             select_scenarios(&scenarios, &self.scenario, self.full);
