@@ -1,6 +1,6 @@
 """A contestant in twenty lines: a thread per client, fib in the thread.
 
-    cargo run --release -p compare -- -e threads \
+    cargo run --release -p compare -- -e '^threads$' \
         --with 'mine=python3 bench/examples/my_server.py {port}'
 """
 

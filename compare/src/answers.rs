@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::contestants::{Contestant, Trait};
-use crate::findings::{Doubt, Findings, Standing};
+use crate::findings::{Findings, Standing};
+use crate::questions::{self, Question};
 use crate::record::Record;
 use crate::scenarios::{Figure, Scenario};
 use crate::statistics::Estimate;
@@ -14,13 +15,19 @@ use crate::units;
 /// Below this share, what is left counts as nothing left.
 const NEXT_TO_NOTHING: f64 = 0.05;
 
+/// Who needs less than this share of what naive recursion takes here does
+/// something else. A compiler alone does not make so much of a difference.
+const SHORTCUT_SHARE: f64 = 0.4;
+
 /// How many suspect cells are named for each reason.
 const SUSPECTS_NAMED: usize = 6;
 
-/// One sentence per scenario.
+/// One sentence per question: of a scenario that varies, at its most telling
+/// value.
 pub(crate) fn answers(record: &Record) -> Vec<String> {
-    let scenarios = record.scenarios.iter();
-    scenarios.filter_map(|scenario| answer(record, scenario)).collect()
+    let questions = questions::of(record);
+    let points = questions.iter().map(Question::telling_point);
+    points.filter_map(|point| answer(record, point)).collect()
 }
 
 /// What one must know to believe the figures.
@@ -36,6 +43,7 @@ pub(crate) fn notes(record: &Record) -> Vec<String> {
     notes.extend(bottlenecks(record));
     notes.extend(missing(record));
     notes.extend(silent(record));
+    notes.extend(shortcuts(record));
     notes.extend(skipped(record));
     notes.extend(suspects(record));
     notes.extend(missed(record));
@@ -49,19 +57,14 @@ pub(crate) fn notes(record: &Record) -> Vec<String> {
 
 /// The sentence for one scenario, if it asks anything.
 pub(crate) fn answer(record: &Record, scenario: &Scenario) -> Option<String> {
-    let figure = *scenario.figures.first()?;
     let findings = Findings::of(record);
-    let mut found: Vec<(&str, Estimate)> = record
-        .contestants()
-        .filter_map(|contestant| {
-            let name = contestant.name.as_str();
-            Some((name, findings.estimate(scenario, name, figure)?))
-        })
-        .collect();
-    found.sort_by(|(_, one), (_, other)| {
-        let order = one.median.total_cmp(&other.median);
-        if figure.more_is_better() { order.reverse() } else { order }
-    });
+    // A load from elsewhere may not know what its server spent.
+    let is_known =
+        |figure: &&Figure| !findings.ranked(scenario, **figure).is_empty();
+    let mut figures = scenario.figures.iter();
+    let figure = figures.find(is_known).or(scenario.figures.first())?;
+    let figure = *figure;
+    let found = findings.ranked(scenario, figure);
     let question = format!("{}: {}", scenario.name, scenario.question);
     let Some(&(best, estimate)) = found.first() else {
         return Some(format!("{question} No figures."));
@@ -73,13 +76,17 @@ pub(crate) fn answer(record: &Record, scenario: &Scenario) -> Option<String> {
         let standing = findings.standing(scenario, other, best, figure)?;
         Some((other, standing))
     });
-    let others = compare(others.collect());
+    let others = compare(&others.collect::<Vec<_>>());
     let median = units::median(figure, &estimate);
-    Some(format!("{question} {median} with {best}{others}."))
+    let bound = match findings.is_lower_bound(scenario, best, figure) {
+        true => "at least ",
+        false => "",
+    };
+    Some(format!("{question} {bound}{median} with {best}{others}."))
 }
 
-/// `; tied: a, b; c 1.20 [1.10, 1.30] times as much`.
-fn compare(others: Vec<(&str, Standing)>) -> String {
+/// `; a tie with a, b; c 1.20 [1.10, 1.30] times that; open (too few rounds): d`.
+fn compare(others: &[(&str, Standing)]) -> String {
     let tied: Vec<&str> = others
         .iter()
         .filter(|(_, standing)| *standing == Standing::Tied)
@@ -88,18 +95,27 @@ fn compare(others: Vec<(&str, Standing)>) -> String {
     let apart: Vec<String> = others
         .iter()
         .filter_map(|(name, standing)| match standing {
-            Standing::Tied => None,
+            Standing::Tied | Standing::Open(_) => None,
             Standing::Times(Estimate { median, low, high }) => Some(format!(
                 "{name} {median:.2} [{low:.2}, {high:.2}] times that"
             )),
         })
         .collect();
+    let mut open: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, standing) in others {
+        if let Standing::Open(why) = standing {
+            open.entry(why).or_default().push(name);
+        }
+    }
     let mut text = String::new();
     if !tied.is_empty() {
         text += &format!("; a tie with {}", tied.join(", "));
     }
     if !apart.is_empty() {
         text += &format!("; {}", apart.join(", "));
+    }
+    for (why, names) in open {
+        text += &format!("; open ({why}): {}", names.join(", "));
     }
     text
 }
@@ -142,11 +158,19 @@ fn noise(record: &Record) -> String {
         })
         .collect();
     if floors.is_empty() {
-        return format!("noise floor: not known, {first} has no figures");
+        return format!(
+            "noise floor: not known: {first} was not measured twice; ties \
+             stand on the intervals alone"
+        );
     }
+    let shown = record.scenarios.iter().flat_map(|s| &s.figures).count();
+    let unknown = match shown - floors.len() {
+        0 => "",
+        _ => "; where it is not known, ties stand on the intervals alone",
+    };
     format!(
         "noise floor of this run ({first} against itself): {}; smaller \
-         differences are ties",
+         differences are ties{unknown}",
         floors.join(", ")
     )
 }
@@ -232,22 +256,62 @@ fn missing(record: &Record) -> Vec<String> {
 
 /// Cells that were measured and have no figure all the same.
 fn silent(record: &Record) -> Vec<String> {
+    let mut notes = Vec::new();
+    for scenario in &record.scenarios {
+        for &figure in &scenario.figures {
+            let why = match figure {
+                // They have a reason of their own.
+                Figure::Cost | Figure::Rss => continue,
+                Figure::P99 | Figure::ResponseP99 => {
+                    "fewer than 1,000 replies within the window"
+                }
+                Figure::Left => "no round together with what it is a share of",
+                _ => "no reply within the window",
+            };
+            let is_silent = |name: &&str| {
+                let cell = record.cell(&scenario.name, name);
+                let is_measured = cell.is_some_and(|cell| {
+                    cell.void.is_none() && !cell.rounds.is_empty()
+                });
+                is_measured && record.figure(scenario, name, figure).is_empty()
+            };
+            let names = record.contestants().map(|c| c.name.as_str());
+            let names: Vec<&str> = names.filter(is_silent).collect();
+            if !names.is_empty() {
+                notes.push(format!(
+                    "no {} in {} of {}: {why} (--duration makes it longer)",
+                    figure.name(),
+                    scenario.name,
+                    names.join(", ")
+                ));
+            }
+        }
+    }
+    notes
+}
+
+/// Who answers faster than naive recursion can: what a request costs is known.
+fn shortcuts(record: &Record) -> Vec<String> {
     let findings = Findings::of(record);
     let mut notes = Vec::new();
     for scenario in &record.scenarios {
-        let Some(&figure) = scenario.figures.first() else { continue };
+        let of = scenario.groups.iter().find(|g| g.name == scenario.of);
+        let Some(cost) = of.and_then(|group| group.cost) else { continue };
+        let cost_ns = cost.as_nanos() as u64;
+        let known = record.calibration.iter().find(|c| c.cost_ns == cost_ns);
+        let Some(calibrated) = known else { continue };
         for contestant in record.contestants() {
             let name = contestant.name.as_str();
-            let cell = record.cell(&scenario.name, name);
-            let was_measured =
-                cell.is_some_and(|c| c.void.is_none() && !c.rounds.is_empty());
-            if was_measured
-                && findings.estimate(scenario, name, figure).is_none()
-            {
+            let found = findings.estimate(scenario, name, Figure::Time);
+            let Some(time) = found else { continue };
+            if time.median < calibrated.took_ns as f64 * SHORTCUT_SHARE {
                 notes.push(format!(
-                    "- in {} of {name}: too few replies within the window, \
-                     or none (--duration makes it longer)",
-                    scenario.name
+                    "{name} answers n = {} in {} in {}, which takes naive \
+                     recursion {} here: it does other work than the others",
+                    calibrated.n,
+                    scenario.name,
+                    units::time(time.median),
+                    units::time(calibrated.took_ns as f64)
                 ));
             }
         }
@@ -270,11 +334,9 @@ fn suspects(record: &Record) -> Vec<String> {
             for contestant in record.contestants() {
                 let name = contestant.name.as_str();
                 for doubt in findings.doubts(scenario, name, figure) {
-                    // The bottlenecks have a note of their own.
-                    let Some(reason) = reason(&doubt) else { continue };
                     let (scenario, figure) = (&scenario.name, figure.name());
                     let cell = format!("{scenario} {figure} of {name}");
-                    by_reason.entry(reason).or_default().push(cell);
+                    by_reason.entry(doubt.reason()).or_default().push(cell);
                 }
             }
         }
@@ -289,19 +351,6 @@ fn suspects(record: &Record) -> Vec<String> {
         format!("suspect (?), {reason}: {named}{more}")
     });
     lines.collect()
-}
-
-fn reason(doubt: &Doubt) -> Option<&'static str> {
-    match doubt {
-        Doubt::Stolen(_) => {
-            Some("the hypervisor took more than 5 % of the machine's time")
-        }
-        Doubt::Foreign(_) => {
-            Some("others used more than 5 % of the machine's time")
-        }
-        Doubt::Wide(_) => Some("the interval is wider than 25 % of the median"),
-        Doubt::BusyGenerator(_) => None,
-    }
 }
 
 /// The system calls of those that were traced, the frequent ones by name.
@@ -348,19 +397,33 @@ fn voids(record: &Record) -> Vec<String> {
 }
 
 fn conditions(record: &Record) -> String {
-    let window = record.scenarios.iter().map(|scenario| scenario.window);
-    let window = window.max().unwrap_or_default();
+    let windows = record.scenarios.iter().map(|scenario| scenario.window);
+    let [shortest, longest] = [windows.clone().min(), windows.max()]
+        .map(|window| humantime::format_duration(window.unwrap_or_default()));
+    let windows = match shortest.to_string() == longest.to_string() {
+        true => format!("{longest}"),
+        false => format!("{shortest} to {longest}"),
+    };
     let rounds = record.rounds_done();
+    let cells = record.cells.values().flat_map(|row| row.values());
+    let counts = cells.map(|cell| cell.rounds.len()).filter(|n| *n > 0);
+    let fewest = counts.min().unwrap_or(0);
+    let of = match record.complete {
+        true => String::new(),
+        false => format!(" of {}", record.rounds),
+    };
+    let done = match fewest == rounds {
+        true => format!("{rounds}{of}"),
+        false => format!("{fewest} to {rounds}{of}"),
+    };
     let few = match rounds {
         1 => " (one alone has no interval)",
         2..=5 => " (so few that the intervals span them all)",
         _ => "",
     };
     format!(
-        "rounds: {}{few}; windows of {}; seed {}; medians with 95 % bootstrap \
-         intervals",
-        rounds,
-        humantime::format_duration(window),
+        "rounds: {done}{few}; windows of {windows}; seed {}; medians with \
+         95 % bootstrap intervals",
         record.seed
     )
 }

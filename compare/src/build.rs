@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use launch::{Launch, Process};
 use serde::Deserialize;
 
-use crate::contestants::Contestant;
+use crate::contestants::{self, Contestant};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 
@@ -56,11 +56,16 @@ pub(crate) fn build(
     }
     let mut packages: Vec<&str> =
         contestants.iter().filter_map(|c| c.build.as_deref()).collect();
-    packages.sort_unstable();
-    packages.dedup();
     if packages.is_empty() {
         return Ok(true);
     }
+    // All of ours, whoever was chosen: another choice would have cargo compile
+    // what they depend on anew, since features are those of the choice.
+    let ours = contestants::read(&root.join("bench/contestants.toml"));
+    let ours = ours.unwrap_or_default();
+    packages.extend(ours.iter().filter_map(|c| c.build.as_deref()));
+    packages.sort_unstable();
+    packages.dedup();
     progress.announce(&format!("building {}", packages.join(", ")));
     let mut cargo = start(root, &packages)?;
     let Some(executables) = executables(&mut cargo, progress, interrupt)?

@@ -15,7 +15,7 @@ use crate::contestants::Contestant;
 use crate::cpus::Placement;
 use crate::interrupt::Interrupt;
 use crate::keeper::Keeper;
-use crate::load::plan::Group;
+use crate::load::plan::{CONNECT_HANGS_MAX, Group};
 use crate::load::report::Report;
 use crate::process_tree;
 use crate::scenarios::Scenario;
@@ -167,6 +167,36 @@ impl Cell<'_> {
         keeper: &mut Keeper,
         interrupt: &Interrupt,
     ) -> Result<BTreeMap<String, f64>, Failure> {
+        let (_, alone) = self.trace(keeper, interrupt, |_| Ok(()))?;
+        let (report, mut counts) = self.trace(keeper, interrupt, |server| {
+            let mut load = self
+                .load(server, None)
+                .map_err(|error| Failure::Instrument(format!("{error:#}")))?;
+            self.wait(&mut load, interrupt)
+        })?;
+        if let Some(trouble) = report.server_fault().or(report.own_limit()) {
+            let reason = format!("under strace: {trouble}");
+            return Err(Failure::Instrument(reason));
+        }
+        // To start and to end takes system calls that no request needs.
+        for (name, count) in &mut counts {
+            *count -= (*count).min(alone.get(name).copied().unwrap_or(0));
+        }
+        counts.retain(|_, count| *count > 0);
+        let replies = report.groups.iter().map(|group| group.replies_in_all);
+        let replies = replies.sum::<u64>();
+        let each = |(name, count)| (name, count as f64 / replies as f64);
+        Ok(counts.into_iter().map(each).collect())
+    }
+
+    /// Starts the server under strace(1), does something with it and ends it;
+    /// and says what came of that, and how many system calls there were.
+    fn trace<T>(
+        &self,
+        keeper: &mut Keeper,
+        interrupt: &Interrupt,
+        play: impl FnOnce(&Server) -> Result<T, Failure>,
+    ) -> Result<(T, BTreeMap<String, u64>), Failure> {
         let trouble = |error: io::Error| {
             Failure::Instrument(format!("strace's summary: {error}"))
         };
@@ -175,41 +205,15 @@ impl Cell<'_> {
         let tracer = ["strace", "-f", "-c", "-o", &path].map(str::to_owned);
         let command = tracer.into_iter().chain(self.contestant.command.clone());
         let mut server = self.start(command.collect(), keeper, interrupt)?;
-        let counted = self.count_of(&mut server, interrupt, || {
-            fs::read_to_string(summary.path()).map_err(trouble)
+        let played = play(&server).and_then(|played| {
+            end_traced(&mut server)?;
+            Ok(played)
         });
+        drop(server);
         keeper.forget();
-        counted
-    }
-
-    fn count_of(
-        &self,
-        server: &mut Server,
-        interrupt: &Interrupt,
-        summary: impl FnOnce() -> Result<String, Failure>,
-    ) -> Result<BTreeMap<String, f64>, Failure> {
-        let instrument = |reason: String| Failure::Instrument(reason);
-        let mut load = self
-            .load(server, None)
-            .map_err(|error| instrument(format!("{error:#}")))?;
-        let report = self.wait(&mut load, interrupt)?;
-        // strace keeps signals to itself; its child is the server.
-        let server_pid =
-            process_tree::first_child(server.pid()).map_err(instrument)?;
-        rustix::process::kill_process(server_pid, Signal::TERM)
-            .map_err(|error| instrument(error.to_string()))?;
-        if server.process().wait(TRACED_END_PATIENCE).is_none() {
-            let reason = "it did not end on SIGTERM under strace";
-            return Err(instrument(reason.to_owned()));
-        }
-        let replies = report.groups.iter().map(|group| group.replies_in_all);
-        let replies = replies.sum::<u64>();
-        if replies == 0 {
-            return Err(instrument("no reply under strace".to_owned()));
-        }
-        let counts = system_calls::read_summary(&summary()?);
-        let each = |(name, count)| (name, count as f64 / replies as f64);
-        Ok(counts.into_iter().map(each).collect())
+        let played = played?;
+        let text = fs::read_to_string(summary.path()).map_err(trouble)?;
+        Ok((played, system_calls::read_summary(&text)))
     }
 
     fn start(
@@ -218,14 +222,22 @@ impl Cell<'_> {
         keeper: &mut Keeper,
         interrupt: &Interrupt,
     ) -> Result<Server, Failure> {
-        Launch::new(command)
+        let launch = Launch::new(command)
             .ready(self.contestant.ready.into())
-            .cpus(&self.placement.server)
-            .start_with(|pid| keeper.watch(pid), || interrupt.came())
-            .map_err(|error| match error {
-                launch::Error::Cancelled => Failure::Interrupted,
-                error => Failure::Start(error.to_string()),
-            })
+            .cpus(&self.placement.server);
+        let mut start = || {
+            let started = launch.clone();
+            started.start_with(|pid| keeper.watch(pid), || interrupt.came())
+        };
+        let started = match start() {
+            // Somebody else may have taken the port that was free before.
+            Err(launch::Error::Ended { .. }) => start(),
+            started => started,
+        };
+        started.map_err(|error| match error {
+            launch::Error::Cancelled => Failure::Interrupted,
+            error => Failure::Start(error.to_string()),
+        })
     }
 
     fn load(
@@ -272,7 +284,12 @@ impl Cell<'_> {
         load: &mut Process,
         interrupt: &Interrupt,
     ) -> Result<Report, Failure> {
-        let deadline = Instant::now() + self.reply_timeout() + LOAD_PATIENCE;
+        // All of it may pass before it gives up on a server that hangs.
+        let patience = self.warm_up
+            + self.window
+            + self.reply_timeout() * (CONNECT_HANGS_MAX as u32 + 1)
+            + LOAD_PATIENCE;
+        let deadline = Instant::now() + patience;
         let read = |line: String| {
             serde_json::from_str(&line).map_err(|error| {
                 let text = format!("the load generator said: {error}");
@@ -302,6 +319,23 @@ impl Cell<'_> {
 
     fn reply_timeout(&self) -> Duration {
         self.warm_up + self.window + REPLY_PATIENCE
+    }
+}
+
+/// Ends a traced server in order, so that strace writes its summary.
+fn end_traced(server: &mut Server) -> Result<(), Failure> {
+    let instrument = |reason: String| Failure::Instrument(reason);
+    // strace keeps signals to itself; its child is the server.
+    let server_pid =
+        process_tree::first_child(server.pid()).map_err(instrument)?;
+    rustix::process::kill_process(server_pid, Signal::TERM)
+        .map_err(|error| instrument(error.to_string()))?;
+    match server.process().wait(TRACED_END_PATIENCE) {
+        Some(_) => Ok(()),
+        None => {
+            let reason = "it did not end on SIGTERM under strace";
+            Err(instrument(reason.to_owned()))
+        }
     }
 }
 

@@ -19,8 +19,14 @@ use crate::selection::selects;
 use crate::statistics::{Estimate, median};
 use crate::table;
 use crate::units;
-use crate::verdict::{self, ROUNDS_MIN, Verdict};
+use crate::verdict::{
+    self, GENERATOR_WAS_BUSY, ROUNDS_MIN, TOO_FEW_ROUNDS, Verdict,
+};
 use crate::workspace;
+
+/// Why nobody can say: the rounds of two runs are not held against each other,
+/// and what others did in one of them is not in the other.
+const DISTURBED: &str = "others took more than 5 % of the machine's time";
 
 /// What `compare cmp` is told.
 #[derive(Args, Debug)]
@@ -399,18 +405,21 @@ fn compare(
         findings[1].noise_floor(other, figure),
     ];
     let floor = floors.into_iter().flatten().reduce(f64::max);
-    let bounds = findings.map(|findings| {
-        figure == Figure::Rate && findings.busy_generator(one, name).is_some()
-    });
+    let bounds = [
+        findings[0].is_lower_bound(one, name, figure),
+        findings[1].is_lower_bound(other, name, figure),
+    ];
     let mut verdict = Verdict::of(figure, &times, floor.unwrap_or(0.0));
-    // Where a rate is a lower bound, the server may have had more to give. It
-    // still counts if the bound is the higher one of the two.
-    let lower_is_bound = bounds[usize::from(times.median < 1.0)];
-    if verdict != Verdict::Tie {
-        if rounds < ROUNDS_MIN {
-            verdict = Verdict::Open("too few rounds");
-        } else if lower_is_bound {
-            verdict = Verdict::Open("the load generator was the bottleneck");
+    let is_tie = verdict == Verdict::Tie;
+    if rounds < ROUNDS_MIN && !is_tie {
+        verdict = Verdict::Open(TOO_FEW_ROUNDS);
+    } else if verdict::is_open(&times, is_tie, bounds) {
+        verdict = Verdict::Open(GENERATOR_WAS_BUSY);
+    } else if !is_tie && figure != Figure::Rss {
+        let was_disturbed = findings[0].was_disturbed(one, name)
+            || findings[1].was_disturbed(other, name);
+        if was_disturbed {
+            verdict = Verdict::Open(DISTURBED);
         }
     }
     Some(Compared {
@@ -448,7 +457,7 @@ fn reversed(
     let apart = |record: &Record, scenario: &Scenario| {
         let findings = Findings::of(record);
         match findings.standing(scenario, first, second, figure)? {
-            Standing::Tied => None,
+            Standing::Tied | Standing::Open(_) => None,
             Standing::Times(times) => Some(times_text(&times)),
         }
     };

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::Context;
+use conformance::Family;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Usage;
@@ -53,6 +54,10 @@ pub(crate) struct Contestant {
     /// Which of our servers' flags it has; all of them, if it isn't said.
     #[serde(default)]
     pub(crate) flags: Option<Vec<String>>,
+    /// Which families of the conformance suite it claims to pass, by name;
+    /// all of them, if it isn't said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) families: Option<Vec<String>>,
 }
 
 /// What a model can or can't do, by design.
@@ -167,6 +172,7 @@ impl Contestant {
             label: Label::Peer,
             model: Vec::new(),
             flags: Some(Vec::new()),
+            families: None,
         };
         check(&contestant).map_err(|error| usage(&error))?;
         Ok(contestant)
@@ -266,8 +272,13 @@ fn parse(text: &str) -> Result<Vec<Contestant>, String> {
     Ok(file.contestant)
 }
 
+/// The family of that name.
+pub(crate) fn family_of(name: &str) -> Option<Family> {
+    Family::ALL.iter().copied().find(|family| family.to_string() == name)
+}
+
 fn check(contestant: &Contestant) -> Result<(), String> {
-    let Contestant { name, command, build, compile, .. } = contestant;
+    let Contestant { name, command, build, compile, families, .. } = contestant;
     let has = |placeholder: &str| {
         command.iter().any(|word| word.contains(placeholder))
     };
@@ -288,6 +299,16 @@ fn check(contestant: &Contestant) -> Result<(), String> {
             "the command of `{name}` has neither {ADDRESS} nor {PORT}: it \
              would not know where to listen"
         ));
+    }
+    for family in families.iter().flatten() {
+        if family_of(family).is_none() {
+            let all: Vec<String> =
+                Family::ALL.iter().map(Family::to_string).collect();
+            return Err(format!(
+                "`{name}`: there is no family `{family}`; there are {}",
+                all.join(", ")
+            ));
+        }
     }
     let made = usize::from(build.is_some()) + usize::from(compile.is_some());
     if made != usize::from(has(EXECUTABLE)) {

@@ -7,7 +7,7 @@ use crate::load::report::BUSY_SHARE;
 use crate::record::{Record, ratios};
 use crate::scenarios::{Figure, Scenario};
 use crate::statistics::{Estimate, median};
-use crate::verdict::{self, ROUNDS_MIN};
+use crate::verdict::{self, GENERATOR_WAS_BUSY, ROUNDS_MIN, TOO_FEW_ROUNDS};
 
 /// Above this share of the machine's time, others disturb.
 const DISTURBED_SHARE: f64 = 0.05;
@@ -15,13 +15,15 @@ const DISTURBED_SHARE: f64 = 0.05;
 /// An interval that is a larger share of its median is wide.
 const WIDE_SHARE: f64 = 0.25;
 
-/// How one contestant's figure stands to the best one's.
+/// How one contestant's figure stands to another one's.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Standing {
     /// No difference that is more than noise.
     Tied,
     /// This many times as much.
     Times(Estimate),
+    /// Nobody can say, for this reason.
+    Open(&'static str),
 }
 
 /// Why a figure that was measured should not be leaned on.
@@ -39,21 +41,29 @@ pub(crate) enum Doubt {
 
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, share) = match self {
-            Doubt::Stolen(share) => {
-                ("the hypervisor took part of the machine's time", share)
-            }
-            Doubt::Foreign(share) => {
-                ("others used part of the machine's time", share)
-            }
-            Doubt::Wide(share) => {
-                ("the interval is wide for its median", share)
-            }
-            Doubt::BusyGenerator(share) => {
-                ("the load generator was busy nearly all of the time", share)
-            }
+        let share = match self {
+            Doubt::Stolen(share) | Doubt::Foreign(share) => share,
+            Doubt::Wide(share) | Doubt::BusyGenerator(share) => share,
         };
-        write!(f, "{what} ({:.0} %)", share * 100.0)
+        write!(f, "{} ({:.0} %)", self.reason(), share * 100.0)
+    }
+}
+
+impl Doubt {
+    /// The reason alone.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Doubt::Stolen(_) => {
+                "the hypervisor took more than 5 % of the machine's time"
+            }
+            Doubt::Foreign(_) => {
+                "others used more than 5 % of the machine's time"
+            }
+            Doubt::Wide(_) => "the interval is wider than 25 % of the median",
+            Doubt::BusyGenerator(_) => {
+                "the load generator was busy more than 95 % of the time"
+            }
+        }
     }
 }
 
@@ -103,7 +113,8 @@ impl<'a> Findings<'a> {
         })
     }
 
-    /// How `other` stands to `best`, by the ratio of each round.
+    /// How `other` stands to `best`, by the ratio of each round; `None` where
+    /// one of them has no figure.
     pub(crate) fn standing(
         &self,
         scenario: &Scenario,
@@ -115,19 +126,38 @@ impl<'a> Findings<'a> {
             &self.record.figure(scenario, other, figure),
             &self.record.figure(scenario, best, figure),
         );
-        if ratios.len() < ROUNDS_MIN {
-            return None;
-        }
         let times = self.estimate_of(&ratios)?;
+        if ratios.len() < ROUNDS_MIN {
+            return Some(Standing::Open(TOO_FEW_ROUNDS));
+        }
         let floor = self.noise_floor(scenario, figure).unwrap_or(0.0);
-        Some(match verdict::is_tie(&times, floor) {
-            true => Standing::Tied,
-            false => Standing::Times(times),
+        let is_tie = verdict::is_tie(&times, floor);
+        let is_bound = [best, other]
+            .map(|name| self.is_lower_bound(scenario, name, figure));
+        Some(if verdict::is_open(&times, is_tie, is_bound) {
+            Standing::Open(GENERATOR_WAS_BUSY)
+        } else if is_tie {
+            Standing::Tied
+        } else {
+            Standing::Times(times)
         })
     }
 
+    /// Whether a figure is only a lower bound, since the load generator was
+    /// the bottleneck.
+    pub(crate) fn is_lower_bound(
+        &self,
+        scenario: &Scenario,
+        entrant: &str,
+        figure: Figure,
+    ) -> bool {
+        figure == Figure::Rate
+            && self.busy_generator(scenario, entrant).is_some()
+    }
+
     /// Why a figure should not be leaned on, if there is a reason. A void cell
-    /// has no figure, and so no doubt.
+    /// has no figure, and so no doubt. A rate that is a lower bound has a sign
+    /// of its own for that.
     pub(crate) fn doubts(
         &self,
         scenario: &Scenario,
@@ -137,49 +167,87 @@ impl<'a> Findings<'a> {
         let Some(estimate) = self.estimate(scenario, entrant, figure) else {
             return Vec::new();
         };
-        let shares = self.machine_shares(scenario, entrant);
-        let (stolen, foreign) = shares.unwrap_or((0.0, 0.0));
+        let (stolen, foreign) = self.machine_shares(scenario, entrant);
         let width = (estimate.high - estimate.low) / estimate.median;
-        let busy = self.busy_generator(scenario, entrant);
-        // What it costs the server holds, however busy its clients are.
-        let busy =
-            busy.filter(|_| !matches!(figure, Figure::Cost | Figure::Rss));
+        let busy = match figure {
+            // What it costs the server holds, however busy its clients are.
+            Figure::Cost | Figure::Rss | Figure::Rate => None,
+            Figure::Left => {
+                let against = self.record.against(scenario);
+                let busy = [Some(scenario), against].into_iter().flatten();
+                let mut busy =
+                    busy.filter_map(|s| self.busy_generator(s, entrant));
+                busy.next()
+            }
+            _ => self.busy_generator(scenario, entrant),
+        };
         let doubts = [
-            (stolen > DISTURBED_SHARE).then_some(Doubt::Stolen(stolen)),
-            (foreign > DISTURBED_SHARE).then_some(Doubt::Foreign(foreign)),
+            disturbing(stolen).map(Doubt::Stolen),
+            disturbing(foreign).map(Doubt::Foreign),
             (width > WIDE_SHARE).then_some(Doubt::Wide(width)),
             busy.map(Doubt::BusyGenerator),
         ];
         doubts.into_iter().flatten().collect()
     }
 
+    /// Whether the hypervisor, or others, took so much of the machine's time
+    /// that figures of other times are not to be held against these.
+    pub(crate) fn was_disturbed(
+        &self,
+        scenario: &Scenario,
+        entrant: &str,
+    ) -> bool {
+        let (stolen, foreign) = self.machine_shares(scenario, entrant);
+        disturbing(stolen).or(disturbing(foreign)).is_some()
+    }
+
+    /// The contestants with their figure, the best one first.
+    pub(crate) fn ranked(
+        &self,
+        scenario: &Scenario,
+        figure: Figure,
+    ) -> Vec<(&'a str, Estimate)> {
+        let names = self.record.contestants().map(|c| c.name.as_str());
+        let mut found: Vec<(&str, Estimate)> = names
+            .filter_map(|name| {
+                Some((name, self.estimate(scenario, name, figure)?))
+            })
+            .collect();
+        found.sort_by(|(_, one), (_, other)| {
+            figure.better_first(one.median, other.median)
+        });
+        found
+    }
+
     /// The contestants that none is better than, beyond the noise, by this
-    /// figure: the best one first, then those that tie with it.
+    /// figure: the best one first, then those that tie with it. Nobody, where
+    /// that is open or there is nobody to be better than.
     pub(crate) fn best(
         &self,
         scenario: &Scenario,
         figure: Figure,
     ) -> Vec<&'a str> {
-        let mut found: Vec<(&str, f64)> = self
-            .record
-            .contestants()
-            .filter_map(|contestant| {
-                let name = contestant.name.as_str();
-                let estimate = self.estimate(scenario, name, figure)?;
-                Some((name, estimate.median))
+        // What was offered to each is no merit of his.
+        if figure == Figure::Rate && scenario.is_offered() {
+            return Vec::new();
+        }
+        let found = self.ranked(scenario, figure);
+        let [(best, _), others @ ..] = found.as_slice() else {
+            return Vec::new();
+        };
+        let others: Vec<(&str, Standing)> = others
+            .iter()
+            .filter_map(|(name, _)| {
+                Some((*name, self.standing(scenario, name, best, figure)?))
             })
             .collect();
-        found.sort_by(|(_, one), (_, other)| {
-            let order = one.total_cmp(other);
-            if figure.more_is_better() { order.reverse() } else { order }
-        });
-        let Some(&(best, _)) = found.first() else { return Vec::new() };
-        let ties = |name: &str| {
-            let standing = self.standing(scenario, name, best, figure);
-            standing == Some(Standing::Tied)
-        };
-        let others = found[1..].iter().map(|(name, _)| *name);
-        [best].into_iter().chain(others.filter(|name| ties(name))).collect()
+        let is_open =
+            |(_, other): &(_, Standing)| matches!(other, Standing::Open(_));
+        if others.is_empty() || others.iter().any(is_open) {
+            return Vec::new();
+        }
+        let tied = others.iter().filter(|(_, s)| *s == Standing::Tied);
+        [*best].into_iter().chain(tied.map(|(name, _)| *name)).collect()
     }
 
     /// The shares of the machine's time that went to the hypervisor, and to
@@ -189,25 +257,30 @@ impl<'a> Findings<'a> {
         &self,
         scenario: &Scenario,
         entrant: &str,
-    ) -> Option<(f64, f64)> {
-        let rounds = &self.record.cell(&scenario.name, entrant)?.rounds;
-        let (mut stolen, mut busy, mut ours, mut all) = (0, 0, 0, 0);
-        for round in rounds {
+    ) -> (Option<f64>, Option<f64>) {
+        let cell = self.record.cell(&scenario.name, entrant);
+        // The second server of a contestant is not among what is ours.
+        let is_apart = scenario.groups.iter().any(|group| group.apart);
+        let (mut stolen, mut busy, mut all) = (0, 0, 0);
+        let mut ours = (!is_apart).then_some(0);
+        for round in cell.iter().flat_map(|cell| &cell.rounds) {
             let report = &round.report;
-            let machine = report.machine.value?;
+            let Some(machine) = report.machine.value else {
+                return (None, None);
+            };
             stolen += machine.stolen_ns;
             busy += machine.busy_ns;
             all += machine.all_ns;
-            ours += report.server_cpu_ns.value? + report.generator_cpu_ns;
+            // A server on another machine is none of this one's load.
+            ours = ours.zip(report.server_cpu_ns.value).map(
+                |(ours, server_cpu)| {
+                    ours + server_cpu + report.generator_cpu_ns
+                },
+            );
         }
-        if all == 0 {
-            return None;
-        }
-        // The second server of a contestant is not among what is ours.
-        let is_apart = scenario.groups.iter().any(|group| group.apart);
-        let foreign = if is_apart { 0 } else { busy.saturating_sub(ours) };
-        let share = |part: u64| part as f64 / all as f64;
-        Some((share(stolen), share(foreign)))
+        let share = |part: u64| (all > 0).then(|| part as f64 / all as f64);
+        let foreign = ours.and_then(|ours| share(busy.saturating_sub(ours)));
+        (share(stolen), foreign)
     }
 
     /// The share of its core that the load generator was on, if that was so
@@ -228,6 +301,11 @@ impl<'a> Findings<'a> {
         let values: Vec<f64> = by_round.values().copied().collect();
         Estimate::of(&values, self.record.seed)
     }
+}
+
+/// What is too large a share for a figure to be leaned on.
+fn disturbing(share: Option<f64>) -> Option<f64> {
+    share.filter(|share| *share > DISTURBED_SHARE)
 }
 
 /// How far a ratio is from 1: as far as its inverse, and without a limit on

@@ -7,7 +7,8 @@ use clap::Args;
 use crate::contestants;
 use crate::exit::Outcome;
 use crate::output;
-use crate::scenarios;
+use crate::questions;
+use crate::scenarios::{self, Scenario};
 use crate::workspace;
 
 /// What `compare list` is told.
@@ -24,17 +25,23 @@ impl List {
         let root = workspace::root()?;
         let shipped = || root.join("bench/contestants.toml");
         let path = self.contestants.unwrap_or_else(shipped);
+        let contestants = contestants::read(&path)?;
+        let mut scenarios = scenarios::read(&root.join("bench/scenarios"))?;
+        scenarios.sort_by_key(|s| questions::reading_place(&s.name));
+        let names = contestants.iter().map(|c| &c.name);
+        let names = names.chain(scenarios.iter().map(|s| &s.name));
+        let width = names.map(String::len).max().unwrap_or(0);
         let mut text = String::from("contestants\n");
-        for contestant in contestants::read(&path)? {
+        for contestant in contestants {
             let label = contestant.label.name();
             let command = contestant.command.join(" ");
             let name = contestant.name;
-            text += &format!("  {name:<16} {label:<10} {command}\n");
+            text += &format!("  {name:<width$} {label:<10} {command}\n");
         }
         text += "scenarios\n";
-        for scenario in scenarios::read(&root.join("bench/scenarios"))? {
-            let (name, question) = (scenario.name, scenario.question);
-            text += &format!("  {name:<16} {question}\n");
+        for Scenario { name, question, on_request, .. } in scenarios {
+            let asked = if on_request { "on request" } else { "" };
+            text += &format!("  {name:<width$} {asked:<10} {question}\n");
         }
         output::print(&text)?;
         Ok(Outcome::Done)

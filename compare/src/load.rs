@@ -23,6 +23,7 @@ use crate::cpus::CpuList;
 use crate::exit::{Outcome, Usage};
 use crate::limits;
 use crate::output;
+use crate::scenarios::WARM_UP;
 use crate::units;
 use plan::{Arrivals, DEPTH_MAX, Group, Pace, Plan};
 use play::Play;
@@ -104,9 +105,6 @@ pub(crate) struct Load {
 
 /// How long to measure, if nobody says otherwise.
 const WINDOW: Duration = Duration::from_secs(2);
-
-/// How long the clients talk before.
-const WARM_UP: Duration = Duration::from_millis(200);
 
 /// After how long a reply counts as not coming.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(5);

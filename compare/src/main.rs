@@ -38,6 +38,7 @@ mod output;
 mod parts;
 mod process_tree;
 mod progress;
+mod questions;
 mod rank;
 mod record;
 mod report;

@@ -151,8 +151,9 @@ impl Ranking {
         let findings = Findings::of(record);
         let mut usable = Vec::new();
         for scenario in scenarios {
-            let is_busy =
-                |name: &&str| findings.busy_generator(scenario, name).is_some();
+            let is_busy = |name: &&str| {
+                findings.is_lower_bound(scenario, name, self.figure)
+            };
             let is_measured = |name: &&str| {
                 let figures = record.figure(scenario, name, self.figure);
                 let mut values: Vec<f64> = figures.into_values().collect();
@@ -160,7 +161,7 @@ impl Ranking {
             };
             let why = if !names.iter().any(is_measured) {
                 "nobody has a figure there"
-            } else if self.figure == Figure::Rate && names.iter().any(is_busy) {
+            } else if names.iter().any(is_busy) {
                 "the load generator was the bottleneck, so that rates compare \
                  nothing but generators"
             } else {
@@ -286,7 +287,18 @@ fn places(
     };
     let mut scores: Vec<(&str, Estimate)> =
         names.iter().map(|name| (*name, score(name))).collect();
-    scores.sort_by(|(_, one), (_, other)| one.median.total_cmp(&other.median));
+    // In the order of their medians, as in the table, and not of the ratios
+    // within rounds: who has the best figure is the first there, too.
+    let apart = |name: &str| {
+        let logs = rounds.iter().zip(&best).map(|(rounds, best)| {
+            let [one, best] = [name, best].map(|n| rounds.median(n));
+            let log = (one / best).ln();
+            let log = if figure.more_is_better() { -log } else { log };
+            (rounds.scenario.base(), log)
+        });
+        mean_by_base(logs)
+    };
+    scores.sort_by(|(one, _), (other, _)| apart(one).total_cmp(&apart(other)));
     let mut places: Vec<(usize, String, Estimate)> = Vec::new();
     // The first of the place that is being filled.
     let mut head = (1, scores[0].0);
@@ -305,11 +317,18 @@ fn places(
 /// lower it if it came by chance alone, which nobody knows.
 fn floor(record: &Record, rounds: &[Rounds<'_>], figure: Figure) -> f64 {
     let findings = Findings::of(record);
-    let logs = rounds.iter().map(|rounds| {
-        let floor = findings.noise_floor(rounds.scenario, figure);
-        (rounds.scenario.base(), floor.unwrap_or(0.0).ln_1p())
-    });
-    mean_by_base(logs).exp_m1()
+    let logs: Vec<(&str, f64)> = rounds
+        .iter()
+        .filter_map(|rounds| {
+            let floor = findings.noise_floor(rounds.scenario, figure)?;
+            Some((rounds.scenario.base(), floor.ln_1p()))
+        })
+        .collect();
+    // Where nobody took part twice, the intervals stand alone.
+    match logs.is_empty() {
+        true => 0.0,
+        false => mean_by_base(logs.into_iter()).exp_m1(),
+    }
 }
 
 /// How many times worse than others one is: the geometric mean over the
@@ -358,14 +377,15 @@ impl Rounds<'_> {
 
     /// Who has the best median.
     fn best<'n>(&self, names: &[&'n str], figure: Figure) -> &'n str {
-        let of = |name: &str| {
-            let middle = median(&mut self.values[name].clone());
-            let middle = middle.unwrap_or(f64::NAN);
-            if figure.more_is_better() { -middle } else { middle }
-        };
         let mut names = names.to_vec();
-        names.sort_by(|one, other| of(one).total_cmp(&of(other)));
+        names.sort_by(|one, other| {
+            figure.better_first(self.median(one), self.median(other))
+        });
         names[0]
+    }
+
+    fn median(&self, name: &str) -> f64 {
+        median(&mut self.values[name].clone()).unwrap_or(f64::NAN)
     }
 }
 

@@ -14,13 +14,19 @@ use crate::contestants::Contestant;
 use crate::cpus::Placement;
 use crate::exit::Usage;
 use crate::known::Known;
-use crate::load::report::{Bottleneck, Report};
+use crate::load::report::{Bottleneck, Report, Times};
 use crate::machine::Machine;
 use crate::parts::{Part, Shard};
 use crate::scenarios::{Figure, Scenario};
 
 /// The version of this form.
 pub(crate) const SCHEMA_VERSION: u32 = 2;
+
+/// More rounds than anybody waits for.
+pub(crate) const ROUNDS_MAX: u64 = 1_000_000;
+
+/// How many replies must lie beyond a quantile for it to be shown.
+pub(crate) const REPLIES_BEYOND: f64 = 10.0;
 
 /// A run.
 #[derive(schemars::JsonSchema, Clone, Debug, Deserialize, Serialize)]
@@ -187,7 +193,21 @@ impl Record {
                 form.schema_version
             ))
         );
-        Ok(serde_json::from_slice(&text).map_err(broken)?)
+        let record: Record = serde_json::from_slice(&text).map_err(broken)?;
+        let cells = record.cells.values().flat_map(|row| row.values());
+        let is_sound = |round: &Round| {
+            round.report.window_ns > 0 && round.round <= ROUNDS_MAX
+        };
+        let rounds = cells.flat_map(|cell| &cell.rounds);
+        ensure!(
+            record.rounds <= ROUNDS_MAX && { rounds }.all(is_sound),
+            Usage(format!(
+                "{}: not a record of compare: a window of no length, or more \
+                 than {ROUNDS_MAX} rounds",
+                path.display()
+            ))
+        );
+        Ok(record)
     }
 
     /// The run's name: when it began, and its seed.
@@ -245,7 +265,7 @@ impl Record {
             .into_iter()
             .flat_map(|cell| &cell.rounds)
             .filter_map(|round| {
-                let value = of_report(&round.report, &scenario.of, figure)?;
+                let value = of_report(&round.report, scenario, figure)?;
                 Some((round.round, value))
             })
             .collect()
@@ -282,16 +302,25 @@ impl Record {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".part");
         let part = path.with_file_name(name);
-        let context = || format!("cannot write the record {}", path.display());
         let text = serde_json::to_string(self)?;
-        let mut file = fs::File::create(&part).with_context(context)?;
-        file.write_all(text.as_bytes()).with_context(context)?;
-        file.sync_all().with_context(context)?;
-        fs::rename(&part, path).with_context(context)
+        let write = || {
+            let mut file = fs::File::create(&part)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&part, path)
+        };
+        write()
+            .inspect_err(|_| {
+                // On a full disk, half a record is in the way.
+                let _ = fs::remove_file(&part);
+            })
+            .with_context(|| {
+                format!("cannot write the record {}", path.display())
+            })
     }
 
     /// The scenario that another one's rate is a share of.
-    fn against(&self, scenario: &Scenario) -> Option<&Scenario> {
+    pub(crate) fn against(&self, scenario: &Scenario) -> Option<&Scenario> {
         let name = scenario.against.as_ref()?;
         self.scenarios.iter().find(|other| other.name == *name)
     }
@@ -310,26 +339,39 @@ pub(crate) fn ratios(
         .collect()
 }
 
-fn of_report(report: &Report, group: &str, figure: Figure) -> Option<f64> {
-    let clients = report.group(group)?;
-    let quantile = |quantile| {
-        clients.service_ns.at_quantile_ns(quantile).map(|time| time as f64)
+fn of_report(
+    report: &Report,
+    scenario: &Scenario,
+    figure: Figure,
+) -> Option<f64> {
+    let clients = report.group(&scenario.of)?;
+    let time = |times: &Times, quantile: f64| {
+        let beyond = (1.0 - quantile) * clients.replies as f64;
+        // Without so many beyond it, a tail is the time of a few requests.
+        let is_known = quantile <= 0.5 || beyond >= REPLIES_BEYOND;
+        let time_ns = times.at_quantile_ns(quantile).filter(|_| is_known)?;
+        Some(time_ns as f64)
     };
     match figure {
-        Figure::Time | Figure::P50 => quantile(0.5),
-        Figure::P99 => quantile(0.99),
+        Figure::Time | Figure::P50 => time(&clients.service_ns, 0.5),
+        Figure::P99 => time(&clients.service_ns, 0.99),
         Figure::Rate => Some(clients.rate(report.window_ns)),
         Figure::Rss => report.server_rss_bytes.value.map(|rss| rss as f64),
         Figure::Cost => {
             let cpu_ns = report.server_cpu_ns.value? as f64;
-            let replies = report.replies();
+            // Those of a server that stands apart cost this one nothing.
+            let is_apart = |name: &str| {
+                scenario.groups.iter().any(|g| g.apart && g.name == name)
+            };
+            let groups = report.groups.iter();
+            let groups = groups.filter(|group| !is_apart(&group.name));
+            let replies = groups.map(|group| group.replies).sum::<u64>();
             (replies > 0).then(|| cpu_ns / replies as f64)
         }
         Figure::Left => None,
         Figure::ResponseP50 | Figure::ResponseP99 => {
             let share = if figure == Figure::ResponseP50 { 0.5 } else { 0.99 };
-            let response_ns = &clients.open.as_ref()?.response_ns;
-            response_ns.at_quantile_ns(share).map(|time| time as f64)
+            time(&clients.open.as_ref()?.response_ns, share)
         }
     }
 }

@@ -34,7 +34,7 @@ const ROUNDS: u64 = 5;
 /// Rounds with `--quick`.
 const ROUNDS_QUICK: u64 = 3;
 
-/// How long system calls are counted: what a start costs must not show.
+/// How long system calls are counted.
 const TRACED_WINDOW: Duration = Duration::from_secs(1);
 
 /// As many clients as wait in the backlog of our servers until it is their
@@ -181,7 +181,11 @@ impl Run {
     fn scenarios(&self, root: &Path) -> anyhow::Result<Vec<Scenario>> {
         let mut scenarios = scenarios::read(&root.join("bench/scenarios"))?;
         for path in &self.scenario_file {
-            scenarios::add(&mut scenarios, path)?;
+            let replaced = scenarios::add(&mut scenarios, path)?;
+            if let Some(name) = replaced {
+                let path = path.display();
+                eprintln!("{path} takes the place of our own `{name}`");
+            }
         }
         let mut scenarios =
             select_scenarios(&scenarios, &self.scenario, self.full);
@@ -339,14 +343,19 @@ impl Measuring<'_> {
     ) -> bool {
         let name = contestant.name.as_str();
         let kept = record.cell_mut(&scenario.name, name);
-        if kept.void.is_none()
-            && let Some(reason) = self.failed_to_start.get(name)
-        {
-            let (reason, log) = (reason.clone(), Vec::new());
-            let contestant_failed = true;
-            kept.void = Some(Void { round, reason, contestant_failed, log });
-        }
         if kept.void.is_some() {
+            return true;
+        }
+        if let Some(reason) = self.failed_to_start.get(name) {
+            // What was measured before holds.
+            if kept.rounds.is_empty() {
+                let (reason, log) = (reason.clone(), Vec::new());
+                let contestant_failed = true;
+                kept.void =
+                    Some(Void { round, reason, contestant_failed, log });
+            } else {
+                kept.missed.insert(round, reason.clone());
+            }
             return true;
         }
         if let Some(reason) = beyond_design(contestant, scenario) {

@@ -1,10 +1,12 @@
 //! What is asked of them: the scenarios of `bench/scenarios/*.toml`.
 
+use std::cmp::Ordering;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use protocol::N_MAX;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -36,7 +38,7 @@ pub(crate) struct Scenario {
     #[serde(default)]
     pub(crate) cpus: Cpus,
     /// How long the clients talk before anything is counted.
-    #[serde(with = "duration")]
+    #[serde(with = "duration", default = "usual_warm_up")]
     #[schemars(with = "String")]
     pub(crate) warm_up: Duration,
     /// How long they are measured.
@@ -60,6 +62,10 @@ pub(crate) struct Scenario {
     /// The figures that it shows; the first is the answer. None, if it is
     /// only there for another scenario to be held against.
     pub(crate) figures: Vec<Figure>,
+}
+
+fn usual_warm_up() -> Duration {
+    WARM_UP
 }
 
 /// Clients that all do the same.
@@ -102,7 +108,11 @@ pub(crate) struct Group {
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) apart: bool,
     /// What each request asks for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "n",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub(crate) n: Option<u8>,
     /// How long each request should take: n is calibrated to it.
     #[serde(
@@ -208,6 +218,12 @@ impl Figure {
         matches!(self, Figure::Rate | Figure::Left)
     }
 
+    /// Orders two of it, the better one first.
+    pub(crate) fn better_first(self, one: f64, other: f64) -> Ordering {
+        let order = one.total_cmp(&other);
+        if self.more_is_better() { order.reverse() } else { order }
+    }
+
     /// Its name, as in the file.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -283,7 +299,8 @@ fn check_together(scenarios: &[Scenario]) -> Result<(), Usage> {
     Ok(())
 }
 
-/// Reads one more scenario, in place of one that has its name.
+/// Reads one more scenario, in place of one that has its name: then that is
+/// what comes back.
 ///
 /// # Errors
 ///
@@ -291,12 +308,15 @@ fn check_together(scenarios: &[Scenario]) -> Result<(), Usage> {
 pub(crate) fn add(
     scenarios: &mut Vec<Scenario>,
     path: &Path,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<String>> {
     let scenario = read_one(path)?;
-    scenarios.retain(|other| other.name != scenario.name);
+    let name = scenario.name.clone();
+    let before = scenarios.len();
+    scenarios.retain(|other| other.name != name);
+    let is_in_place = scenarios.len() < before;
     scenarios.push(scenario);
     check_together(scenarios)?;
-    Ok(())
+    Ok(is_in_place.then_some(name))
 }
 
 /// Reads the scenario of one file, whatever else there is.
@@ -306,7 +326,7 @@ pub(crate) fn add(
 /// A [`Usage`] error names the file, the line and what is wrong with it.
 pub(crate) fn read_one(path: &Path) -> anyhow::Result<Scenario> {
     let text = fs::read_to_string(path)
-        .with_context(|| format!("cannot read {}", path.display()))?;
+        .with_context(|| Usage(format!("cannot read {}", path.display())))?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     parse(&name, &text)
         .map_err(|error| Usage(format!("{}: {error}", path.display())).into())
@@ -450,6 +470,9 @@ const LOAD_MIN: f64 = 0.001;
 /// More than ten times what a server can do teaches nothing more.
 const LOAD_MAX: f64 = 10.0;
 
+/// How long clients talk before anything is counted, if nobody says otherwise.
+pub(crate) const WARM_UP: Duration = Duration::from_millis(200);
+
 /// What is measured: each scenario, or in place of one that varies, one for
 /// each value, which is named after both.
 pub(crate) fn expand(
@@ -487,6 +510,12 @@ impl Scenario {
     /// The name of its file, whatever value of its sweep it is.
     pub(crate) fn base(&self) -> &str {
         self.point.as_ref().map_or(&self.name, |point| &point.of)
+    }
+
+    /// Whether the clients that it shows ask at a rate that is given.
+    pub(crate) fn is_offered(&self) -> bool {
+        let of = self.groups.iter().find(|group| group.name == self.of);
+        of.is_some_and(Group::is_open_loop)
     }
 
     /// One value of what varies, be it among those of the file or not.
@@ -588,6 +617,15 @@ fn is_false(value: &bool) -> bool {
 }
 
 /// Durations as people write them: `400ms`.
+fn n<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<u8>, D::Error> {
+    let number = i64::deserialize(deserializer)?;
+    let n = u8::try_from(number).ok().filter(|n| *n <= N_MAX);
+    let why = || format!("must be a whole number from 0 to {N_MAX}");
+    n.map(Some).ok_or_else(|| D::Error::custom(why()))
+}
+
 mod duration {
     use super::*;
 

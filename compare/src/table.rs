@@ -8,7 +8,8 @@ use comfy_table::{
 };
 
 use crate::contestants::{Contestant, Label};
-use crate::findings::{Doubt, Findings};
+use crate::findings::Findings;
+use crate::questions;
 use crate::record::Record;
 use crate::scenarios::{Figure, Scenario};
 use crate::units;
@@ -26,9 +27,9 @@ const STYLE: TableStyle = TableStyle::new()
 /// Draws the figures of a run. Colours only for a terminal that wants them.
 pub(crate) fn draw(record: &Record) -> String {
     let findings = Findings::of(record);
-    let columns: Vec<(&Scenario, Figure)> = record
-        .scenarios
-        .iter()
+    let columns: Vec<(&Scenario, Figure)> = questions::of(record)
+        .into_iter()
+        .flat_map(|question| question.points)
         .flat_map(|scenario| {
             scenario.figures.iter().map(move |figure| (scenario, *figure))
         })
@@ -64,8 +65,8 @@ pub(crate) fn draw(record: &Record) -> String {
     tables.collect::<Vec<_>>().join("\n\n")
 }
 
-/// Shares out the columns among tables that are not too wide, a scenario with
-/// all its values in one.
+/// Shares out the columns among tables that are not too wide: a scenario with
+/// all its values in one, or else each value with all its figures.
 fn in_tables<'a, 'b>(
     columns: &'b [(&'a Scenario, Figure)],
 ) -> impl Iterator<Item = &'b [(&'a Scenario, Figure)]> {
@@ -76,10 +77,19 @@ fn in_tables<'a, 'b>(
         };
         let mut count = 0;
         for scenario in rest.chunk_by(same) {
+            let values = scenario.chunk_by(|(a, _), (b, _)| a.name == b.name);
             if count > 0 && count + scenario.len() > COLUMNS_MAX {
                 break;
             }
-            count += scenario.len();
+            for value in values {
+                if count > 0 && count + value.len() > COLUMNS_MAX {
+                    break;
+                }
+                count += value.len();
+            }
+            if count >= COLUMNS_MAX {
+                break;
+            }
         }
         let (table, more) = rest.split_at(count);
         rest = more;
@@ -143,19 +153,20 @@ fn figure_text(
     };
     let median = units::median(figure, &estimate);
     let interval = units::interval(figure, &estimate);
-    let bound = match findings.busy_generator(scenario, name) {
-        Some(_) if figure == Figure::Rate => "≥ ",
-        _ => "",
+    let bound = match findings.is_lower_bound(scenario, name, figure) {
+        true => "≥ ",
+        false => "",
     };
-    // A best among one is none.
     let mark = match best.iter().position(|other| *other == name) {
-        Some(0) if record.contestants().count() > 1 => "* ",
+        Some(0) => "* ",
         Some(1..) => "= ",
         _ => "",
     };
-    let doubts = findings.doubts(scenario, name, figure);
-    let is_suspect =
-        doubts.iter().any(|doubt| !matches!(doubt, Doubt::BusyGenerator(_)));
-    let suspect = if is_suspect { " ?" } else { "" };
-    format!("{mark}{bound}{median}{suspect}\n{interval}")
+    let is_valid = findings.doubts(scenario, name, figure).is_empty();
+    let suspect = if is_valid { "" } else { " ?" };
+    // One round has no interval.
+    match record.figure(scenario, name, figure).len() {
+        0 | 1 => format!("{mark}{bound}{median}{suspect}"),
+        _ => format!("{mark}{bound}{median}{suspect}\n{interval}"),
+    }
 }

@@ -19,6 +19,11 @@ pub(crate) fn median(figure: Figure, estimate: &Estimate) -> String {
     format!("{number} {}", unit.name).trim_end().to_owned()
 }
 
+/// A time, in nanoseconds, with the unit that fits.
+pub(crate) fn time(ns: f64) -> String {
+    median(Figure::Time, &Estimate { median: ns, low: ns, high: ns })
+}
+
 /// The interval, in the unit of its median, without naming it.
 pub(crate) fn interval(figure: Figure, estimate: &Estimate) -> String {
     let Unit { scale, .. } = unit(figure, estimate.median);

@@ -6,6 +6,13 @@ use crate::statistics::Estimate;
 /// Of fewer rounds, nobody should be called faster or slower.
 pub(crate) const ROUNDS_MIN: usize = 3;
 
+/// Why nobody can say.
+pub(crate) const TOO_FEW_ROUNDS: &str = "too few rounds";
+
+/// The same.
+pub(crate) const GENERATOR_WAS_BUSY: &str =
+    "the load generator was the bottleneck";
+
 /// How a figure stands to an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -52,6 +59,18 @@ impl Verdict {
             Verdict::Open(reason) => format!("open: {reason}"),
         }
     }
+}
+
+/// Whether nobody can say how two figures stand, since the lower one is only a
+/// lower bound, or, in a tie, either: more may be in it. `times` is the second
+/// one's ratio to the first.
+pub(crate) fn is_open(
+    times: &Estimate,
+    is_tie: bool,
+    is_bound: [bool; 2],
+) -> bool {
+    let lower = usize::from(times.median < 1.0);
+    is_bound[lower] || (is_tie && is_bound[1 - lower])
 }
 
 /// Whether a ratio is no more than noise: its interval holds 1, or it is
@@ -118,6 +137,26 @@ mod tests {
         ];
         for (times, floor, tied) in cases {
             assert_eq!(is_tie(&times, floor), tied, "{times:?}");
+        }
+    }
+
+    #[test]
+    fn a_lower_bound_may_hide_more() {
+        let up = Estimate { median: 1.3, low: 1.2, high: 1.4 };
+        let down = Estimate { median: 0.7, low: 0.6, high: 0.8 };
+        let cases = [
+            (up, false, [false, false], false),
+            (up, false, [true, false], true),
+            (up, false, [false, true], false),
+            (up, true, [false, true], true),
+            (down, false, [false, true], true),
+            (down, false, [true, false], false),
+            (down, true, [true, false], true),
+            (down, true, [false, false], false),
+        ];
+        for (times, is_tie, is_bound, expected) in cases {
+            let found = is_open(&times, is_tie, is_bound);
+            assert_eq!(found, expected, "{times:?} {is_tie} {is_bound:?}");
         }
     }
 

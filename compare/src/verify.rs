@@ -11,7 +11,7 @@ use conformance::{
 use regex_lite::Regex;
 
 use crate::build;
-use crate::contestants::{self, Contestant, Trait};
+use crate::contestants::{self, Contestant, Trait, family_of};
 use crate::exit::Outcome;
 use crate::interrupt::Interrupt;
 use crate::output;
@@ -103,6 +103,10 @@ fn subject(contestant: &Contestant) -> Subject {
         Subject::new(contestant.command.clone()).ready(contestant.ready.into());
     if let Some(flags) = &contestant.flags {
         subject = subject.only_flags(flags.clone());
+    }
+    if let Some(names) = &contestant.families {
+        let families = names.iter().filter_map(|name| family_of(name));
+        subject = subject.families(&families.collect::<Vec<_>>());
     }
     contestant.model.iter().fold(subject, |subject, what| match what {
         Trait::OneClientAtATime => subject.one_client_at_a_time(),

@@ -21,6 +21,10 @@ pub(crate) const RATE_MIN: f64 = 1e-6;
 /// More requests a second than any loopback carries.
 pub(crate) const RATE_MAX: f64 = 1e8;
 
+/// After so many connections of a group that did not come about, the others
+/// are not tried any more: each would take as long to fail.
+pub(crate) const CONNECT_HANGS_MAX: u64 = 3;
+
 /// One run of the load generator.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {

@@ -368,6 +368,7 @@ fn entrant(name: &str) -> Entrant {
         label: Label::Peer,
         model: Vec::new(),
         flags: None,
+        families: None,
         needs: Vec::new(),
     };
     Entrant { contestant, again: None }

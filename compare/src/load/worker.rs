@@ -19,7 +19,7 @@ use rustix::time::{
 };
 
 use super::connection::{Bytes, Connection, READ_BYTES, Sent, Taken};
-use super::plan::{Group, Pace, Plan};
+use super::plan::{CONNECT_HANGS_MAX, Group, Pace, Plan};
 use super::readings::{Start, Survey};
 use super::report::Report;
 use super::schedule::{self, Schedule};
@@ -33,10 +33,6 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// The event of the timer; connections are numbered from 0.
 const TIMER: u64 = u64::MAX;
-
-/// After so many connections of a group that did not come about, the others
-/// are not tried any more: each would take as long to fail.
-const CONNECT_HANGS_MAX: u64 = 3;
 
 /// How many connections share a source address: less than there are ports
 /// (28,232 by default, see ip(7)), so that they never run short.

@@ -1,7 +1,8 @@
 //! A row for each figure of each cell, for a spreadsheet or a data frame:
 //! one kind of thing per column, in units that need no reading.
 
-use crate::report::sheet::{Row, Sheet, Validity, value_of};
+use crate::questions::value_of;
+use crate::report::sheet::{Row, Sheet, Validity};
 use crate::scenarios::Figure;
 
 /// The columns.

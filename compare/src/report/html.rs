@@ -15,12 +15,13 @@ mod tables;
 use std::fmt::Write;
 
 use crate::contestants::{self, Contestant, Label};
-use crate::report::sheet::{Question, Sheet, Validity};
+use crate::questions::Question;
+use crate::report::sheet::{Sheet, Validity};
 use crate::scenarios::{Figure, Scenario};
 use crate::workspace;
 use charts::charts;
 use family::Family;
-use front::{doubts, glance, legend, telling_point, top};
+use front::{doubts, glance, legend, top};
 use markup::{escaped, inline, prose};
 
 const STYLE: &str = include_str!("html/page.css");
@@ -118,7 +119,7 @@ fn section<'a>(
 }
 
 fn answer_text<'a>(sheet: &Sheet<'a>, question: &Question<'a>) -> String {
-    let telling = telling_point(question);
+    let telling = question.telling_point();
     let Some(answer) = sheet.answer(telling) else { return String::new() };
     if !question.is_sweep() {
         return format!("<p class=\"answer\">{}</p>\n", escaped(&answer));
@@ -177,9 +178,20 @@ fn command(sheet: &Sheet<'_>, question: &Question<'_>) -> String {
     let _ = write!(
         command,
         " -s '^{}$' --rounds {} --duration {window} --seed {}",
-        question.name, record.rounds, record.seed
+        asked(question),
+        record.rounds,
+        record.seed
     );
     command
+}
+
+/// What selects a question, at the values that were measured.
+fn asked(question: &Question<'_>) -> String {
+    let names = question.points.iter().map(|point| point.name.as_str());
+    match names.collect::<Vec<_>>().as_slice() {
+        [one] => (*one).to_owned(),
+        several => format!("({})", several.join("|")),
+    }
 }
 
 /// The contestants that the project comes with.

@@ -5,8 +5,9 @@ use serde::Serialize;
 
 use crate::calibrate::Calibrated;
 use crate::machine::Machine;
+use crate::questions::value_of;
 use crate::report::csv::{unit, validity};
-use crate::report::sheet::{Row, Sheet, value_of};
+use crate::report::sheet::{Row, Sheet};
 use crate::statistics::Estimate;
 
 /// The version of this form.

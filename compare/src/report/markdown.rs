@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use crate::answers;
-use crate::report::sheet::{Question, Sheet, Validity};
+use crate::questions::Question;
+use crate::report::sheet::{Sheet, Validity};
 use crate::scenarios::{Figure, Scenario};
 use crate::units;
 
@@ -72,11 +73,22 @@ fn table<'a>(
     let headings = headings.collect::<Vec<_>>().join(" | ");
     writeln!(text, "| contestant | {headings} |")?;
     writeln!(text, "| --- |{}", " ---: |".repeat(columns.len()))?;
+    let best = columns
+        .iter()
+        .map(|(_, scenario, figure)| sheet.findings.best(scenario, *figure));
+    let best: Vec<Vec<&str>> = best.collect();
     for contestant in sheet.contestants() {
         let name = contestant.name.as_str();
-        let figures = columns.iter().map(|(_, scenario, figure)| {
-            figure_text(sheet, scenario, name, *figure)
-        });
+        let figures =
+            columns.iter().zip(&best).map(|((_, scenario, figure), best)| {
+                let mark = match best.iter().position(|b| *b == name) {
+                    Some(0) => "\\* ",
+                    Some(_) => "= ",
+                    None => "",
+                };
+                let text = figure_text(sheet, scenario, name, *figure);
+                format!("{mark}{text}")
+            });
         let figures = figures.collect::<Vec<_>>().join(" | ");
         writeln!(text, "| {} | {figures} |", escaped(name))?;
     }

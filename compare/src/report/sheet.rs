@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use crate::answers;
 use crate::contestants::Contestant;
 use crate::findings::{Doubt, Findings, Standing};
-use crate::record::{Entrant, Record};
-use crate::scenarios::{Figure, Group, Knob, Scenario};
+use crate::questions::{self, Question};
+use crate::record::{Entrant, REPLIES_BEYOND, Record};
+use crate::scenarios::{Figure, Scenario};
 use crate::statistics::{Estimate, median};
 
 /// What is worked out of every cell, whether or not its scenario shows it.
@@ -21,24 +22,6 @@ const ALWAYS: [Figure; 7] = [
     Figure::ResponseP99,
 ];
 
-/// The order in which a newcomer would ask; others follow.
-const READING_ORDER: [&str; 11] = [
-    "perf1",
-    "perf1-crowd",
-    "perf2",
-    "perf2-crowd",
-    "interference",
-    "one-core",
-    "ladder",
-    "idle",
-    "churn",
-    "pipeline",
-    "load-curve",
-];
-
-/// A quantile is shown where at least so many replies lie beyond it.
-const REPLIES_BEYOND: f64 = 10.0;
-
 /// A run and all its figures.
 pub(crate) struct Sheet<'a> {
     /// The run.
@@ -50,15 +33,6 @@ pub(crate) struct Sheet<'a> {
 }
 
 type Key<'a> = (&'a str, &'a str, Figure);
-
-/// A question, and the scenarios that put it: one, or one for each value of
-/// what varies.
-pub(crate) struct Question<'a> {
-    /// The scenario's name, whatever value of its sweep it is.
-    pub(crate) name: &'a str,
-    /// In the order of their values.
-    pub(crate) points: Vec<&'a Scenario>,
-}
 
 /// One figure of one cell.
 pub(crate) struct Row<'a> {
@@ -135,27 +109,9 @@ impl<'a> Sheet<'a> {
         self.record.contestants().collect()
     }
 
-    /// What was asked, in reading order. Scenarios that are only there for
-    /// another to be held against ask nothing.
+    /// What was asked, in reading order.
     pub(crate) fn questions(&self) -> Vec<Question<'a>> {
-        let mut questions: Vec<Question<'_>> = Vec::new();
-        for scenario in &self.record.scenarios {
-            if scenario.figures.is_empty() {
-                continue;
-            }
-            let name = scenario.base();
-            match questions.iter_mut().find(|other| other.name == name) {
-                Some(question) => question.points.push(scenario),
-                None => {
-                    questions.push(Question { name, points: vec![scenario] });
-                }
-            }
-        }
-        questions.sort_by_key(|question| {
-            let place = READING_ORDER.iter().position(|n| *n == question.name);
-            place.unwrap_or(READING_ORDER.len())
-        });
-        questions
+        questions::of(self.record)
     }
 
     /// Every figure of every cell.
@@ -201,8 +157,7 @@ impl<'a> Sheet<'a> {
         contestant: &str,
         figure: Figure,
     ) -> bool {
-        figure == Figure::Rate
-            && self.findings.busy_generator(scenario, contestant).is_some()
+        self.findings.is_lower_bound(scenario, contestant, figure)
     }
 
     /// How far a figure can be believed.
@@ -260,9 +215,8 @@ impl<'a> Sheet<'a> {
             let name = contestant.name.as_str();
             Some((name, self.estimate(scenario, name, figure)?))
         });
-        let sign = if figure.more_is_better() { -1.0 } else { 1.0 };
         found.min_by(|(_, one), (_, other)| {
-            (sign * one.median).total_cmp(&(sign * other.median))
+            figure.better_first(one.median, other.median)
         })
     }
 
@@ -350,129 +304,7 @@ fn figures_of(scenario: &Scenario) -> Vec<Figure> {
     figures
 }
 
-/// All doubts but the one that has a sign of its own, the lower bound.
 fn in_words(doubts: &[Doubt]) -> Option<String> {
-    let doubts =
-        doubts.iter().filter(|d| !matches!(d, Doubt::BusyGenerator(_)));
-    let texts: Vec<String> = doubts.map(Doubt::to_string).collect();
+    let texts: Vec<String> = doubts.iter().map(Doubt::to_string).collect();
     (!texts.is_empty()).then(|| texts.join("; "))
-}
-
-impl<'a> Question<'a> {
-    /// The scenario that stands for all of them in what they share.
-    pub(crate) fn first(&self) -> &'a Scenario {
-        self.points[0]
-    }
-
-    /// Whether anything varies in what was measured.
-    pub(crate) fn is_sweep(&self) -> bool {
-        self.points.len() > 1
-    }
-
-    /// What varies, and in which group. A record keeps the values alone, but
-    /// they stand in the groups too.
-    pub(crate) fn varies(&self) -> Option<(Knob, &'a str)> {
-        let groups = self.points.iter().flat_map(|point| &point.groups);
-        let mut names: Vec<&str> = groups.map(|g| g.name.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        for name in names {
-            for knob in KNOBS {
-                let turned = self.points.iter().all(|point| {
-                    let group = point.groups.iter().find(|g| g.name == name);
-                    let value = point.point.as_ref().map(|p| p.value);
-                    setting(group, knob) == value
-                });
-                if turned && self.is_sweep() {
-                    return Some((knob, name));
-                }
-            }
-        }
-        None
-    }
-
-    /// What one point is called, as `4 long clients`.
-    pub(crate) fn point_name(&self, point: &Scenario) -> String {
-        let value = value_of(point);
-        match self.varies() {
-            Some((Knob::Load, _)) => {
-                format!("{} % of capacity", (value * 100.0).round())
-            }
-            Some((Knob::Connections, group)) => {
-                let plural = if value == 1.0 { "" } else { "s" };
-                let group = self.group_word(group);
-                format!("{} {group}client{plural}", short(value))
-            }
-            Some((Knob::Depth, _)) => format!("{} in flight", short(value)),
-            Some((Knob::Rate, _)) => format!("{} /s", short(value)),
-            Some((Knob::N, _)) => format!("n = {}", short(value)),
-            None => point.name.clone(),
-        }
-    }
-
-    /// What varies, in words.
-    pub(crate) fn knob_name(&self) -> String {
-        match self.varies() {
-            Some((Knob::Load, _)) => "offered load, share of capacity".into(),
-            Some((Knob::Connections, group)) => {
-                format!("{}clients", self.group_word(group))
-            }
-            Some((Knob::Depth, _)) => "requests in flight per client".into(),
-            Some((Knob::Rate, _)) => "requests a second".into(),
-            Some((Knob::N, _)) => "n".into(),
-            None => String::new(),
-        }
-    }
-
-    /// One value of what varies, without saying of what.
-    pub(crate) fn value_text(&self, point: &Scenario) -> String {
-        let value = value_of(point);
-        match self.varies() {
-            Some((Knob::Load, _)) => {
-                format!("{} %", (value * 100.0).round())
-            }
-            _ => short(value),
-        }
-    }
-
-    /// The name of a group where another one is measured; where there is only
-    /// one, nobody needs it.
-    fn group_word(&self, group: &str) -> String {
-        if self.first().of == group {
-            String::new()
-        } else {
-            format!("{group} ")
-        }
-    }
-}
-
-const KNOBS: [Knob; 5] =
-    [Knob::Connections, Knob::Depth, Knob::N, Knob::Rate, Knob::Load];
-
-/// Where a knob stands.
-fn setting(group: Option<&Group>, knob: Knob) -> Option<f64> {
-    match knob {
-        // Without clients, there is no group.
-        Knob::Connections => {
-            Some(group.map_or(0.0, |group| group.connections as f64))
-        }
-        Knob::Depth => group?.depth.map(|depth| depth as f64),
-        Knob::N => group?.n.map(f64::from),
-        Knob::Rate => group?.rate,
-        Knob::Load => group?.load,
-    }
-}
-
-/// The value of what varies.
-pub(crate) fn value_of(point: &Scenario) -> f64 {
-    point.point.as_ref().map_or(0.0, |point| point.value)
-}
-
-/// A number without digits that say nothing.
-fn short(value: f64) -> String {
-    if value.fract() == 0.0 && value.abs() >= 1000.0 {
-        crate::units::number(value)
-    } else {
-        value.to_string()
-    }
 }

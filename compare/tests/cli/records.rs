@@ -9,6 +9,9 @@ use super::*;
 /// What every made-up round holds, so that only what a test changes differs.
 const TIME_NS: u64 = 100_000;
 
+/// The same: enough for a tail.
+const REPLIES: u64 = 2_000;
+
 #[test]
 fn a_broken_record_exits_with_2_and_says_what_it_is() {
     let folder = Folder::new();
@@ -56,7 +59,7 @@ fn assert_refused(folder: &Folder, good: &str, bad: &str, expected: &str) {
 #[test]
 fn a_run_is_a_tie_with_itself() {
     let folder = Folder::new();
-    let run = measured(&folder);
+    let run = made_up(&folder, "same", |_| ());
     let run = run.to_str().unwrap();
     let output = call(&["cmp", run, run, "--fail-on-regression", "0%"]);
     let text = stdout(&output);
@@ -623,17 +626,21 @@ fn rounds<'a>(record: &'a mut Value, entrant: &str) -> &'a mut Vec<Value> {
     rounds.as_array_mut().unwrap()
 }
 
-/// A hundred replies that took so long each.
+/// Replies that took so long each, on a machine that did nothing else.
 fn fill(round: &mut Value, time_ns: u64) {
+    let window_ns = REPLIES * time_ns;
     let report = &mut round["report"];
-    report["window_ns"] = (100 * time_ns).into();
-    report["generator_cpu_ns"] = (50 * time_ns).into();
-    report["generator_busiest_ns"] = (50 * time_ns).into();
-    report["server_cpu_ns"]["value"] = (50 * time_ns).into();
+    report["window_ns"] = window_ns.into();
+    report["generator_cpu_ns"] = (window_ns / 2).into();
+    report["generator_busiest_ns"] = (window_ns / 2).into();
+    report["server_cpu_ns"]["value"] = (window_ns / 2).into();
     report["server_rss_bytes"]["value"] = (1 << 20).into();
+    report["machine"] = serde_json::json!({ "value": {
+        "stolen_ns": 0, "busy_ns": window_ns, "all_ns": 2 * window_ns
+    }});
     let group = &mut report["groups"][0];
-    group["replies"] = 100.into();
-    group["service_ns"]["counts"] = serde_json::json!([[time_ns, 100]]);
+    group["replies"] = REPLIES.into();
+    group["service_ns"]["counts"] = serde_json::json!([[time_ns, REPLIES]]);
 }
 
 /// A server that is there until it is dropped.

@@ -8,7 +8,8 @@ use super::panels::{self, Chart, Line, Panel, Point, spread};
 use super::scale::Zero;
 use super::tables::{self, Column};
 use super::{Who, none_text};
-use crate::report::sheet::{Question, Sheet, value_of};
+use crate::questions::{Question, value_of};
+use crate::report::sheet::Sheet;
 use crate::scenarios::{Figure, Knob, Scenario};
 use crate::units;
 

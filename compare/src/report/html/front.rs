@@ -10,8 +10,9 @@ use crate::answers;
 use crate::contestants::Label;
 use crate::findings::Standing;
 use crate::known::Known;
-use crate::report::sheet::{Question, Sheet, value_of};
-use crate::scenarios::{Figure, Knob, Scenario};
+use crate::questions::Question;
+use crate::report::sheet::Sheet;
+use crate::scenarios::Figure;
 use crate::units;
 
 /// The title, and what was measured where.
@@ -25,11 +26,12 @@ pub(super) fn top(sheet: &Sheet<'_>, questions: &[Question<'_>]) -> String {
         "<header>\n<p class=\"kicker\">Run {}</p>\n\
          <h1>What each way of waiting costs</h1>\n\
          <p class=\"lead\">{} servers that differ in their concurrency \
-         model, side by side under the same load: {} questions, {} rounds, \
+         model, side by side under the same load: {} question{}, {} rounds, \
          on {}, {} processor{} to use, {}.</p>\n",
         escaped(&record.id()),
         sheet.contestants().len(),
         questions.len(),
+        if questions.len() == 1 { "" } else { "s" },
         record.rounds_done(),
         escaped(&processor),
         allowed,
@@ -65,7 +67,7 @@ pub(super) fn glance(sheet: &Sheet<'_>, questions: &[Question<'_>]) -> String {
 }
 
 fn short_answer<'a>(sheet: &Sheet<'a>, question: &Question<'a>) -> String {
-    let point = telling_point(question);
+    let point = question.telling_point();
     let figure = point.figures[0];
     let Some((best, estimate)) = sheet.best(point, figure) else {
         return "No figures.".to_owned();
@@ -81,7 +83,11 @@ fn short_answer<'a>(sheet: &Sheet<'a>, question: &Question<'a>) -> String {
         1 => ", and one that ties with it".to_owned(),
         ties => format!(", and {ties} that tie with it"),
     };
-    let median = units::median(figure, &estimate);
+    let bound = match sheet.is_lower_bound(point, best, figure) {
+        true => "≥ ",
+        false => "",
+    };
+    let median = bound.to_owned() + &units::median(figure, &estimate);
     let place = match question.is_sweep() {
         true => format!(" at {}", question.point_name(point)),
         false => String::new(),
@@ -92,23 +98,6 @@ fn short_answer<'a>(sheet: &Sheet<'a>, question: &Question<'a>) -> String {
         escaped(&median),
         escaped(best)
     )
-}
-
-/// The point of a sweep whose sentence stands for all: of what is left, the
-/// first with anybody to be disturbed by, and else the last, where those who
-/// are compared are furthest apart.
-pub(super) fn telling_point<'a>(question: &Question<'a>) -> &'a Scenario {
-    let points = &question.points;
-    let first = question.first();
-    if first.figures.first() == Some(&Figure::Left) {
-        let disturbed = points.iter().find(|point| value_of(point) > 0.0);
-        return disturbed.copied().unwrap_or(first);
-    }
-    // Past its capacity, a server is compared with nobody's.
-    let is_load = matches!(question.varies(), Some((Knob::Load, _)));
-    let within = points.iter().rev().find(|point| value_of(point) < 0.9);
-    let last = points.last().copied().unwrap_or(first);
-    if is_load { within.copied().unwrap_or(last) } else { last }
 }
 
 /// Who takes part, by family. With the script, a name can be followed

@@ -8,7 +8,8 @@ use std::fmt::Write;
 use super::markup::escaped;
 use super::tables::suspect;
 use super::{Who, none_text};
-use crate::report::sheet::{Question, Sheet};
+use crate::questions::Question;
+use crate::report::sheet::Sheet;
 use crate::scenarios::Figure;
 use crate::units;
 

@@ -36,5 +36,15 @@
       press();
     });
   }
+  // Paper can't be clicked: all that is folded is printed.
+  const folded = () => document.querySelectorAll("details:not([open])");
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = [...folded()];
+    for (const one of opened) one.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const one of opened) one.open = false;
+  });
   document.querySelector(".hint")?.removeAttribute("hidden");
 })();

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use super::markup::escaped;
 use super::{Who, none_text};
 use crate::findings::Standing;
-use crate::report::sheet::{Question, Sheet};
+use crate::questions::Question;
+use crate::report::sheet::Sheet;
 use crate::scenarios::{Figure, Scenario};
 use crate::statistics::Estimate;
 use crate::system_calls;
@@ -65,11 +66,12 @@ pub(super) fn of_figure<'a>(
         let doubts = sheet.doubts(scenario, name, figure);
         html += &cell_with(bound, figure, value, doubts.as_deref());
         let standing = match sheet.standing(scenario, name, figure) {
-            _ if best == Some(name) => "the best".to_owned(),
+            _ if best == Some(name) => "best measured".to_owned(),
             Some(Standing::Tied) => "a tie".to_owned(),
             Some(Standing::Times(Estimate { median, low, high })) => {
                 format!("<b>{median:.2}</b><small>{low:.2}–{high:.2}</small>")
             }
+            Some(Standing::Open(why)) => format!("open: {why}"),
             None => "–".to_owned(),
         };
         let rounds = sheet.record.figure(scenario, name, figure).len();
