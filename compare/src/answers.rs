@@ -19,6 +19,9 @@ const NEXT_TO_NOTHING: f64 = 0.05;
 /// something else. A compiler alone does not make so much of a difference.
 const SHORTCUT_SHARE: f64 = 0.4;
 
+/// Why a time does not compare.
+const STARVED: &str = "some of its clients waited in vain";
+
 /// How many suspect cells are named for each reason.
 const SUSPECTS_NAMED: usize = 6;
 
@@ -76,7 +79,11 @@ pub(crate) fn answer(record: &Record, scenario: &Scenario) -> Option<String> {
         let standing = findings.standing(scenario, other, best, figure)?;
         Some((other, standing))
     });
-    let others = compare(&others.collect::<Vec<_>>());
+    let names = record.contestants().map(|c| c.name.as_str());
+    let starved =
+        names.filter(|n| findings.starved(scenario, n, figure).is_some());
+    let starved = starved.map(|name| (name, Standing::Open(STARVED)));
+    let others = compare(&others.chain(starved).collect::<Vec<_>>());
     let median = units::median(figure, &estimate);
     let bound = match findings.is_lower_bound(scenario, best, figure) {
         true => "at least ",

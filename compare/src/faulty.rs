@@ -14,6 +14,8 @@ use clap::{Args, ValueEnum};
 use rustix::net::sockopt::set_socket_linger;
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::limits;
+
 /// A server that keeps the protocol up to a certain request.
 #[derive(Args, Debug)]
 pub(crate) struct Faulty {
@@ -39,19 +41,19 @@ pub(crate) struct Conduct {
     pub(crate) one_in: u64,
     /// How long it waits before each reply
     #[arg(long, default_value = "0s", value_name = "TIME",
-          value_parser = humantime::parse_duration)]
+          value_parser = limits::time)]
     pub(crate) delay: Duration,
     /// How much CPU time it takes before each reply
     #[arg(long, default_value = "0s", value_name = "TIME",
-          value_parser = humantime::parse_duration)]
+          value_parser = limits::time)]
     pub(crate) work: Duration,
     /// How long it stands still at the end of each period
     #[arg(long, default_value = "0s", value_name = "TIME",
-          value_parser = humantime::parse_duration)]
+          value_parser = limits::time)]
     pub(crate) stall: Duration,
     /// How long a period is
     #[arg(long, default_value = "5s", value_name = "TIME",
-          value_parser = humantime::parse_duration)]
+          value_parser = limits::time)]
     pub(crate) period: Duration,
 }
 

@@ -37,6 +37,9 @@ pub(crate) enum Doubt {
     Wide(f64),
     /// The load generator was on its cores for this share of the window.
     BusyGenerator(f64),
+    /// This share of the clients had no reply in the whole window, and so no
+    /// time that counts.
+    Starved(f64),
 }
 
 impl fmt::Display for Doubt {
@@ -44,6 +47,7 @@ impl fmt::Display for Doubt {
         let share = match self {
             Doubt::Stolen(share) | Doubt::Foreign(share) => share,
             Doubt::Wide(share) | Doubt::BusyGenerator(share) => share,
+            Doubt::Starved(share) => share,
         };
         write!(f, "{} ({:.0} %)", self.reason(), share * 100.0)
     }
@@ -60,6 +64,9 @@ impl Doubt {
                 "others used more than 5 % of the machine's time"
             }
             Doubt::Wide(_) => "the interval is wider than 25 % of the median",
+            Doubt::Starved(_) => {
+                "clients that waited in vain have no time that counts"
+            }
             Doubt::BusyGenerator(_) => {
                 "the load generator was busy more than 95 % of the time"
             }
@@ -186,6 +193,7 @@ impl<'a> Findings<'a> {
             disturbing(foreign).map(Doubt::Foreign),
             (width > WIDE_SHARE).then_some(Doubt::Wide(width)),
             busy.map(Doubt::BusyGenerator),
+            self.starved(scenario, entrant, figure).map(Doubt::Starved),
         ];
         doubts.into_iter().flatten().collect()
     }
@@ -201,7 +209,27 @@ impl<'a> Findings<'a> {
         disturbing(stolen).or(disturbing(foreign)).is_some()
     }
 
-    /// The contestants with their figure, the best one first.
+    /// The share of the clients that had no reply in the whole window of some
+    /// round, if there were any and the figure is a time: it leaves out theirs.
+    pub(crate) fn starved(
+        &self,
+        scenario: &Scenario,
+        entrant: &str,
+        figure: Figure,
+    ) -> Option<f64> {
+        if !matches!(figure, Figure::Time | Figure::P50 | Figure::P99) {
+            return None;
+        }
+        let cell = self.record.cell(&scenario.name, entrant)?;
+        let groups = cell.rounds.iter();
+        let groups = groups.filter_map(|r| r.report.group(&scenario.of));
+        let shares =
+            groups.map(|group| group.starved as f64 / group.connections as f64);
+        shares.reduce(f64::max).filter(|share| *share > 0.0)
+    }
+
+    /// The contestants with their figure, the best one first. Who let clients
+    /// wait in vain has no figure that compares.
     pub(crate) fn ranked(
         &self,
         scenario: &Scenario,
@@ -213,6 +241,8 @@ impl<'a> Findings<'a> {
                 Some((name, self.estimate(scenario, name, figure)?))
             })
             .collect();
+        found
+            .retain(|(name, _)| self.starved(scenario, name, figure).is_none());
         found.sort_by(|(_, one), (_, other)| {
             figure.better_first(one.median, other.median)
         });

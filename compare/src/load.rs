@@ -258,6 +258,7 @@ fn times_text(what: &str, times: &Times) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
     use std::thread;
 
@@ -321,6 +322,28 @@ mod tests {
             processors: Vec::new(),
             seed: 7,
         }
+    }
+
+    #[test]
+    fn who_waits_in_vain_for_the_whole_window_is_counted() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            // One client at a time, for as long as it stays.
+            for stream in listener.incoming().map_while(Result::ok) {
+                let lines = BufReader::new(&stream).lines();
+                for _ in lines.map_while(Result::ok) {
+                    let _ = (&stream).write_all(b"13\n");
+                }
+            }
+        });
+        let mut plan = plan(address, SHORT, Pace::EAGER, 3);
+        plan.warm_up = SHORT;
+        plan.reply_timeout = LONG;
+        let group = engine::run(&plan).unwrap().groups.remove(0);
+        assert_eq!(group.starved, 2);
+        assert_eq!(group.faults, Faults::default());
+        assert_eq!(load(Fault::None, SHORT).starved, 0);
     }
 
     #[test]

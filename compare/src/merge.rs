@@ -221,7 +221,8 @@ fn add_up(sum: &mut Source, other: Source) -> anyhow::Result<()> {
 fn add_up_cells(sum: &mut CellRecord, other: CellRecord) -> Result<(), String> {
     // What one machine could not measure, the sum lacks.
     sum.void = sum.void.take().or(other.void);
-    let CellRecord { rounds, .. } = sum;
+    let CellRecord { rounds, missed, .. } = sum;
+    missed.extend(other.missed);
     rounds.retain(|round| other.rounds.iter().any(|o| o.round == round.round));
     for round in rounds {
         let same = other.rounds.iter().find(|o| o.round == round.round);

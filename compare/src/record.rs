@@ -152,7 +152,8 @@ impl Record {
             rounds,
             machine,
             cost_method: "clock_getcpuclockid(3) of each process of the \
-                          server's tree, at both ends of the window"
+                          server's tree, at both ends of the window; not \
+                          known where processes came or went in it"
                 .to_owned(),
             calibration: Vec::new(),
             entrants: Vec::new(),

@@ -543,9 +543,8 @@ pub(crate) fn groups(
 }
 
 fn positive_duration(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(duration) if duration.is_zero() => Err("must not be 0".into()),
-        Ok(duration) => Ok(duration),
-        Err(error) => Err(error.to_string()),
+    match limits::time(text)? {
+        Duration::ZERO => Err("must not be 0".into()),
+        duration => Ok(duration),
     }
 }

@@ -413,6 +413,7 @@ mod tests {
             connected: 1,
             replies: 1,
             replies_in_all: 1,
+            starved: 0,
             service_ns: none,
             open: Some(open),
             faults: Faults::default(),

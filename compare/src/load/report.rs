@@ -113,6 +113,10 @@ pub(crate) struct GroupReport {
     pub(crate) replies: u64,
     /// Right replies before, in and after the window.
     pub(crate) replies_in_all: u64,
+    /// Clients that waited for a reply from before the window to its end:
+    /// `service_ns` knows nothing of their time.
+    #[serde(default)]
+    pub(crate) starved: u64,
     /// The service times of the replies in the window.
     pub(crate) service_ns: Times,
     /// What only an open loop has.
@@ -226,7 +230,13 @@ impl Report {
     /// What the server did wrong, if anything.
     pub(crate) fn server_fault(&self) -> Option<String> {
         let found = self.groups.iter().find_map(|group| {
-            Some(format!("{}: {}", group.name, group.faults.of_server()?))
+            let mut text =
+                format!("{}: {}", group.name, group.faults.of_server()?);
+            if group.faults.wrong > 0 {
+                let n = group.n;
+                text += &format!("; to {n}, {} is right", protocol::fib(n));
+            }
+            Some(text)
         });
         found.or_else(|| {
             let silent = self.groups.iter().all(|g| g.replies_in_all == 0);

@@ -21,6 +21,7 @@ pub(super) struct Tally {
     pub(super) in_window: bool,
     replies: u64,
     replies_in_all: u64,
+    starved: u64,
     service_ns: Histogram<u64>,
     open: Option<OpenTally>,
     faults: Faults,
@@ -53,6 +54,7 @@ impl Tally {
             in_window: false,
             replies: 0,
             replies_in_all: 0,
+            starved: 0,
             service_ns: Times::recorder(),
             open,
             faults: Faults::default(),
@@ -73,6 +75,12 @@ impl Tally {
         if let Some(open) = &mut self.open {
             open.to = Some(at);
         }
+    }
+
+    /// Notes a client that had no reply in the window although it waited for
+    /// one throughout.
+    pub(super) fn starved(&mut self) {
+        self.starved += 1;
     }
 
     /// Counts right replies. Service times count by when the reply came,
@@ -176,6 +184,7 @@ impl Tally {
         self.connected += other.connected;
         self.replies += other.replies;
         self.replies_in_all += other.replies_in_all;
+        self.starved += other.starved;
         self.service_ns.add(&other.service_ns).expect(same_buckets);
         if let (Some(open), Some(other)) = (&mut self.open, &other.open) {
             open.response_ns.add(&other.response_ns).expect(same_buckets);
@@ -193,6 +202,7 @@ impl Tally {
             connected: self.connected,
             replies: self.replies,
             replies_in_all: self.replies_in_all,
+            starved: self.starved,
             service_ns: Times::from(&self.service_ns),
             open: self.open.map(|open| OpenLoop {
                 response_ns: Times::from(&open.response_ns),

@@ -594,7 +594,11 @@ impl<'a> Worker<'a> {
             Phase::Window => {
                 let end = Instant::now();
                 self.phase = Phase::Drain;
-                self.report = self.start.take().map(|s| s.until(end));
+                let start = self.start.take();
+                if let Some(start) = &start {
+                    self.note_starved(start.at);
+                }
+                self.report = start.map(|s| s.until(end));
                 for share in &mut self.groups {
                     share.tally.end(end);
                     if let Some(open) = &mut share.open {
@@ -606,6 +610,18 @@ impl<'a> Worker<'a> {
                 self.dismiss();
             }
             Phase::Drain => {}
+        }
+    }
+
+    /// Notes, at the end of the window, who waited for a reply since before
+    /// it began.
+    fn note_starved(&mut self, begin: Instant) {
+        for client in &self.clients {
+            let connection = client.connection.as_ref();
+            let since = connection.and_then(Connection::waits_since);
+            if since.is_some_and(|since| since < begin) {
+                self.groups[client.group].tally.starved();
+            }
         }
     }
 
