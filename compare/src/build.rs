@@ -94,7 +94,9 @@ fn compile(root: &Path, source: &str) -> anyhow::Result<String> {
     let name = Path::new(source).file_stem().context("it has no name")?;
     let program = folder.join(name);
     let output = Command::new("cc")
-        .args(["-O2", "-pthread", "-D_GNU_SOURCE", "-o"])
+        // Aligned as ours are: see .cargo/config.toml.
+        .args(["-O2", "-falign-functions=64"])
+        .args(["-pthread", "-D_GNU_SOURCE", "-o"])
         .args([&program, &root.join(source)])
         .output()
         .with_context(|| {
