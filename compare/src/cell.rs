@@ -160,14 +160,25 @@ impl Cell<'_> {
         judge(&mut server, report)
     }
 
-    /// Counts the server's system calls, by name and for each reply, under
-    /// strace(1). That slows it down many times: nothing is timed.
-    pub(crate) fn count_system_calls(
+    /// Counts the system calls, by name, that the server makes to start and to
+    /// end.
+    pub(crate) fn count_own_system_calls(
         &self,
         keeper: &mut Keeper,
         interrupt: &Interrupt,
+    ) -> Result<BTreeMap<String, u64>, Failure> {
+        self.trace(keeper, interrupt, |_| Ok(())).map(|((), counts)| counts)
+    }
+
+    /// Counts the server's system calls, by name and for each reply, under
+    /// strace(1), but for its `own`. That slows it down many times: nothing is
+    /// timed.
+    pub(crate) fn count_system_calls(
+        &self,
+        own: &BTreeMap<String, u64>,
+        keeper: &mut Keeper,
+        interrupt: &Interrupt,
     ) -> Result<BTreeMap<String, f64>, Failure> {
-        let (_, alone) = self.trace(keeper, interrupt, |_| Ok(()))?;
         let (report, mut counts) = self.trace(keeper, interrupt, |server| {
             let mut load = self
                 .load(server, None)
@@ -178,9 +189,8 @@ impl Cell<'_> {
             let reason = format!("under strace: {trouble}");
             return Err(Failure::Instrument(reason));
         }
-        // To start and to end takes system calls that no request needs.
         for (name, count) in &mut counts {
-            *count -= (*count).min(alone.get(name).copied().unwrap_or(0));
+            *count -= (*count).min(own.get(name).copied().unwrap_or(0));
         }
         counts.retain(|_, count| *count > 0);
         let replies = report.groups.iter().map(|group| group.replies_in_all);
