@@ -17,7 +17,7 @@ pub const RESET: PollFlags = PollFlags::HUP.union(PollFlags::ERR);
 #[derive(Debug)]
 pub struct Job {
     chassis: &'static Chassis,
-    seat: Seat,
+    pub(crate) seat: Seat,
     request: Request,
 }
 
@@ -38,7 +38,7 @@ impl Job {
     /// Computes the answer; see [`Request::compute`]. But a slow one whose
     /// client was reset meanwhile is not begun: its answer is any, as the
     /// write of it will fail.
-    pub fn compute(self) -> Reply {
+    pub fn compute(&self) -> Reply {
         match self.request.is_slow() && self.is_unwanted() {
             true => Reply::Error(Error::WorkerLost),
             false => self.request.compute(),

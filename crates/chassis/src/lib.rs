@@ -15,6 +15,7 @@
 //! hangs up, however it waits. See shutdown(2) and tcp(7).
 
 mod admission;
+mod answer;
 mod client;
 mod fd;
 mod flags;
@@ -32,6 +33,7 @@ use std::thread;
 use tracing::{Level, error};
 
 pub use admission::{Admission, Chassis};
+pub use answer::{Answer, Awaited};
 pub use client::{Client, Step};
 pub use flags::{Compute, Model};
 pub use job::{Job, RESET};

@@ -11,6 +11,7 @@ use rustix::net::Shutdown;
 use rustix::net::sockopt::set_socket_linger;
 use slab::Slab;
 
+use crate::answer::Place;
 use crate::fd;
 use crate::job::is_reset;
 
@@ -45,9 +46,11 @@ struct Taken {
     moved_at: Instant,
 }
 
-/// The signs of life that a connection gives, without a lock or a clock.
+/// The signs of life that a connection gives, without a lock or a clock, and
+/// the place for an answer that comes from another thread.
 #[derive(Debug)]
 pub(crate) struct Signs {
+    pub(crate) answer: Place,
     waits_for: AtomicU8,
     /// Something moved since the last sweep.
     moved: AtomicBool,
@@ -227,6 +230,7 @@ impl State {
 impl Signs {
     fn new() -> Signs {
         Signs {
+            answer: Place::default(),
             waits_for: AtomicU8::new(WaitsFor::Input as u8),
             moved: AtomicBool::new(false),
             attended: AtomicBool::new(false),

@@ -15,10 +15,8 @@ use async_std::io::{ReadExt, WriteExt};
 use async_std::net::{TcpListener, TcpStream};
 use async_std::task;
 use chassis::{
-    Admission, Chassis, Client, Compute, Error, Job, Model, Reply, Request,
-    Step,
+    Admission, Chassis, Client, Compute, Job, Model, Reply, Request, Step,
 };
-use futures_channel::oneshot;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 const MODEL: Model = Model::new("async-std")
@@ -102,7 +100,7 @@ impl Computer {
             Compute::Pool => {
                 let pool = ThreadPoolBuilder::new()
                     .num_threads(chassis.workers().get())
-                    // A job that panics drops its sender, which is the answer.
+                    // A job that panics answers when it is dropped.
                     .panic_handler(|_| ())
                     .build()
                     .map_err(io::Error::other)?;
@@ -120,12 +118,9 @@ impl Computer {
                 task::spawn_blocking(move || job.compute()).await
             }
             Computer::Pool(pool) => {
-                let (sender, answer) = oneshot::channel();
-                pool.spawn(move || {
-                    // The task is gone only when the whole runtime is.
-                    let _ = sender.send(job.compute());
-                });
-                answer.await.unwrap_or(Reply::Error(Error::WorkerLost))
+                let (work, answer) = job.awaited();
+                pool.spawn(move || work.finish());
+                answer.await
             }
         }
     }

@@ -9,11 +9,9 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use chassis::{
-    Admission, Chassis, Client, Compute, Error, Job, Model, Reply, Request,
-    Step,
+    Admission, Chassis, Client, Compute, Job, Model, Reply, Request, Step,
 };
 use coroutines::net::{TcpListener, TcpStream};
-use futures_channel::oneshot;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 const MODEL: Model = Model::new("coroutines-pool")
@@ -92,7 +90,7 @@ impl Computer {
     fn new(chassis: &Chassis) -> io::Result<Computer> {
         let pool = ThreadPoolBuilder::new()
             .num_threads(chassis.workers().get())
-            // A job that panics drops its sender, which is the answer.
+            // A job that panics answers when it is dropped.
             .panic_handler(|_| ())
             .build()
             .map_err(io::Error::other)?;
@@ -105,11 +103,8 @@ impl Computer {
         if self.stalls {
             return self.pool.install(|| job.compute());
         }
-        let (sender, answer) = oneshot::channel();
-        self.pool.spawn(move || {
-            // The coroutine is gone only when the whole executor is.
-            let _ = sender.send(job.compute());
-        });
-        answer.await.unwrap_or(Reply::Error(Error::WorkerLost))
+        let (work, answer) = job.awaited();
+        self.pool.spawn(move || work.finish());
+        answer.await
     }
 }

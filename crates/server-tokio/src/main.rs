@@ -16,7 +16,6 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::oneshot;
 use tokio::{task, time};
 
 const MODEL: Model = Model::new("tokio")
@@ -103,7 +102,7 @@ impl Computer {
             Compute::Pool => {
                 let pool = ThreadPoolBuilder::new()
                     .num_threads(chassis.workers().get())
-                    // A job that panics drops its sender, which is the answer.
+                    // A job that panics answers when it is dropped.
                     .panic_handler(|_| ())
                     .build()
                     .map_err(io::Error::other)?;
@@ -115,20 +114,16 @@ impl Computer {
 
     async fn compute(&self, job: Job) -> Reply {
         let Request::Fib(_) = job.request() else { return job.compute() };
-        let answer = match self {
-            Computer::Inline => return job.compute(),
-            Computer::Blocking => {
-                task::spawn_blocking(move || job.compute()).await.ok()
-            }
+        match self {
+            Computer::Inline => job.compute(),
+            Computer::Blocking => task::spawn_blocking(move || job.compute())
+                .await
+                .unwrap_or(Reply::Error(Error::WorkerLost)),
             Computer::Pool(pool) => {
-                let (sender, answer) = oneshot::channel();
-                pool.spawn(move || {
-                    // The task is gone only when the whole runtime is.
-                    let _ = sender.send(job.compute());
-                });
-                answer.await.ok()
+                let (work, answer) = job.awaited();
+                pool.spawn(move || work.finish());
+                answer.await
             }
-        };
-        answer.unwrap_or(Reply::Error(Error::WorkerLost))
+        }
     }
 }
