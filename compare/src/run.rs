@@ -75,7 +75,7 @@ pub(crate) struct Run {
     #[arg(long)]
     full: bool,
     /// Count system calls, too, in a pass of its own under strace; --full
-    /// does
+    /// does, at the first value of what varies
     #[arg(long)]
     system_calls: bool,
     /// Repeats the random choices of a run
@@ -146,7 +146,8 @@ impl Run {
         };
         record.complete = measuring.rounds(&mut record);
         if record.complete && (self.system_calls || self.full) {
-            record.complete = measuring.system_calls(&mut record);
+            let at_all = self.system_calls;
+            record.complete = measuring.system_calls(at_all, &mut record);
         }
         let saved = record.write(&path);
         progress.clear();
@@ -255,13 +256,17 @@ impl Measuring<'_> {
         true
     }
 
-    /// Counts the system calls of each contestant under each scenario;
-    /// `false` when interrupted.
-    fn system_calls(&mut self, record: &mut Record) -> bool {
+    /// Counts the system calls of each contestant under each scenario, at all
+    /// values of what varies or at the first; `false` when interrupted.
+    fn system_calls(&mut self, at_all: bool, record: &mut Record) -> bool {
         let contestants: Vec<Contestant> =
             record.contestants().cloned().collect();
-        self.progress.measure(contestants.len() * record.scenarios.len());
-        for scenario in record.scenarios.clone() {
+        let mut scenarios = record.scenarios.clone();
+        if !at_all {
+            scenarios.dedup_by(|next, first| next.base() == first.base());
+        }
+        self.progress.measure(contestants.len() * scenarios.len());
+        for scenario in scenarios {
             for contestant in &contestants {
                 let name = contestant.name.as_str();
                 self.progress.say(&format!(
