@@ -2,13 +2,15 @@
 
 use std::cmp::Ordering;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use protocol::N_MAX;
+use protocol::N_MAX_DEFAULT;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use toml::de::DeTable;
 
 use crate::cpus::Cpus;
 use crate::exit::Usage;
@@ -77,6 +79,7 @@ pub(crate) struct Group {
     /// Its name.
     pub(crate) name: String,
     /// How many clients.
+    #[serde(deserialize_with = "connections")]
     pub(crate) connections: usize,
     /// They connect, and never ask.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -85,7 +88,11 @@ pub(crate) struct Group {
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) churn: bool,
     /// How many requests each client keeps in flight.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "depth",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub(crate) depth: Option<usize>,
     /// How long each pauses between a reply and the next request.
     #[serde(
@@ -259,29 +266,37 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<Vec<Scenario>> {
     scenarios.sort_by_key(|scenario| {
         (scenario.against.is_some(), scenario.name.clone())
     });
-    check_together(&scenarios)?;
+    if let Err((name, mistake)) = check_together(&scenarios) {
+        let path = folder.join(name).with_extension("toml");
+        let text = fs::read_to_string(&path).with_context(unreadable)?;
+        return Err(mistake.in_file(&path, &text).into());
+    }
     Ok(scenarios)
 }
 
-/// What one file can't show to be wrong.
-fn check_together(scenarios: &[Scenario]) -> Result<(), Usage> {
+/// What one file can't show to be wrong, with the name of the scenario.
+fn check_together(scenarios: &[Scenario]) -> Result<(), (&str, Mistake)> {
     for scenario in scenarios {
         let Scenario { name, against, sweep, .. } = scenario;
         let Some(against) = against else { continue };
         let other = scenarios.iter().find(|other| other.name == *against);
         let Some(other) = other else {
-            return Err(Usage(format!(
-                "{name}: `against = \"{against}\"` is no scenario"
-            )));
+            let names = scenarios.iter().map(|other| other.name.as_str());
+            let what = format!(
+                "`{against}` is no scenario; there are {}",
+                list(names)
+            );
+            return Err((name, root("against", what)));
         };
         let values = |sweep: &Option<Sweep>| {
             sweep.as_ref().map(|s| (s.values.clone(), s.usual.clone()))
         };
         if other.sweep.is_some() && values(&other.sweep) != values(sweep) {
-            return Err(Usage(format!(
-                "{name}: `{against}`, which it is held against, varies, but \
-                 over other values"
-            )));
+            let what = format!(
+                "`{against}`, which it is held against, varies, but over \
+                 other values"
+            );
+            return Err((name, root("against", what)));
         }
     }
     for scenario in scenarios {
@@ -289,11 +304,9 @@ fn check_together(scenarios: &[Scenario]) -> Result<(), Usage> {
         if scenario.figures.is_empty()
             && !scenarios.iter().any(|other| other.against.as_ref() == of)
         {
-            return Err(Usage(format!(
-                "{}: `figures` is empty, and no scenario is held `against` \
-                 it: nothing would be shown",
-                scenario.name
-            )));
+            let what = "`figures` is empty, and no scenario is held `against` \
+                        it: nothing would be shown";
+            return Err((&scenario.name, root("figures", what)));
         }
     }
     Ok(())
@@ -315,7 +328,17 @@ pub(crate) fn add(
     scenarios.retain(|other| other.name != name);
     let is_in_place = scenarios.len() < before;
     scenarios.push(scenario);
-    check_together(scenarios)?;
+    if let Err((other, mistake)) = check_together(scenarios) {
+        return Err(if other == name {
+            let text = fs::read_to_string(path)?;
+            mistake.in_file(path, &text).into()
+        } else {
+            // One of ours, which needs what the new one has taken the place
+            // of.
+            Usage(format!("{}: {other}: {}", path.display(), mistake.what))
+                .into()
+        });
+    }
     Ok(is_in_place.then_some(name))
 }
 
@@ -327,101 +350,200 @@ pub(crate) fn add(
 pub(crate) fn read_one(path: &Path) -> anyhow::Result<Scenario> {
     let text = fs::read_to_string(path)
         .with_context(|| Usage(format!("cannot read {}", path.display())))?;
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    parse(&name, &text)
-        .map_err(|error| Usage(format!("{}: {error}", path.display())).into())
+    Ok(parse(path, &text)?)
 }
 
-fn parse(name: &str, text: &str) -> Result<Scenario, String> {
-    let mut scenario: Scenario =
-        toml::from_str(text).map_err(|error| error.to_string())?;
+fn parse(path: &Path, text: &str) -> Result<Scenario, Usage> {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let mut scenario: Scenario = toml::from_str(text)
+        .map_err(|error| Usage(format!("{}: {error}", path.display())))?;
     if !scenario.name.is_empty() {
-        return Err("`name` is for records: a file has its own".to_owned());
+        let what = "`name` is for records: a file has its own";
+        return Err(root("name", what).in_file(path, text));
     }
-    scenario.name = name.to_owned();
-    check(&scenario)?;
+    scenario.name = name.into_owned();
+    check(&scenario).map_err(|mistake| mistake.in_file(path, text))?;
     Ok(scenario)
 }
 
-fn check(scenario: &Scenario) -> Result<(), String> {
+/// What is wrong with a value that has the right form, and where it stands.
+#[derive(Debug)]
+struct Mistake {
+    table: Table,
+    key: &'static str,
+    what: String,
+}
+
+/// A table of a scenario's file.
+#[derive(Clone, Copy, Debug)]
+enum Table {
+    Root,
+    /// The group of this index.
+    Group(usize),
+    Sweep,
+}
+
+/// A mistake in the file's own keys.
+fn root(key: &'static str, what: impl Into<String>) -> Mistake {
+    Mistake { table: Table::Root, key, what: what.into() }
+}
+
+impl Mistake {
+    fn in_file(&self, path: &Path, text: &str) -> Usage {
+        let path = path.display();
+        let what = &self.what;
+        Usage(match self.line(text) {
+            Some(line) => format!("{path}: line {line}: {what}"),
+            None => format!("{path}: {what}"),
+        })
+    }
+
+    /// The line of its key or, where that is missing, of its table.
+    fn line(&self, text: &str) -> Option<usize> {
+        let root = DeTable::parse(text).ok()?;
+        let start_of = |table: &DeTable<'_>, key: &str| {
+            let (key, _) = table.get_key_value(key)?;
+            Some(key.span().start)
+        };
+        let root = root.get_ref();
+        let start = match self.table {
+            Table::Root => start_of(root, self.key),
+            Table::Group(index) => {
+                let group = root.get("group")?.get_ref().get(index)?;
+                let table = group.get_ref().as_table()?;
+                start_of(table, self.key).or(Some(group.span().start))
+            }
+            Table::Sweep => {
+                let sweep = root.get("sweep")?;
+                let table = sweep.get_ref().as_table()?;
+                start_of(table, self.key).or(Some(sweep.span().start))
+            }
+        };
+        Some(text[..start?].matches('\n').count() + 1)
+    }
+}
+
+/// Names, for a choice among them.
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
+
+fn check(scenario: &Scenario) -> Result<(), Mistake> {
     let Scenario { groups, of, figures, against, window, .. } = scenario;
-    for group in groups {
+    let in_group = |index: usize, (key, what): Wrong| {
+        let name = &groups[index].name;
+        let what = format!("group `{name}`: {what}");
+        Mistake { table: Table::Group(index), key, what }
+    };
+    for (index, group) in groups.iter().enumerate() {
         check_group(group)
-            .map_err(|error| format!("group `{}`: {error}", group.name))?;
+            .and_then(|()| check_name(group, &groups[..index]))
+            .map_err(|wrong| in_group(index, wrong))?;
     }
     if let Some(sweep) = &scenario.sweep {
-        check_sweep(sweep, groups)
-            .map_err(|error| format!("sweep: {error}"))?;
-        if sweep.group == *of && sweep.values.contains(&0.0) {
-            return Err(format!("sweep: at 0, `of = \"{of}\"` is nobody"));
-        }
+        check_sweep(sweep, groups, of).map_err(|(key, what)| {
+            let what = format!("sweep: {what}");
+            Mistake { table: Table::Sweep, key, what }
+        })?;
     }
     if scenario.point.is_some() {
-        return Err("`point` is for records, not for files".to_owned());
+        let what = "`point` is for records, not for files";
+        return Err(root("point", what));
     }
-    let measured = groups.iter().find(|group| group.name == *of);
-    if measured.is_some_and(|group| group.silent) {
-        return Err(format!("group `{of}` is silent: nothing to measure"));
+    let Some(index) = groups.iter().position(|group| group.name == *of) else {
+        let names = list(groups.iter().map(|group| group.name.as_str()));
+        let what = format!("`of`: there is no group `{of}`, but {names}");
+        return Err(root("of", what));
+    };
+    let measured = &groups[index];
+    if measured.silent {
+        let what = "it is the one to be measured, and silent".to_owned();
+        return Err(in_group(index, ("silent", what)));
+    }
+    if measured.apart {
+        let what = "it is to be measured here, and `apart`".to_owned();
+        return Err(in_group(index, ("apart", what)));
     }
     let responds = [Figure::ResponseP50, Figure::ResponseP99];
     if figures.iter().any(|figure| responds.contains(figure))
-        && measured.is_some_and(|group| !group.is_open_loop())
+        && !measured.is_open_loop()
     {
-        return Err(format!(
+        let what = format!(
             "response times are those of an open loop: group `{of}` has \
              neither rate nor load"
-        ));
-    }
-    if !groups.iter().any(|group| group.name == *of) {
-        return Err(format!("`of = \"{of}\"` is no group of it"));
-    }
-    if groups.iter().any(|group| group.name == *of && group.apart) {
-        return Err(format!("group `{of}` is `apart`: measured elsewhere"));
+        );
+        return Err(root("figures", what));
     }
     if figures.contains(&Figure::Left) != against.is_some() {
-        return Err("`against` and the figure `left` need each other".into());
+        let key = if against.is_some() { "against" } else { "figures" };
+        let what = "`against` and the figure `left` need each other";
+        return Err(root(key, what));
     }
     if window.is_zero() {
-        return Err("`window` is zero: nothing would be measured".to_owned());
+        let what = "`window` is zero: nothing would be measured";
+        return Err(root("window", what));
     }
-    check_time("window", *window)?;
-    check_time("warm_up", scenario.warm_up)
+    check_time("window", *window)
+        .and_then(|()| check_time("warm_up", scenario.warm_up))
+        .map_err(|(key, what)| root(key, what))
 }
 
-fn check_time(key: &str, time: Duration) -> Result<(), String> {
+/// A key, and what is wrong with its value.
+type Wrong = (&'static str, String);
+
+fn check_time(key: &'static str, time: Duration) -> Result<(), Wrong> {
     if time > TIME_MAX {
         let max = humantime::format_duration(TIME_MAX);
-        return Err(format!("`{key}` must be at most {max}"));
+        return Err((key, format!("`{key}` must be at most {max}")));
     }
     Ok(())
 }
 
-fn check_group(group: &Group) -> Result<(), String> {
+/// Groups are told apart by their names, also on a command line.
+fn check_name(group: &Group, before: &[Group]) -> Result<(), Wrong> {
+    let name = &group.name;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if name.is_empty() || !name.chars().all(is_plain) {
+        let what = "`name` must be of letters, digits, - and _";
+        return Err(("name", what.to_owned()));
+    }
+    if before.iter().any(|other| other.name == *name) {
+        return Err(("name", "two groups have this name".to_owned()));
+    }
+    Ok(())
+}
+
+fn check_group(group: &Group) -> Result<(), Wrong> {
     let Group { n, cost, silent, churn, depth, think, .. } = group;
     let asked = usize::from(n.is_some()) + usize::from(cost.is_some());
     if asked != usize::from(!silent) {
-        return Err("give either n or cost, or else silent".to_owned());
+        let key = if *silent && n.is_none() { "cost" } else { "n" };
+        let what = "give either n or cost, or else silent";
+        return Err((key, what.to_owned()));
     }
-    if group.connections == 0 {
-        return Err("`connections` is 0: only a sweep may come to that".into());
-    }
-    if group.connections > CONNECTIONS_MAX {
-        return Err(format!("`connections` must be at most {CONNECTIONS_MAX}"));
+    if !(1..=CONNECTIONS_MAX).contains(&group.connections) {
+        let what = format!(
+            "`connections` must be from 1 to {CONNECTIONS_MAX}; only a sweep \
+             may come to 0"
+        );
+        return Err(("connections", what));
     }
     let paces = [
-        depth.is_some() || think.is_some(),
-        group.rate.is_some(),
-        group.load.is_some(),
-        *churn,
-        *silent,
+        ("depth", depth.is_some() || think.is_some()),
+        ("rate", group.rate.is_some()),
+        ("load", group.load.is_some()),
+        ("churn", *churn),
+        ("silent", *silent),
     ];
-    if paces.iter().filter(|is_given| **is_given).count() > 1 {
-        return Err("depth or think, rate, load, churn and silent exclude \
-                    each other"
-            .to_owned());
+    let mut given = paces.iter().filter(|(_, is_given)| *is_given);
+    if let (Some(_), Some((key, _))) = (given.next(), given.next()) {
+        let what = "depth or think, rate, load, churn and silent exclude each \
+                    other";
+        return Err((key, what.to_owned()));
     }
     if depth.is_some_and(|depth| !(1..=DEPTH_MAX).contains(&depth)) {
-        return Err(format!("`depth` must be from 1 to {DEPTH_MAX}"));
+        let what = format!("`depth` must be from 1 to {DEPTH_MAX}");
+        return Err(("depth", what));
     }
     let limits = [
         ("rate", group.rate, RATE_MIN, RATE_MAX),
@@ -429,37 +551,56 @@ fn check_group(group: &Group) -> Result<(), String> {
     ];
     for (key, value, min, max) in limits {
         if value.is_some_and(|value| !(min..=max).contains(&value)) {
-            return Err(format!("`{key}` must be from {min} to {max}"));
+            return Err((key, format!("`{key}` must be from {min} to {max}")));
         }
     }
     check_time("think", think.unwrap_or_default())?;
     check_time("cost", cost.unwrap_or_default())?;
     if group.arrivals.is_some() && !group.is_open_loop() {
-        return Err("`arrivals` needs a rate or a load".to_owned());
+        let what = "`arrivals` needs a rate or a load".to_owned();
+        return Err(("arrivals", what));
     }
     Ok(())
 }
 
-fn check_sweep(sweep: &Sweep, groups: &[Group]) -> Result<(), String> {
+fn check_sweep(
+    sweep: &Sweep,
+    groups: &[Group],
+    measured: &str,
+) -> Result<(), Wrong> {
     let Sweep { group, of, values, usual } = sweep;
-    let Some(group) = groups.iter().find(|other| other.name == *group) else {
-        return Err(format!("`group = \"{group}\"` is no group of it"));
+    let Some(varied) = groups.iter().find(|other| other.name == *group) else {
+        let names = list(groups.iter().map(|group| group.name.as_str()));
+        let what = format!("there is no group `{group}`, but {names}");
+        return Err(("group", what));
     };
     if values.is_empty() {
-        return Err("`values` is empty".to_owned());
+        return Err(("values", "`values` is empty".to_owned()));
     }
-    for &value in values {
-        let mut group = group.clone();
-        group.turn(*of, value)?;
+    for (index, &value) in values.iter().enumerate() {
+        let what = |error| format!("{} = {value}: {error}", of.name());
+        let wrong = |error| ("values", what(error));
+        if values[..index].contains(&value) {
+            return Err(wrong("it stands there twice".to_owned()));
+        }
+        let mut group = varied.clone();
+        group.turn(*of, value).map_err(wrong)?;
         // No clients at all is a value like others, if others vary.
-        if !(*of == Knob::Connections && value == 0.0) {
-            check_group(&group)
-                .map_err(|error| format!("{} = {value}: {error}", of.name()))?;
+        if *of == Knob::Connections && value == 0.0 {
+            if group.name == measured {
+                let error = format!("`of = \"{measured}\"` is nobody then");
+                return Err(wrong(error));
+            }
+        } else {
+            check_group(&group).map_err(|(_, error)| wrong(error))?;
         }
     }
     let usual = usual.iter().flatten();
     match usual.into_iter().find(|value| !values.contains(value)) {
-        Some(value) => Err(format!("{value} is usual, but not in `values`")),
+        Some(value) => {
+            let what = format!("{value} is usual, but not in `values`");
+            Err(("usual", what))
+        }
         None => Ok(()),
     }
 }
@@ -530,7 +671,7 @@ impl Scenario {
         let values = vec![value];
         let sweep = Sweep { values, usual: None, ..sweep.clone() };
         let alone = Scenario { sweep: Some(sweep.clone()), ..self.clone() };
-        check(&alone)?;
+        check(&alone).map_err(|mistake| mistake.what)?;
         Ok(alone.at(&sweep, value))
     }
 
@@ -567,7 +708,7 @@ impl Group {
         match knob {
             Knob::Connections => self.connections = whole(CONNECTIONS_MAX)?,
             Knob::Depth => self.depth = Some(whole(DEPTH_MAX)?),
-            Knob::N => self.n = Some(whole(protocol::N_MAX.into())? as u8),
+            Knob::N => self.n = Some(whole(N_MAX_DEFAULT.into())? as u8),
             Knob::Rate => self.rate = Some(value),
             Knob::Load => self.load = Some(value),
         }
@@ -616,16 +757,39 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// Durations as people write them: `400ms`.
 fn n<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<u8>, D::Error> {
-    let number = i64::deserialize(deserializer)?;
-    let n = u8::try_from(number).ok().filter(|n| *n <= N_MAX);
-    let why = || format!("must be a whole number from 0 to {N_MAX}");
-    n.map(Some).ok_or_else(|| D::Error::custom(why()))
+    // More than that, the servers refuse, unless told otherwise.
+    let n = whole(deserializer, 0..=N_MAX_DEFAULT.into())?;
+    Ok(Some(n as u8))
 }
 
+fn connections<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<usize, D::Error> {
+    whole(deserializer, 1..=CONNECTIONS_MAX)
+}
+
+fn depth<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<usize>, D::Error> {
+    whole(deserializer, 1..=DEPTH_MAX).map(Some)
+}
+
+fn whole<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    range: RangeInclusive<usize>,
+) -> Result<usize, D::Error> {
+    let number = i64::deserialize(deserializer)?;
+    let number = usize::try_from(number).ok().filter(|n| range.contains(n));
+    number.ok_or_else(|| {
+        let (min, max) = (range.start(), range.end());
+        D::Error::custom(format!("must be a whole number from {min} to {max}"))
+    })
+}
+
+/// Durations as people write them: `400ms`.
 mod duration {
     use super::*;
 
@@ -633,7 +797,11 @@ mod duration {
         deserializer: D,
     ) -> Result<Duration, D::Error> {
         let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text).map_err(D::Error::custom)
+        humantime::parse_duration(&text).map_err(|error| {
+            D::Error::custom(format!(
+                "{error}: write a time as \"400ms\", \"2s\" or \"1min\""
+            ))
+        })
     }
 
     pub(super) fn serialize<S: Serializer>(
@@ -691,9 +859,13 @@ mod tests {
         n = 1
     "#;
 
+    fn parse_beside(text: &str) -> Result<Scenario, String> {
+        parse(Path::new("beside.toml"), text).map_err(|error| error.0)
+    }
+
     #[test]
     fn a_scenario_is_read() {
-        let scenario = parse("beside", GOOD).unwrap();
+        let scenario = parse_beside(GOOD).unwrap();
         assert_eq!(scenario.name, "beside");
         assert_eq!(scenario.window, Duration::from_secs(1));
         assert_eq!(scenario.groups[0].cost, Some(Duration::from_millis(50)));
@@ -712,28 +884,36 @@ mod tests {
     #[test]
     fn a_mistake_in_the_file_is_named() {
         let cases = [
-            ("window", "windwo", "unknown field `windwo`"),
-            ("question", "name = \"b\"\nquestion", "`name` is for records"),
-            ("window = \"1s\"", "window = \"long\"", "line 7"),
-            ("window = \"1s\"", "window = \"0s\"", "`window` is zero"),
-            ("\"1s\"", "\"400000000000y\"", "`window` must be at most 1day"),
-            ("\"100ms\"", "\"2days\"", "`warm_up` must be at most 1day"),
-            ("\"50ms\"", "\"2days\"", "`cost` must be at most 1day"),
-            ("n = 1", "n = 1\nrate = 1e-30", "must be from 0.000001 to"),
-            ("question = \"What is left?\"", "", "missing field `question`"),
-            ("cost = \"50ms\"", "", "either n or cost"),
-            ("cost = \"50ms\"", "cost = \"1s\"\nn = 1", "either n or cost"),
-            ("connections = 2", "connections = 0", "`connections` is 0"),
-            ("of = \"short\"", "of = \"medium\"", "no group"),
-            ("\"left\", ", "", "need each other"),
-            ("n = 1", "n = 1\napart = true", "measured elsewhere"),
-            ("\"rate\"", "\"speed\"", "unknown variant `speed`"),
-            ("\"shared\"", "\"all\"", "unknown variant `all`"),
+            ("window", "windwo", 7, "unknown field `windwo`"),
+            ("question", "name = \"b\"\nquestion", 2, "is for records"),
+            ("\"1s\"", "\"long\"", 7, "write a time as \"400ms\""),
+            ("\"1s\"", "\"0s\"", 7, "`window` is zero"),
+            ("\"1s\"", "\"400000000000y\"", 7, "must be at most 1day"),
+            ("\"100ms\"", "\"2days\"", 6, "`warm_up` must be at most 1day"),
+            ("\"50ms\"", "\"2days\"", 15, "`cost` must be at most 1day"),
+            ("n = 1", "n = 1\nrate = 1e-30", 21, "from 0.000001 to"),
+            ("n = 1", "n = 46", 20, "from 0 to 45"),
+            ("n = 1", "n = 1\ndepth = 0", 21, "from 1 to"),
+            ("question = \"What is left?\"", "", 1, "missing field `question`"),
+            ("cost = \"50ms\"", "", 12, "either n or cost"),
+            ("cost = \"50ms\"", "cost = \"1s\"\nn = 1", 16, "either n or"),
+            ("connections = 2", "connections = 0", 19, "from 1 to 1000000"),
+            ("connections = 2", "connections = -1", 19, "from 1 to 1000000"),
+            ("of = \"short\"", "of = \"other\"", 8, "`other`, but long, short"),
+            ("\"left\", ", "", 9, "need each other"),
+            ("n = 1", "n = 1\napart = true", 21, "to be measured here"),
+            ("\"short\"\n        conn", "\"long\"\n conn", 18, "two groups"),
+            ("\"long\"", "\"lo:ng\"", 13, "letters, digits, - and _"),
+            ("\"rate\"", "\"speed\"", 10, "unknown variant `speed`"),
+            ("\"shared\"", "\"all\"", 5, "unknown variant `all`"),
         ];
-        for (good, bad, expected) in cases {
+        for (good, bad, line, expected) in cases {
             let text = GOOD.replacen(good, bad, 1);
-            let error = parse("beside", &text).unwrap_err();
+            let error = parse_beside(&text).unwrap_err();
+            assert!(error.starts_with("beside.toml: "), "{error}");
             assert!(error.contains(expected), "{bad}: {error}");
+            let line = format!("line {line}");
+            assert!(error.contains(&line), "{bad}: {line}: {error}");
         }
     }
 
@@ -746,7 +926,7 @@ mod tests {
             values = [0, 1, 4]
             usual = [1]
         "#;
-        parse("beside", &format!("{GOOD}{sweep}")).unwrap()
+        parse_beside(&format!("{GOOD}{sweep}")).unwrap()
     }
 
     #[test]
@@ -782,6 +962,7 @@ mod tests {
             ("\"connections\"", "\"n\"", "either n or cost"),
             ("[0, 1, 4]", "[0.5]", "no whole number"),
             ("[0, 1, 4]", "[]", "is empty"),
+            ("[0, 1, 4]", "[1, 4, 1]", "it stands there twice"),
             ("[1]", "[2]", "not in `values`"),
         ];
         let (head, tail) = (GOOD, "of = \"connections\"");
@@ -791,8 +972,9 @@ mod tests {
                  usual = [1]\n"
             );
             let text = format!("{head}{}", sweep.replacen(good, bad, 1));
-            let error = parse("beside", &text).unwrap_err();
+            let error = parse_beside(&text).unwrap_err();
             assert!(error.contains(expected), "{bad}: {error}");
+            assert!(error.contains("line 2"), "{bad}: {error}");
         }
     }
 
@@ -815,13 +997,13 @@ mod tests {
         ];
         for (keys, pace) in cases {
             let text = GOOD.replace("n = 1", &format!("n = 1\n{keys}"));
-            let scenario = parse("beside", &text).unwrap();
+            let scenario = parse_beside(&text).unwrap();
             assert_eq!(scenario.groups[1].pace(), pace, "{keys}");
         }
         let bad = ["depth = 0", "rate = 0", "load = -1", "depth = 2\nrate = 1"];
         for keys in bad {
             let text = GOOD.replace("n = 1", &format!("n = 1\n{keys}"));
-            assert!(parse("beside", &text).is_err(), "{keys}");
+            assert!(parse_beside(&text).is_err(), "{keys}");
         }
     }
 
