@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -20,6 +20,9 @@ const LOOK_AROUND: Duration = Duration::from_millis(100);
 
 /// How many of cargo's last lines tell why it failed.
 const LOG_LINES: usize = 60;
+
+/// What is no server needs no address.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// The part of cargo's messages that says what was made.
 #[derive(Deserialize)]
@@ -53,6 +56,14 @@ pub(crate) fn build(
         let Some(source) = &contestant.compile else { continue };
         let program = compile(root, source)?;
         contestant.put_executable(&program);
+    }
+    for contestant in &*contestants {
+        if !contestant.prepare.is_empty() {
+            progress.announce(&format!("preparing {}", contestant.name));
+            if !prepare(contestant, root, interrupt)? {
+                return Ok(false);
+            }
+        }
     }
     let mut packages: Vec<&str> =
         contestants.iter().filter_map(|c| c.build.as_deref()).collect();
@@ -109,6 +120,40 @@ fn compile(root: &Path, source: &str) -> anyhow::Result<String> {
     program.into_os_string().into_string().ok().context("a path is not UTF-8")
 }
 
+/// Runs a contestant's own command; `false` means interrupted.
+fn prepare(
+    contestant: &Contestant,
+    root: &Path,
+    interrupt: &Interrupt,
+) -> anyhow::Result<bool> {
+    let name = &contestant.name;
+    let root = root.to_str().context("the path is not UTF-8")?;
+    // In the workspace's folder, wherever we are.
+    let shell = ["sh", "-c", "cd \"$0\" && exec \"$@\"", root];
+    let command =
+        shell.into_iter().chain(contestant.prepare.iter().map(|w| w.as_str()));
+    let mut process = Launch::new(command)
+        .spawn(NOWHERE)
+        .with_context(|| format!("cannot prepare {name}"))?;
+    loop {
+        if interrupt.came() {
+            return Ok(false);
+        }
+        if let Some(status) = process.wait(LOOK_AROUND) {
+            if !status.success() {
+                bail!("cannot prepare {name} ({status}):\n{}", tail(&process));
+            }
+            return Ok(true);
+        }
+    }
+}
+
+/// The last lines that tell why it failed.
+fn tail(process: &Process) -> String {
+    let log = process.log();
+    log[log.len().saturating_sub(LOG_LINES)..].join("\n")
+}
+
 /// Started as the servers are, so that it ends with us too.
 fn start(root: &Path, packages: &[&str]) -> anyhow::Result<Process> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
@@ -126,8 +171,7 @@ fn start(root: &Path, packages: &[&str]) -> anyhow::Result<Process> {
     for package in packages {
         command.extend(["--package", package]);
     }
-    let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-    Launch::new(command).spawn(nowhere).context("cannot build the servers")
+    Launch::new(command).spawn(NOWHERE).context("cannot build the servers")
 }
 
 /// The executables by the name of their package; `None` when interrupted.
@@ -168,9 +212,7 @@ fn executables(
         note(line);
     }
     if !status.success() {
-        let log = cargo.log();
-        let tail = &log[log.len().saturating_sub(LOG_LINES)..];
-        bail!("cannot build the servers ({status}):\n{}", tail.join("\n"));
+        bail!("cannot build the servers ({status}):\n{}", tail(cargo));
     }
     Ok(Some(executables))
 }

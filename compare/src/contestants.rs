@@ -5,12 +5,15 @@ use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::Context;
 use conformance::Family;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Usage;
+use crate::known::Known;
+use crate::machine;
 
 /// What stands in a command for the executable that `build` made.
 pub(crate) const EXECUTABLE: &str = "{exe}";
@@ -40,6 +43,14 @@ pub(crate) struct Contestant {
     /// The C source that makes the program, if it is a peer of ours.
     #[serde(default)]
     pub(crate) compile: Option<String>,
+    /// The command that makes it, in the workspace's folder, if it is neither
+    /// of the two.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) prepare: Vec<String>,
+    /// The command that prints its version; of our own servers, if it isn't
+    /// said, the flag `--version`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) version: Vec<String>,
     /// Programs that must be there for it to run.
     #[serde(default)]
     pub(crate) needs: Vec<String>,
@@ -162,20 +173,27 @@ impl Contestant {
             .ok_or_else(|| usage("expected 'NAME=COMMAND'"))?;
         let command = shell_words::split(command)
             .map_err(|error| usage(&error.to_string()))?;
-        let contestant = Contestant {
-            name: name.trim().to_owned(),
+        let contestant = Contestant::peer(name.trim().to_owned(), command);
+        check(&contestant).map_err(|error| usage(&error))?;
+        Ok(contestant)
+    }
+
+    /// One from another house, of which nothing is known but its command.
+    pub(crate) fn peer(name: String, command: Vec<String>) -> Contestant {
+        Contestant {
+            name,
             command,
             build: None,
             compile: None,
+            prepare: Vec::new(),
+            version: Vec::new(),
             needs: Vec::new(),
             ready: Ready::Either,
             label: Label::Peer,
             model: Vec::new(),
             flags: Some(Vec::new()),
             families: None,
-        };
-        check(&contestant).map_err(|error| usage(&error))?;
-        Ok(contestant)
+        }
     }
 
     /// The first of its needs that is not there, if any.
@@ -187,9 +205,24 @@ impl Contestant {
 
     /// Puts the program that was made for it into its command.
     pub(crate) fn put_executable(&mut self, path: &str) {
-        for word in &mut self.command {
+        for word in self.command.iter_mut().chain(&mut self.version) {
             *word = word.replace(EXECUTABLE, path);
         }
+    }
+
+    /// What it says of its version, in one line.
+    pub(crate) fn tell_version(&self) -> Known<String> {
+        let told = match self.version.split_first() {
+            Some((program, arguments)) => {
+                machine::output(Command::new(program).args(arguments))
+            }
+            None if self.build.is_some() => {
+                machine::output(Command::new(&self.command[0]).arg("--version"))
+            }
+            None => Err("it has no command that tells".to_owned()),
+        };
+        let first = |told: String| told.lines().next().map(str::to_owned);
+        Known::from(told.map(|told| first(told).unwrap_or_default()))
     }
 
     /// Whether its model is like that.

@@ -81,7 +81,8 @@ fn git(root: &Path, arguments: &[&str]) -> Result<String, String> {
     output(Command::new("git").arg("-C").arg(root).args(arguments))
 }
 
-fn output(command: &mut Command) -> Result<String, String> {
+/// What a command prints.
+pub(crate) fn output(command: &mut Command) -> Result<String, String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output =
         command.output().map_err(|error| format!("{program}: {error}"))?;

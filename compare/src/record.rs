@@ -72,6 +72,21 @@ pub(crate) struct Entrant {
     /// The contestant that this one is for a second time, under another name:
     /// what differs between the two is noise.
     pub(crate) again: Option<String>,
+    /// What the contestant says of its version.
+    #[serde(default = "untold")]
+    pub(crate) version: Known<String>,
+}
+
+fn untold() -> Known<String> {
+    Known::missing("nobody asked for it")
+}
+
+impl Entrant {
+    /// The contestant, as it is.
+    pub(crate) fn of(contestant: Contestant) -> Entrant {
+        let version = contestant.tell_version();
+        Entrant { contestant, again: None, version }
+    }
 }
 
 /// One entrant under one scenario.

@@ -507,18 +507,18 @@ fn outcome(record: &Record) -> Outcome {
 
 /// The contestants, and one of them a second time.
 fn entrants(contestants: Vec<Contestant>) -> Vec<Entrant> {
-    let usual = contestants.iter().find(|c| !c.is(Trait::OneClientAtATime));
-    let twin = usual.or(contestants.first()).map(|contestant| {
-        let again = Some(contestant.name.clone());
-        let mut contestant = contestant.clone();
-        contestant.name += AGAIN;
-        Entrant { contestant, again }
+    let mut entrants: Vec<Entrant> =
+        contestants.into_iter().map(Entrant::of).collect();
+    let is_usual =
+        |entrant: &&Entrant| !entrant.contestant.is(Trait::OneClientAtATime);
+    let usual = entrants.iter().find(is_usual).or(entrants.first());
+    let twin = usual.cloned().map(|mut twin| {
+        twin.again = Some(twin.contestant.name.clone());
+        twin.contestant.name += AGAIN;
+        twin
     });
-    contestants
-        .into_iter()
-        .map(|contestant| Entrant { contestant, again: None })
-        .chain(twin)
-        .collect()
+    entrants.extend(twin);
+    entrants
 }
 
 /// Finds the n for each cost that a scenario asks for.

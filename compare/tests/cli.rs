@@ -4,6 +4,8 @@
 
 #[path = "cli/load.rs"]
 mod load;
+#[path = "cli/made.rs"]
+mod made;
 #[path = "cli/records.rs"]
 mod records;
 #[path = "cli/schema.rs"]

@@ -13,7 +13,7 @@ use rustix::thread::sched_getaffinity;
 use super::plan::Plan;
 use super::report::{BUSY_SHARE, Bottleneck, Report};
 use super::{Load, engine, text};
-use crate::contestants::{Contestant, Label, Ready};
+use crate::contestants::Contestant;
 use crate::cpus::{Placement, Processors};
 use crate::exit::{Outcome, Usage};
 use crate::known::Known;
@@ -359,19 +359,12 @@ fn machine(allowed: &[usize]) -> Machine {
 
 /// Somebody's server, of which no more is known than that it serves.
 fn entrant(name: &str) -> Entrant {
-    let contestant = Contestant {
-        name: name.to_owned(),
-        command: Vec::new(),
-        build: None,
-        compile: None,
-        ready: Ready::Port,
-        label: Label::Peer,
-        model: Vec::new(),
-        flags: None,
-        families: None,
-        needs: Vec::new(),
-    };
-    Entrant { contestant, again: None }
+    let contestant = Contestant::peer(name.to_owned(), Vec::new());
+    Entrant {
+        contestant,
+        again: None,
+        version: Known::missing("the server was started by somebody else"),
+    }
 }
 
 /// Reads a moment: RFC 3339 in UTC, or seconds since 1970.
