@@ -7,6 +7,8 @@ use protocol::{N_MAX_DEFAULT, fib};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
+use crate::exit::Usage;
+
 /// By what factor one more n takes longer: the golden ratio.
 const GROWTH: f64 = 1.618_033_988_749_895;
 
@@ -30,22 +32,32 @@ pub(crate) struct Calibrated {
 }
 
 /// Finds the n whose fib takes about `cost`.
-pub(crate) fn calibrate(cost: Duration) -> Calibrated {
-    let n = n_from(PROBE_N, time(PROBE_N), cost);
-    Calibrated {
+///
+/// # Errors
+///
+/// When the servers, unless told otherwise, refuse an n that takes so long.
+pub(crate) fn calibrate(cost: Duration) -> Result<Calibrated, Usage> {
+    let n = n_from(PROBE_N, time(PROBE_N), cost).ok_or_else(|| {
+        let cost = humantime::format_duration(cost);
+        Usage(format!(
+            "`cost = \"{cost}\"` is too much: even n = {N_MAX_DEFAULT}, above \
+             which the servers refuse, takes less here"
+        ))
+    })?;
+    Ok(Calibrated {
         cost_ns: cost.as_nanos() as u64,
         n,
         took_ns: time(n).as_nanos() as u64,
-    }
+    })
 }
 
-/// The n that takes about `cost` when `probe` took `time`.
-fn n_from(probe: u8, time: Duration, cost: Duration) -> u8 {
+/// The n that takes about `cost` when `probe` took `time`, if there is one
+/// that the servers answer.
+fn n_from(probe: u8, time: Duration, cost: Duration) -> Option<u8> {
     let factor = cost.as_secs_f64() / time.as_secs_f64();
     let steps = factor.ln() / GROWTH.ln();
-    // The servers refuse a larger n, unless told otherwise.
-    let n = (f64::from(probe) + steps).round();
-    n.clamp(0.0, f64::from(N_MAX_DEFAULT)) as u8
+    let n = (f64::from(probe) + steps).round().max(0.0);
+    (n <= f64::from(N_MAX_DEFAULT)).then_some(n as u8)
 }
 
 /// The CPU time of fib: what it takes where nobody else wants the core.
@@ -71,11 +83,13 @@ mod tests {
     fn n_follows_from_one_time_and_the_growth() {
         let ms = Duration::from_millis;
         let cases = [
-            (ms(1), ms(1), 30),
-            (ms(1), ms(50), 38),
-            (ms(50), ms(1), 22),
-            (ms(1), Duration::from_secs(3600), N_MAX_DEFAULT),
-            (ms(1), Duration::from_nanos(1), 1),
+            (ms(1), ms(1), Some(30)),
+            (ms(1), ms(50), Some(38)),
+            (ms(50), ms(1), Some(22)),
+            (ms(1), ms(1_364), Some(N_MAX_DEFAULT)),
+            (ms(1), ms(3_600_000), None),
+            (ms(1), Duration::from_nanos(1), Some(1)),
+            (ms(1), Duration::ZERO, Some(0)),
         ];
         for (time, cost, n) in cases {
             assert_eq!(n_from(30, time, cost), n, "{time:?} {cost:?}");

@@ -12,7 +12,7 @@ use crate::calibrate::{Calibrated, calibrate};
 use crate::cell::{Cell, Clients, Failure};
 use crate::contestants::{self, AGAIN, Contestant, Label, Trait};
 use crate::cpus::{CpuList, Processors};
-use crate::exit::Outcome;
+use crate::exit::{Outcome, Usage};
 use crate::interrupt::Interrupt;
 use crate::keeper::Keeper;
 use crate::known::Known;
@@ -127,7 +127,7 @@ impl Run {
             return Ok(Outcome::Interrupted);
         }
         let mut record =
-            self.record(&root, &processors, contestants, scenarios);
+            self.record(&root, &processors, contestants, scenarios)?;
         record.skipped = skipped;
         let folder = runs::folder(&root, self.out.as_deref(), &record);
         runs::create(&folder)?;
@@ -203,7 +203,7 @@ impl Run {
         processors: &Processors,
         contestants: Vec<Contestant>,
         scenarios: Vec<Scenario>,
-    ) -> Record {
+    ) -> anyhow::Result<Record> {
         let seed = self.seed.unwrap_or_else(|| {
             // Short enough to be typed again.
             fastrand::u64(..1_000_000)
@@ -212,10 +212,10 @@ impl Run {
         let rounds = self.rounds.unwrap_or(rounds);
         let machine = Machine::here(root, processors.numbers());
         let mut record = Record::new(seed, rounds, machine);
-        record.calibration = calibrations(&scenarios);
+        record.calibration = calibrations(&scenarios)?;
         record.entrants = entrants(contestants);
         record.scenarios = scenarios;
-        record
+        Ok(record)
     }
 }
 
@@ -522,7 +522,13 @@ fn entrants(contestants: Vec<Contestant>) -> Vec<Entrant> {
 }
 
 /// Finds the n for each cost that a scenario asks for.
-pub(crate) fn calibrations(scenarios: &[Scenario]) -> Vec<Calibrated> {
+///
+/// # Errors
+///
+/// When a cost is more than that of any n that the servers answer.
+pub(crate) fn calibrations(
+    scenarios: &[Scenario],
+) -> Result<Vec<Calibrated>, Usage> {
     let groups = scenarios.iter().flat_map(|scenario| &scenario.groups);
     let mut costs: Vec<Duration> =
         groups.filter_map(|group| group.cost).collect();

@@ -159,7 +159,7 @@ pub(super) fn play(mut load: Load) -> anyhow::Result<Outcome> {
         .get_or_insert(scenario.warm_up + scenario.window + REPLY_PATIENCE);
     // Machines with the same seed would ask at the same moments.
     let seed = *load.seed.get_or_insert_with(|| fastrand::u64(..1_000_000));
-    let calibration = run::calibrations(std::slice::from_ref(&scenario));
+    let calibration = run::calibrations(std::slice::from_ref(&scenario))?;
     for calibrated in &calibration {
         let ms = |ns: u64| units::number(ns as f64 / 1e6);
         eprintln!(
