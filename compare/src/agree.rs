@@ -68,7 +68,7 @@ pub(crate) fn calibrations(
     other: &[Calibrated],
 ) -> Option<String> {
     one.iter().find_map(|one| {
-        let same = |other: &&Calibrated| other.cost_ns == one.cost_ns;
+        let same = |other: &&Calibrated| other.is_like(one);
         let other = other.iter().find(same).filter(|o| o.n != one.n)?;
         Some(format!(
             "a cost of {} ms is n = {} / n = {}",

@@ -304,10 +304,11 @@ fn shortcuts(record: &Record) -> Vec<String> {
     for scenario in &record.scenarios {
         let of = scenario.groups.iter().find(|g| g.name == scenario.of);
         let Some(cost) = of.and_then(|group| group.cost) else { continue };
-        let cost_ns = cost.as_nanos() as u64;
-        let known = record.calibration.iter().find(|c| c.cost_ns == cost_ns);
-        let Some(calibrated) = known else { continue };
         for contestant in record.contestants() {
+            let fib = contestant.fib.as_deref();
+            let mut known = record.calibration.iter();
+            let known = known.find(|known| known.is_of(cost, fib));
+            let Some(calibrated) = known else { continue };
             let name = contestant.name.as_str();
             let found = findings.estimate(scenario, name, Figure::Time);
             let Some(time) = found else { continue };
@@ -438,10 +439,13 @@ fn conditions(record: &Record) -> String {
 fn calibration(record: &Record) -> Vec<String> {
     let notes = record.calibration.iter().map(|calibrated| {
         let ms = |ns: u64| units::number(ns as f64 / 1e6);
+        let fib = calibrated.fib.as_deref();
         format!(
-            "n = {} stands for {} ms here (it takes {} ms)",
+            "n = {} stands for {} ms here{}{} (it takes {} ms)",
             calibrated.n,
             ms(calibrated.cost_ns),
+            if fib.is_some() { " with " } else { "" },
+            fib.unwrap_or_default(),
             ms(calibrated.took_ns)
         )
     });

@@ -7,6 +7,7 @@ use protocol::{N_MAX_DEFAULT, fib};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
+use crate::cell::Failure;
 use crate::exit::Usage;
 
 /// By what factor one more n takes longer: the golden ratio.
@@ -15,12 +16,21 @@ const GROWTH: f64 = 1.618_033_988_749_895;
 /// Long enough to be timed, short enough to be timed often.
 const PROBE_N: u8 = 27;
 
+/// The first n that an interpreter is asked for: some 100 µs of its time.
+const PROBES_FROM: u8 = 15;
+
+/// By how much more, as long as that is too short to be timed.
+const PROBES_STEP: u8 = 4;
+
+/// Beside less than that, what a request costs without its fib counts.
+const PROBE_TIME_MIN: Duration = Duration::from_millis(5);
+
 /// How often a time is taken; the shortest is the one that nothing disturbed.
 const TIMINGS: usize = 3;
 
 /// The n that was found for a cost.
 #[derive(
-    schemars::JsonSchema, Clone, Copy, Debug, PartialEq, Deserialize, Serialize,
+    schemars::JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize,
 )]
 pub(crate) struct Calibrated {
     /// What was asked for.
@@ -29,6 +39,22 @@ pub(crate) struct Calibrated {
     pub(crate) n: u8,
     /// How long it took.
     pub(crate) took_ns: u64,
+    /// Whose fib it is, if it is not that of this program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fib: Option<String>,
+}
+
+impl Calibrated {
+    /// Whether it says what stands for this cost with that fib.
+    pub(crate) fn is_of(&self, cost: Duration, fib: Option<&str>) -> bool {
+        u128::from(self.cost_ns) == cost.as_nanos()
+            && self.fib.as_deref() == fib
+    }
+
+    /// Whether another one answers the same question.
+    pub(crate) fn is_like(&self, other: &Calibrated) -> bool {
+        self.cost_ns == other.cost_ns && self.fib == other.fib
+    }
 }
 
 /// Finds the n whose fib takes about `cost`.
@@ -37,18 +63,49 @@ pub(crate) struct Calibrated {
 ///
 /// When the servers, unless told otherwise, refuse an n that takes so long.
 pub(crate) fn calibrate(cost: Duration) -> Result<Calibrated, Usage> {
-    let n = n_from(PROBE_N, time(PROBE_N), cost).ok_or_else(|| {
-        let cost = humantime::format_duration(cost);
-        Usage(format!(
-            "`cost = \"{cost}\"` is too much: even n = {N_MAX_DEFAULT}, above \
-             which the servers refuse, takes less here"
-        ))
-    })?;
+    let n = n_from(PROBE_N, time(PROBE_N), cost)
+        .ok_or_else(|| Usage(too_much(cost)))?;
     Ok(Calibrated {
         cost_ns: cost.as_nanos() as u64,
         n,
         took_ns: time(n).as_nanos() as u64,
+        fib: None,
     })
+}
+
+/// Finds the n with which somebody else's fib takes about `cost`, where `time`
+/// says how long its server takes to answer an n.
+///
+/// # Errors
+///
+/// Those of `time`, or that no n takes so long.
+pub(crate) fn calibrate_by(
+    fib: &str,
+    cost: Duration,
+    mut time: impl FnMut(u8) -> Result<Duration, Failure>,
+) -> Result<Calibrated, Failure> {
+    let mut probe = PROBES_FROM;
+    let mut took = time(probe)?;
+    while took < PROBE_TIME_MIN && probe < PROBE_N {
+        probe += PROBES_STEP;
+        took = time(probe)?;
+    }
+    let n = n_from(probe, took, cost)
+        .ok_or_else(|| Failure::Instrument(too_much(cost)))?;
+    Ok(Calibrated {
+        cost_ns: cost.as_nanos() as u64,
+        n,
+        took_ns: time(n)?.as_nanos() as u64,
+        fib: Some(fib.to_owned()),
+    })
+}
+
+fn too_much(cost: Duration) -> String {
+    let cost = humantime::format_duration(cost);
+    format!(
+        "`cost = \"{cost}\"` is too much: even n = {N_MAX_DEFAULT}, above \
+         which the servers refuse, takes less here"
+    )
 }
 
 /// The n that takes about `cost` when `probe` took `time`, if there is one
@@ -78,6 +135,24 @@ fn cpu_time() -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interpreter_is_asked_for_more_until_it_can_be_timed() {
+        // 100 ns for each step of fib, and as much as 200 µs around it.
+        let mut asked = Vec::new();
+        let calibrated = calibrate_by("slow", Duration::from_millis(50), |n| {
+            asked.push(n);
+            let steps = GROWTH.powi(n.into());
+            Ok(Duration::from_secs_f64(200e-6 + steps * 100e-9))
+        });
+        let calibrated = calibrated.ok().unwrap();
+        assert_eq!(asked, [15, 19, 23, 27]);
+        assert_eq!(calibrated.n, 27);
+        let ms = Duration::from_millis;
+        assert!(calibrated.is_of(ms(50), Some("slow")));
+        assert!(!calibrated.is_of(ms(50), None));
+        assert!(!calibrated.is_of(ms(51), Some("slow")));
+    }
 
     #[test]
     fn n_follows_from_one_time_and_the_growth() {

@@ -51,6 +51,11 @@ pub(crate) struct Contestant {
     /// said, the flag `--version`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) version: Vec<String>,
+    /// Whose fib it computes with, if that is not compiled: all contestants
+    /// with this name here are asked for the same n in place of a cost, which
+    /// is calibrated on one of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fib: Option<String>,
     /// Programs that must be there for it to run.
     #[serde(default)]
     pub(crate) needs: Vec<String>,
@@ -187,6 +192,7 @@ impl Contestant {
             compile: None,
             prepare: Vec::new(),
             version: Vec::new(),
+            fib: None,
             needs: Vec::new(),
             ready: Ready::Either,
             label: Label::Peer,

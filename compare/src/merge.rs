@@ -299,8 +299,7 @@ fn join(mut sum: Source, other: Source) -> anyhow::Result<Source> {
     record.skipped.append(&mut new);
     let mut new = more.calibration;
     new.retain(|calibrated| {
-        let cost_ns = calibrated.cost_ns;
-        record.calibration.iter().all(|other| other.cost_ns != cost_ns)
+        record.calibration.iter().all(|other| !other.is_like(calibrated))
     });
     record.calibration.append(&mut new);
     if let (Some(mine), Some(others)) = (&mut record.shard, more.shard) {

@@ -8,16 +8,16 @@ use clap::Args;
 use regex_lite::Regex;
 
 use crate::build;
-use crate::calibrate::{Calibrated, calibrate};
+use crate::calibrate::{Calibrated, calibrate, calibrate_by};
 use crate::cell::{Cell, Clients, Failure};
 use crate::contestants::{self, AGAIN, Contestant, Label, Trait};
-use crate::cpus::{CpuList, Processors};
+use crate::cpus::{CpuList, Cpus, Processors};
 use crate::exit::{Outcome, Usage};
 use crate::interrupt::Interrupt;
 use crate::keeper::Keeper;
 use crate::known::Known;
 use crate::limits;
-use crate::load::plan::Group;
+use crate::load::plan::{Group, Pace};
 use crate::machine::Machine;
 use crate::output;
 use crate::progress::Progress;
@@ -36,6 +36,9 @@ const ROUNDS_QUICK: u64 = 3;
 
 /// How long system calls are counted.
 const TRACED_WINDOW: Duration = Duration::from_millis(500);
+
+/// How long a contestant is timed at least, to calibrate a cost.
+const CALIBRATED_WINDOW_MIN: Duration = Duration::from_millis(100);
 
 /// As many clients as wait in the backlog of our servers until it is their
 /// turn.
@@ -144,7 +147,8 @@ impl Run {
             capacities: HashMap::new(),
             own_system_calls: HashMap::new(),
         };
-        record.complete = measuring.rounds(&mut record);
+        record.complete =
+            measuring.calibrate(&mut record) && measuring.rounds(&mut record);
         if record.complete && (self.system_calls || self.full) {
             let at_all = self.system_calls;
             record.complete = measuring.system_calls(at_all, &mut record);
@@ -237,6 +241,71 @@ struct Measuring<'a> {
 }
 
 impl Measuring<'_> {
+    /// Finds out which n stands for each cost with those whose fib is not
+    /// ours; `false` when interrupted.
+    fn calibrate(&mut self, record: &mut Record) -> bool {
+        let mut fibs: Vec<String> =
+            record.contestants().filter_map(|c| c.fib.clone()).collect();
+        fibs.sort_unstable();
+        fibs.dedup();
+        for cost in costs(&record.scenarios) {
+            for fib in &fibs {
+                let theirs = |c: &&Contestant| c.fib.as_ref() == Some(fib);
+                let theirs: Vec<Contestant> =
+                    record.contestants().filter(theirs).cloned().collect();
+                self.progress.say(&format!("what {cost:?} is with {fib}"));
+                let mut why = String::new();
+                for contestant in &theirs {
+                    let time = |n| self.time(contestant, n, cost);
+                    match calibrate_by(fib, cost, time) {
+                        Ok(calibrated) => {
+                            record.calibration.push(calibrated);
+                            why.clear();
+                            break;
+                        }
+                        Err(Failure::Interrupted) => return false,
+                        Err(failure) => why = failure.to_string(),
+                    }
+                }
+                if !why.is_empty() {
+                    self.progress.note(&format!("with {fib}: {why}"));
+                }
+            }
+        }
+        true
+    }
+
+    /// How long a contestant takes to answer an n, when nobody else asks, with
+    /// time enough for one that takes `at_most`.
+    fn time(
+        &mut self,
+        contestant: &Contestant,
+        n: u8,
+        at_most: Duration,
+    ) -> Result<Duration, Failure> {
+        let name = "alone".to_owned();
+        let group = Group {
+            name,
+            n,
+            connections: 1,
+            pace: Pace::EAGER,
+            elsewhere: None,
+        };
+        let cell = Cell {
+            contestant,
+            groups: vec![Clients { group, is_apart: false }],
+            warm_up: Duration::ZERO,
+            window: CALIBRATED_WINDOW_MIN.max(at_most * 4),
+            placement: self.processors.place(Cpus::Split),
+            seed: self.seed,
+        };
+        let report = cell.measure(&mut self.keeper, self.interrupt)?;
+        let group = report.group("alone");
+        let time_ns = group.and_then(|g| g.service_ns.at_quantile_ns(0.5));
+        let why = || Failure::Instrument(format!("no reply to n = {n}"));
+        time_ns.map(Duration::from_nanos).ok_or_else(why)
+    }
+
     /// Measures all rounds; `false` when interrupted.
     fn rounds(&mut self, record: &mut Record) -> bool {
         let cells = record.entrants.len() * record.scenarios.len();
@@ -305,9 +374,10 @@ impl Measuring<'_> {
         if kept.void.is_some() || kept.by_design.is_some() {
             return Err(missing("it could not be measured"));
         }
+        let fib = contestant.fib.as_deref();
         let cell = Cell {
             contestant,
-            groups: groups(scenario, &record.calibration),
+            groups: groups(scenario, &record.calibration, fib)?,
             warm_up: Duration::ZERO,
             window: TRACED_WINDOW,
             placement: self.processors.place(scenario.cpus),
@@ -421,9 +491,10 @@ impl Measuring<'_> {
         calibration: &[Calibrated],
     ) -> Result<Round, Failure> {
         let placement = self.processors.place(scenario.cpus);
+        let fib = contestant.fib.as_deref();
         let mut cell = Cell {
             contestant,
-            groups: groups(scenario, calibration),
+            groups: groups(scenario, calibration, fib)?,
             warm_up: scenario.warm_up,
             window: scenario.window,
             placement: placement.clone(),
@@ -529,37 +600,54 @@ fn entrants(contestants: Vec<Contestant>) -> Vec<Entrant> {
 pub(crate) fn calibrations(
     scenarios: &[Scenario],
 ) -> Result<Vec<Calibrated>, Usage> {
+    costs(scenarios).into_iter().map(calibrate).collect()
+}
+
+/// The costs that scenarios ask for, each once.
+fn costs(scenarios: &[Scenario]) -> Vec<Duration> {
     let groups = scenarios.iter().flat_map(|scenario| &scenario.groups);
     let mut costs: Vec<Duration> =
         groups.filter_map(|group| group.cost).collect();
     costs.sort_unstable();
     costs.dedup();
-    costs.into_iter().map(calibrate).collect()
+    costs
 }
 
-/// The scenario's client groups, every cost as an n, and every load as fast
-/// as can be.
+/// The scenario's client groups, every cost as an n that stands for it with
+/// this fib, and every load as fast as can be.
+///
+/// # Errors
+///
+/// When it is not known which n that is.
 pub(crate) fn groups(
     scenario: &Scenario,
     calibration: &[Calibrated],
-) -> Vec<Clients> {
+    fib: Option<&str>,
+) -> Result<Vec<Clients>, Failure> {
     let n_of = |cost: Duration| {
-        let cost_ns = cost.as_nanos() as u64;
-        calibration.iter().find(|c| c.cost_ns == cost_ns).map(|c| c.n)
+        let known = calibration.iter().find(|known| known.is_of(cost, fib));
+        known.map(|known| known.n).ok_or_else(|| {
+            let cost = humantime::format_duration(cost);
+            Failure::Instrument(format!("which n takes {cost} is not known"))
+        })
     };
-    let groups = scenario.groups.iter().map(|group| Clients {
-        group: Group {
-            name: group.name.clone(),
-            n: group
-                .n
-                .or_else(|| n_of(group.cost?))
-                // Those that are silent ask for nothing.
-                .unwrap_or(0),
-            connections: group.connections,
-            pace: group.pace(),
-            elsewhere: None,
-        },
-        is_apart: group.apart,
+    let groups = scenario.groups.iter().map(|group| {
+        let n = match (group.n, group.cost) {
+            (Some(n), _) => n,
+            (None, Some(cost)) => n_of(cost)?,
+            // Those that are silent ask for nothing.
+            (None, None) => 0,
+        };
+        Ok(Clients {
+            group: Group {
+                name: group.name.clone(),
+                n,
+                connections: group.connections,
+                pace: group.pace(),
+                elsewhere: None,
+            },
+            is_apart: group.apart,
+        })
     });
     groups.collect()
 }

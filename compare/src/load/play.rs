@@ -170,7 +170,8 @@ pub(super) fn play(mut load: Load) -> anyhow::Result<Outcome> {
             ms(calibrated.took_ns)
         );
     }
-    let groups = run::groups(&scenario, &calibration);
+    let groups = run::groups(&scenario, &calibration, None)
+        .map_err(|failure| anyhow!("{failure}"))?;
     load.groups = groups.into_iter().map(|clients| clients.group).collect();
     let Play { name, rounds, out, .. } = &load.play;
     let (name, rounds, out) = (name.clone(), *rounds, out.clone());

@@ -1,0 +1,41 @@
+"""As one would write it today: asyncio, and fib in a pool of processes."""
+
+import asyncio
+from concurrent.futures import BrokenExecutor
+
+import peer
+import workers
+
+
+async def serve(pool, listener, decoder):
+    async def client(reader, writer):
+        await converse(reader, writer, decoder(), pool)
+
+    server = await asyncio.start_server(client, sock=listener)
+    await server.serve_forever()
+
+
+async def converse(reader, writer, decoder, pool):
+    try:
+        while data := await reader.read(peer.READ_BYTES):
+            for request in decoder.requests(data):
+                writer.write(await answer(request, pool))
+                await writer.drain()
+    except ConnectionError:
+        pass  # It has left in a hurry.
+    finally:
+        writer.close()
+
+
+async def answer(request, pool):
+    if isinstance(request, bytes):
+        return request
+    loop = asyncio.get_running_loop()
+    try:
+        return peer.reply(await loop.run_in_executor(pool, peer.fib, request))
+    except BrokenExecutor:
+        return peer.WORKER_LOST
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(workers.pool(), *peer.start("asyncio-pool")))

@@ -1,0 +1,38 @@
+"""Version 6: the same, and a coroutine is woken when its job is done."""
+
+import peer
+import workers
+from loop import Loop
+
+
+async def serve(loop, pool, listener, decoder):
+    listener.setblocking(False)
+    while True:
+        client = await loop.accept(listener)
+        loop.spawn(converse(loop, client, decoder(), pool))
+
+
+async def converse(loop, client, decoder, pool):
+    try:
+        with client:
+            while data := await loop.recv(client, peer.READ_BYTES):
+                for request in decoder.requests(data):
+                    line = await answer(loop, request, pool)
+                    await loop.sendall(client, line)
+    except ConnectionError:
+        pass  # It has left in a hurry.
+
+
+async def answer(loop, request, pool):
+    if isinstance(request, bytes):
+        return request
+    future = pool.submit(peer.fib, request)
+    await loop.done(future)
+    return workers.result(future)
+
+
+if __name__ == "__main__":
+    pool = workers.pool()
+    loop = Loop()
+    loop.spawn(serve(loop, pool, *peer.start("coroutines-pool")))
+    loop.run()
