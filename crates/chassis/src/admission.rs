@@ -122,6 +122,14 @@ impl Chassis {
         }
     }
 
+    /// One that no housekeeping thread cares for.
+    #[cfg(test)]
+    pub(crate) fn for_a_test() -> &'static Chassis {
+        let flags = Flags::default_for(&crate::Model::new("test"));
+        let (wake, _) = UnixStream::pair().expect("a pair of sockets");
+        Box::leak(Box::new(Chassis::new(&flags, wake)))
+    }
+
     /// Expects housekeeping's own knock from this address.
     pub(crate) fn expect_knock(&self, from: SocketAddr) {
         // It is set once, because the server is stopped once.

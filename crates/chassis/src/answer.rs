@@ -17,6 +17,7 @@ use crate::registry::Seat;
 pub struct Awaited {
     job: Job,
     number: u64,
+    reply: Reply,
 }
 
 /// The answer to a job: a future that is ready when the job is done.
@@ -43,26 +44,21 @@ impl Job {
     pub fn awaited(self) -> (Awaited, Answer) {
         let number = self.seat.signs.answer.expect();
         let answer = Answer(self.seat.clone());
-        (Awaited { job: self, number }, answer)
+        let reply = Reply::Error(Error::WorkerLost);
+        (Awaited { job: self, number, reply }, answer)
     }
 }
 
 impl Awaited {
     /// Computes the answer, as [`Job::compute`] does, and wakes who awaits it.
-    pub fn finish(self) {
-        let reply = self.job.compute();
-        self.leave(reply);
-    }
-
-    fn leave(&self, reply: Reply) {
-        self.job.seat.signs.answer.leave(self.number, reply);
+    pub fn finish(mut self) {
+        self.reply = self.job.compute();
     }
 }
 
 impl Drop for Awaited {
-    /// Leaves an answer if there is none yet.
     fn drop(&mut self) {
-        self.leave(Reply::Error(Error::WorkerLost));
+        self.job.seat.signs.answer.leave(self.number, self.reply);
     }
 }
 
@@ -83,13 +79,12 @@ impl Place {
         number
     }
 
-    /// Takes the first answer to the job that is expected.
+    /// Takes the answer to the job that is expected.
     fn leave(&self, number: u64, reply: Reply) {
         let mut state = self.state();
         if state.number != number {
             return;
         }
-        state.number += 1;
         state.reply = Some(reply);
         let waker = state.waker.take();
         drop(state);
@@ -116,14 +111,19 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::net::TcpListener;
+    use std::panic;
+    use std::pin::pin;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-    use std::sync::mpsc;
+    use std::sync::{Arc, mpsc};
     use std::task::Wake;
     use std::thread::{self, Thread};
     use std::time::{Duration, Instant};
 
+    use protocol::Request;
+
     use super::*;
+    use crate::Chassis;
 
     /// Counts how often it is woken.
     #[derive(Default)]
@@ -172,15 +172,36 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_answer_to_a_job_counts() {
-        let place = Place::default();
+    fn a_job_that_is_never_finished_is_answered_all_the_same() {
+        let chassis = Chassis::for_a_test();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let seat = chassis.registry.enter(&listener, Instant::now()).unwrap();
+        let job = || Job::new(chassis, seat.clone(), Request::Fib(10));
         let (counter, _) = counters();
-        let number = place.expect();
-        assert!(place.poll_by(&counter).is_pending());
-        place.leave(number, ONE);
-        place.leave(number, TWO);
-        assert_eq!(counter.0.load(Relaxed), 1);
-        assert_eq!(place.poll_by(&counter), Poll::Ready(ONE));
+        let cases: [(fn(Awaited), Reply); 3] = [
+            (Awaited::finish, Reply::Value(55)),
+            (drop, Reply::Error(Error::WorkerLost)),
+            (
+                |work| {
+                    let panics = move || {
+                        let _work = work;
+                        panic!("a test's panic");
+                    };
+                    panic::catch_unwind(panics).unwrap_err();
+                },
+                Reply::Error(Error::WorkerLost),
+            ),
+        ];
+        for (index, (end, expected)) in cases.into_iter().enumerate() {
+            let (work, answer) = job().awaited();
+            let mut answer = pin!(answer);
+            let waker = Waker::from(Arc::clone(&counter));
+            let mut context = Context::from_waker(&waker);
+            assert!(answer.as_mut().poll(&mut context).is_pending());
+            end(work);
+            assert_eq!(counter.0.load(Relaxed), index + 1);
+            assert_eq!(answer.poll(&mut context), Poll::Ready(expected));
+        }
     }
 
     #[test]

@@ -141,6 +141,12 @@ impl Flags {
         Flags::new(model, &matches)
     }
 
+    /// Those of a server that was given none.
+    #[cfg(test)]
+    pub(crate) fn default_for(model: &Model) -> Flags {
+        Flags::new(model, &command(model).get_matches_from(["server"]))
+    }
+
     fn new(model: &Model, matches: &ArgMatches) -> Flags {
         let duration = |name| matches.get_one::<Duration>(name).copied();
         let unless_zero =

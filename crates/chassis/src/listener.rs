@@ -1,16 +1,13 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::Shutdown;
 use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{info, warn};
 
 /// How many clients may wait to be accepted.
 const BACKLOG: i32 = 1_024;
-
-/// How long knocking may take. It takes none, unless the backlog is full.
-const KNOCK_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The listening socket, and how to stop it.
 #[derive(Debug)]
@@ -19,6 +16,8 @@ pub(crate) struct Listener {
     /// The service manager holds the same socket and will listen on it when
     /// this process is gone, so that it must not be shut down.
     inherited: bool,
+    /// Our own connection to it, which must stay until it is accepted.
+    knock: Option<Socket>,
 }
 
 /// Why there is no listening socket.
@@ -36,11 +35,11 @@ impl Listener {
     pub(crate) fn open(address: SocketAddr) -> Result<Listener, ListenError> {
         if let Some(socket) = inherited()? {
             info!("listening on a socket of the service manager's");
-            return Ok(Listener { socket, inherited: true });
+            return Ok(Listener { socket, inherited: true, knock: None });
         }
         let socket = listen(address)
             .map_err(|error| ListenError::Address(address, error))?;
-        Ok(Listener { socket, inherited: false })
+        Ok(Listener { socket, inherited: false, knock: None })
     }
 
     /// Makes `accept` return, in whatever way it waits.
@@ -49,7 +48,7 @@ impl Listener {
     /// and `accept` fails with EINVAL. On an inherited one, which is not ours
     /// to end, we knock ourselves: `expect` is told beforehand from where, so
     /// that the knock can be told from a client.
-    pub(crate) fn stop(&self, expect: impl FnOnce(SocketAddr)) {
+    pub(crate) fn stop(&mut self, expect: impl FnOnce(SocketAddr)) {
         let stopped = if self.inherited {
             self.knock(expect)
         } else {
@@ -61,7 +60,9 @@ impl Listener {
         }
     }
 
-    fn knock(&self, expect: impl FnOnce(SocketAddr)) -> io::Result<()> {
+    /// Knocks without waiting: while the backlog is full, the kernel drops
+    /// the knock and tries again, a second later and ever more rarely.
+    fn knock(&mut self, expect: impl FnOnce(SocketAddr)) -> io::Result<()> {
         let mut door = self.socket.local_addr()?;
         if door.ip().is_unspecified() {
             door.set_ip(match door.ip() {
@@ -73,7 +74,13 @@ impl Listener {
         knock.bind(&SocketAddr::new(door.ip(), 0).into())?;
         let from = knock.local_addr()?.as_socket();
         expect(from.ok_or(io::ErrorKind::AddrNotAvailable)?);
-        knock.connect_timeout(&door.into(), KNOCK_TIMEOUT)
+        knock.set_nonblocking(true)?;
+        let connected = knock.connect(&door.into());
+        self.knock = Some(knock);
+        match connected.map_err(|error| Errno::from_io_error(&error)) {
+            Err(Some(Errno::INPROGRESS)) | Ok(()) => Ok(()),
+            Err(errno) => Err(errno.unwrap_or(Errno::IO).into()),
+        }
     }
 }
 

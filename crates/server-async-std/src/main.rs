@@ -15,7 +15,7 @@ use async_std::io::{ReadExt, WriteExt};
 use async_std::net::{TcpListener, TcpStream};
 use async_std::task;
 use chassis::{
-    Admission, Chassis, Client, Compute, Job, Model, Reply, Request, Step,
+    Admission, Chassis, Client, Compute, Model, Reply, Request, Step,
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -67,7 +67,7 @@ async fn converse(
                 client.received(count);
             }
             Step::Compute(request) => {
-                let reply = computer.compute(client.job(request)).await;
+                let reply = computer.compute(&client, request).await;
                 client.reply(reply);
             }
             Step::Write(stream, bytes) => {
@@ -110,16 +110,22 @@ impl Computer {
         })
     }
 
-    async fn compute(&self, job: Job) -> Reply {
-        let Request::Fib(_) = job.request() else { return job.compute() };
+    async fn compute(
+        &self,
+        client: &Client<TcpStream>,
+        request: Request,
+    ) -> Reply {
+        let Request::Fib(_) = request else { return request.compute() };
         match self {
-            Computer::Inline => job.compute(),
-            Computer::Blocking => {
-                task::spawn_blocking(move || job.compute()).await
-            }
+            Computer::Inline => request.compute(),
             Computer::Pool(pool) => {
-                let (work, answer) = job.awaited();
-                pool.spawn(move || work.finish());
+                let (work, answer) = client.job(request).awaited();
+                pool.spawn(|| work.finish());
+                answer.await
+            }
+            Computer::Blocking => {
+                let (work, answer) = client.job(request).awaited();
+                task::spawn_blocking(|| work.finish());
                 answer.await
             }
         }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use chassis::{
-    Admission, Chassis, Client, Compute, Job, Model, Reply, Request, Step,
+    Admission, Chassis, Client, Compute, Model, Reply, Request, Step,
 };
 use coroutines::net::{TcpListener, TcpStream};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -65,7 +65,7 @@ async fn converse(
                 client.received(count);
             }
             Step::Compute(request) => {
-                let reply = computer.compute(client.job(request)).await;
+                let reply = computer.compute(&client, request).await;
                 client.reply(reply);
             }
             Step::Write(stream, bytes) => {
@@ -98,13 +98,17 @@ impl Computer {
         Ok(Computer { pool, stalls })
     }
 
-    async fn compute(&self, job: Job) -> Reply {
-        let Request::Fib(_) = job.request() else { return job.compute() };
+    async fn compute(
+        &self,
+        client: &Client<TcpStream>,
+        request: Request,
+    ) -> Reply {
+        let Request::Fib(_) = request else { return request.compute() };
         if self.stalls {
-            return self.pool.install(|| job.compute());
+            return self.pool.install(|| request.compute());
         }
-        let (work, answer) = job.awaited();
-        self.pool.spawn(move || work.finish());
+        let (work, answer) = client.job(request).awaited();
+        self.pool.spawn(|| work.finish());
         answer.await
     }
 }

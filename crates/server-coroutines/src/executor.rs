@@ -194,10 +194,11 @@ impl Executor {
         let mut future = task.future.take().expect("polled by us only");
         drop(tasks);
         let slot = wakes.slot;
-        wakes.queued.give_up();
         self.budget.set(BUDGET);
-        let waker = Waker::from(wakes);
-        let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+        let waker = Waker::from(Arc::clone(&wakes));
+        let mut context = Context::from_waker(&waker);
+        let polled =
+            wakes.queued.give_up_and(|| future.as_mut().poll(&mut context));
         let mut tasks = self.tasks.borrow_mut();
         if polled.is_pending() {
             tasks[slot].future = Some(future);

@@ -69,10 +69,11 @@ impl Queued {
         !self.0.swap(true, Ordering::AcqRel)
     }
 
-    /// Gives the place up. To be done *before* the task is polled, so that
-    /// one that is woken while it is polled is polled again.
-    pub(crate) fn give_up(&self) {
+    /// Gives the place up, and polls the task: in this order, so that one
+    /// that is woken while it is polled is polled again.
+    pub(crate) fn give_up_and<T>(&self, poll: impl FnOnce() -> T) -> T {
         self.0.swap(false, Ordering::AcqRel);
+        poll()
     }
 }
 
@@ -119,8 +120,7 @@ mod model {
                 inbox.take(&mut woken);
                 assert!(woken.len() <= 1, "it stands in the queue twice");
                 for () in woken.drain(..) {
-                    queued.give_up();
-                    seen = done.load(Ordering::Relaxed);
+                    seen = queued.give_up_and(|| done.load(Ordering::Relaxed));
                 }
             }
         });

@@ -6,12 +6,15 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
 use coroutines::net;
+
+/// No program takes so long, unless it waits for what never comes.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Runs a program on a thread of its own: a thread has one executor.
 fn run<F, P>(program: P)
@@ -19,13 +22,18 @@ where
     P: FnOnce() -> F + Send + 'static,
     F: Future<Output = ()> + 'static,
 {
-    let thread = thread::spawn(|| {
+    let (ended, end) = mpsc::channel();
+    let thread = thread::spawn(move || {
         let main = async {
             program().await;
             Ok(())
         };
         coroutines::run(main).unwrap();
+        ended.send(()).unwrap();
     });
+    let timed_out =
+        end.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
+    assert!(!timed_out, "a wake-up was lost: it waits for ever");
     thread.join().unwrap();
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::thread;
 
 use chassis::{
-    Admission, Chassis, Client, Compute, Job, Model, Reply, Request, Step,
+    Admission, Chassis, Client, Compute, Model, Reply, Request, Step,
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
@@ -72,7 +72,7 @@ async fn converse(
                 client.received(count);
             }
             Step::Compute(request) => {
-                let reply = computer.compute(client.job(request)).await;
+                let reply = computer.compute(&client, request).await;
                 client.reply(reply);
             }
             Step::Write(stream, bytes) => {
@@ -115,14 +115,22 @@ impl Computer {
         })
     }
 
-    async fn compute(&self, job: Job) -> Reply {
-        let Request::Fib(_) = job.request() else { return job.compute() };
+    async fn compute(
+        &self,
+        client: &Client<Async<TcpStream>>,
+        request: Request,
+    ) -> Reply {
+        let Request::Fib(_) = request else { return request.compute() };
         match self {
-            Computer::Inline => job.compute(),
-            Computer::Blocking => smol::unblock(move || job.compute()).await,
+            Computer::Inline => request.compute(),
             Computer::Pool(pool) => {
-                let (work, answer) = job.awaited();
-                pool.spawn(move || work.finish());
+                let (work, answer) = client.job(request).awaited();
+                pool.spawn(|| work.finish());
+                answer.await
+            }
+            Computer::Blocking => {
+                let (work, answer) = client.job(request).awaited();
+                smol::unblock(|| work.finish()).detach();
                 answer.await
             }
         }

@@ -9,8 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use chassis::{
-    Admission, Chassis, Client, Compute, Error, Job, Model, Reply, Request,
-    Step,
+    Admission, Chassis, Client, Compute, Model, Reply, Request, Step,
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -69,7 +68,7 @@ async fn converse(
                 client.received(count);
             }
             Step::Compute(request) => {
-                let reply = computer.compute(client.job(request)).await;
+                let reply = computer.compute(&client, request).await;
                 client.reply(reply);
             }
             Step::Write(stream, bytes) => {
@@ -112,16 +111,22 @@ impl Computer {
         })
     }
 
-    async fn compute(&self, job: Job) -> Reply {
-        let Request::Fib(_) = job.request() else { return job.compute() };
+    async fn compute(
+        &self,
+        client: &Client<TcpStream>,
+        request: Request,
+    ) -> Reply {
+        let Request::Fib(_) = request else { return request.compute() };
         match self {
-            Computer::Inline => job.compute(),
-            Computer::Blocking => task::spawn_blocking(move || job.compute())
-                .await
-                .unwrap_or(Reply::Error(Error::WorkerLost)),
+            Computer::Inline => request.compute(),
             Computer::Pool(pool) => {
-                let (work, answer) = job.awaited();
-                pool.spawn(move || work.finish());
+                let (work, answer) = client.job(request).awaited();
+                pool.spawn(|| work.finish());
+                answer.await
+            }
+            Computer::Blocking => {
+                let (work, answer) = client.job(request).awaited();
+                task::spawn_blocking(|| work.finish());
                 answer.await
             }
         }

@@ -1,7 +1,7 @@
 //! Signals, exit codes, and starting.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
@@ -60,11 +60,17 @@ pub(super) const CASES: &[Case] = &[
         .needs(&[Need::Flag("--log-format")]),
     case("a socket that was passed to it is served, and outlives it", passed)
         .needs(&[Need::ServiceManager]),
+    case("a passed socket whose backlog is full is left all the same", full)
+        .computes()
+        .needs(&[Need::ServiceManager, Need::Flag("--drain-timeout")]),
     case("a service manager is told READY=1 and STOPPING=1", notifies)
         .needs(&[Need::ServiceManager]),
 ];
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// More than a backlog of one holds, if nobody is accepted.
+const CLIENTS_THAT_FILL_IT: usize = 8;
 
 /// A drain timeout that jobs outlast.
 const SHORT_DRAIN: Duration = Duration::from_millis(500);
@@ -483,6 +489,33 @@ fn passed(stage: &Stage<'_>) -> Verdict {
     Ok(())
 }
 
+fn full(stage: &Stage<'_>) -> Verdict {
+    let long = stage.job(SECOND)?;
+    let socket = std::net::TcpListener::bind(("127.0.0.1", 0))?;
+    let address = socket.local_addr()?;
+    let launch = stage.launch(&LONG_DRAIN_FLAGS).pass(socket.try_clone()?);
+    let mut server = stage.served(launch)?;
+    let mut client = server.client()?;
+    client.ask(10)?;
+    rustix::net::listen(&socket, 1).map_err(io::Error::from)?;
+    // Who computes where it should wait for clients accepts none meanwhile.
+    client.send(format!("{long}\n").as_bytes())?;
+    client.until_read()?;
+    let mut waiting = Vec::new();
+    while let Ok(other) =
+        TcpStream::connect_timeout(&address, Duration::from_millis(50))
+    {
+        waiting.push(other);
+        if waiting.len() == CLIENTS_THAT_FILL_IT {
+            break;
+        }
+    }
+    server.signal(Signal::TERM);
+    client.expect(Answer::Fib(long))?;
+    server.expect_exit(0, stage.patience())?;
+    Ok(())
+}
+
 fn notifies(stage: &Stage<'_>) -> Verdict {
     let name = format!("conformance-{}.socket", std::process::id());
     let path = std::env::temp_dir().join(name);
@@ -534,7 +567,7 @@ fn free_address() -> io::Result<SocketAddr> {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
     let address = listener.local_addr()?;
     drop(listener);
-    match std::net::TcpStream::connect(address) {
+    match TcpStream::connect(address) {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
             Ok(address)
         }
