@@ -394,44 +394,17 @@ fn moment(text: &str) -> Result<SystemTime, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::report::{Faults, GroupReport, OpenLoop, Times};
+    use crate::load::report::{GroupReport, OpenLoop, Times};
 
     /// What an open loop saw whose requests were sent so late.
     fn report(lag: Duration) -> Report {
-        let mut lag_ns = Times::recorder();
-        lag_ns.record(lag.as_nanos() as u64).unwrap();
-        let none = Times::from(&Times::recorder());
-        let open = OpenLoop {
-            response_ns: none.clone(),
-            lag_ns: Times::from(&lag_ns),
+        let mut group = GroupReport::made_up("open");
+        group.open = Some(OpenLoop {
+            response_ns: Times::of(&[]),
+            lag_ns: Times::of(&[(lag.as_nanos() as u64, 1)]),
             unanswered: 0,
-        };
-        let group = GroupReport {
-            name: "open".to_owned(),
-            n: 1,
-            connections: 1,
-            connected: 1,
-            replies: 1,
-            replies_in_all: 1,
-            starved: 0,
-            service_ns: none,
-            open: Some(open),
-            faults: Faults::default(),
-        };
-        Report {
-            window_ns: 1_000_000_000,
-            generator_cpu_ns: 0,
-            generator_busiest_ns: None,
-            generator_threads: 1,
-            server_cpu_ns: Known::missing("not asked"),
-            server_rss_bytes: Known::missing("not asked"),
-            server_rss_peak_bytes: Known::missing("not asked"),
-            server_threads: Known::missing("not asked"),
-            server_switches_voluntary: Known::missing("not asked"),
-            server_switches_involuntary: Known::missing("not asked"),
-            machine: Known::missing("not asked"),
-            groups: vec![group],
-        }
+        });
+        Report::made_up(vec![group])
     }
 
     #[test]
