@@ -347,7 +347,7 @@ fn of_report(
 ) -> Option<f64> {
     let clients = report.group(&scenario.of)?;
     let time = |times: &Times, quantile: f64| {
-        let beyond = (1.0 - quantile) * clients.replies as f64;
+        let beyond = (1.0 - quantile) * times.count() as f64;
         // Without so many beyond it, a tail is the time of a few requests.
         let is_known = quantile <= 0.5 || beyond >= REPLIES_BEYOND;
         let time_ns = times.at_quantile_ns(quantile).filter(|_| is_known)?;
@@ -389,3 +389,38 @@ mod tests {
         assert_eq!(ratios(&over, &under), expected);
     }
 }
+    use crate::load::report::{GroupReport, OpenLoop};
+    use crate::scenarios;
+
+    #[test]
+    fn a_tail_is_shown_of_as_many_times_as_it_was_taken_of() {
+        let (few, many) = ([(1_000, 999)], [(1_000_000, 1_000)]);
+        let cases = [
+            // The server stalled: replies to what was due came later.
+            (few, many, None, Some(1e6)),
+            (many, few, Some(1e6), None),
+        ];
+        let scenario = scenarios::read_one(Path::new(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../bench/scenarios/load-curve.toml"
+        )))
+        .unwrap();
+        for (service, response, service_p99, response_p99) in cases {
+            let mut group = GroupReport::made_up(&scenario.of);
+            group.replies = service[0].1;
+            group.service_ns = Times::of(&service);
+            group.open = Some(OpenLoop {
+                response_ns: Times::of(&response),
+                lag_ns: Times::of(&[]),
+                unanswered: 0,
+            });
+            let report = Report::made_up(vec![group]);
+            let figure = |figure| {
+                let time_ns = of_report(&report, &scenario, figure)?;
+                // The histogram has three digits.
+                Some((time_ns / 1e3).round() * 1e3)
+            };
+            assert_eq!(figure(Figure::P99), service_p99);
+            assert_eq!(figure(Figure::ResponseP99), response_p99);
+        }
+    }
