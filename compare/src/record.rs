@@ -14,7 +14,7 @@ use crate::contestants::Contestant;
 use crate::cpus::Placement;
 use crate::exit::Usage;
 use crate::known::Known;
-use crate::load::report::{Bottleneck, Report, Times};
+use crate::load::report::{Bottleneck, Faults, Report, Times};
 use crate::machine::Machine;
 use crate::parts::{Part, Shard};
 use crate::scenarios::{Figure, Scenario};
@@ -94,6 +94,18 @@ pub(crate) struct CellRecord {
 }
 
 impl CellRecord {
+    /// Leaves out a round that this side spoilt, and says whether more than
+    /// half of those that were wanted are left out by now.
+    pub(crate) fn miss(
+        &mut self,
+        round: u64,
+        reason: String,
+        wanted: u64,
+    ) -> bool {
+        self.missed.insert(round, reason);
+        self.missed.len() as u64 * 2 > wanted
+    }
+
     fn new() -> CellRecord {
         CellRecord {
             void: None,
@@ -120,6 +132,10 @@ pub(crate) struct Void {
     pub(crate) contestant_failed: bool,
     /// The contestant's last log lines.
     pub(crate) log: Vec<String>,
+    /// What went wrong by kind, for each client group that met anything, where
+    /// it was the load that found it out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) faults: BTreeMap<String, Faults>,
 }
 
 /// One measurement.
@@ -380,6 +396,8 @@ fn of_report(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::report::{GroupReport, OpenLoop};
+    use crate::scenarios;
 
     #[test]
     fn a_ratio_is_taken_only_of_rounds_that_both_have() {
@@ -388,9 +406,6 @@ mod tests {
         let expected = BTreeMap::from([(1, 0.5), (3, 1.0)]);
         assert_eq!(ratios(&over, &under), expected);
     }
-}
-    use crate::load::report::{GroupReport, OpenLoop};
-    use crate::scenarios;
 
     #[test]
     fn a_tail_is_shown_of_as_many_times_as_it_was_taken_of() {
@@ -424,3 +439,4 @@ mod tests {
             assert_eq!(figure(Figure::ResponseP99), response_p99);
         }
     }
+}

@@ -269,19 +269,17 @@ impl Playing {
     fn keep(&mut self, round: u64, server: Option<Pid>, report: &Report) {
         let wanted = self.record.rounds;
         let cell = self.record.cell_mut(&self.scenario, &self.name);
-        let fault = report.server_fault();
-        let contestant_failed = fault.is_some();
-        let void = |reason| {
-            let log = Vec::new();
-            Some(Void { round, reason, contestant_failed, log })
+        let void = |reason, contestant_failed| {
+            let (log, faults) = (Vec::new(), report.faults());
+            Some(Void { round, reason, contestant_failed, log, faults })
         };
-        if let Some(reason) = fault.or_else(|| report.own_limit()) {
-            cell.void = void(reason);
-        } else if let Some(late) = report.late(processors_of(server)) {
-            eprintln!("round {round}: {late}");
-            cell.missed.insert(round, late.clone());
-            if cell.missed.len() as u64 * 2 > wanted {
-                cell.void = void(late);
+        let late = || report.late(processors_of(server));
+        if let Some(reason) = report.server_fault() {
+            cell.void = void(reason, true);
+        } else if let Some(spoilt) = report.own_limit().or_else(late) {
+            eprintln!("round {round}: {spoilt}");
+            if cell.miss(round, spoilt.clone(), wanted) {
+                cell.void = void(spoilt, false);
             }
             return;
         }
@@ -393,6 +391,8 @@ fn moment(text: &str) -> Result<SystemTime, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::load::report::{GroupReport, OpenLoop, Times};
 
@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_that_missed_its_schedule_is_no_round() {
+    fn a_round_that_this_side_spoilt_is_no_round() {
         let rounds = 4;
         let mut playing = Playing {
             record: Record::new(1, rounds, machine(&[0])),
@@ -417,6 +417,9 @@ mod tests {
             placement: Placement { server: Vec::new(), load: vec![0] },
         };
         let [in_time, late] = [0, 50].map(Duration::from_millis).map(report);
+        let mut limited = in_time.clone();
+        let faults = &mut limited.groups[0].faults;
+        faults.own_limits.insert("no free port".to_owned(), 1);
         let mut kept = |round, report: &Report| {
             playing.keep(round, None, report);
             let cell = playing.record.cell("open", "server").unwrap();
@@ -425,10 +428,30 @@ mod tests {
         };
         assert_eq!(kept(1, &in_time), (1, 0, false));
         assert_eq!(kept(2, &late), (1, 1, false));
-        assert_eq!(kept(3, &late), (1, 2, false));
+        assert_eq!(kept(3, &limited), (1, 2, false));
         // Of more than half of the rounds, nothing is left to say.
         assert_eq!(kept(4, &late), (1, 3, true));
         assert!(playing.outcome().is_err());
+    }
+
+    #[test]
+    fn what_a_server_did_wrong_is_kept_by_kind() {
+        let mut playing = Playing {
+            record: Record::new(1, 5, machine(&[0])),
+            scenario: "open".to_owned(),
+            name: "server".to_owned(),
+            placement: Placement { server: Vec::new(), load: vec![0] },
+        };
+        let mut report = report(Duration::ZERO);
+        let faults = &mut report.groups[0].faults;
+        faults.reset = 2;
+        faults.errors.insert("server-full".to_owned(), 3);
+        let faults = faults.clone();
+        playing.keep(1, None, &report);
+        let cell = playing.record.cell("open", "server").unwrap();
+        let void = cell.void.as_ref().unwrap();
+        assert!(void.contestant_failed);
+        assert_eq!(void.faults, BTreeMap::from([("open".into(), faults)]));
     }
 
     #[test]

@@ -248,6 +248,13 @@ impl Report {
         })
     }
 
+    /// What went wrong by kind, for each group that met anything.
+    pub(crate) fn faults(&self) -> BTreeMap<String, Faults> {
+        let groups = self.groups.iter();
+        let hit = groups.filter(|group| group.faults != Faults::default());
+        hit.map(|group| (group.name.clone(), group.faults.clone())).collect()
+    }
+
     /// What this side could not do, if anything.
     pub(crate) fn own_limit(&self) -> Option<String> {
         self.groups.iter().find_map(|group| {
@@ -383,13 +390,6 @@ impl From<&Histogram<u64>> for Times {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_histogram_comes_back_as_it_was() {
-        let mut histogram = Times::recorder();
-#[cfg(test)]
 impl Report {
     /// A second in which nothing was measured but what these groups saw.
     pub(crate) fn made_up(groups: Vec<GroupReport>) -> Report {
@@ -438,6 +438,13 @@ impl Times {
     }
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_histogram_comes_back_as_it_was() {
+        let mut histogram = Times::recorder();
         for value in [1, 900, 12_345, 50_000_000, 50_000_001, TIME_MAX_NS] {
             histogram.record_n(value, value % 7 + 1).unwrap();
         }
@@ -503,13 +510,6 @@ impl Times {
     }
 
     #[test]
-    fn the_faults_of_a_server_are_one_clause() {
-        let mut faults = Faults::default();
-        assert_eq!(faults.of_server(), None);
-        faults.reset = 2;
-        faults.errors.insert("server-full".into(), 3);
-        let text = faults.of_server().unwrap();
-    #[test]
     fn the_right_reply_is_named_beside_a_wrong_one_whatever_its_n_costs() {
         let mut group = GroupReport::made_up("clients");
         // By the definition, this one takes longer than anybody has.
@@ -521,6 +521,13 @@ impl Times {
         assert!(fault.ends_with(right), "{fault}");
     }
 
+    #[test]
+    fn the_faults_of_a_server_are_one_clause() {
+        let mut faults = Faults::default();
+        assert_eq!(faults.of_server(), None);
+        faults.reset = 2;
+        faults.errors.insert("server-full".into(), 3);
+        let text = faults.of_server().unwrap();
         assert_eq!(text, "2 connections reset, 3 replies `error: server-full`");
     }
 }
