@@ -21,6 +21,7 @@ use rustix::process::Pid;
 
 use crate::cpus::CpuList;
 use crate::exit::{Outcome, Usage};
+use crate::interrupt::Interrupt;
 use crate::limits;
 use crate::output;
 use crate::scenarios::WARM_UP;
@@ -103,6 +104,10 @@ pub(crate) struct Load {
     play: Play,
 }
 
+/// What is said of a load that nothing came of.
+const BEFORE_THE_WINDOW: &str =
+    "interrupted before the window: nothing was measured";
+
 /// How long to measure, if nobody says otherwise.
 const WINDOW: Duration = Duration::from_secs(2);
 
@@ -112,22 +117,32 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 impl Load {
     /// Loads the server and prints what came of it.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+        let interrupt = Interrupt::listen()?;
         if self.play.is_wanted() {
-            return play::play(self);
+            return play::play(self, &interrupt);
         }
         let json = self.json;
         let start = self.play.start()?;
         let plan = self.plan()?;
         limits::raise_open_files()?;
         limits::check_open_files(plan.connections())?;
-        play::wait_until(start);
-        let report = engine::run(&plan)?;
+        let Some(loaded) = engine::run_at(&plan, start, &interrupt)? else {
+            eprintln!("{BEFORE_THE_WINDOW}");
+            return Ok(Outcome::Interrupted);
+        };
+        if let Some(late) = play::too_late(&plan, loaded.late) {
+            eprintln!("note: {late}");
+        }
+        let report = loaded.report;
         let text = if json {
             serde_json::to_string(&report)? + "\n"
         } else {
             text(&plan, &report)
         };
         output::print(&text)?;
+        if interrupt.came() {
+            return Ok(Outcome::Interrupted);
+        }
         match (report.server_fault(), report.own_limit()) {
             (Some(_), _) => Ok(Outcome::ContestantFailed),
             (None, Some(limit)) => anyhow::bail!("{limit}"),
@@ -261,6 +276,7 @@ mod tests {
     use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
     use std::thread;
+    use std::time::SystemTime;
 
     use super::report::Faults;
     use super::*;

@@ -24,6 +24,7 @@ use super::readings::{Start, Survey};
 use super::report::Report;
 use super::schedule::{self, Schedule};
 use super::tally::Tally;
+use crate::interrupt::Interrupt;
 
 /// How many connections one wait can report.
 const EVENTS_MAX: usize = 256;
@@ -45,6 +46,7 @@ const ADDRESSES_OF_CHURN: usize = 8;
 /// One thread's share of the clients.
 pub(super) struct Worker<'a> {
     plan: &'a Plan,
+    interrupt: &'a Interrupt,
     epoll: OwnedFd,
     timer: OwnedFd,
     /// When the timer is to fire, if it is set at all.
@@ -111,6 +113,7 @@ impl<'a> Worker<'a> {
     /// The `index`-th of `of` threads, which has no clients yet.
     pub(super) fn new(
         plan: &'a Plan,
+        interrupt: &'a Interrupt,
         index: usize,
         of: usize,
     ) -> anyhow::Result<Worker<'a>> {
@@ -123,6 +126,7 @@ impl<'a> Worker<'a> {
         let share = |group| Share::new(plan, group, index, of);
         Ok(Worker {
             plan,
+            interrupt,
             epoll,
             timer,
             armed: None,
@@ -187,14 +191,24 @@ impl<'a> Worker<'a> {
     }
 
     /// Loads from `start` on, until the window is over and every client has
-    /// its last reply.
+    /// its last reply. An interrupt ends the window; before that there is
+    /// nothing to report.
     pub(super) fn run(
         mut self,
         start: Instant,
-    ) -> anyhow::Result<(Report, Vec<Tally>)> {
+    ) -> anyhow::Result<Option<(Report, Vec<Tally>)>> {
         self.start(start)?;
         let mut events = Vec::with_capacity(EVENTS_MAX);
         while self.live > 0 {
+            if self.interrupt.came() {
+                match self.phase {
+                    Phase::WarmUp => return Ok(None),
+                    Phase::Window => self.cross(),
+                    Phase::Drain => {}
+                }
+                // Whoever is to leave has to be told.
+                self.keep_time()?;
+            }
             match epoll::wait(&self.epoll, spare_capacity(&mut events), None) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error).context("waiting with epoll"),
@@ -213,7 +227,7 @@ impl<'a> Worker<'a> {
                 self.keep_time()?;
             }
         }
-        self.finish()
+        self.finish().map(Some)
     }
 
     fn start(&mut self, start: Instant) -> anyhow::Result<()> {
