@@ -414,6 +414,8 @@ impl<'a> Worker<'a> {
             && until <= now
         {
             self.groups[group].thinking.pop_front();
+            // Those before took time.
+            let now = Instant::now();
             self.send(index, count, now, now);
         }
     }
@@ -438,11 +440,13 @@ impl<'a> Worker<'a> {
             }
             let Some(index) = open.take_free() else { return };
             open.schedule.advance();
+            // Of many that are due, the last is later than the first.
+            let at = Instant::now();
             let connection = self.clients[index].connection.as_ref();
             if connection.is_some_and(|free| free.free_since <= due) {
-                share.tally.lagged(due, now);
+                share.tally.lagged(due, at);
             }
-            self.send(index, 1, due, now);
+            self.send(index, 1, due, at);
         }
     }
 
