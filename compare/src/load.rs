@@ -590,6 +590,73 @@ mod tests {
     }
 
     #[test]
+    fn clients_are_there_before_the_moment_at_which_they_ask() {
+        // This machine may have something else to do at that moment.
+        for _ in 0..20 {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            let served = thread::spawn(move || {
+                let (stream, _) = listener.accept().unwrap();
+                let came = SystemTime::now();
+                let mut asked = None;
+                for _ in BufReader::new(&stream).lines() {
+                    asked.get_or_insert_with(SystemTime::now);
+                    (&stream).write_all(b"13\n").unwrap();
+                }
+                (came, asked.unwrap())
+            });
+            let at = SystemTime::now() + Duration::from_millis(200);
+            let plan = plan(address, SHORT, Pace::EAGER, 1);
+            let unheard = Interrupt::unheard();
+            let loaded = engine::run_at(&plan, Some(at), &unheard).unwrap();
+            assert!(loaded.unwrap().began >= at);
+            let (came, asked) = served.join().unwrap();
+            assert!(asked >= at);
+            if came < at {
+                return;
+            }
+        }
+        panic!("they connect when they are to ask");
+    }
+
+    #[test]
+    fn no_request_allocates() {
+        let think = Duration::ZERO;
+        let (rate, arrivals) = (2_000.0, Arrivals::Poisson);
+        let paces = [
+            Pace::EAGER,
+            Pace::Closed { depth: 16, think },
+            Pace::Closed { depth: 1, think: Duration::from_micros(100) },
+            Pace::Open { rate, arrivals },
+            Pace::Churn,
+        ];
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            faulty::serve(&listener, Conduct::only(Fault::None, 0))
+        });
+        /// More than a load allocates, however long it is.
+        const ONCE: u64 = 300;
+        for pace in paces {
+            let mut window = Duration::from_millis(100);
+            let (allocated, replies) = loop {
+                let mut plan = plan(address, window, pace, 3);
+                plan.reply_timeout = LONG;
+                let mut replies = 0;
+                let allocated = allocation_counter::measure(|| {
+                    let report = engine::run(&plan).unwrap();
+                    replies = report.groups[0].replies_in_all;
+                });
+                if replies >= 2 * ONCE {
+                    break (allocated.count_total, replies);
+                }
+                window *= 2;
+            };
+            assert!(allocated < ONCE, "{pace:?}: {allocated} for {replies}");
+        }
+    }
+
+    #[test]
     fn a_port_where_nobody_listens_refuses_every_connection() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

@@ -181,9 +181,9 @@ impl<'a> Worker<'a> {
             Ok(stream) => {
                 share.tally.connected += 1;
                 self.live += 1;
-                let depth = share.pace.depth();
+                let in_flight = VecDeque::with_capacity(share.pace.depth());
                 let now = Instant::now();
-                let connection = Connection::new(stream, depth, now);
+                let connection = Connection::new(stream, in_flight, now);
                 self.clients[index].connection = Some(connection);
             }
             Err(error) => share.tally.failed(&error),
@@ -472,8 +472,8 @@ impl<'a> Worker<'a> {
     /// Opens the next connection of a client that comes and goes.
     fn reconnect(&mut self, index: usize) {
         let client = &mut self.clients[index];
-        // Dropping the stream also takes it out of the epoll set.
-        client.connection = None;
+        let connection = client.connection.take();
+        let in_flight = connection.map(Connection::close).unwrap_or_default();
         let (group, number) = (client.group, client.number);
         let share = &mut self.groups[group];
         let at = Instant::now();
@@ -484,7 +484,7 @@ impl<'a> Worker<'a> {
         });
         match watched {
             Ok(stream) => {
-                let mut connection = Connection::new(stream, 1, at);
+                let mut connection = Connection::new(stream, in_flight, at);
                 connection.is_connecting = true;
                 // Its service begins here: connecting is a part of it.
                 connection.sent(Sent { at, due: at, count: 1 });
