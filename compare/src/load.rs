@@ -8,6 +8,7 @@ mod play;
 mod readings;
 pub(crate) mod report;
 mod schedule;
+mod sockets;
 mod sum;
 mod tally;
 mod worker;
