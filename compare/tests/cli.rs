@@ -111,6 +111,20 @@ fn who_fails_is_named_and_the_others_are_measured() {
         assert!(recorded.contains(reason), "{recorded}");
         assert_eq!(void["contestant_failed"], true);
     }
+    let kinds = [
+        ("wrong", "/wrong"),
+        ("reset", "/reset"),
+        ("close", "/closed_early"),
+        ("error", "/errors/worker-lost"),
+        ("hang", "/timed_out"),
+    ];
+    for (fault, kind) in kinds {
+        let cell = &record["cells"]["perf2"][format!("bad-{fault}")];
+        let faults = cell["void"]["faults"].as_object().unwrap();
+        let counts = faults.values().filter_map(|group| group.pointer(kind));
+        let count: u64 = counts.filter_map(Value::as_u64).sum();
+        assert!(count > 0, "{fault}: {cell}");
+    }
     assert!(table.contains("a known fault: it dies"), "{table}");
 
     let good = &record["cells"]["perf2"]["good"];
