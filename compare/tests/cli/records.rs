@@ -387,8 +387,8 @@ fn shards_of_one_window_add_up() {
     assert!(text.contains("connections: 4 / 2"), "{text}");
 }
 
-/// Loads until none missed its schedule: a machine that has more to do, as
-/// while it tests, may have had no time for it.
+/// Loads until none was late, for its start or its schedule: a machine that
+/// has more to do, as while it tests, may have had no time for it.
 fn in_time(load: impl Fn() -> Vec<Child>) {
     for _ in 0..20 {
         let outputs = load().into_iter().map(Child::wait_with_output);
@@ -396,7 +396,8 @@ fn in_time(load: impl Fn() -> Vec<Child>) {
         let mut missed = false;
         for output in &outputs {
             let text = stderr(output);
-            let is_late = text.contains("missed its schedule");
+            let is_late = text.contains("missed its schedule")
+                || text.contains("after the moment at which they were to ask");
             let code = if is_late { 1 } else { 0 };
             assert_eq!(output.status.code(), Some(code), "{text}");
             missed |= is_late;
