@@ -16,7 +16,7 @@ use crate::cpus::Placement;
 use crate::interrupt::Interrupt;
 use crate::keeper::Keeper;
 use crate::load::plan::{CONNECT_HANGS_MAX, Group};
-use crate::load::report::Report;
+use crate::load::report::{Faults, Report};
 use crate::process_tree;
 use crate::scenarios::Scenario;
 use crate::system_calls;
@@ -83,6 +83,8 @@ pub(crate) enum Failure {
         reason: String,
         /// Its last log lines.
         log: Vec<String>,
+        /// What its clients met, by group and kind.
+        faults: BTreeMap<String, Faults>,
     },
     /// The load generator could not do what it should.
     Instrument(String),
@@ -361,7 +363,8 @@ fn judge(server: &mut Server, report: Report) -> Result<Report, Failure> {
     if let Some(reason) = died.or(fault) {
         let log = server.log();
         let log = log[log.len().saturating_sub(LOG_LINES)..].to_vec();
-        return Err(Failure::Contestant { reason, log });
+        let faults = report.faults();
+        return Err(Failure::Contestant { reason, log, faults });
     }
     match report.own_limit() {
         Some(limit) => Err(Failure::Instrument(limit)),

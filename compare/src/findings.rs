@@ -40,6 +40,8 @@ pub(crate) enum Doubt {
     /// This share of the clients had no reply in the whole window, and so no
     /// time that counts.
     Starved(f64),
+    /// This share of the requests was never answered.
+    Unanswered(f64),
 }
 
 impl fmt::Display for Doubt {
@@ -47,9 +49,15 @@ impl fmt::Display for Doubt {
         let share = match self {
             Doubt::Stolen(share) | Doubt::Foreign(share) => share,
             Doubt::Wide(share) | Doubt::BusyGenerator(share) => share,
-            Doubt::Starved(share) => share,
+            Doubt::Starved(share) | Doubt::Unanswered(share) => share,
         };
-        write!(f, "{} ({:.0} %)", self.reason(), share * 100.0)
+        match share * 100.0 {
+            // One request in ten thousand is not none.
+            percent if percent < 1.0 => {
+                write!(f, "{} (under 1 %)", self.reason())
+            }
+            percent => write!(f, "{} ({percent:.0} %)", self.reason()),
+        }
     }
 }
 
@@ -66,6 +74,10 @@ impl Doubt {
             Doubt::Wide(_) => "the interval is wider than 25 % of the median",
             Doubt::Starved(_) => {
                 "clients that waited in vain have no time that counts"
+            }
+            Doubt::Unanswered(_) => {
+                "requests that were never answered count as long as they \
+                 were waited for"
             }
             Doubt::BusyGenerator(_) => {
                 "the load generator was busy more than 95 % of the time"
@@ -194,6 +206,7 @@ impl<'a> Findings<'a> {
             (width > WIDE_SHARE).then_some(Doubt::Wide(width)),
             busy.map(Doubt::BusyGenerator),
             self.starved(scenario, entrant, figure).map(Doubt::Starved),
+            self.unanswered(scenario, entrant, figure).map(Doubt::Unanswered),
         ];
         doubts.into_iter().flatten().collect()
     }
@@ -226,6 +239,28 @@ impl<'a> Findings<'a> {
         let shares =
             groups.map(|group| group.starved as f64 / group.connections as f64);
         shares.reduce(f64::max).filter(|share| *share > 0.0)
+    }
+
+    /// The share of the requests that were never answered in some round, if
+    /// there were any and the figure is one of the times of all that were due:
+    /// theirs would have been longer.
+    fn unanswered(
+        &self,
+        scenario: &Scenario,
+        entrant: &str,
+        figure: Figure,
+    ) -> Option<f64> {
+        if !matches!(figure, Figure::ResponseP50 | Figure::ResponseP99) {
+            return None;
+        }
+        let cell = self.record.cell(&scenario.name, entrant)?;
+        let rounds = cell.rounds.iter();
+        let shares = rounds.filter_map(|round| {
+            let open = round.report.group(&scenario.of)?.open.as_ref()?;
+            let all = open.response_ns.count();
+            (open.unanswered > 0).then(|| open.unanswered as f64 / all as f64)
+        });
+        shares.reduce(f64::max)
     }
 
     /// The contestants with their figure, the best one first. Who let clients
@@ -342,4 +377,56 @@ fn disturbing(share: Option<f64>) -> Option<f64> {
 /// either side.
 fn distance(ratio: f64) -> f64 {
     ratio.ln().abs()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::cpus::Placement;
+    use crate::known::Known;
+    use crate::load::report::{
+        Bottleneck, GroupReport, OpenLoop, Report, Times,
+    };
+    use crate::machine::Machine;
+    use crate::record::Round;
+    use crate::scenarios;
+
+    #[test]
+    fn requests_that_were_never_answered_put_response_times_in_doubt() {
+        let scenario = scenarios::read_one(Path::new(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../bench/scenarios/load-curve.toml"
+        )))
+        .unwrap();
+        let doubts = |unanswered, figure| {
+            let mut group = GroupReport::made_up(&scenario.of);
+            group.service_ns = Times::of(&[(1_000, 2_000)]);
+            group.open = Some(OpenLoop {
+                response_ns: Times::of(&[(1_000, 2_000)]),
+                lag_ns: Times::of(&[]),
+                unanswered,
+            });
+            let machine = Machine::here(Path::new("."), &[0]);
+            let mut record = Record::new(1, 1, machine);
+            record.cell_mut(&scenario.name, "server").rounds.push(Round {
+                round: 1,
+                place: 1,
+                placement: Placement { server: vec![0], load: vec![0] },
+                bottleneck: Bottleneck::Neither,
+                capacity: Known::missing("not asked"),
+                report: Report::made_up(vec![group]),
+            });
+            Findings::of(&record).doubts(&scenario, "server", figure)
+        };
+        let figures = [Figure::ResponseP50, Figure::ResponseP99];
+        for figure in figures {
+            assert_eq!(doubts(0, figure), []);
+            assert_eq!(doubts(200, figure), [Doubt::Unanswered(0.1)]);
+        }
+        assert_eq!(doubts(200, Figure::P99), []);
+        let one = Doubt::Unanswered(1.0 / 2_000.0).to_string();
+        assert!(one.ends_with("(under 1 %)"), "{one}");
+    }
 }

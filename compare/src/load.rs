@@ -8,6 +8,7 @@ mod play;
 mod readings;
 pub(crate) mod report;
 mod schedule;
+mod sockets;
 mod sum;
 mod tally;
 mod worker;
@@ -21,6 +22,7 @@ use rustix::process::Pid;
 
 use crate::cpus::CpuList;
 use crate::exit::{Outcome, Usage};
+use crate::interrupt::Interrupt;
 use crate::limits;
 use crate::output;
 use crate::scenarios::WARM_UP;
@@ -103,6 +105,10 @@ pub(crate) struct Load {
     play: Play,
 }
 
+/// What is said of a load that nothing came of.
+const BEFORE_THE_WINDOW: &str =
+    "interrupted before the window: nothing was measured";
+
 /// How long to measure, if nobody says otherwise.
 const WINDOW: Duration = Duration::from_secs(2);
 
@@ -112,22 +118,32 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 impl Load {
     /// Loads the server and prints what came of it.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+        let interrupt = Interrupt::listen()?;
         if self.play.is_wanted() {
-            return play::play(self);
+            return play::play(self, &interrupt);
         }
         let json = self.json;
         let start = self.play.start()?;
         let plan = self.plan()?;
         limits::raise_open_files()?;
         limits::check_open_files(plan.connections())?;
-        play::wait_until(start);
-        let report = engine::run(&plan)?;
+        let Some(loaded) = engine::run_at(&plan, start, &interrupt)? else {
+            eprintln!("{BEFORE_THE_WINDOW}");
+            return Ok(Outcome::Interrupted);
+        };
+        if let Some(late) = play::too_late(&plan, loaded.late) {
+            eprintln!("note: {late}");
+        }
+        let report = loaded.report;
         let text = if json {
             serde_json::to_string(&report)? + "\n"
         } else {
             text(&plan, &report)
         };
         output::print(&text)?;
+        if interrupt.came() {
+            return Ok(Outcome::Interrupted);
+        }
         match (report.server_fault(), report.own_limit()) {
             (Some(_), _) => Ok(Outcome::ContestantFailed),
             (None, Some(limit)) => anyhow::bail!("{limit}"),
@@ -261,6 +277,7 @@ mod tests {
     use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
     use std::thread;
+    use std::time::SystemTime;
 
     use super::report::Faults;
     use super::*;
@@ -571,6 +588,73 @@ mod tests {
         assert_eq!(group.faults, Faults::default());
         assert_eq!(group.connected, 5);
         assert!(group.replies_in_all >= 5);
+    }
+
+    #[test]
+    fn clients_are_there_before_the_moment_at_which_they_ask() {
+        // This machine may have something else to do at that moment.
+        for _ in 0..20 {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            let served = thread::spawn(move || {
+                let (stream, _) = listener.accept().unwrap();
+                let came = SystemTime::now();
+                let mut asked = None;
+                for _ in BufReader::new(&stream).lines() {
+                    asked.get_or_insert_with(SystemTime::now);
+                    (&stream).write_all(b"13\n").unwrap();
+                }
+                (came, asked.unwrap())
+            });
+            let at = SystemTime::now() + Duration::from_millis(200);
+            let plan = plan(address, SHORT, Pace::EAGER, 1);
+            let unheard = Interrupt::unheard();
+            let loaded = engine::run_at(&plan, Some(at), &unheard).unwrap();
+            assert!(loaded.unwrap().began >= at);
+            let (came, asked) = served.join().unwrap();
+            assert!(asked >= at);
+            if came < at {
+                return;
+            }
+        }
+        panic!("they connect when they are to ask");
+    }
+
+    #[test]
+    fn no_request_allocates() {
+        let think = Duration::ZERO;
+        let (rate, arrivals) = (2_000.0, Arrivals::Poisson);
+        let paces = [
+            Pace::EAGER,
+            Pace::Closed { depth: 16, think },
+            Pace::Closed { depth: 1, think: Duration::from_micros(100) },
+            Pace::Open { rate, arrivals },
+            Pace::Churn,
+        ];
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            faulty::serve(&listener, Conduct::only(Fault::None, 0))
+        });
+        /// More than a load allocates, however long it is.
+        const ONCE: u64 = 300;
+        for pace in paces {
+            let mut window = Duration::from_millis(100);
+            let (allocated, replies) = loop {
+                let mut plan = plan(address, window, pace, 3);
+                plan.reply_timeout = LONG;
+                let mut replies = 0;
+                let allocated = allocation_counter::measure(|| {
+                    let report = engine::run(&plan).unwrap();
+                    replies = report.groups[0].replies_in_all;
+                });
+                if replies >= 2 * ONCE {
+                    break (allocated.count_total, replies);
+                }
+                window *= 2;
+            };
+            assert!(allocated < ONCE, "{pace:?}: {allocated} for {replies}");
+        }
     }
 
     #[test]

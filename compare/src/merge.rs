@@ -146,6 +146,10 @@ fn is_same_window(one: &Source, other: &Source) -> anyhow::Result<bool> {
     let window_ns = window(one).min(window(other));
     let overlap =
         |one: u64, other: u64| 1.0 - one.abs_diff(other) as f64 / window_ns;
+    if here.start_at.is_some() && here.start_at == there.start_at {
+        started_together(one, here, other, there, overlap)?;
+        return Ok(true);
+    }
     let overlaps = here.windows.values().flat_map(|one| {
         there.windows.values().map(move |other| overlap(*one, *other))
     });
@@ -175,6 +179,41 @@ fn is_same_window(one: &Source, other: &Source) -> anyhow::Result<bool> {
         ))
     );
     Ok(true)
+}
+
+/// Makes sure that the rounds of shards that started together are those of one
+/// load, by number: rounds of their own they never are.
+fn started_together(
+    one: &Source,
+    here: &Shard,
+    other: &Source,
+    there: &Shard,
+    overlap: impl Fn(u64, u64) -> f64,
+) -> anyhow::Result<()> {
+    let (a, b) = (&one.name, &other.name);
+    ensure!(
+        here.address == there.address,
+        Usage(format!(
+            "{a} and {b} have the same --start-at, but load {} and {}: one \
+             load has one --addr",
+            here.address, there.address
+        ))
+    );
+    for (round, began) in &here.windows {
+        // What one of them lacks, the sum lacks.
+        let Some(other) = there.windows.get(round) else { continue };
+        ensure!(
+            overlap(*began, *other) >= OVERLAP,
+            Usage(format!(
+                "{a} and {b} have the same --start-at, but their windows of \
+                 round {round} began {:.3} s apart: compare the clocks of \
+                 their machines, and let all have the same --warm-up, \
+                 --duration and --reply-timeout",
+                began.abs_diff(*other) as f64 / 1e9
+            ))
+        );
+    }
+    Ok(())
 }
 
 /// Adds what another machine loaded the same server with in the same window.
@@ -303,6 +342,8 @@ fn join(mut sum: Source, other: Source) -> anyhow::Result<Source> {
     });
     record.calibration.append(&mut new);
     if let (Some(mine), Some(others)) = (&mut record.shard, more.shard) {
+        // Of several loads, no number of a round is that of one.
+        mine.start_at = None;
         let windows = others.windows.into_iter();
         mine.windows.extend(windows.map(|(round, at)| (round + offset, at)));
     }

@@ -44,6 +44,11 @@ pub(crate) struct Shard {
     pub(crate) address: String,
     /// What this machine asked.
     pub(crate) groups: Vec<Group>,
+    /// When its clients were to begin to ask, so that those of other machines
+    /// did so together, in nanoseconds since 1970: its rounds are theirs, by
+    /// number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) start_at: Option<u64>,
     /// When the window of each round began, by this machine's clock, in
     /// nanoseconds since 1970.
     pub(crate) windows: BTreeMap<u64, u64>,

@@ -14,7 +14,7 @@ use crate::contestants::Contestant;
 use crate::cpus::Placement;
 use crate::exit::Usage;
 use crate::known::Known;
-use crate::load::report::{Bottleneck, Report, Times};
+use crate::load::report::{Bottleneck, Faults, Report, Times};
 use crate::machine::Machine;
 use crate::parts::{Part, Shard};
 use crate::scenarios::{Figure, Scenario};
@@ -109,6 +109,18 @@ pub(crate) struct CellRecord {
 }
 
 impl CellRecord {
+    /// Leaves out a round that this side spoilt, and says whether more than
+    /// half of those that were wanted are left out by now.
+    pub(crate) fn miss(
+        &mut self,
+        round: u64,
+        reason: String,
+        wanted: u64,
+    ) -> bool {
+        self.missed.insert(round, reason);
+        self.missed.len() as u64 * 2 > wanted
+    }
+
     fn new() -> CellRecord {
         CellRecord {
             void: None,
@@ -135,6 +147,10 @@ pub(crate) struct Void {
     pub(crate) contestant_failed: bool,
     /// The contestant's last log lines.
     pub(crate) log: Vec<String>,
+    /// What went wrong by kind, for each client group that met anything, where
+    /// it was the load that found it out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) faults: BTreeMap<String, Faults>,
 }
 
 /// One measurement.
@@ -362,7 +378,7 @@ fn of_report(
 ) -> Option<f64> {
     let clients = report.group(&scenario.of)?;
     let time = |times: &Times, quantile: f64| {
-        let beyond = (1.0 - quantile) * clients.replies as f64;
+        let beyond = (1.0 - quantile) * times.count() as f64;
         // Without so many beyond it, a tail is the time of a few requests.
         let is_known = quantile <= 0.5 || beyond >= REPLIES_BEYOND;
         let time_ns = times.at_quantile_ns(quantile).filter(|_| is_known)?;
@@ -395,6 +411,8 @@ fn of_report(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::report::{GroupReport, OpenLoop};
+    use crate::scenarios;
 
     #[test]
     fn a_ratio_is_taken_only_of_rounds_that_both_have() {
@@ -402,5 +420,38 @@ mod tests {
         let under = BTreeMap::from([(1, 10.0), (3, 7.0), (4, 0.0)]);
         let expected = BTreeMap::from([(1, 0.5), (3, 1.0)]);
         assert_eq!(ratios(&over, &under), expected);
+    }
+
+    #[test]
+    fn a_tail_is_shown_of_as_many_times_as_it_was_taken_of() {
+        let (few, many) = ([(1_000, 999)], [(1_000_000, 1_000)]);
+        let cases = [
+            // The server stalled: replies to what was due came later.
+            (few, many, None, Some(1e6)),
+            (many, few, Some(1e6), None),
+        ];
+        let scenario = scenarios::read_one(Path::new(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../bench/scenarios/load-curve.toml"
+        )))
+        .unwrap();
+        for (service, response, service_p99, response_p99) in cases {
+            let mut group = GroupReport::made_up(&scenario.of);
+            group.replies = service[0].1;
+            group.service_ns = Times::of(&service);
+            group.open = Some(OpenLoop {
+                response_ns: Times::of(&response),
+                lag_ns: Times::of(&[]),
+                unanswered: 0,
+            });
+            let report = Report::made_up(vec![group]);
+            let figure = |figure| {
+                let time_ns = of_report(&report, &scenario, figure)?;
+                // The histogram has three digits.
+                Some((time_ns / 1e3).round() * 1e3)
+            };
+            assert_eq!(figure(Figure::P99), service_p99);
+            assert_eq!(figure(Figure::ResponseP99), response_p99);
+        }
     }
 }

@@ -435,10 +435,13 @@ impl Measuring<'_> {
         if let Some(reason) = self.failed_to_start.get(name) {
             // What was measured before holds.
             if kept.rounds.is_empty() {
-                let (reason, log) = (reason.clone(), Vec::new());
-                let contestant_failed = true;
-                kept.void =
-                    Some(Void { round, reason, contestant_failed, log });
+                kept.void = Some(Void {
+                    round,
+                    reason: reason.clone(),
+                    contestant_failed: true,
+                    log: Vec::new(),
+                    faults: BTreeMap::new(),
+                });
             } else {
                 kept.missed.insert(round, reason.clone());
             }
@@ -452,34 +455,39 @@ impl Measuring<'_> {
             self.measure(round, contestant, scenario, &record.calibration);
         let wanted = record.rounds;
         let kept = record.cell_mut(&scenario.name, name);
-        let (reason, contestant_failed, log) = match measured {
+        let note = |reason: &str| {
+            let scenario = &scenario.name;
+            let text = format!("{name} in {scenario}, round {round}: {reason}");
+            self.progress.note(&text);
+        };
+        let void = |reason, contestant_failed, log, faults| {
+            Some(Void { round, reason, contestant_failed, log, faults })
+        };
+        match measured {
             Ok(mut measured) => {
                 measured.place = place;
-                let processors = measured.placement.server.len();
-                let Some(late) = measured.report.late(processors) else {
-                    kept.rounds.push(measured);
-                    return true;
-                };
-                kept.missed.insert(round, late.clone());
-                if kept.missed.len() as u64 * 2 <= wanted {
-                    return true;
-                }
-                (late, false, Vec::new())
+                kept.rounds.push(measured);
             }
             Err(Failure::Interrupted) => return false,
+            Err(Failure::Instrument(reason)) => {
+                note(&reason);
+                if kept.miss(round, reason.clone(), wanted) {
+                    let (log, faults) = (Vec::new(), BTreeMap::new());
+                    kept.void = void(reason, false, log, faults);
+                }
+            }
             Err(Failure::Start(reason)) => {
                 let reason = format!("it did not start: {reason}");
-                self.failed_to_start.insert(name.to_owned(), reason.clone());
-                (reason, true, Vec::new())
+                note(&reason);
+                let (log, faults) = (Vec::new(), BTreeMap::new());
+                kept.void = void(reason.clone(), true, log, faults);
+                self.failed_to_start.insert(name.to_owned(), reason);
             }
-            Err(Failure::Contestant { reason, log }) => (reason, true, log),
-            Err(Failure::Instrument(reason)) => (reason, false, Vec::new()),
-        };
-        self.progress.note(&format!(
-            "{name} in {}, round {round}: {reason}",
-            scenario.name
-        ));
-        kept.void = Some(Void { round, reason, contestant_failed, log });
+            Err(Failure::Contestant { reason, log, faults }) => {
+                note(&reason);
+                kept.void = void(reason, true, log, faults);
+            }
+        }
         true
     }
 
@@ -505,7 +513,11 @@ impl Measuring<'_> {
             cell.set_load(scenario, capacity);
         }
         let report = cell.measure(&mut self.keeper, self.interrupt)?;
-        let bottleneck = report.bottleneck(placement.server.len());
+        let processors = placement.server.len();
+        if let Some(late) = report.late(processors) {
+            return Err(Failure::Instrument(late));
+        }
+        let bottleneck = report.bottleneck(processors);
         let capacity = Known::from(capacity.ok_or_else(|| {
             "no rate of this scenario is a share of it".to_owned()
         }));
@@ -538,6 +550,7 @@ impl Measuring<'_> {
             return Err(Failure::Contestant {
                 reason: reason.to_owned(),
                 log: Vec::new(),
+                faults: BTreeMap::new(),
             });
         }
         self.capacities.insert(key, capacity);

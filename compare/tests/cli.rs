@@ -113,6 +113,20 @@ fn who_fails_is_named_and_the_others_are_measured() {
         assert!(recorded.contains(reason), "{recorded}");
         assert_eq!(void["contestant_failed"], true);
     }
+    let kinds = [
+        ("wrong", "/wrong"),
+        ("reset", "/reset"),
+        ("close", "/closed_early"),
+        ("error", "/errors/worker-lost"),
+        ("hang", "/timed_out"),
+    ];
+    for (fault, kind) in kinds {
+        let cell = &record["cells"]["perf2"][format!("bad-{fault}")];
+        let faults = cell["void"]["faults"].as_object().unwrap();
+        let counts = faults.values().filter_map(|group| group.pointer(kind));
+        let count: u64 = counts.filter_map(Value::as_u64).sum();
+        assert!(count > 0, "{fault}: {cell}");
+    }
     assert!(table.contains("a known fault: it dies"), "{table}");
 
     let good = &record["cells"]["perf2"]["good"];
@@ -301,38 +315,65 @@ fn descriptors_that_run_out_here_are_no_fault_of_the_contestant() {
     assert!(reason.contains("open files"), "{reason}");
 }
 
-/// In a network of its own, with ten ports. Where the system does not let
-/// everybody have one, there is nothing to see.
+#[test]
+fn clients_come_from_another_address_when_the_ports_of_one_are_taken() {
+    let cases = [
+        // Sixty-four at once, and some that leave theirs behind.
+        ("ladder@64", "60000 60009"),
+        ("churn", "60000 60029"),
+    ];
+    for (scenario, ports) in cases {
+        let folder = Folder::new();
+        let Some(output) = with_ports(ports, scenario, &folder) else {
+            return;
+        };
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let record = read_json(&folder.path.join("out/run.json"));
+        let cell = &record["cells"][scenario]["good"];
+        assert!(cell["void"].is_null(), "{cell}");
+    }
+}
+
 #[test]
 fn ports_that_run_out_here_are_no_fault_of_the_contestant() {
     let folder = Folder::new();
-    let alone = |words: &str| {
-        let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "--net", "sh", "-c"]);
-        let ports = "/proc/sys/net/ipv4/ip_local_port_range";
-        command.arg(format!(
-            "ip link set lo up && echo 60000 60009 >{ports} && {words}"
-        ));
-        command.env("TMPDIR", &folder.path);
-        command.output()
-    };
-    if !alone("true").is_ok_and(|output| output.status.success()) {
-        eprintln!("not tested: no network of one's own here");
+    // The server itself has the only one.
+    let Some(output) = with_ports("60000 60000", "ladder@64", &folder) else {
         return;
-    }
-    let file = folder.file("c.toml", &contestant("good", "none"));
-    let run = format!(
-        "exec {COMPARE} run -s ladder@64 --rounds 1 --contestants {} --out {}",
-        file.display(),
-        folder.path.join("out").display()
-    );
-    let output = alone(&run).unwrap();
+    };
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let record = read_json(&folder.path.join("out/run.json"));
     let void = &record["cells"]["ladder@64"]["good"]["void"];
     assert_eq!(void["contestant_failed"], false);
     let reason = void["reason"].as_str().unwrap();
     assert!(reason.contains("no free port on this side"), "{reason}");
+}
+
+/// A run in a network of its own, with so many ports. Where the system does
+/// not let everybody have one, there is nothing to see.
+fn with_ports(range: &str, scenario: &str, folder: &Folder) -> Option<Output> {
+    let alone = |words: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--net", "sh", "-c"]);
+        let ports = "/proc/sys/net/ipv4/ip_local_port_range";
+        command.arg(format!(
+            "ip link set lo up && echo {range} >{ports} && {words}"
+        ));
+        command.env("TMPDIR", &folder.path);
+        command.output()
+    };
+    if !alone("true").is_ok_and(|output| output.status.success()) {
+        eprintln!("not tested: no network of one's own here");
+        return None;
+    }
+    let file = folder.file("c.toml", &contestant("good", "none"));
+    let run = format!(
+        "exec {COMPARE} run -s {scenario} --rounds 1 --duration 50ms \
+         --contestants {} --out {}",
+        file.display(),
+        folder.path.join("out").display()
+    );
+    Some(alone(&run).unwrap())
 }
 
 #[test]

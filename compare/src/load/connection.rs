@@ -76,21 +76,29 @@ impl Bytes {
 }
 
 impl Connection {
-    /// A connection that will have up to `depth` requests in flight.
+    /// A connection whose requests in flight are kept in that place.
     pub(super) fn new(
         stream: TcpStream,
-        depth: usize,
+        in_flight: VecDeque<Sent>,
         now: Instant,
     ) -> Connection {
         Connection {
             stream,
             is_connecting: false,
             free_since: now,
-            in_flight: VecDeque::with_capacity(depth),
+            in_flight,
             owed: 0,
             matched: 0,
             odd: Vec::new(),
         }
+    }
+
+    /// Closes it, and leaves a place for the requests of the next one. Closing
+    /// the stream also takes it out of the epoll set.
+    pub(super) fn close(self) -> VecDeque<Sent> {
+        let mut in_flight = self.in_flight;
+        in_flight.clear();
+        in_flight
     }
 
     /// Notes what was sent.
@@ -194,7 +202,7 @@ impl Connection {
 }
 
 /// F(n) by addition: the generator must know the answer, not pay for it.
-fn fibonacci(n: u8) -> u64 {
+pub(super) fn fibonacci(n: u8) -> u64 {
     let (mut last, mut next) = (0_u64, 1_u64);
     for _ in 0..n {
         (last, next) = (next, last.wrapping_add(next));
@@ -223,7 +231,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let stream = TcpStream::connect(address).unwrap();
         let now = Instant::now();
-        let mut connection = Connection::new(stream, 4, now);
+        let mut connection = Connection::new(stream, VecDeque::new(), now);
         connection.sent(Sent { at: now, due: now, count: 3 });
         connection.sent(Sent { at: now, due: now, count: 1 });
         let bytes = Bytes::new(7, 4);

@@ -10,49 +10,101 @@ use super::plan::Plan;
 use super::report::Report;
 use super::tally::Tally;
 use super::worker::Worker;
+use crate::interrupt::Interrupt;
 
 /// How long the threads may take to get going.
 const START: Duration = Duration::from_millis(1);
+
+/// How long before an agreed moment clients connect: no server that gives up
+/// silent clients does so in that time.
+pub(crate) const CONNECT_AHEAD: Duration = Duration::from_secs(5);
+
+/// How long a sleep lasts before somebody looks whether Ctrl-C was pressed,
+/// and whether the clock was set.
+const LOOK_AROUND: Duration = Duration::from_millis(50);
+
+/// What came of a load.
+pub(crate) struct Loaded {
+    pub(crate) report: Report,
+    /// When the window began, by this machine's clock,
+    pub(crate) began: SystemTime,
+    /// and how much later than was agreed.
+    pub(crate) late: Duration,
+}
 
 /// Plays the plan's clients until its window is over.
 ///
 /// # Errors
 ///
-/// Only what this side can't do at all. What the server does wrong is in the
-/// report.
+/// As those of [`run_at`].
+#[cfg(test)]
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<Report> {
-    run_timed(plan).map(|(report, _)| report)
+    let loaded = run_at(plan, None, &Interrupt::unheard())?;
+    loaded.map(|loaded| loaded.report).context("nobody interrupts it")
 }
 
-/// The same, and when the window began, by this machine's clock.
+/// The same, but all clients are there before the moment `at`, and none of
+/// them asks before it. `None` when it was interrupted before the window.
 ///
 /// # Errors
 ///
-/// As those of [`run`].
-pub(crate) fn run_timed(plan: &Plan) -> anyhow::Result<(Report, SystemTime)> {
+/// Only what this side can't do at all. What the server does wrong is in the
+/// report.
+pub(crate) fn run_at(
+    plan: &Plan,
+    at: Option<SystemTime>,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Option<Loaded>> {
     let threads = plan.processors.len().clamp(1, plan.connections().max(1));
     let mut workers = (0..threads)
-        .map(|index| Worker::new(plan, index, threads))
+        .map(|index| Worker::new(plan, interrupt, index, threads))
         .collect::<anyhow::Result<Vec<_>>>()?;
-    connect(plan, &mut workers);
+    wait_until(at, CONNECT_AHEAD, interrupt);
+    connect(plan, &mut workers, interrupt);
     // The first one is measured as well as measuring. Its clients are there,
     // and wait until it has seen whom they wait for.
     workers[0].survey(plan.server);
-    let began = SystemTime::now() + START + plan.warm_up;
-    let (mut report, tallies) = play(plan, workers)?;
+    wait_until(at, START, interrupt);
+    if interrupt.came() {
+        return Ok(None);
+    }
+    let start = Instant::now() + START;
+    let began = SystemTime::now() + START;
+    let late = at.and_then(|at| began.duration_since(at).ok());
+    let Some((mut report, tallies)) = play(plan, workers, start)? else {
+        return Ok(None);
+    };
     report.generator_threads = threads;
     let groups = plan.groups.iter().zip(tallies);
     report.groups =
         groups.map(|(group, tally)| tally.into_report(group)).collect();
-    Ok((report, began))
+    Ok(Some(Loaded {
+        report,
+        began: began + plan.warm_up,
+        late: late.unwrap_or_default(),
+    }))
+}
+
+/// Sleeps until so long before the moment, if there is one.
+fn wait_until(at: Option<SystemTime>, before: Duration, interrupt: &Interrupt) {
+    let Some(until) = at.and_then(|at| at.checked_sub(before)) else { return };
+    while !interrupt.came()
+        && let Ok(rest) = until.duration_since(SystemTime::now())
+        && !rest.is_zero()
+    {
+        thread::sleep(rest.min(LOOK_AROUND));
+    }
 }
 
 /// Opens all connections, group by group: a server that serves its clients in
 /// the order of their arrival gets them in the plan's order.
-fn connect(plan: &Plan, workers: &mut [Worker<'_>]) {
+fn connect(plan: &Plan, workers: &mut [Worker<'_>], interrupt: &Interrupt) {
     let mut count = 0;
     for (index, group) in plan.groups.iter().enumerate() {
         for _ in 0..group.connections {
+            if interrupt.came() {
+                return;
+            }
             let worker = count % workers.len();
             workers[worker].add_client(index, count);
             count += 1;
@@ -64,8 +116,8 @@ fn connect(plan: &Plan, workers: &mut [Worker<'_>]) {
 fn play(
     plan: &Plan,
     workers: Vec<Worker<'_>>,
-) -> anyhow::Result<(Report, Vec<Tally>)> {
-    let start = Instant::now() + START;
+    start: Instant,
+) -> anyhow::Result<Option<(Report, Vec<Tally>)>> {
     thread::scope(|scope| {
         let mut workers = workers.into_iter().enumerate();
         let (_, first) = workers.next().context("no thread to load from")?;
@@ -80,18 +132,23 @@ fn play(
         if !plan.processors.is_empty() {
             pin(plan, 0)?;
         }
-        let (mut report, mut tallies) = first.run(start)?;
+        let mut sum = first.run(start)?;
         for other in others {
-            let (its, more) = other
+            let other = other
                 .join()
                 .map_err(|_| anyhow!("a thread of the load panicked"))??;
-            report.generator_busiest_ns =
-                report.generator_busiest_ns.max(its.generator_busiest_ns);
-            for (tally, more) in tallies.iter_mut().zip(&more) {
-                tally.add(more);
-            }
+            // One that was interrupted before its window has nothing to add.
+            sum = sum.zip(other).map(|(sum, other)| {
+                let ((mut report, mut tallies), (its, more)) = (sum, other);
+                report.generator_busiest_ns =
+                    report.generator_busiest_ns.max(its.generator_busiest_ns);
+                for (tally, more) in tallies.iter_mut().zip(&more) {
+                    tally.add(more);
+                }
+                (report, tallies)
+            });
         }
-        Ok((report, tallies))
+        Ok(sum)
     })
 }
 

@@ -2,7 +2,6 @@
 //! nobody started for them, and a record of what they met.
 
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, anyhow, ensure};
@@ -10,12 +9,14 @@ use clap::Args;
 use rustix::process::Pid;
 use rustix::thread::sched_getaffinity;
 
+use super::engine::{self, Loaded};
 use super::plan::Plan;
 use super::report::{BUSY_SHARE, Bottleneck, Report};
-use super::{Load, engine, text};
+use super::{BEFORE_THE_WINDOW, Load, text};
 use crate::contestants::Contestant;
 use crate::cpus::{Placement, Processors};
 use crate::exit::{Outcome, Usage};
+use crate::interrupt::Interrupt;
 use crate::known::Known;
 use crate::limits;
 use crate::machine::Machine;
@@ -31,9 +32,12 @@ use crate::workspace;
 /// How much longer than its window a reply may take.
 const REPLY_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Between the rounds of machines that start together: more than their clocks
-/// and the connecting of their clients differ by.
-const ROUND_GAP: Duration = Duration::from_secs(1);
+/// Between the rounds of machines that start together: clients connect in it.
+const ROUND_GAP: Duration = engine::CONNECT_AHEAD;
+
+/// Of machines that start together, one that is late by a larger share of the
+/// window measured another one.
+const LATE_SHARE: f64 = 0.05;
 
 /// What `compare load` is told about scenarios.
 #[derive(Args, Debug)]
@@ -62,8 +66,9 @@ pub(crate) struct Play {
     /// The folder for a record, which `merge` and `report` take
     #[arg(long, value_name = "FOLDER", requires = "scenario")]
     out: Option<PathBuf>,
-    /// When to start, so that several machines do so together: in UTC, as
-    /// 2025-01-31T12:00:00Z, or in seconds since 1970
+    /// When the clients begin to ask, so that those of several machines do
+    /// so together; they connect before. In UTC, as 2025-01-31T12:00:00Z, or
+    /// in seconds since 1970
     #[arg(long, value_name = "TIME", value_parser = moment)]
     start_at: Option<SystemTime>,
 }
@@ -148,7 +153,10 @@ impl Play {
 /// # Errors
 ///
 /// When the command line can't be followed, or this side fails.
-pub(super) fn play(mut load: Load) -> anyhow::Result<Outcome> {
+pub(super) fn play(
+    mut load: Load,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Outcome> {
     let start = load.play.start()?;
     let mut scenario = load.play.scenario()?;
     scenario.window = load.duration.unwrap_or(scenario.window);
@@ -195,6 +203,7 @@ pub(super) fn play(mut load: Load) -> anyhow::Result<Outcome> {
     record.shard = Some(Shard {
         address: plan.address.to_string(),
         groups: scenario.groups.clone(),
+        start_at: start.map(since_1970_ns),
         windows: Default::default(),
     });
     if plan.server.is_none() {
@@ -215,36 +224,56 @@ pub(super) fn play(mut load: Load) -> anyhow::Result<Outcome> {
     let period = plan.warm_up + plan.window + plan.reply_timeout + ROUND_GAP;
     for round in 1..=rounds {
         let start = start.map(|start| start + period * (round as u32 - 1));
-        wait_until(start);
         plan.seed = seed.wrapping_add(round);
-        let report = playing.round(round, &plan)?;
+        let Some(loaded) = engine::run_at(&plan, start, interrupt)? else {
+            eprintln!("round {round}: {BEFORE_THE_WINDOW}");
+            break;
+        };
+        let report = &loaded.report;
         let text = match json {
-            true => serde_json::to_string(&report)? + "\n",
-            false => text(&plan, &report),
+            true => serde_json::to_string(report)? + "\n",
+            false => text(&plan, report),
         };
         output::print(&text)?;
+        let window_ns = plan.window.as_nanos() as u64;
+        if interrupt.came() && report.window_ns < window_ns {
+            // It has less to say than the others, and none of its own length
+            // on other machines.
+            eprintln!("round {round}: interrupted, so the record lacks it");
+            break;
+        }
+        playing.round(round, &plan, &loaded);
         playing.record.complete = round == rounds;
         save(&playing.record)?;
-        if playing.is_void() {
+        if playing.is_void() || interrupt.came() {
             break;
         }
     }
     if let Some(path) = path {
         eprintln!("record: {}", path.display());
     }
-    playing.outcome()
+    match interrupt.came() {
+        true => Ok(Outcome::Interrupted),
+        false => playing.outcome(),
+    }
 }
 
-/// Sleeps until the moment has come, if there is one.
-pub(super) fn wait_until(start: Option<SystemTime>) {
-    let Some(start) = start else { return };
-    // The clock may be set meanwhile; so look again.
-    while let Ok(rest) = start.duration_since(SystemTime::now()) {
-        if rest.is_zero() {
-            return;
-        }
-        thread::sleep(rest.min(Duration::from_secs(1)));
-    }
+/// Why a window is not that of the machines that started in time, if it began
+/// so late.
+pub(super) fn too_late(plan: &Plan, late: Duration) -> Option<String> {
+    (late > plan.window.mul_f64(LATE_SHARE)).then(|| {
+        let late = Duration::from_millis(late.as_millis() as u64);
+        format!(
+            "the clients were connected {} after the moment at which they \
+             were to ask: give them more time with a later --start-at",
+            humantime::format_duration(late)
+        )
+    })
+}
+
+fn since_1970_ns(moment: SystemTime) -> u64 {
+    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_nanos() as u64
 }
 
 /// One shard that is being measured.
@@ -256,33 +285,40 @@ struct Playing {
 }
 
 impl Playing {
-    fn round(&mut self, round: u64, plan: &Plan) -> anyhow::Result<Report> {
-        let (report, began) = engine::run_timed(plan)?;
-        let began = began.duration_since(UNIX_EPOCH).unwrap_or_default();
-        if let Some(shard) = &mut self.record.shard {
-            shard.windows.insert(round, began.as_nanos() as u64);
+    fn round(&mut self, round: u64, plan: &Plan, loaded: &Loaded) {
+        let Loaded { report, began, late } = loaded;
+        let late = too_late(plan, *late);
+        if let Some(shard) = &mut self.record.shard
+            && late.is_none()
+        {
+            shard.windows.insert(round, since_1970_ns(*began));
         }
-        self.keep(round, plan.server, &report);
-        Ok(report)
+        self.keep(round, plan.server, late, report);
     }
 
     /// Judges what came of a round as `run` does.
-    fn keep(&mut self, round: u64, server: Option<Pid>, report: &Report) {
+    fn keep(
+        &mut self,
+        round: u64,
+        server: Option<Pid>,
+        late_start: Option<String>,
+        report: &Report,
+    ) {
         let wanted = self.record.rounds;
         let cell = self.record.cell_mut(&self.scenario, &self.name);
-        let fault = report.server_fault();
-        let contestant_failed = fault.is_some();
-        let void = |reason| {
-            let log = Vec::new();
-            Some(Void { round, reason, contestant_failed, log })
+        let void = |reason, contestant_failed| {
+            let (log, faults) = (Vec::new(), report.faults());
+            Some(Void { round, reason, contestant_failed, log, faults })
         };
-        if let Some(reason) = fault.or_else(|| report.own_limit()) {
-            cell.void = void(reason);
-        } else if let Some(late) = report.late(processors_of(server)) {
-            eprintln!("round {round}: {late}");
-            cell.missed.insert(round, late.clone());
-            if cell.missed.len() as u64 * 2 > wanted {
-                cell.void = void(late);
+        let late = || report.late(processors_of(server));
+        if let Some(reason) = report.server_fault() {
+            cell.void = void(reason, true);
+        } else if let Some(spoilt) =
+            report.own_limit().or(late_start).or_else(late)
+        {
+            eprintln!("round {round}: {spoilt}");
+            if cell.miss(round, spoilt.clone(), wanted) {
+                cell.void = void(spoilt, false);
             }
             return;
         }
@@ -387,49 +423,24 @@ fn moment(text: &str) -> Result<SystemTime, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::load::report::{Faults, GroupReport, OpenLoop, Times};
+    use crate::load::report::{GroupReport, OpenLoop, Times};
 
     /// What an open loop saw whose requests were sent so late.
     fn report(lag: Duration) -> Report {
-        let mut lag_ns = Times::recorder();
-        lag_ns.record(lag.as_nanos() as u64).unwrap();
-        let none = Times::from(&Times::recorder());
-        let open = OpenLoop {
-            response_ns: none.clone(),
-            lag_ns: Times::from(&lag_ns),
+        let mut group = GroupReport::made_up("open");
+        group.open = Some(OpenLoop {
+            response_ns: Times::of(&[]),
+            lag_ns: Times::of(&[(lag.as_nanos() as u64, 1)]),
             unanswered: 0,
-        };
-        let group = GroupReport {
-            name: "open".to_owned(),
-            n: 1,
-            connections: 1,
-            connected: 1,
-            replies: 1,
-            replies_in_all: 1,
-            starved: 0,
-            service_ns: none,
-            open: Some(open),
-            faults: Faults::default(),
-        };
-        Report {
-            window_ns: 1_000_000_000,
-            generator_cpu_ns: 0,
-            generator_busiest_ns: None,
-            generator_threads: 1,
-            server_cpu_ns: Known::missing("not asked"),
-            server_rss_bytes: Known::missing("not asked"),
-            server_rss_peak_bytes: Known::missing("not asked"),
-            server_threads: Known::missing("not asked"),
-            server_switches_voluntary: Known::missing("not asked"),
-            server_switches_involuntary: Known::missing("not asked"),
-            machine: Known::missing("not asked"),
-            groups: vec![group],
-        }
+        });
+        Report::made_up(vec![group])
     }
 
     #[test]
-    fn a_round_that_missed_its_schedule_is_no_round() {
+    fn a_round_that_this_side_spoilt_is_no_round() {
         let rounds = 4;
         let mut playing = Playing {
             record: Record::new(1, rounds, machine(&[0])),
@@ -438,18 +449,41 @@ mod tests {
             placement: Placement { server: Vec::new(), load: vec![0] },
         };
         let [in_time, late] = [0, 50].map(Duration::from_millis).map(report);
+        let mut limited = in_time.clone();
+        let faults = &mut limited.groups[0].faults;
+        faults.own_limits.insert("no free port".to_owned(), 1);
         let mut kept = |round, report: &Report| {
-            playing.keep(round, None, report);
+            playing.keep(round, None, None, report);
             let cell = playing.record.cell("open", "server").unwrap();
             assert_eq!(cell.void.is_some(), playing.is_void());
             (cell.rounds.len(), cell.missed.len(), playing.is_void())
         };
         assert_eq!(kept(1, &in_time), (1, 0, false));
         assert_eq!(kept(2, &late), (1, 1, false));
-        assert_eq!(kept(3, &late), (1, 2, false));
+        assert_eq!(kept(3, &limited), (1, 2, false));
         // Of more than half of the rounds, nothing is left to say.
         assert_eq!(kept(4, &late), (1, 3, true));
         assert!(playing.outcome().is_err());
+    }
+
+    #[test]
+    fn what_a_server_did_wrong_is_kept_by_kind() {
+        let mut playing = Playing {
+            record: Record::new(1, 5, machine(&[0])),
+            scenario: "open".to_owned(),
+            name: "server".to_owned(),
+            placement: Placement { server: Vec::new(), load: vec![0] },
+        };
+        let mut report = report(Duration::ZERO);
+        let faults = &mut report.groups[0].faults;
+        faults.reset = 2;
+        faults.errors.insert("server-full".to_owned(), 3);
+        let faults = faults.clone();
+        playing.keep(1, None, None, &report);
+        let cell = playing.record.cell("open", "server").unwrap();
+        let void = cell.void.as_ref().unwrap();
+        assert!(void.contestant_failed);
+        assert_eq!(void.faults, BTreeMap::from([("open".into(), faults)]));
     }
 
     #[test]

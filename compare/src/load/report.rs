@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use super::connection::fibonacci;
 use crate::known::Known;
 
 /// The longest time that a histogram holds; longer ones count as this long.
@@ -39,8 +40,8 @@ pub(crate) enum Bottleneck {
     Server,
     /// Neither: both wait for each other, or for a core.
     Neither,
-    /// Not the load generator; of the server, which is elsewhere, nobody
-    /// knows.
+    /// Not the load generator; of the server nobody knows, because it is
+    /// elsewhere or because processes of it came and went.
     Unknown,
 }
 
@@ -196,15 +197,16 @@ impl Report {
 
     /// Who held up the rate of a server that may use so many processors.
     pub(crate) fn bottleneck(&self, processors: usize) -> Bottleneck {
-        let server_ns = self.server_cpu_ns.value.unwrap_or(0) as f64;
-        let server_share =
-            server_ns / self.window_ns as f64 / processors as f64;
         if self.generator_share() > BUSY_SHARE {
-            Bottleneck::Generator
-        } else if server_share > BUSY_SHARE {
-            Bottleneck::Server
-        } else {
-            Bottleneck::Neither
+            return Bottleneck::Generator;
+        }
+        let Some(server_ns) = self.server_cpu_ns.value else {
+            return Bottleneck::Unknown;
+        };
+        let whole_ns = self.window_ns as f64 * processors as f64;
+        match server_ns as f64 / whole_ns > BUSY_SHARE {
+            true => Bottleneck::Server,
+            false => Bottleneck::Neither,
         }
     }
 
@@ -234,7 +236,7 @@ impl Report {
                 format!("{}: {}", group.name, group.faults.of_server()?);
             if group.faults.wrong > 0 {
                 let n = group.n;
-                text += &format!("; to {n}, {} is right", protocol::fib(n));
+                text += &format!("; to {n}, {} is right", fibonacci(n));
             }
             Some(text)
         });
@@ -244,6 +246,13 @@ impl Report {
             (silent && self.own_limit().is_none())
                 .then(|| "no reply at all".to_owned())
         })
+    }
+
+    /// What went wrong by kind, for each group that met anything.
+    pub(crate) fn faults(&self) -> BTreeMap<String, Faults> {
+        let groups = self.groups.iter();
+        let hit = groups.filter(|group| group.faults != Faults::default());
+        hit.map(|group| (group.name.clone(), group.faults.clone())).collect()
     }
 
     /// What this side could not do, if anything.
@@ -381,6 +390,55 @@ impl From<&Histogram<u64>> for Times {
 }
 
 #[cfg(test)]
+impl Report {
+    /// A second in which nothing was measured but what these groups saw.
+    pub(crate) fn made_up(groups: Vec<GroupReport>) -> Report {
+        Report {
+            window_ns: 1_000_000_000,
+            generator_cpu_ns: 0,
+            generator_busiest_ns: None,
+            generator_threads: 1,
+            server_cpu_ns: Known::missing("not asked"),
+            server_rss_bytes: Known::missing("not asked"),
+            server_rss_peak_bytes: Known::missing("not asked"),
+            server_threads: Known::missing("not asked"),
+            server_switches_voluntary: Known::missing("not asked"),
+            server_switches_involuntary: Known::missing("not asked"),
+            machine: Known::missing("not asked"),
+            groups,
+        }
+    }
+}
+
+#[cfg(test)]
+impl GroupReport {
+    /// A client with one reply, of which no times are known.
+    pub(crate) fn made_up(name: &str) -> GroupReport {
+        GroupReport {
+            name: name.to_owned(),
+            n: 1,
+            connections: 1,
+            connected: 1,
+            replies: 1,
+            replies_in_all: 1,
+            starved: 0,
+            service_ns: Times::of(&[]),
+            open: None,
+            faults: Faults::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Times {
+    /// These times in nanoseconds, each so often.
+    pub(crate) fn of(counts: &[(u64, u64)]) -> Times {
+        let counts = counts.to_vec();
+        Times { significant_digits: SIGNIFICANT_DIGITS, counts }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -428,32 +486,39 @@ mod tests {
     #[test]
     fn the_side_that_is_busy_is_the_bottleneck() {
         let cases = [
-            (96, None, 50, 1, Bottleneck::Generator),
-            (60, Some(96), 50, 1, Bottleneck::Generator),
-            (96, None, 99, 1, Bottleneck::Generator),
-            (60, Some(60), 96, 1, Bottleneck::Server),
-            (60, None, 96, 2, Bottleneck::Neither),
-            (60, None, 192, 2, Bottleneck::Server),
-            (60, Some(70), 60, 1, Bottleneck::Neither),
+            (96, None, Some(50), 1, Bottleneck::Generator),
+            (60, Some(96), Some(50), 1, Bottleneck::Generator),
+            (96, None, Some(99), 1, Bottleneck::Generator),
+            (60, Some(60), Some(96), 1, Bottleneck::Server),
+            (60, None, Some(96), 2, Bottleneck::Neither),
+            (60, None, Some(192), 2, Bottleneck::Server),
+            (60, Some(70), Some(60), 1, Bottleneck::Neither),
+            (96, None, None, 1, Bottleneck::Generator),
+            (60, Some(70), None, 1, Bottleneck::Unknown),
         ];
         for (generator_ns, busiest_ns, server_ns, processors, expected) in cases
         {
-            let report = Report {
-                window_ns: 100,
-                generator_cpu_ns: 2 * generator_ns,
-                generator_busiest_ns: busiest_ns,
-                generator_threads: 2,
-                server_cpu_ns: Known::from(Ok(server_ns)),
-                server_rss_bytes: Known::missing("not asked"),
-                server_rss_peak_bytes: Known::missing("not asked"),
-                server_threads: Known::missing("not asked"),
-                server_switches_voluntary: Known::missing("not asked"),
-                server_switches_involuntary: Known::missing("not asked"),
-                machine: Known::missing("not asked"),
-                groups: Vec::new(),
-            };
+            let mut report = Report::made_up(Vec::new());
+            report.window_ns = 100;
+            report.generator_cpu_ns = 2 * generator_ns;
+            report.generator_busiest_ns = busiest_ns;
+            report.generator_threads = 2;
+            let known = server_ns.ok_or_else(|| "not asked".to_owned());
+            report.server_cpu_ns = Known::from(known);
             assert_eq!(report.bottleneck(processors), expected);
         }
+    }
+
+    #[test]
+    fn the_right_reply_is_named_beside_a_wrong_one_whatever_its_n_costs() {
+        let mut group = GroupReport::made_up("clients");
+        // By the definition, this one takes longer than anybody has.
+        group.n = 90;
+        group.faults.wrong = 1;
+        group.faults.first_wrong = Some("1".into());
+        let fault = Report::made_up(vec![group]).server_fault().unwrap();
+        let right = "; to 90, 2880067194370816120 is right";
+        assert!(fault.ends_with(right), "{fault}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -11,7 +11,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, sockopt};
+use rustix::net::{SendFlags, sockopt};
 use rustix::process::Pid;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec,
@@ -23,7 +23,9 @@ use super::plan::{CONNECT_HANGS_MAX, Group, Pace, Plan};
 use super::readings::{Start, Survey};
 use super::report::Report;
 use super::schedule::{self, Schedule};
+use super::sockets::Sockets;
 use super::tally::Tally;
+use crate::interrupt::Interrupt;
 
 /// How many connections one wait can report.
 const EVENTS_MAX: usize = 256;
@@ -35,7 +37,7 @@ const TICK: Duration = Duration::from_millis(100);
 const TIMER: u64 = u64::MAX;
 
 /// How many connections share a source address: less than there are ports
-/// (28,232 by default, see ip(7)), so that they never run short.
+/// (28,232 by default, see ip(7)).
 const CONNECTIONS_PER_ADDRESS: usize = 20_000;
 
 /// How many addresses clients that come and go take in turn: each leaves its
@@ -45,6 +47,7 @@ const ADDRESSES_OF_CHURN: usize = 8;
 /// One thread's share of the clients.
 pub(super) struct Worker<'a> {
     plan: &'a Plan,
+    interrupt: &'a Interrupt,
     epoll: OwnedFd,
     timer: OwnedFd,
     /// When the timer is to fire, if it is set at all.
@@ -80,7 +83,7 @@ struct Client {
 /// This thread's share of a client group.
 struct Share {
     pace: Pace,
-    address: SocketAddr,
+    sockets: Sockets,
     bytes: Bytes,
     tally: Tally,
     open: Option<Open>,
@@ -111,6 +114,7 @@ impl<'a> Worker<'a> {
     /// The `index`-th of `of` threads, which has no clients yet.
     pub(super) fn new(
         plan: &'a Plan,
+        interrupt: &'a Interrupt,
         index: usize,
         of: usize,
     ) -> anyhow::Result<Worker<'a>> {
@@ -123,6 +127,7 @@ impl<'a> Worker<'a> {
         let share = |group| Share::new(plan, group, index, of);
         Ok(Worker {
             plan,
+            interrupt,
             epoll,
             timer,
             armed: None,
@@ -167,7 +172,9 @@ impl<'a> Worker<'a> {
             share.tally.timed_out();
             return;
         }
-        let opened = open(share.address, number, self.plan.reply_timeout);
+        let planned = number / CONNECTIONS_PER_ADDRESS;
+        let timeout = self.plan.reply_timeout;
+        let opened = share.sockets.connect(planned, timeout);
         let connected = opened.and_then(|stream| {
             self.watch(&stream, index, EventFlags::empty())?;
             Ok(stream)
@@ -177,9 +184,9 @@ impl<'a> Worker<'a> {
             Ok(stream) => {
                 share.tally.connected += 1;
                 self.live += 1;
-                let depth = share.pace.depth();
+                let in_flight = VecDeque::with_capacity(share.pace.depth());
                 let now = Instant::now();
-                let connection = Connection::new(stream, depth, now);
+                let connection = Connection::new(stream, in_flight, now);
                 self.clients[index].connection = Some(connection);
             }
             Err(error) => share.tally.failed(&error),
@@ -187,14 +194,24 @@ impl<'a> Worker<'a> {
     }
 
     /// Loads from `start` on, until the window is over and every client has
-    /// its last reply.
+    /// its last reply. An interrupt ends the window; before that there is
+    /// nothing to report.
     pub(super) fn run(
         mut self,
         start: Instant,
-    ) -> anyhow::Result<(Report, Vec<Tally>)> {
+    ) -> anyhow::Result<Option<(Report, Vec<Tally>)>> {
         self.start(start)?;
         let mut events = Vec::with_capacity(EVENTS_MAX);
         while self.live > 0 {
+            if self.interrupt.came() {
+                match self.phase {
+                    Phase::WarmUp => return Ok(None),
+                    Phase::Window => self.cross(),
+                    Phase::Drain => {}
+                }
+                // Whoever is to leave has to be told.
+                self.keep_time()?;
+            }
             match epoll::wait(&self.epoll, spare_capacity(&mut events), None) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error).context("waiting with epoll"),
@@ -213,7 +230,7 @@ impl<'a> Worker<'a> {
                 self.keep_time()?;
             }
         }
-        self.finish()
+        self.finish().map(Some)
     }
 
     fn start(&mut self, start: Instant) -> anyhow::Result<()> {
@@ -400,6 +417,8 @@ impl<'a> Worker<'a> {
             && until <= now
         {
             self.groups[group].thinking.pop_front();
+            // Those before took time.
+            let now = Instant::now();
             self.send(index, count, now, now);
         }
     }
@@ -424,11 +443,13 @@ impl<'a> Worker<'a> {
             }
             let Some(index) = open.take_free() else { return };
             open.schedule.advance();
+            // Of many that are due, the last is later than the first.
+            let at = Instant::now();
             let connection = self.clients[index].connection.as_ref();
             if connection.is_some_and(|free| free.free_since <= due) {
-                share.tally.lagged(due, now);
+                share.tally.lagged(due, at);
             }
-            self.send(index, 1, due, now);
+            self.send(index, 1, due, at);
         }
     }
 
@@ -454,19 +475,20 @@ impl<'a> Worker<'a> {
     /// Opens the next connection of a client that comes and goes.
     fn reconnect(&mut self, index: usize) {
         let client = &mut self.clients[index];
-        // Dropping the stream also takes it out of the epoll set.
-        client.connection = None;
+        let connection = client.connection.take();
+        let in_flight = connection.map(Connection::close).unwrap_or_default();
         let (group, number) = (client.group, client.number);
         let share = &mut self.groups[group];
         let at = Instant::now();
-        let opened = start_to_open(share.address, number);
+        let planned = number % ADDRESSES_OF_CHURN;
+        let opened = share.sockets.start_to_connect(planned);
         let watched = opened.and_then(|stream| {
             self.watch(&stream, index, EventFlags::OUT)?;
             Ok(stream)
         });
         match watched {
             Ok(stream) => {
-                let mut connection = Connection::new(stream, 1, at);
+                let mut connection = Connection::new(stream, in_flight, at);
                 connection.is_connecting = true;
                 // Its service begins here: connecting is a part of it.
                 connection.sent(Sent { at, due: at, count: 1 });
@@ -681,7 +703,7 @@ impl Share {
         };
         Share {
             pace,
-            address: elsewhere.unwrap_or(plan.address),
+            sockets: Sockets::new(elsewhere.unwrap_or(plan.address)),
             bytes: Bytes::new(n, pace.depth()),
             tally: Tally::new(matches!(pace, Pace::Open { .. })),
             open,
@@ -721,62 +743,63 @@ impl Pace {
     }
 }
 
-/// Connects, and waits until that is done.
-fn open(
-    address: SocketAddr,
-    number: usize,
-    timeout: Duration,
-) -> io::Result<TcpStream> {
-    let stream = match source(address, number / CONNECTIONS_PER_ADDRESS) {
-        None => TcpStream::connect_timeout(&address, timeout)?,
-        Some(source) => {
-            let socket = socket(address)?;
-            rustix::net::bind(&socket, &source)?;
-            rustix::net::connect(&socket, &address)?;
-            TcpStream::from(socket)
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::net::TcpListener;
+
+    use super::super::plan::Arrivals;
+    use super::*;
+
+    #[test]
+    fn each_request_of_a_burst_has_a_time_of_its_own() {
+        // Who connects is in the backlog; nobody need answer.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (rate, arrivals) = (1e6, Arrivals::Constant);
+        let think = Duration::from_nanos(1);
+        let paces =
+            [Pace::Open { rate, arrivals }, Pace::Closed { depth: 1, think }];
+        for pace in paces {
+            let group = Group {
+                name: "burst".to_owned(),
+                n: 1,
+                connections: 8,
+                pace,
+                elsewhere: None,
+            };
+            let plan = Plan {
+                address: listener.local_addr().unwrap(),
+                groups: vec![group],
+                warm_up: Duration::from_secs(60),
+                window: Duration::from_secs(1),
+                reply_timeout: Duration::from_secs(60),
+                server: None,
+                processors: Vec::new(),
+                seed: 1,
+            };
+            let unheard = Interrupt::unheard();
+            let mut worker = Worker::new(&plan, &unheard, 0, 1).unwrap();
+            (0..8).for_each(|number| worker.add_client(0, number));
+            let now = Instant::now();
+            match pace {
+                Pace::Open { .. } => {
+                    let open = worker.groups[0].open.as_mut().unwrap();
+                    open.free.extend(0..8);
+                    let second = Duration::from_secs(1);
+                    open.schedule.begin(now.checked_sub(second).unwrap());
+                    worker.send_due(0, now);
+                }
+                _ => {
+                    let thinking = &mut worker.groups[0].thinking;
+                    thinking.extend((0..8).map(|index| (now, index, 1)));
+                    worker.stop_thinking(0, now);
+                }
+            }
+            let sent = worker.clients.iter().map(|client| {
+                let connection = client.connection.as_ref().unwrap();
+                connection.waits_since().unwrap()
+            });
+            assert_eq!(sent.collect::<BTreeSet<_>>().len(), 8, "{pace:?}");
         }
-    };
-    stream.set_nodelay(true)?;
-    stream.set_nonblocking(true)?;
-    Ok(stream)
-}
-
-/// Begins to connect; the socket is writable when that is done.
-fn start_to_open(address: SocketAddr, number: usize) -> io::Result<TcpStream> {
-    let socket = socket(address)?;
-    if let Some(source) = source(address, number % ADDRESSES_OF_CHURN) {
-        nix::sys::socket::setsockopt(
-            &socket,
-            nix::sys::socket::sockopt::IpBindAddressNoPort,
-            &true,
-        )?;
-        rustix::net::bind(&socket, &source)?;
     }
-    let stream = TcpStream::from(socket);
-    stream.set_nodelay(true)?;
-    stream.set_nonblocking(true)?;
-    match rustix::net::connect(&stream, &address) {
-        Ok(()) | Err(Errno::INPROGRESS) => Ok(stream),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn socket(address: SocketAddr) -> io::Result<OwnedFd> {
-    let family = match address {
-        SocketAddr::V4(_) => AddressFamily::INET,
-        SocketAddr::V6(_) => AddressFamily::INET6,
-    };
-    let (kind, flags) = (SocketType::STREAM, SocketFlags::CLOEXEC);
-    Ok(rustix::net::socket_with(family, kind, flags, None)?)
-}
-
-/// The address to connect from, if it matters: the whole of 127.0.0.0/8 is
-/// this machine, and each of its addresses has ports of its own.
-fn source(to: SocketAddr, index: usize) -> Option<SocketAddr> {
-    let is_loopback = matches!(to.ip(), IpAddr::V4(ip) if ip.is_loopback());
-    if index == 0 || !is_loopback {
-        return None;
-    }
-    let last = u8::try_from(1 + index % 250).expect("at most 250");
-    Some((Ipv4Addr::new(127, 0, 0, last), 0).into())
 }

@@ -1,5 +1,10 @@
 //! The load generator as a command.
 
+use std::io::Write;
+use std::net::TcpListener;
+use std::sync::mpsc;
+use std::thread;
+
 use super::*;
 
 #[test]
@@ -51,4 +56,46 @@ fn a_load_that_broke_off_is_not_complete() {
         let record = read_json(&out.join("run.json"));
         assert_eq!(record["complete"], last, "{fault}");
     }
+}
+
+#[test]
+fn a_signal_ends_a_load_in_order_with_130() {
+    let folder = Folder::new();
+    let out = folder.path.join("out");
+    let kept = ["--scenario", "perf2", "--out", out.to_str().unwrap()];
+    let cases: [(Signal, &[&str]); 3] =
+        [(Signal::INT, &[]), (Signal::TERM, &[]), (Signal::INT, &kept)];
+    for (signal, more) in cases {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (asked, first) = mpsc::channel();
+        let served = thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            for _ in BufReader::new(&stream).lines() {
+                (&stream).write_all(b"1\n").unwrap();
+                asked.send(()).unwrap();
+            }
+        });
+        let child = Command::new(COMPARE)
+            .args(["load", "--json", "--addr", &address])
+            .args(["--warm-up", "0s", "--duration", "1h"])
+            .args(more)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The second one: the reply to the first was in the window.
+        (0..2).for_each(|_| first.recv().unwrap());
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let replies = report["groups"][0]["replies"].as_u64().unwrap();
+        assert!(replies >= 1);
+        assert!(report["window_ns"].as_u64().unwrap() < 3_600_000_000_000);
+        drop(first);
+        let _ = served.join();
+    }
+    let record = read_json(&out.join("run.json"));
+    assert_eq!(record["complete"], false);
 }

@@ -387,8 +387,8 @@ fn shards_of_one_window_add_up() {
     assert!(text.contains("connections: 4 / 2"), "{text}");
 }
 
-/// Loads until none missed its schedule: a machine that has more to do, as
-/// while it tests, may have had no time for it.
+/// Loads until none was late, for its start or its schedule: a machine that
+/// has more to do, as while it tests, may have had no time for it.
 fn in_time(load: impl Fn() -> Vec<Child>) {
     for _ in 0..20 {
         let outputs = load().into_iter().map(Child::wait_with_output);
@@ -396,7 +396,8 @@ fn in_time(load: impl Fn() -> Vec<Child>) {
         let mut missed = false;
         for output in &outputs {
             let text = stderr(output);
-            let is_late = text.contains("missed its schedule");
+            let is_late = text.contains("missed its schedule")
+                || text.contains("after the moment at which they were to ask");
             let code = if is_late { 1 } else { 0 };
             assert_eq!(output.status.code(), Some(code), "{text}");
             missed |= is_late;
@@ -460,6 +461,52 @@ fn shards_that_are_not_of_one_load_are_not_added_up() {
         assert_eq!(output.status.code(), Some(2), "{expected}: {text}");
         assert!(text.contains(expected), "{text}");
     }
+}
+
+#[test]
+fn shards_that_started_together_have_no_rounds_of_their_own() {
+    let folder = Folder::new();
+    let server = Server::start();
+    let first = folder.path.join("first");
+    let mut load = vec!["load", "--addr", &server.address, "--name", "web"];
+    load.extend(["--scenario", "perf2", "--duration", "20ms", "--out"]);
+    load.push(first.to_str().unwrap());
+    load.extend(["--rounds", "2"]);
+    assert_eq!(call(&load).status.code(), Some(0));
+    let shard = |name, seed: u64, change: &dyn Fn(&mut Value)| {
+        let mut shard = read_json(&first.join("run.json"));
+        shard["seed"] = seed.into();
+        shard["shard"]["start_at"] = 1_735_689_600_000_000_000_u64.into();
+        change(&mut shard);
+        folder.file(name, &shard.to_string())
+    };
+    let one = shard("one.json", 5, &|_| ());
+    // Its clients were connected a second later.
+    let late = shard("late.json", 6, &|shard| {
+        let windows = shard["shard"]["windows"].as_object_mut().unwrap();
+        for began in windows.values_mut() {
+            *began = (began.as_u64().unwrap() + 1_000_000_000).into();
+        }
+    });
+    let output = merge(&[&one, &late], &folder.path.join("late"));
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("round 1 began 1.000 s apart"), "{text}");
+    // Its second round was spoilt: the sum has the first one.
+    let short = shard("short.json", 7, &|shard| {
+        let windows = shard["shard"]["windows"].as_object_mut().unwrap();
+        windows.remove("2");
+        let cell = &mut shard["cells"]["perf2"]["web"];
+        cell["rounds"].as_array_mut().unwrap().pop();
+        cell["missed"] = serde_json::json!({ "2": "no free port" });
+    });
+    let out = folder.path.join("sum");
+    let output = merge(&[&one, &short], &out);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let record = read_json(&out.join("run.json"));
+    let rounds = &record["cells"]["perf2"]["web"]["rounds"];
+    assert_eq!(rounds.as_array().unwrap().len(), 1);
+    assert_eq!(rounds[0]["report"]["groups"][0]["connections"], 2);
 }
 
 #[test]
