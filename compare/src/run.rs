@@ -14,7 +14,6 @@ use crate::contestants::{self, AGAIN, Contestant, Label, Trait};
 use crate::cpus::{CpuList, Processors};
 use crate::exit::Outcome;
 use crate::interrupt::Interrupt;
-use crate::keeper::Keeper;
 use crate::known::Known;
 use crate::limits;
 use crate::load::plan::Group;
@@ -137,7 +136,6 @@ impl Run {
             path: &path,
             processors: &processors,
             interrupt: &interrupt,
-            keeper: Keeper::start()?,
             progress: &progress,
             seed: record.seed,
             failed_to_start: HashMap::new(),
@@ -225,7 +223,6 @@ struct Measuring<'a> {
     path: &'a Path,
     processors: &'a Processors,
     interrupt: &'a Interrupt,
-    keeper: Keeper,
     progress: &'a Progress,
     seed: u64,
     /// Entrants that are not tried again, and why.
@@ -313,13 +310,12 @@ impl Measuring<'_> {
             placement: self.processors.place(scenario.cpus),
             seed: self.seed,
         };
-        let keeper = &mut self.keeper;
         // To start and to end takes system calls that no request needs.
         let own = match self.own_system_calls.get(&contestant.name) {
             Some(own) => own.clone(),
-            None => cell.count_own_system_calls(keeper, self.interrupt)?,
+            None => cell.count_own_system_calls(self.interrupt)?,
         };
-        let counted = cell.count_system_calls(&own, keeper, self.interrupt);
+        let counted = cell.count_system_calls(&own, self.interrupt);
         self.own_system_calls.insert(contestant.name.clone(), own);
         counted
     }
@@ -433,7 +429,7 @@ impl Measuring<'_> {
         if let Some(capacity) = capacity {
             cell.set_load(scenario, capacity);
         }
-        let report = cell.measure(&mut self.keeper, self.interrupt)?;
+        let report = cell.measure(self.interrupt)?;
         let bottleneck = report.bottleneck(placement.server.len());
         let capacity = Known::from(capacity.ok_or_else(|| {
             "no rate of this scenario is a share of it".to_owned()
@@ -458,7 +454,7 @@ impl Measuring<'_> {
         if let Some(capacity) = self.capacities.get(&key) {
             return Ok(Some(*capacity));
         }
-        let report = cell.measure(&mut self.keeper, self.interrupt)?;
+        let report = cell.measure(self.interrupt)?;
         let group = report.group(&scenario.of);
         let capacity =
             group.map(|group| group.rate(report.window_ns)).unwrap_or(0.0);

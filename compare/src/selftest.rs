@@ -13,7 +13,6 @@ use crate::contestants::Contestant;
 use crate::cpus::{Cpus, Placement, Processors};
 use crate::exit::Outcome;
 use crate::interrupt::Interrupt;
-use crate::keeper::Keeper;
 use crate::load::plan::{Arrivals, Group, Pace};
 use crate::load::report::{Faults, GroupReport, Report, Times};
 use crate::output;
@@ -228,11 +227,7 @@ impl SelfTest {
         let _turn = Turn::take()?;
         let placement = Processors::allowed(None, None)?.place(Cpus::Split);
         let progress = Progress::new(self.quiet);
-        let mut bench = Bench {
-            placement,
-            keeper: Keeper::start()?,
-            interrupt: &interrupt,
-        };
+        let mut bench = Bench { placement, interrupt: &interrupt };
         let mut lines = Vec::new();
         for case in &CASES {
             progress.say(case.what);
@@ -302,7 +297,6 @@ const RIVALS: [Rival; 2] = [
 /// What it takes to measure.
 struct Bench<'a> {
     placement: Placement,
-    keeper: Keeper,
     interrupt: &'a Interrupt,
 }
 
@@ -376,7 +370,7 @@ impl Bench<'_> {
             placement: self.placement.clone(),
             seed: 0,
         };
-        let mut report = match cell.observe(&mut self.keeper, self.interrupt) {
+        let mut report = match cell.observe(self.interrupt) {
             Ok(report) => report,
             Err(Failure::Interrupted) => return Ok(None),
             Err(failure) => anyhow::bail!("{failure}"),

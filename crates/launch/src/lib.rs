@@ -5,8 +5,11 @@
 //! in any language. Whatever becomes of the process that started it, a server
 //! ends: by [`Server`]'s `Drop`, and by the kernel's parent-death signal
 //! (`PR_SET_PDEATHSIG` in prctl(2)) when there was nobody left to drop it.
+//! What it started in its turn ends with it if it stayed in its process group,
+//! and else if this process [adopts orphans](adopt_orphans).
 
 mod child;
+mod orphans;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -24,7 +27,10 @@ use rustix::process::{
     Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid,
 };
 
+pub use orphans::{adopt_orphans, end_children};
 pub use rustix::process::{Resource, Signal};
+
+use orphans::Member;
 
 /// How many of a server's last log lines are kept.
 const LOG_LINES_MAX: usize = 2_000;
@@ -261,6 +267,7 @@ impl Launch {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         child::prepare(&mut command, self);
+        let member = Member::new();
         let mut child =
             command.spawn().map_err(|source| self.start_error(source))?;
         let stdout = child.stdout.take().expect("stdout is piped");
@@ -278,6 +285,7 @@ impl Launch {
             lines: forward_lines(stdout),
             log,
             log_ended,
+            _member: member,
         };
         process.ended = Some(ended?);
         Ok(process)
@@ -330,6 +338,8 @@ pub struct Process {
     log: Arc<Mutex<VecDeque<String>>>,
     /// Disconnected once stderr is at its end.
     log_ended: mpsc::Receiver<Infallible>,
+    /// Dropped last: orphans are there once their parent is gone.
+    _member: Member,
 }
 
 impl Process {
@@ -557,6 +567,22 @@ mod tests {
         drop(process);
         let mut fds = [PollFd::new(&ended, PollFlags::IN)];
         let timeout = Timespec { tv_sec: 5, tv_nsec: 0 };
+        assert_eq!(poll(&mut fds, Some(&timeout)), Ok(1));
+    }
+
+    #[test]
+    fn dropping_a_process_ends_what_left_its_group_where_orphans_come() {
+        adopt_orphans().unwrap();
+        let launch = shell("setsid sleep 1000 & echo $!; wait");
+        let process =
+            launch.spawn(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let line = process.stdout_line(Duration::from_secs(5)).unwrap();
+        let daemon = Pid::from_raw(line.parse().unwrap()).unwrap();
+        let ended = pidfd_open(daemon, PidfdFlags::empty()).unwrap();
+        drop(process);
+        // With those of other tests, if one of them runs at this moment.
+        let mut fds = [PollFd::new(&ended, PollFlags::IN)];
+        let timeout = Timespec { tv_sec: 10, tv_nsec: 0 };
         assert_eq!(poll(&mut fds, Some(&timeout)), Ok(1));
     }
 
