@@ -221,12 +221,15 @@ impl Cell<'_> {
         };
         let started = match start() {
             // Somebody else may have taken the port that was free before.
-            Err(launch::Error::Ended { .. }) => start(),
+            Err(launch::Error::Ended { .. } | launch::Error::NoPort { .. }) => {
+                start()
+            }
             started => started,
         };
         started.map_err(|error| match error {
             launch::Error::Cancelled => Failure::Interrupted,
-            error => Failure::Start(error.to_string()),
+            error if error.is_of_server() => Failure::Start(error.to_string()),
+            error => Failure::Instrument(format!("no server here: {error}")),
         })
     }
 
@@ -338,13 +341,13 @@ fn judge(server: &mut Server, report: Report) -> Result<Report, Failure> {
         .process()
         .wait(patience)
         .map(|status| format!("it died ({status})"));
-    if let Some(reason) = died.or(fault) {
-        let log = server.log();
-        let log = log[log.len().saturating_sub(LOG_LINES)..].to_vec();
-        return Err(Failure::Contestant { reason, log });
+    // Whoever is short of ports or descriptors here can't tell what the server
+    // did wrong from what came of that; but that it is dead.
+    if let (None, Some(limit)) = (&died, report.own_limit()) {
+        return Err(Failure::Instrument(limit));
     }
-    match report.own_limit() {
-        Some(limit) => Err(Failure::Instrument(limit)),
-        None => Ok(report),
-    }
+    let Some(reason) = died.or(fault) else { return Ok(report) };
+    let log = server.log();
+    let log = log[log.len().saturating_sub(LOG_LINES)..].to_vec();
+    Err(Failure::Contestant { reason, log })
 }

@@ -121,6 +121,7 @@ impl Run {
         }
         let _turn = Turn::take()?;
         limits::raise_open_files()?;
+        limits::check_files_of_servers()?;
         let progress = Progress::new(self.quiet);
         if !build::build(&mut contestants, &root, &progress, &interrupt)? {
             return Ok(Outcome::Interrupted);

@@ -14,7 +14,7 @@ mod orphans;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io::{self, BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ChildStderr, ChildStdout, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
 use rustix::process::{
     Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid,
 };
@@ -53,6 +55,10 @@ const LOG_TAIL_WAIT: Duration = Duration::from_millis(500);
 
 /// How long one attempt to reach a server's port waits for the next.
 const PORT_RETRY: Duration = Duration::from_millis(5);
+
+/// A port of loopback that is free.
+const ANY_PORT: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Moves stdin to descriptor 3 and announces it.
 const PASS_SOCKET: &str = "exec 3<&0 0</dev/null; \
@@ -107,6 +113,15 @@ pub enum Error {
         /// Its last log lines.
         log: Vec<String>,
     },
+    /// It was not ready, and no server could have been: this machine has no
+    /// port for it, or no descriptor to try one with.
+    #[error("had no port to listen on ({source}); it {}", log_said(log))]
+    NoPort {
+        /// What the system says to whoever wants one.
+        source: io::Error,
+        /// Its last log lines.
+        log: Vec<String>,
+    },
     /// Nobody wanted it any more.
     #[error("its start was cancelled")]
     Cancelled,
@@ -118,6 +133,22 @@ pub enum Error {
         /// Its last log lines.
         log: Vec<String>,
     },
+}
+
+impl Error {
+    /// Whether the server, or its command line, is to blame: not if this side
+    /// had no process, no descriptor or no port for it.
+    pub fn is_of_server(&self) -> bool {
+        match self {
+            Error::Start { source, .. } => {
+                let of_program = [Errno::NOENT, Errno::ACCESS, Errno::NOEXEC];
+                Errno::from_io_error(source)
+                    .is_some_and(|error| of_program.contains(&error))
+            }
+            Error::Empty | Error::Ended { .. } | Error::NotReady { .. } => true,
+            Error::NoPort { .. } | Error::Cancelled => false,
+        }
+    }
 }
 
 impl Launch {
@@ -215,7 +246,7 @@ impl Launch {
     ) -> Result<Server, Error> {
         let deadline = Instant::now() + self.timeout;
         let address = match self.ready {
-            Ready::Line => SocketAddr::from(([127, 0, 0, 1], 0)),
+            Ready::Line => ANY_PORT,
             Ready::Port | Ready::Either => {
                 free_address().map_err(|source| self.start_error(source))?
             }
@@ -235,10 +266,19 @@ impl Launch {
             } else if is_cancelled() {
                 return Err(Error::Cancelled);
             } else if let Some(status) = process.wait(Duration::ZERO) {
-                return Err(Error::Ended { status, log: process.log() });
+                let log = process.log();
+                return Err(match can_listen(address) {
+                    Ok(()) => Error::Ended { status, log },
+                    Err(source) => Error::NoPort { source, log },
+                });
             } else if Instant::now() >= deadline {
                 let log = process.log();
-                return Err(Error::NotReady { timeout: self.timeout, log });
+                // Its own port is not looked at: it may listen there. But to
+                // find that out takes a port, too.
+                return Err(match can_listen(ANY_PORT) {
+                    Ok(()) => Error::NotReady { timeout: self.timeout, log },
+                    Err(source) => Error::NoPort { source, log },
+                });
             }
         }
     }
@@ -435,7 +475,15 @@ fn fill(word: &str, address: SocketAddr) -> String {
 
 /// An address on loopback that was free a moment ago.
 fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind(("127.0.0.1", 0))?.local_addr()
+    TcpListener::bind(ANY_PORT)?.local_addr()
+}
+
+/// Whether any server could listen there. Without SO_REUSEADDR, which the
+/// standard library sets, because a server may do without it, too.
+fn can_listen(address: SocketAddr) -> io::Result<()> {
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    bind(&socket, &address)?;
+    Ok(listen(&socket, 1)?)
 }
 
 /// The first word of a line that is an address with a port.
@@ -500,6 +548,14 @@ fn lock(log: &Mutex<VecDeque<String>>) -> MutexGuard<'_, VecDeque<String>> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What a log says, or that it says nothing.
+fn log_said(log: &[String]) -> String {
+    match log.is_empty() {
+        true => "said nothing".to_owned(),
+        false => format!("said:{}", log_tail(log)),
+    }
+}
+
 /// The last lines of a log, as they stand in an error message.
 fn log_tail(log: &[String]) -> String {
     let tail = &log[log.len().saturating_sub(5)..];
@@ -554,6 +610,34 @@ mod tests {
         let error = Launch::new(["/no/such/program"]).start();
         let text = error.unwrap_err().to_string();
         assert!(text.contains("/no/such/program"), "{text}");
+    }
+
+    #[test]
+    fn only_what_is_wrong_with_its_program_is_a_servers_fault() {
+        let cases = [
+            (Errno::NOENT, true),
+            (Errno::ACCESS, true),
+            (Errno::NOEXEC, true),
+            (Errno::MFILE, false),
+            (Errno::NFILE, false),
+            (Errno::AGAIN, false),
+            (Errno::NOMEM, false),
+            (Errno::ADDRINUSE, false),
+        ];
+        for (errno, expected) in cases {
+            let error = shell("true").start_error(errno.into());
+            assert_eq!(error.is_of_server(), expected, "{error}");
+        }
+        assert!(shell("exit 7").start().unwrap_err().is_of_server());
+    }
+
+    #[test]
+    fn a_port_that_somebody_else_has_is_no_fault_of_a_server() {
+        let listener = TcpListener::bind(ANY_PORT).unwrap();
+        let address = listener.local_addr().unwrap();
+        assert!(can_listen(address).is_err());
+        drop(listener);
+        assert!(can_listen(address).is_ok());
     }
 
     #[test]
