@@ -71,13 +71,17 @@ impl Rank {
         let rankings = FIGURES.iter().filter_map(|&figure| {
             Ranking::of(&record, &scenarios, &names, figure)
         });
-        let texts: Vec<String> =
-            rankings.map(|ranking| ranking.text()).collect();
-        if texts.is_empty() {
+        let rankings: Vec<Ranking> = rankings.collect();
+        if rankings.is_empty() {
             eprintln!("nothing to rank: -e or -s leave no figure");
             return Ok(Outcome::NothingSelected);
         }
+        let texts: Vec<String> = rankings.iter().map(Ranking::text).collect();
         output::print(&(texts.join("\n") + FOOTNOTE))?;
+        if rankings.iter().all(|ranking| ranking.places.is_empty()) {
+            eprintln!("nothing to rank: the run has no figure of anybody");
+            return Ok(Outcome::NothingSelected);
+        }
         Ok(Outcome::Done)
     }
 }
