@@ -277,7 +277,8 @@ impl Comparison {
                 0 => format!("no regression of more than {percent} %\n"),
                 open if open == self.cells.len() => format!(
                     "a regression of more than {percent} % can't be ruled \
-                     out: nothing could be judged, all {open} figures are open\n"
+                     out: nothing could be judged, all {open} figures are \
+                     open\n"
                 ),
                 open => format!(
                     "no regression of more than {percent} % in what could be \

@@ -71,17 +71,18 @@ impl Rank {
         let rankings = FIGURES.iter().filter_map(|&figure| {
             Ranking::of(&record, &scenarios, &names, figure)
         });
-        let rankings: Vec<Ranking> = rankings.collect();
-        if rankings.is_empty() {
-            eprintln!("nothing to rank: -e or -s leave no figure");
+        let texts: Vec<String> =
+            rankings.map(|ranking| ranking.text()).collect();
+        let nothing = match (record.rounds_done(), texts.len()) {
+            (0, _) => Some("the run has no round of anybody"),
+            (_, 0) => Some("-e or -s leave no figure"),
+            _ => None,
+        };
+        if let Some(why) = nothing {
+            eprintln!("nothing to rank: {why}");
             return Ok(Outcome::NothingSelected);
         }
-        let texts: Vec<String> = rankings.iter().map(Ranking::text).collect();
         output::print(&(texts.join("\n") + FOOTNOTE))?;
-        if rankings.iter().all(|ranking| ranking.places.is_empty()) {
-            eprintln!("nothing to rank: the run has no figure of anybody");
-            return Ok(Outcome::NothingSelected);
-        }
         Ok(Outcome::Done)
     }
 }

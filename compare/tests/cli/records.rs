@@ -217,6 +217,8 @@ fn a_record_in_which_nothing_was_measured_has_no_ranks_and_exits_with_4() {
     });
     let output = call(&["rank", empty.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(4), "{}", stdout(&output));
+    let text = stderr(&output);
+    assert!(text.contains("the run has no round of anybody"), "{text}");
 }
 
 #[test]
