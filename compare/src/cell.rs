@@ -14,7 +14,6 @@ use launch::{Launch, Process, Server, Signal};
 use crate::contestants::Contestant;
 use crate::cpus::Placement;
 use crate::interrupt::Interrupt;
-use crate::keeper::Keeper;
 use crate::load::plan::{CONNECT_HANGS_MAX, Group};
 use crate::load::report::{Faults, Report};
 use crate::process_tree;
@@ -117,42 +116,28 @@ impl Cell<'_> {
     /// Measures it, and judges what came of it.
     pub(crate) fn measure(
         &self,
-        keeper: &mut Keeper,
         interrupt: &Interrupt,
     ) -> Result<Report, Failure> {
-        self.with_server(keeper, interrupt, judge)
+        self.with_server(interrupt, judge)
     }
 
     /// Measures it, whatever comes of it.
     pub(crate) fn observe(
         &self,
-        keeper: &mut Keeper,
         interrupt: &Interrupt,
     ) -> Result<Report, Failure> {
-        self.with_server(keeper, interrupt, |_, report| Ok(report))
+        self.with_server(interrupt, |_, report| Ok(report))
     }
 
     fn with_server(
         &self,
-        keeper: &mut Keeper,
-        interrupt: &Interrupt,
-        judge: impl FnOnce(&mut Server, Report) -> Result<Report, Failure>,
-    ) -> Result<Report, Failure> {
-        let result = self.load_server(keeper, interrupt, judge);
-        keeper.forget();
-        result
-    }
-
-    fn load_server(
-        &self,
-        keeper: &mut Keeper,
         interrupt: &Interrupt,
         judge: impl FnOnce(&mut Server, Report) -> Result<Report, Failure>,
     ) -> Result<Report, Failure> {
         let command = self.contestant.command.clone();
-        let mut server = self.start(command.clone(), keeper, interrupt)?;
+        let mut server = self.start(command.clone(), interrupt)?;
         let apart = match self.groups.iter().any(|group| group.is_apart) {
-            true => Some(self.start(command, keeper, interrupt)?),
+            true => Some(self.start(command, interrupt)?),
             false => None,
         };
         let mut load = self
@@ -166,10 +151,9 @@ impl Cell<'_> {
     /// end.
     pub(crate) fn count_own_system_calls(
         &self,
-        keeper: &mut Keeper,
         interrupt: &Interrupt,
     ) -> Result<BTreeMap<String, u64>, Failure> {
-        self.trace(keeper, interrupt, |_| Ok(())).map(|((), counts)| counts)
+        self.trace(interrupt, |_| Ok(())).map(|((), counts)| counts)
     }
 
     /// Counts the server's system calls, by name and for each reply, under
@@ -178,10 +162,9 @@ impl Cell<'_> {
     pub(crate) fn count_system_calls(
         &self,
         own: &BTreeMap<String, u64>,
-        keeper: &mut Keeper,
         interrupt: &Interrupt,
     ) -> Result<BTreeMap<String, f64>, Failure> {
-        let (report, mut counts) = self.trace(keeper, interrupt, |server| {
+        let (report, mut counts) = self.trace(interrupt, |server| {
             let mut load = self
                 .load(server, None)
                 .map_err(|error| Failure::Instrument(format!("{error:#}")))?;
@@ -205,7 +188,6 @@ impl Cell<'_> {
     /// and says what came of that, and how many system calls there were.
     fn trace<T>(
         &self,
-        keeper: &mut Keeper,
         interrupt: &Interrupt,
         play: impl FnOnce(&Server) -> Result<T, Failure>,
     ) -> Result<(T, BTreeMap<String, u64>), Failure> {
@@ -216,13 +198,12 @@ impl Cell<'_> {
         let path = summary.path().display().to_string();
         let tracer = ["strace", "-f", "-c", "-o", &path].map(str::to_owned);
         let command = tracer.into_iter().chain(self.contestant.command.clone());
-        let mut server = self.start(command.collect(), keeper, interrupt)?;
+        let mut server = self.start(command.collect(), interrupt)?;
         let played = play(&server).and_then(|played| {
             end_traced(&mut server)?;
             Ok(played)
         });
         drop(server);
-        keeper.forget();
         let played = played?;
         let text = fs::read_to_string(summary.path()).map_err(trouble)?;
         Ok((played, system_calls::read_summary(&text)))
@@ -231,24 +212,26 @@ impl Cell<'_> {
     fn start(
         &self,
         command: Vec<String>,
-        keeper: &mut Keeper,
         interrupt: &Interrupt,
     ) -> Result<Server, Failure> {
         let launch = Launch::new(command)
             .ready(self.contestant.ready.into())
             .cpus(&self.placement.server);
-        let mut start = || {
+        let start = || {
             let started = launch.clone();
-            started.start_with(|pid| keeper.watch(pid), || interrupt.came())
+            started.start_with(|_| (), || interrupt.came())
         };
         let started = match start() {
             // Somebody else may have taken the port that was free before.
-            Err(launch::Error::Ended { .. }) => start(),
+            Err(launch::Error::Ended { .. } | launch::Error::NoPort { .. }) => {
+                start()
+            }
             started => started,
         };
         started.map_err(|error| match error {
             launch::Error::Cancelled => Failure::Interrupted,
-            error => Failure::Start(error.to_string()),
+            error if error.is_of_server() => Failure::Start(error.to_string()),
+            error => Failure::Instrument(format!("no server here: {error}")),
         })
     }
 
@@ -360,14 +343,14 @@ fn judge(server: &mut Server, report: Report) -> Result<Report, Failure> {
         .process()
         .wait(patience)
         .map(|status| format!("it died ({status})"));
-    if let Some(reason) = died.or(fault) {
-        let log = server.log();
-        let log = log[log.len().saturating_sub(LOG_LINES)..].to_vec();
-        let faults = report.faults();
-        return Err(Failure::Contestant { reason, log, faults });
+    // Whoever is short of ports or descriptors here can't tell what the server
+    // did wrong from what came of that; but that it is dead.
+    if let (None, Some(limit)) = (&died, report.own_limit()) {
+        return Err(Failure::Instrument(limit));
     }
-    match report.own_limit() {
-        Some(limit) => Err(Failure::Instrument(limit)),
-        None => Ok(report),
-    }
+    let Some(reason) = died.or(fault) else { return Ok(report) };
+    let log = server.log();
+    let log = log[log.len().saturating_sub(LOG_LINES)..].to_vec();
+    let faults = report.faults();
+    Err(Failure::Contestant { reason, log, faults })
 }

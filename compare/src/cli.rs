@@ -6,7 +6,6 @@ use crate::cmp::Cmp;
 use crate::completions::Completions;
 use crate::exit::Outcome;
 use crate::faulty::Faulty;
-use crate::keeper;
 use crate::list::List;
 use crate::load::Load;
 use crate::merge::Merge;
@@ -57,15 +56,18 @@ enum Verb {
     Schema,
     /// Prints what completes compare's flags in a shell
     Completions(Completions),
-    /// Ends what outlives a run
-    #[command(hide = true)]
-    Keep,
     /// Serves with a known fault, to try the instrument on
     #[command(hide = true)]
     Faulty(Faulty),
 }
 
 impl Cli {
+    /// Whether that takes processes that must not outlive it.
+    pub(crate) fn starts_servers(&self) -> bool {
+        use Verb::{Run, SelfTest, Verify};
+        matches!(self.verb, None | Some(Run(_) | SelfTest(_) | Verify(_)))
+    }
+
     /// Does what was asked for.
     pub(crate) fn carry_out(self) -> anyhow::Result<Outcome> {
         match self.verb {
@@ -81,10 +83,6 @@ impl Cli {
             Some(Verb::Merge(merge)) => merge.run(),
             Some(Verb::Schema) => schema::print(),
             Some(Verb::Completions(completions)) => completions.run(),
-            Some(Verb::Keep) => {
-                keeper::keep();
-                Ok(Outcome::Done)
-            }
             Some(Verb::Faulty(faulty)) => faulty.run().map(|()| Outcome::Done),
         }
     }

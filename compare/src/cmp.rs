@@ -45,7 +45,7 @@ pub(crate) struct Cmp {
     scenario: Vec<Regex>,
     /// Exit with 99 if B is worse by more than that somewhere, as 5%: by all
     /// that the interval leaves open, and by more than noise; or if a
-    /// contestant failed in B alone
+    /// contestant failed in B alone; and with 1 if nothing could be judged
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     fail_on_regression: Option<f64>,
 }
@@ -65,11 +65,19 @@ impl Cmp {
         let worse = self.fail_on_regression.is_some_and(|allowed| {
             comparison.regressions(allowed).next().is_some()
         });
-        Ok(match comparison.cells.is_empty() {
+        let cells = comparison.cells.len();
+        Ok(if worse {
             // A contestant that fails in all of B leaves no cell.
-            _ if worse => Outcome::Regression,
-            true => Outcome::NothingSelected,
-            false => Outcome::Done,
+            Outcome::Regression
+        } else if cells == 0 {
+            Outcome::NothingSelected
+        } else if self.fail_on_regression.is_some()
+            && comparison.open() == cells
+        {
+            // A gate that saw nothing must not be taken for one that is open.
+            Outcome::InstrumentFailed
+        } else {
+            Outcome::Done
         })
     }
 }
@@ -265,9 +273,27 @@ impl Comparison {
         }
         if worse.is_empty() {
             let percent = units::number(allowed * 100.0);
-            text += &format!("no regression of more than {percent} %\n");
+            text += &match self.open() {
+                0 => format!("no regression of more than {percent} %\n"),
+                open if open == self.cells.len() => format!(
+                    "a regression of more than {percent} % can't be ruled \
+                     out: nothing could be judged, all {open} figures are \
+                     open\n"
+                ),
+                open => format!(
+                    "no regression of more than {percent} % in what could be \
+                     judged: {open} of {} figures are open\n",
+                    self.cells.len()
+                ),
+            };
         }
         text
+    }
+
+    /// How many figures nobody can say anything of.
+    fn open(&self) -> usize {
+        let open = |cell: &&Compared| matches!(cell.verdict, Verdict::Open(_));
+        self.cells.iter().filter(open).count()
     }
 
     fn table(&self) -> Table {

@@ -1,8 +1,10 @@
 //! A server with a fault that is known, to try the instrument on: what it
 //! does wrong must come back as what it is.
 
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,6 +24,12 @@ pub(crate) struct Faulty {
     /// The address to listen on
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
+    /// It has no fault before it is started for this time, as --starts counts
+    #[arg(long, default_value_t = 1, value_name = "COUNT")]
+    from_start: u64,
+    /// The file that counts how often it was started, a byte each time
+    #[arg(long, value_name = "FILE")]
+    starts: Option<PathBuf>,
     #[command(flatten)]
     conduct: Conduct,
 }
@@ -99,14 +107,26 @@ pub(crate) enum Fault {
 impl Faulty {
     /// Serves until it is killed.
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        if self.conduct.fault == Fault::Start {
+        let mut conduct = self.conduct;
+        if self.start_number()? < self.from_start {
+            conduct.fault = Fault::None;
+        }
+        if conduct.fault == Fault::Start {
             anyhow::bail!("a known fault: it does not start");
         }
         let listener = TcpListener::bind(self.listen)
             .with_context(|| format!("cannot listen on {}", self.listen))?;
         println!("listening on {} (faulty)", listener.local_addr()?);
-        serve(&listener, self.conduct)?;
+        serve(&listener, conduct)?;
         Ok(())
+    }
+
+    /// Which one this is of its starts, the first being 1.
+    fn start_number(&self) -> anyhow::Result<u64> {
+        let Some(path) = &self.starts else { return Ok(1) };
+        let mut file = File::options().create(true).append(true).open(path)?;
+        file.write_all(b"!")?;
+        Ok(file.metadata()?.len())
     }
 }
 

@@ -33,8 +33,7 @@ impl Interrupt {
         Ok(Interrupt(wanted))
     }
 
-    /// Leaves signals as they are: they end the process, and the kernel ends
-    /// with it what it started.
+    /// Leaves signals as they are: they end the process.
     pub(crate) fn unheard() -> Interrupt {
         Interrupt(Arc::default())
     }

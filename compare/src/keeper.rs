@@ -1,81 +1,163 @@
 //! Whoever outlives the runner is ended, too.
 //!
 //! The kernel ends a server when the runner ends, however that was; but not
-//! what the server started in its turn. So a small process waits beside the
-//! runner for the end of a pipe: no way to end the runner leaves it open.
+//! what the server started in its turn. So what was called, the *front*, only
+//! starts a *keeper*, which starts the *runner*, which does the work:
+//!
+//! - if the runner ends, by itself or not, its orphans come to the keeper,
+//!   which ends them;
+//! - if the front is killed, the kernel tells the keeper, which ends the runner
+//!   and then its orphans;
+//! - if the keeper is killed, the kernel ends the runner, and the orphans come
+//!   to the front, which ends them.
 
 use std::env;
-use std::io::{self, BufRead, Write};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::ffi::OsString;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitCode, ExitStatus};
 
-use anyhow::Context;
-use rustix::process::{Pid, Signal, kill_process_group};
+use anyhow::{Context, bail};
+use rustix::process::{
+    Pid, Signal, getpid, getppid, kill_process, set_parent_process_death_signal,
+};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
-/// The process that waits, as the runner sees it.
-pub(crate) struct Keeper {
-    child: Child,
-    /// Closing it is the signal.
-    pipe: Option<ChildStdin>,
+use crate::exit::INTERRUPTED;
+
+/// The first word of the keeper's command line.
+const KEEP: &str = "keep";
+
+/// The first word of the runner's.
+const KEPT: &str = "kept";
+
+/// What this process is to the others, and the command line that it was called
+/// with, as the user typed it.
+pub(crate) enum Role {
+    /// What was called.
+    Front(Vec<OsString>),
+    /// Waits for the others.
+    Keeper {
+        /// The front.
+        parent: i32,
+        /// With the program in front.
+        arguments: Vec<OsString>,
+    },
+    /// Does the work.
+    Runner(Vec<OsString>),
 }
 
-impl Keeper {
-    /// Starts it.
+impl Role {
+    /// Finds out. A runner ends with its keeper from then on, and adopts
+    /// orphans.
     ///
     /// # Errors
     ///
-    /// When this program can't be started once more.
-    pub(crate) fn start() -> anyhow::Result<Keeper> {
-        let program = env::current_exe().context("which program is this?")?;
-        let mut child = Command::new(program)
-            .arg("keep")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            // Out of the way of Ctrl-C.
-            .process_group(0)
-            .spawn()
-            .context("cannot start a process that ends the others")?;
-        let pipe = child.stdin.take();
-        Ok(Keeper { child, pipe })
-    }
-
-    /// Ends this process group when the runner ends.
-    pub(crate) fn watch(&mut self, group: Pid) {
-        self.tell(group.as_raw_nonzero().get());
-    }
-
-    /// There are no such groups any more.
-    pub(crate) fn forget(&mut self) {
-        self.tell(0);
-    }
-
-    fn tell(&mut self, group: i32) {
-        if let Some(pipe) = &mut self.pipe {
-            // Without a keeper, the runner does its work all the same.
-            let _ = writeln!(pipe, "{group}");
+    /// When a keeper or a runner was called by somebody else.
+    pub(crate) fn of_this_process() -> anyhow::Result<Role> {
+        let mut arguments: Vec<OsString> = env::args_os().collect();
+        let word = arguments.get(1).and_then(|word| word.to_str());
+        let is_keeper = word == Some(KEEP);
+        if !is_keeper && word != Some(KEPT) {
+            return Ok(Role::Front(arguments));
         }
+        let parent =
+            arguments.get(2).and_then(|word| word.to_str()?.parse().ok());
+        let parent = parent.context("only compare itself calls it so")?;
+        arguments.drain(1..3);
+        if is_keeper {
+            return Ok(Role::Keeper { parent, arguments });
+        }
+        end_with(parent, Signal::KILL)?;
+        launch::adopt_orphans()?;
+        Ok(Role::Runner(arguments))
     }
 }
 
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        self.pipe = None;
-        let _ = self.child.wait();
+/// Carries out a command line in a runner with a keeper, and ends as it does.
+///
+/// # Errors
+///
+/// When this program can't be started once more, or when it was killed.
+pub(crate) fn run_kept(arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
+    let signals = Signals::new([SIGCHLD, SIGINT, SIGTERM])?;
+    launch::adopt_orphans()?;
+    let mut command = again(KEEP, arguments)?;
+    // So that Ctrl-C comes to each of them once: from here.
+    command.process_group(0);
+    wait_for(command, signals)
+}
+
+/// The keeper's work: carries out a command line in a runner, and ends as it
+/// does, or when the front does.
+///
+/// # Errors
+///
+/// As for [`run_kept`].
+pub(crate) fn keep(
+    parent: i32,
+    arguments: Vec<OsString>,
+) -> anyhow::Result<ExitCode> {
+    let signals = Signals::new([SIGCHLD, SIGINT, SIGTERM, SIGHUP])?;
+    end_with(parent, Signal::HUP)?;
+    launch::adopt_orphans()?;
+    wait_for(again(KEPT, arguments)?, signals)
+}
+
+/// Has the kernel send a signal when the parent ends.
+fn end_with(parent: i32, signal: Signal) -> anyhow::Result<()> {
+    set_parent_process_death_signal(Some(signal))?;
+    if getppid() != Pid::from_raw(parent) {
+        // It ended before the line above: nobody would signal us.
+        bail!("the process {parent} that started this one is gone");
+    }
+    Ok(())
+}
+
+/// This program once more, in another role.
+fn again(role: &str, arguments: Vec<OsString>) -> anyhow::Result<Command> {
+    let program = env::current_exe().context("which program is this?")?;
+    let own = getpid().as_raw_nonzero().to_string();
+    let mut command = Command::new(program);
+    command.args([role, &own]).args(arguments.into_iter().skip(1));
+    Ok(command)
+}
+
+/// Starts it, hands signals on, waits for its end, and ends all that it left.
+fn wait_for(
+    mut command: Command,
+    mut signals: Signals,
+) -> anyhow::Result<ExitCode> {
+    let mut child =
+        command.spawn().context("cannot start this program once more")?;
+    let ended = end_of(&mut child, &mut signals);
+    launch::end_children();
+    let Some(status) = ended else {
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Ok(ExitCode::from(code as u8)),
+        (None, Some(SIGINT | SIGTERM)) => Ok(ExitCode::from(INTERRUPTED)),
+        _ => bail!("the runner was killed ({status}); nothing is left of it"),
     }
 }
 
-/// `compare keep`: waits for the end of stdin, then ends the process groups
-/// that its lines named since the last 0.
-pub(crate) fn keep() {
-    let mut groups = Vec::new();
-    for line in io::stdin().lock().lines().map_while(Result::ok) {
-        match line.parse().ok().and_then(Pid::from_raw) {
-            Some(group) => groups.push(group),
-            None => groups.clear(),
+/// How it ended; `None` when nobody waits for that any more.
+fn end_of(child: &mut Child, signals: &mut Signals) -> Option<ExitStatus> {
+    for signal in signals.forever() {
+        match signal {
+            SIGCHLD => {
+                if let Ok(Some(status)) = child.try_wait() {
+                    return Some(status);
+                }
+            }
+            SIGHUP => return None,
+            signal => {
+                let signal = Signal::from_named_raw(signal)?;
+                // It fails only for one that has just ended.
+                let _ = kill_process(Pid::from_child(child), signal);
+            }
         }
     }
-    for group in groups {
-        // It fails only for a group that has ended already.
-        let _ = kill_process_group(group, Signal::KILL);
-    }
+    None
 }

@@ -9,6 +9,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// What a process needs besides its connections.
 const OTHER_FILES: usize = 32;
 
+/// What a server needs before it has a client: fewer, and nobody can serve.
+const FILES_MIN: u64 = 64;
+
 /// More than a process may have files open, everywhere.
 pub(crate) const CONNECTIONS_MAX: usize = 1_000_000;
 
@@ -45,6 +48,18 @@ fn time_up_to(max: Duration, text: &str) -> Result<Duration, String> {
 pub(crate) fn raise_open_files() -> anyhow::Result<()> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
+    Ok(())
+}
+
+/// Fails when servers, which inherit the limit, could not even start.
+pub(crate) fn check_files_of_servers() -> anyhow::Result<()> {
+    let limit = getrlimit(Resource::Nofile).current;
+    ensure!(
+        limit.is_none_or(|limit| limit >= FILES_MIN),
+        "a server and its load need {FILES_MIN} open files at the least, but \
+         the limit is {}: raise it with `ulimit -Hn`",
+        limit.unwrap_or(u64::MAX)
+    );
     Ok(())
 }
 

@@ -60,12 +60,24 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use keeper::Role;
+
 fn main() -> ExitCode {
-    match cli::Cli::parse().carry_out() {
-        Ok(outcome) => outcome.into(),
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            exit::code_of(&error)
+    let ended = Role::of_this_process().and_then(|role| match role {
+        Role::Runner(arguments) => {
+            cli::Cli::parse_from(arguments).carry_out().map(ExitCode::from)
         }
-    }
+        Role::Keeper { parent, arguments } => keeper::keep(parent, arguments),
+        Role::Front(arguments) => {
+            let cli = cli::Cli::parse_from(&arguments);
+            match cli.starts_servers() {
+                true => keeper::run_kept(arguments),
+                false => cli.carry_out().map(ExitCode::from),
+            }
+        }
+    });
+    ended.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        exit::code_of(&error)
+    })
 }

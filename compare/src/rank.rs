@@ -73,8 +73,13 @@ impl Rank {
         });
         let texts: Vec<String> =
             rankings.map(|ranking| ranking.text()).collect();
-        if texts.is_empty() {
-            eprintln!("nothing to rank: -e or -s leave no figure");
+        let nothing = match (record.rounds_done(), texts.len()) {
+            (0, _) => Some("the run has no round of anybody"),
+            (_, 0) => Some("-e or -s leave no figure"),
+            _ => None,
+        };
+        if let Some(why) = nothing {
+            eprintln!("nothing to rank: {why}");
             return Ok(Outcome::NothingSelected);
         }
         output::print(&(texts.join("\n") + FOOTNOTE))?;

@@ -14,7 +14,6 @@ use crate::contestants::{self, AGAIN, Contestant, Label, Trait};
 use crate::cpus::{CpuList, Cpus, Processors};
 use crate::exit::{Outcome, Usage};
 use crate::interrupt::Interrupt;
-use crate::keeper::Keeper;
 use crate::known::Known;
 use crate::limits;
 use crate::load::plan::{Group, Pace};
@@ -125,6 +124,7 @@ impl Run {
         }
         let _turn = Turn::take()?;
         limits::raise_open_files()?;
+        limits::check_files_of_servers()?;
         let progress = Progress::new(self.quiet);
         if !build::build(&mut contestants, &root, &progress, &interrupt)? {
             return Ok(Outcome::Interrupted);
@@ -140,7 +140,6 @@ impl Run {
             path: &path,
             processors: &processors,
             interrupt: &interrupt,
-            keeper: Keeper::start()?,
             progress: &progress,
             seed: record.seed,
             failed_to_start: HashMap::new(),
@@ -229,7 +228,6 @@ struct Measuring<'a> {
     path: &'a Path,
     processors: &'a Processors,
     interrupt: &'a Interrupt,
-    keeper: Keeper,
     progress: &'a Progress,
     seed: u64,
     /// Entrants that are not tried again, and why.
@@ -299,7 +297,7 @@ impl Measuring<'_> {
             placement: self.processors.place(Cpus::Split),
             seed: self.seed,
         };
-        let report = cell.measure(&mut self.keeper, self.interrupt)?;
+        let report = cell.measure(self.interrupt)?;
         let group = report.group("alone");
         let time_ns = group.and_then(|g| g.service_ns.at_quantile_ns(0.5));
         let why = || Failure::Instrument(format!("no reply to n = {n}"));
@@ -383,13 +381,12 @@ impl Measuring<'_> {
             placement: self.processors.place(scenario.cpus),
             seed: self.seed,
         };
-        let keeper = &mut self.keeper;
         // To start and to end takes system calls that no request needs.
         let own = match self.own_system_calls.get(&contestant.name) {
             Some(own) => own.clone(),
-            None => cell.count_own_system_calls(keeper, self.interrupt)?,
+            None => cell.count_own_system_calls(self.interrupt)?,
         };
-        let counted = cell.count_system_calls(&own, keeper, self.interrupt);
+        let counted = cell.count_system_calls(&own, self.interrupt);
         self.own_system_calls.insert(contestant.name.clone(), own);
         counted
     }
@@ -512,7 +509,7 @@ impl Measuring<'_> {
         if let Some(capacity) = capacity {
             cell.set_load(scenario, capacity);
         }
-        let report = cell.measure(&mut self.keeper, self.interrupt)?;
+        let report = cell.measure(self.interrupt)?;
         let processors = placement.server.len();
         if let Some(late) = report.late(processors) {
             return Err(Failure::Instrument(late));
@@ -541,7 +538,7 @@ impl Measuring<'_> {
         if let Some(capacity) = self.capacities.get(&key) {
             return Ok(Some(*capacity));
         }
-        let report = cell.measure(&mut self.keeper, self.interrupt)?;
+        let report = cell.measure(self.interrupt)?;
         let group = report.group(&scenario.of);
         let capacity =
             group.map(|group| group.rate(report.window_ns)).unwrap_or(0.0);

@@ -2,6 +2,7 @@
 //! to be slow, to stall or to lie must come back as what they are.
 
 use std::env;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -9,16 +10,20 @@ use clap::Args;
 use comfy_table::Cell as TableCell;
 
 use crate::cell::{Cell, Clients, Failure};
-use crate::contestants::Contestant;
+use crate::contestants::{AGAIN, Contestant};
 use crate::cpus::{Cpus, Placement, Processors};
 use crate::exit::Outcome;
+use crate::findings::{Findings, Standing};
 use crate::interrupt::Interrupt;
-use crate::keeper::Keeper;
+use crate::known::Known;
 use crate::load::plan::{Arrivals, Group, Pace};
 use crate::load::report::{Faults, GroupReport, Report, Times};
+use crate::machine::Machine;
 use crate::output;
 use crate::progress::Progress;
+use crate::record::{Entrant, Record, Round, ratios};
 use crate::runs::Turn;
+use crate::scenarios::{Figure, Scenario};
 use crate::statistics::{Estimate, median};
 use crate::table;
 use crate::units;
@@ -30,7 +35,15 @@ const WINDOW: Duration = Duration::from_secs(1);
 const TRIES: usize = 3;
 
 /// How often two servers are compared.
-const ROUNDS: usize = 7;
+const ROUNDS: u64 = 7;
+
+/// What their comparison is called, and who takes part.
+const DUEL: &str = "duel";
+const FIRST: &str = "first";
+const RIVAL: &str = "rival";
+
+/// The clients of every known server.
+const CLIENTS: &str = "clients";
 
 /// What `compare selftest` is told.
 #[derive(Args, Debug)]
@@ -228,15 +241,18 @@ impl SelfTest {
         let _turn = Turn::take()?;
         let placement = Processors::allowed(None, None)?.place(Cpus::Split);
         let progress = Progress::new(self.quiet);
-        let mut bench = Bench {
-            placement,
-            keeper: Keeper::start()?,
-            interrupt: &interrupt,
-        };
+        let mut bench = Bench { placement, interrupt: &interrupt };
         let mut lines = Vec::new();
         for case in &CASES {
             progress.say(case.what);
             match again_if_failed(|| bench.play(case))? {
+                Some(played) => lines.extend(played),
+                None => return Ok(Outcome::Interrupted),
+            }
+        }
+        for broken in &BROKEN {
+            progress.say(broken.what);
+            match again_if_failed(|| bench.blame(broken))? {
                 Some(played) => lines.extend(played),
                 None => return Ok(Outcome::Interrupted),
             }
@@ -277,12 +293,35 @@ fn again_if_failed(
     Ok(played)
 }
 
+/// A server that leaves nothing to measure.
+struct Broken {
+    what: &'static str,
+    conduct: &'static [&'static str],
+    /// What must be said of it.
+    reason: &'static str,
+}
+
+const BROKEN: [Broken; 2] = [
+    Broken {
+        what: "dies after a thousand replies",
+        conduct: &["--fault", "die", "--after", "1000"],
+        reason: "it died (exit status: 7)",
+    },
+    Broken {
+        what: "hangs after a thousand replies",
+        conduct: &["--fault", "hang", "--after", "1000"],
+        reason: "a hang",
+    },
+];
+
 /// Two servers, and how the second must stand to the first.
 struct Rival {
     what: &'static str,
     conduct: &'static [&'static str],
     /// The bounds of the ratio of their costs.
     bounds: (f64, f64),
+    /// Whether a run would call the two a tie.
+    is_tied: bool,
 }
 
 const RIVALS: [Rival; 2] = [
@@ -290,19 +329,20 @@ const RIVALS: [Rival; 2] = [
         what: "works as long as another, which works for 200 µs",
         conduct: &["--work", "200us"],
         bounds: (0.95, 1.05),
+        is_tied: true,
     },
     Rival {
         what: "works for 300 µs, beside another's 200 µs",
         conduct: &["--work", "300us"],
         // What the kernel does for a request is the same for both.
         bounds: (1.3, 1.5),
+        is_tied: false,
     },
 ];
 
 /// What it takes to measure.
 struct Bench<'a> {
     placement: Placement,
-    keeper: Keeper,
     interrupt: &'a Interrupt,
 }
 
@@ -327,33 +367,102 @@ impl Bench<'_> {
     }
 
     /// `None` when interrupted.
-    fn compare(&mut self, rival: &Rival) -> anyhow::Result<Option<Vec<Line>>> {
-        let first: &[&str] = &["--work", "200us"];
-        let mut ratios = Vec::new();
-        for _ in 0..ROUNDS {
-            let mut costs_us = Vec::new();
-            for conduct in [first, rival.conduct] {
-                let window = WINDOW / 4;
-                let Some(seen) = self.see(conduct, 1, EAGER, window)? else {
-                    return Ok(None);
-                };
-                costs_us.push(seen.cost_us());
+    fn blame(&mut self, broken: &Broken) -> anyhow::Result<Option<Vec<Line>>> {
+        let contestant = faulty(broken.conduct)?;
+        let cell = self.cell(&contestant, 8, EAGER, WINDOW / 4);
+        let (passed, measured) = match cell.measure(self.interrupt) {
+            Err(Failure::Interrupted) => return Ok(None),
+            Err(Failure::Contestant { reason, .. })
+                if reason.contains(broken.reason) =>
+            {
+                (true, broken.reason.to_owned())
             }
-            ratios.push(costs_us[1] / costs_us[0]);
-        }
+            Err(Failure::Contestant { reason, .. }) => (false, reason),
+            Err(failure) => (false, format!("not its fault: {failure}")),
+            Ok(_) => (false, "nothing wrong".to_owned()),
+        };
+        Ok(Some(vec![Line {
+            what: broken.what.to_owned(),
+            check: "its fault".to_owned(),
+            expected: broken.reason.to_owned(),
+            measured,
+            passed,
+        }]))
+    }
+
+    /// `None` when interrupted.
+    fn compare(&mut self, rival: &Rival) -> anyhow::Result<Option<Vec<Line>>> {
+        let Some(record) = self.run(rival)? else { return Ok(None) };
+        let scenario = &record.scenarios[0];
+        let costs = |name| record.figure(scenario, name, Figure::Cost);
+        let ratios = ratios(&costs(RIVAL), &costs(FIRST));
+        let mut ratios: Vec<f64> = ratios.into_values().collect();
         let estimate =
             Estimate::of(&ratios, 0).context("a comparison has rounds")?;
         let Estimate { low, high, .. } = estimate;
         let middle = median(&mut ratios).unwrap_or(f64::NAN);
         let (least, most) = rival.bounds;
-        let line = Line {
+        let ratio = Line {
             what: rival.what.to_owned(),
             check: "ratio of costs".to_owned(),
             expected: format!("{least}–{most}"),
             measured: format!("{middle:.3} [{low:.3}, {high:.3}]"),
             passed: (least..=most).contains(&middle),
         };
-        Ok(Some(vec![line]))
+        let findings = Findings::of(&record);
+        let standing = findings.standing(scenario, RIVAL, FIRST, Figure::Cost);
+        let is_tied = standing == Some(Standing::Tied);
+        let is_apart = matches!(standing, Some(Standing::Times(_)));
+        let verdict = Line {
+            what: rival.what.to_owned(),
+            check: "verdict".to_owned(),
+            expected: verdict(rival.is_tied).to_owned(),
+            measured: match is_tied || is_apart {
+                true => verdict(is_tied).to_owned(),
+                false => "open".to_owned(),
+            },
+            passed: if rival.is_tied { is_tied } else { is_apart },
+        };
+        Ok(Some(vec![ratio, verdict]))
+    }
+
+    /// A run of the two, in which the first takes part twice, as in any run;
+    /// `None` when interrupted.
+    fn run(&mut self, rival: &Rival) -> anyhow::Result<Option<Record>> {
+        let first: &[&str] = &["--work", "200us"];
+        let again = format!("{FIRST}{AGAIN}");
+        let mut entrants =
+            [(FIRST, first), (&again, first), (RIVAL, rival.conduct)];
+        let machine = Machine::here(Path::new("."), &self.placement.server);
+        let mut record = Record::new(0, ROUNDS, machine);
+        record.scenarios.push(duel());
+        for (name, conduct) in entrants {
+            let mut contestant = faulty(conduct)?;
+            contestant.name = name.to_owned();
+            let again = (name == again).then(|| FIRST.to_owned());
+            record.entrants.push(Entrant { contestant, again });
+        }
+        for round in 1..=ROUNDS {
+            // So that nobody always comes after the same one.
+            entrants.rotate_left(1);
+            for (place, (name, conduct)) in entrants.into_iter().enumerate() {
+                let window = WINDOW / 4;
+                let Some(seen) = self.see(conduct, 1, EAGER, window)? else {
+                    return Ok(None);
+                };
+                let mut report = seen.report;
+                report.groups.push(seen.group);
+                record.cell_mut(DUEL, name).rounds.push(Round {
+                    round,
+                    place,
+                    placement: self.placement.clone(),
+                    bottleneck: report.bottleneck(self.placement.server.len()),
+                    capacity: Known::missing("nothing is a share of it"),
+                    report,
+                });
+            }
+        }
+        Ok(Some(record))
     }
 
     /// What the load generator sees of a server; `None` when interrupted.
@@ -365,18 +474,8 @@ impl Bench<'_> {
         window: Duration,
     ) -> anyhow::Result<Option<Seen>> {
         let contestant = faulty(conduct)?;
-        let name = "clients".to_owned();
-        let elsewhere = None;
-        let group = Group { name, n: 1, connections, pace, elsewhere };
-        let cell = Cell {
-            contestant: &contestant,
-            groups: vec![Clients { group, is_apart: false }],
-            warm_up: Duration::ZERO,
-            window,
-            placement: self.placement.clone(),
-            seed: 0,
-        };
-        let mut report = match cell.observe(&mut self.keeper, self.interrupt) {
+        let cell = self.cell(&contestant, connections, pace, window);
+        let mut report = match cell.observe(self.interrupt) {
             Ok(report) => report,
             Err(Failure::Interrupted) => return Ok(None),
             Err(failure) => anyhow::bail!("{failure}"),
@@ -384,6 +483,50 @@ impl Bench<'_> {
         let group = report.groups.remove(0);
         Ok(Some(Seen { report, group }))
     }
+
+    fn cell<'c>(
+        &self,
+        contestant: &'c Contestant,
+        connections: usize,
+        pace: Pace,
+        window: Duration,
+    ) -> Cell<'c> {
+        let name = CLIENTS.to_owned();
+        let elsewhere = None;
+        let group = Group { name, n: 1, connections, pace, elsewhere };
+        Cell {
+            contestant,
+            groups: vec![Clients { group, is_apart: false }],
+            warm_up: Duration::ZERO,
+            window,
+            placement: self.placement.clone(),
+            seed: 0,
+        }
+    }
+}
+
+/// The scenario of a run of two servers.
+fn duel() -> Scenario {
+    Scenario {
+        name: DUEL.to_owned(),
+        question: "Which costs more?".to_owned(),
+        expectation: "The one that works for longer.".to_owned(),
+        analysis: "None.".to_owned(),
+        on_request: false,
+        cpus: Cpus::Split,
+        warm_up: Duration::ZERO,
+        window: WINDOW / 4,
+        groups: Vec::new(),
+        sweep: None,
+        point: None,
+        of: CLIENTS.to_owned(),
+        against: None,
+        figures: vec![Figure::Cost],
+    }
+}
+
+fn verdict(is_tied: bool) -> &'static str {
+    if is_tied { "a tie" } else { "a difference" }
 }
 
 /// This program as a server with a known conduct.

@@ -57,6 +57,8 @@ impl Verify {
             return Ok(Outcome::NothingSelected);
         }
         let progress = Progress::new(self.quiet);
+        // Nothing has to be saved: a signal may end this process at once, and
+        // the keeper ends all others.
         let interrupt = Interrupt::unheard();
         build::build(&mut contestants, &root, &progress, &interrupt)?;
         let mut reports = Vec::new();

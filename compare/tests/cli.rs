@@ -2,6 +2,8 @@
 //! and nothing left behind. The contestants are `compare`'s own servers with
 //! a known fault.
 
+#[path = "cli/faults.rs"]
+mod faults;
 #[path = "cli/load.rs"]
 mod load;
 #[path = "cli/made.rs"]
@@ -19,9 +21,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::OwnedFd;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde_json::Value;
 
 const COMPARE: &str = env!("CARGO_BIN_EXE_compare");
@@ -77,63 +76,6 @@ fn a_selection_of_nothing_exits_with_4() {
         assert_eq!(output.status.code(), Some(4), "{arguments:?}");
         assert!(stderr(&output).contains("compare list"));
     }
-}
-
-#[test]
-fn who_fails_is_named_and_the_others_are_measured() {
-    let folder = Folder::new();
-    let faults = [
-        ("start", "it did not start"),
-        ("die", "it died (exit status: 7)"),
-        ("wrong", "wrong replies (the first: \"4711\")"),
-        ("reset", "1 connections reset"),
-        ("close", "1 connections closed before the reply"),
-        ("error", "replies `error: worker-lost`"),
-        ("hang", "a hang"),
-    ];
-    let mut text = contestant("good", "none");
-    for (fault, _) in faults {
-        text += &contestant(&format!("bad-{fault}"), fault);
-    }
-    let file = folder.file("c.toml", &text);
-    let output = compare(&file, &SHORT);
-    let json = folder.path.join("out/run.json");
-    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
-
-    let table = stdout(&output);
-    let record = read_json(&json);
-    assert_eq!(record["complete"], true);
-    for (fault, reason) in faults {
-        let name = format!("bad-{fault}");
-        let sentence = format!("void: {name} in perf2, round 1: ");
-        let line = table.lines().find(|line| line.starts_with(&sentence));
-        assert!(line.is_some_and(|l| l.contains(reason)), "{table}");
-        let void = &record["cells"]["perf2"][&name]["void"];
-        let recorded = void["reason"].as_str().unwrap();
-        assert!(recorded.contains(reason), "{recorded}");
-        assert_eq!(void["contestant_failed"], true);
-    }
-    let kinds = [
-        ("wrong", "/wrong"),
-        ("reset", "/reset"),
-        ("close", "/closed_early"),
-        ("error", "/errors/worker-lost"),
-        ("hang", "/timed_out"),
-    ];
-    for (fault, kind) in kinds {
-        let cell = &record["cells"]["perf2"][format!("bad-{fault}")];
-        let faults = cell["void"]["faults"].as_object().unwrap();
-        let counts = faults.values().filter_map(|group| group.pointer(kind));
-        let count: u64 = counts.filter_map(Value::as_u64).sum();
-        assert!(count > 0, "{fault}: {cell}");
-    }
-    assert!(table.contains("a known fault: it dies"), "{table}");
-
-    let good = &record["cells"]["perf2"]["good"];
-    assert_eq!(good["void"], Value::Null);
-    let report = &good["rounds"][0]["report"];
-    assert!(report["groups"][0]["replies_in_all"].as_u64() > Some(0));
-    assert!(report["server_cpu_ns"]["value"].as_u64().is_some());
 }
 
 #[test]
@@ -279,115 +221,29 @@ fn system_calls_are_counted_where_strace_is_there() {
 }
 
 #[test]
-fn the_run_is_over_and_told_when_its_record_cannot_be_written() {
+fn a_bad_scenario_file_exits_with_2_and_names_the_line() {
     let folder = Folder::new();
-    let run = Running::start(&folder, &["--rounds", "2"]);
-    // As good as a disk without room: there is nowhere to write.
-    let out = folder.path.join("out");
-    fs::remove_dir_all(&out).unwrap();
-    fs::write(&out, "in the way").unwrap();
-    kill_process(Pid::from_child(&run.child), Signal::INT).unwrap();
-    let output = run.child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("cannot write the record"));
-    // What was measured is printed all the same.
-    assert!(stdout(&output).contains("incomplete"), "{output:?}");
+    let file = folder.file("c.toml", &contestant("good", "none"));
+    let bad = folder.file("bad.toml", "question = 7\n");
+    for (path, line) in [(bad, true), (folder.path.join("none.toml"), false)] {
+        let path = path.to_str().unwrap();
+        let output = compare(&file, &["--scenario-file", path]);
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains(path), "{text}");
+        assert_eq!(text.contains("line 1"), line, "{text}");
+    }
 }
 
 #[test]
-fn descriptors_that_run_out_here_are_no_fault_of_the_contestant() {
+fn a_self_test_that_cannot_measure_exits_with_1() {
     let folder = Folder::new();
-    let file = folder.file("c.toml", &contestant("good", "none"));
+    let words = format!("ulimit -n 20; exec {COMPARE} selftest --quiet");
     let mut limited = Command::new("sh");
-    let words = format!(
-        "ulimit -n 200; exec {COMPARE} run -s ladder@512 --rounds 1 \
-         --contestants {} --out {}",
-        file.display(),
-        folder.path.join("out").display()
-    );
     limited.args(["-c", &words]).env("TMPDIR", &folder.path);
     let output = limited.output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-    let record = read_json(&folder.path.join("out/run.json"));
-    let void = &record["cells"]["ladder@512"]["good"]["void"];
-    assert_eq!(void["contestant_failed"], false);
-    let reason = void["reason"].as_str().unwrap();
-    assert!(reason.contains("open files"), "{reason}");
-}
-
-#[test]
-fn clients_come_from_another_address_when_the_ports_of_one_are_taken() {
-    let cases = [
-        // Sixty-four at once, and some that leave theirs behind.
-        ("ladder@64", "60000 60009"),
-        ("churn", "60000 60029"),
-    ];
-    for (scenario, ports) in cases {
-        let folder = Folder::new();
-        let Some(output) = with_ports(ports, scenario, &folder) else {
-            return;
-        };
-        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-        let record = read_json(&folder.path.join("out/run.json"));
-        let cell = &record["cells"][scenario]["good"];
-        assert!(cell["void"].is_null(), "{cell}");
-    }
-}
-
-#[test]
-fn ports_that_run_out_here_are_no_fault_of_the_contestant() {
-    let folder = Folder::new();
-    // The server itself has the only one.
-    let Some(output) = with_ports("60000 60000", "ladder@64", &folder) else {
-        return;
-    };
-    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-    let record = read_json(&folder.path.join("out/run.json"));
-    let void = &record["cells"]["ladder@64"]["good"]["void"];
-    assert_eq!(void["contestant_failed"], false);
-    let reason = void["reason"].as_str().unwrap();
-    assert!(reason.contains("no free port on this side"), "{reason}");
-}
-
-/// A run in a network of its own, with so many ports. Where the system does
-/// not let everybody have one, there is nothing to see.
-fn with_ports(range: &str, scenario: &str, folder: &Folder) -> Option<Output> {
-    let alone = |words: &str| {
-        let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "--net", "sh", "-c"]);
-        let ports = "/proc/sys/net/ipv4/ip_local_port_range";
-        command.arg(format!(
-            "ip link set lo up && echo {range} >{ports} && {words}"
-        ));
-        command.env("TMPDIR", &folder.path);
-        command.output()
-    };
-    if !alone("true").is_ok_and(|output| output.status.success()) {
-        eprintln!("not tested: no network of one's own here");
-        return None;
-    }
-    let file = folder.file("c.toml", &contestant("good", "none"));
-    let run = format!(
-        "exec {COMPARE} run -s {scenario} --rounds 1 --duration 50ms \
-         --contestants {} --out {}",
-        file.display(),
-        folder.path.join("out").display()
-    );
-    Some(alone(&run).unwrap())
-}
-
-#[test]
-fn two_runs_at_once_are_refused() {
-    let folder = Folder::new();
-    let run = Running::start(&folder, &[]);
-    let file = folder.file("c.toml", &contestant("good", "none"));
-    let output = compare(&file, &SHORT);
-    assert_eq!(output.status.code(), Some(1));
-    let text = stderr(&output);
-    assert!(text.contains("another run measures"), "{text}");
-    kill_process(Pid::from_child(&run.child), Signal::TERM).unwrap();
-    let first = run.child.wait_with_output().unwrap();
-    assert_eq!(first.status.code(), Some(130));
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(stderr(&output).contains("open files"), "{output:?}");
 }
 
 #[test]
@@ -401,32 +257,6 @@ fn a_run_is_not_written_over() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("--out"), "{}", stderr(&output));
     assert_eq!(fs::read(&json).unwrap(), first);
-}
-
-#[test]
-fn a_first_signal_ends_the_run_in_order_with_130() {
-    for signal in [Signal::INT, Signal::TERM] {
-        let folder = Folder::new();
-        let json = folder.path.join("out/run.json");
-        let run = Running::start(&folder, &[]);
-        kill_process(Pid::from_child(&run.child), signal).unwrap();
-        let children = run.children;
-        let output = run.child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(130));
-        assert!(stdout(&output).contains("incomplete"), "{output:?}");
-        assert_eq!(read_json(&json)["complete"], false);
-        children.iter().for_each(assert_ends);
-    }
-}
-
-#[test]
-fn nothing_is_left_behind_when_the_runner_is_killed() {
-    let folder = Folder::new();
-    let mut run = Running::start(&folder, &[]);
-    assert_eq!(run.children.len(), 4, "server, its own, load and keeper");
-    run.child.kill().unwrap();
-    run.child.wait().unwrap();
-    run.children.iter().for_each(assert_ends);
 }
 
 #[test]
@@ -486,64 +316,6 @@ fn the_list_names_contestants_and_scenarios() {
     for name in ["blocking", "threads", "mio", "tokio", "interference"] {
         assert!(stdout(&output).contains(name), "{name}");
     }
-}
-
-/// A run in the middle of a measurement that would last for minutes.
-struct Running {
-    child: Child,
-    /// All that it started, and what that started.
-    children: Vec<OwnedFd>,
-}
-
-impl Running {
-    /// The contestant is a shell that starts the server, so that there is one
-    /// that the runner did not start itself.
-    fn start(folder: &Folder, more: &[&str]) -> Running {
-        let script = format!("{COMPARE} faulty --listen {{addr}} & wait");
-        let text = format!(
-            "[[contestant]]\nname = \"good\"\nlabel = \"peer\"\n\
-             command = [\"sh\", \"-c\", \"{script}\"]\n"
-        );
-        let file = folder.file("c.toml", &text);
-        let mut command = command(&file, more);
-        command.args(["-s", "perf2", "--duration", "10m"]);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = command.spawn().unwrap();
-        let mut run = Running { child, children: Vec::new() };
-        let deadline = Instant::now() + PATIENCE;
-        // Of all that is started, the load generator comes last.
-        loop {
-            let ids = descendants_of(run.child.id());
-            if ids.iter().any(|&id| command_of(id).contains("--server-pid")) {
-                let open = |id| {
-                    let id = Pid::from_raw(id as i32).unwrap();
-                    pidfd_open(id, PidfdFlags::empty()).unwrap()
-                };
-                run.children = ids.into_iter().map(open).collect();
-                return run;
-            }
-            assert!(Instant::now() < deadline, "nothing was started");
-            thread::yield_now();
-        }
-    }
-}
-
-fn descendants_of(process: u32) -> Vec<u32> {
-    let path = format!("/proc/{process}/task/{process}/children");
-    let text = fs::read_to_string(path).unwrap_or_default();
-    let children = text.split_whitespace().map(|id| id.parse().unwrap());
-    children.flat_map(|id| [vec![id], descendants_of(id)].concat()).collect()
-}
-
-fn command_of(process: u32) -> String {
-    let bytes = fs::read(format!("/proc/{process}/cmdline"));
-    String::from_utf8_lossy(&bytes.unwrap_or_default()).into()
-}
-
-fn assert_ends(process: &OwnedFd) {
-    let mut fds = [PollFd::new(process, PollFlags::IN)];
-    let timeout = Timespec::try_from(PATIENCE).unwrap();
-    assert_eq!(poll(&mut fds, Some(&timeout)), Ok(1), "it still runs");
 }
 
 fn contestant(name: &str, fault: &str) -> String {

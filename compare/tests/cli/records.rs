@@ -39,7 +39,9 @@ fn a_broken_record_exits_with_2_and_says_what_it_is() {
 fn assert_refused(folder: &Folder, good: &str, bad: &str, expected: &str) {
     let out = folder.path.join("merged");
     let out = out.to_str().unwrap();
-    let verbs: [&[&str]; 5] = [
+    let verbs: [&[&str]; 7] = [
+        &["report", bad],
+        &["report", bad, "--markdown", "-"],
         &["cmp", bad, good],
         &["cmp", good, bad],
         &["rank", bad],
@@ -94,6 +96,44 @@ fn what_became_slower_is_named_and_exits_with_99_if_that_is_asked_for() {
         let text = stdout(&output);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
         assert!(text.contains(expected), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn a_regression_that_nobody_could_see_is_not_ruled_out() {
+    let folder = Folder::new();
+    let before = made_up(&folder, "before", |_| ());
+    // Too few rounds for anything but a tie.
+    let changed = |name: &str, entrants: &[&str]| {
+        made_up(&folder, name, |record| {
+            for entrant in entrants {
+                let rounds = rounds(record, entrant);
+                rounds.truncate(2);
+                for round in rounds {
+                    fill(round, TIME_NS * 2);
+                    let rss = &mut round["report"]["server_rss_bytes"];
+                    rss["value"] = (2 << 20).into();
+                }
+            }
+        })
+    };
+    let some = changed("some", &["good"]);
+    let all = changed("all", &["good", "other"]);
+    let cases = [
+        (&some, 0, "in what could be judged: 5 of 10 figures are open"),
+        (&all, 1, "nothing could be judged, all 10 figures are open"),
+    ];
+    for (after, code, expected) in cases {
+        let [before, after] =
+            [&before, after].map(|path| path.to_str().unwrap());
+        let gate = ["--fail-on-regression", "5%"];
+        let output = call(&["cmp", before, after, gate[0], gate[1]]);
+        let text = stdout(&output);
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        assert!(text.contains(expected), "{text}");
+        // Who did not ask for a verdict has none.
+        let output = call(&["cmp", before, after]);
+        assert_eq!(output.status.code(), Some(0));
     }
 }
 
@@ -167,6 +207,18 @@ fn cells_that_are_not_the_same_in_both_runs_are_listed_and_not_compared() {
     assert_eq!(output.status.code(), Some(4));
     let text = stdout(&output);
     assert!(text.contains("group[0].connections: 1 / 2"), "{text}");
+}
+
+#[test]
+fn a_record_in_which_nothing_was_measured_has_no_ranks_and_exits_with_4() {
+    let folder = Folder::new();
+    let empty = made_up(&folder, "empty", |record| {
+        record["cells"] = serde_json::json!({});
+    });
+    let output = call(&["rank", empty.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(4), "{}", stdout(&output));
+    let text = stderr(&output);
+    assert!(text.contains("the run has no round of anybody"), "{text}");
 }
 
 #[test]

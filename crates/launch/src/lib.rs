@@ -5,13 +5,16 @@
 //! in any language. Whatever becomes of the process that started it, a server
 //! ends: by [`Server`]'s `Drop`, and by the kernel's parent-death signal
 //! (`PR_SET_PDEATHSIG` in prctl(2)) when there was nobody left to drop it.
+//! What it started in its turn ends with it if it stayed in its process group,
+//! and else if this process [adopts orphans](adopt_orphans).
 
 mod child;
+mod orphans;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io::{self, BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ChildStderr, ChildStdout, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -20,11 +23,16 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
 use rustix::process::{
     Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid,
 };
 
+pub use orphans::{adopt_orphans, end_children};
 pub use rustix::process::{Resource, Signal};
+
+use orphans::Member;
 
 /// How many of a server's last log lines are kept.
 const LOG_LINES_MAX: usize = 2_000;
@@ -47,6 +55,10 @@ const LOG_TAIL_WAIT: Duration = Duration::from_millis(500);
 
 /// How long one attempt to reach a server's port waits for the next.
 const PORT_RETRY: Duration = Duration::from_millis(5);
+
+/// A port of loopback that is free.
+const ANY_PORT: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Moves stdin to descriptor 3 and announces it.
 const PASS_SOCKET: &str = "exec 3<&0 0</dev/null; \
@@ -101,6 +113,15 @@ pub enum Error {
         /// Its last log lines.
         log: Vec<String>,
     },
+    /// It was not ready, and no server could have been: this machine has no
+    /// port for it, or no descriptor to try one with.
+    #[error("had no port to listen on ({source}); it {}", log_said(log))]
+    NoPort {
+        /// What the system says to whoever wants one.
+        source: io::Error,
+        /// Its last log lines.
+        log: Vec<String>,
+    },
     /// Nobody wanted it any more.
     #[error("its start was cancelled")]
     Cancelled,
@@ -112,6 +133,22 @@ pub enum Error {
         /// Its last log lines.
         log: Vec<String>,
     },
+}
+
+impl Error {
+    /// Whether the server, or its command line, is to blame: not if this side
+    /// had no process, no descriptor or no port for it.
+    pub fn is_of_server(&self) -> bool {
+        match self {
+            Error::Start { source, .. } => {
+                let of_program = [Errno::NOENT, Errno::ACCESS, Errno::NOEXEC];
+                Errno::from_io_error(source)
+                    .is_some_and(|error| of_program.contains(&error))
+            }
+            Error::Empty | Error::Ended { .. } | Error::NotReady { .. } => true,
+            Error::NoPort { .. } | Error::Cancelled => false,
+        }
+    }
 }
 
 impl Launch {
@@ -209,7 +246,7 @@ impl Launch {
     ) -> Result<Server, Error> {
         let deadline = Instant::now() + self.timeout;
         let address = match self.ready {
-            Ready::Line => SocketAddr::from(([127, 0, 0, 1], 0)),
+            Ready::Line => ANY_PORT,
             Ready::Port | Ready::Either => {
                 free_address().map_err(|source| self.start_error(source))?
             }
@@ -229,10 +266,19 @@ impl Launch {
             } else if is_cancelled() {
                 return Err(Error::Cancelled);
             } else if let Some(status) = process.wait(Duration::ZERO) {
-                return Err(Error::Ended { status, log: process.log() });
+                let log = process.log();
+                return Err(match can_listen(address) {
+                    Ok(()) => Error::Ended { status, log },
+                    Err(source) => Error::NoPort { source, log },
+                });
             } else if Instant::now() >= deadline {
                 let log = process.log();
-                return Err(Error::NotReady { timeout: self.timeout, log });
+                // Its own port is not looked at: it may listen there. But to
+                // find that out takes a port, too.
+                return Err(match can_listen(ANY_PORT) {
+                    Ok(()) => Error::NotReady { timeout: self.timeout, log },
+                    Err(source) => Error::NoPort { source, log },
+                });
             }
         }
     }
@@ -261,6 +307,7 @@ impl Launch {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         child::prepare(&mut command, self);
+        let member = Member::new();
         let mut child =
             command.spawn().map_err(|source| self.start_error(source))?;
         let stdout = child.stdout.take().expect("stdout is piped");
@@ -278,6 +325,7 @@ impl Launch {
             lines: forward_lines(stdout),
             log,
             log_ended,
+            _member: member,
         };
         process.ended = Some(ended?);
         Ok(process)
@@ -330,6 +378,8 @@ pub struct Process {
     log: Arc<Mutex<VecDeque<String>>>,
     /// Disconnected once stderr is at its end.
     log_ended: mpsc::Receiver<Infallible>,
+    /// Dropped last: orphans are there once their parent is gone.
+    _member: Member,
 }
 
 impl Process {
@@ -425,7 +475,15 @@ fn fill(word: &str, address: SocketAddr) -> String {
 
 /// An address on loopback that was free a moment ago.
 fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind(("127.0.0.1", 0))?.local_addr()
+    TcpListener::bind(ANY_PORT)?.local_addr()
+}
+
+/// Whether any server could listen there. Without SO_REUSEADDR, which the
+/// standard library sets, because a server may do without it, too.
+fn can_listen(address: SocketAddr) -> io::Result<()> {
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    bind(&socket, &address)?;
+    Ok(listen(&socket, 1)?)
 }
 
 /// The first word of a line that is an address with a port.
@@ -490,6 +548,14 @@ fn lock(log: &Mutex<VecDeque<String>>) -> MutexGuard<'_, VecDeque<String>> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What a log says, or that it says nothing.
+fn log_said(log: &[String]) -> String {
+    match log.is_empty() {
+        true => "said nothing".to_owned(),
+        false => format!("said:{}", log_tail(log)),
+    }
+}
+
 /// The last lines of a log, as they stand in an error message.
 fn log_tail(log: &[String]) -> String {
     let tail = &log[log.len().saturating_sub(5)..];
@@ -547,6 +613,34 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_wrong_with_its_program_is_a_servers_fault() {
+        let cases = [
+            (Errno::NOENT, true),
+            (Errno::ACCESS, true),
+            (Errno::NOEXEC, true),
+            (Errno::MFILE, false),
+            (Errno::NFILE, false),
+            (Errno::AGAIN, false),
+            (Errno::NOMEM, false),
+            (Errno::ADDRINUSE, false),
+        ];
+        for (errno, expected) in cases {
+            let error = shell("true").start_error(errno.into());
+            assert_eq!(error.is_of_server(), expected, "{error}");
+        }
+        assert!(shell("exit 7").start().unwrap_err().is_of_server());
+    }
+
+    #[test]
+    fn a_port_that_somebody_else_has_is_no_fault_of_a_server() {
+        let listener = TcpListener::bind(ANY_PORT).unwrap();
+        let address = listener.local_addr().unwrap();
+        assert!(can_listen(address).is_err());
+        drop(listener);
+        assert!(can_listen(address).is_ok());
+    }
+
+    #[test]
     fn dropping_a_process_ends_what_it_started() {
         let launch = shell("sleep 1000 & echo $!; wait");
         let process =
@@ -557,6 +651,22 @@ mod tests {
         drop(process);
         let mut fds = [PollFd::new(&ended, PollFlags::IN)];
         let timeout = Timespec { tv_sec: 5, tv_nsec: 0 };
+        assert_eq!(poll(&mut fds, Some(&timeout)), Ok(1));
+    }
+
+    #[test]
+    fn dropping_a_process_ends_what_left_its_group_where_orphans_come() {
+        adopt_orphans().unwrap();
+        let launch = shell("setsid sleep 1000 & echo $!; wait");
+        let process =
+            launch.spawn(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let line = process.stdout_line(Duration::from_secs(5)).unwrap();
+        let daemon = Pid::from_raw(line.parse().unwrap()).unwrap();
+        let ended = pidfd_open(daemon, PidfdFlags::empty()).unwrap();
+        drop(process);
+        // With those of other tests, if one of them runs at this moment.
+        let mut fds = [PollFd::new(&ended, PollFlags::IN)];
+        let timeout = Timespec { tv_sec: 10, tv_nsec: 0 };
         assert_eq!(poll(&mut fds, Some(&timeout)), Ok(1));
     }
 

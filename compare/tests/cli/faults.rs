@@ -1,0 +1,500 @@
+//! What goes wrong in the middle of a run: it is named, what was measured
+//! before is kept, nothing is left behind, and nobody is blamed for what was
+//! the fault of this side.
+
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::*;
+
+/// Three rounds of one scenario, as short as can be.
+const ROUNDS: [&str; 6] =
+    ["-s", "^perf2$", "--rounds", "3", "--duration", "20ms"];
+
+#[test]
+fn who_fails_in_a_later_round_is_named_and_all_that_was_measured_is_kept() {
+    let folder = Folder::new();
+    let faults = [
+        ("start", "it did not start"),
+        ("die", "it died (exit status: 7)"),
+        ("wrong", "wrong replies (the first: \"4711\")"),
+        ("reset", "1 connections reset"),
+        ("close", "1 connections closed before the reply"),
+        ("error", "replies `error: worker-lost`"),
+        ("hang", "a hang"),
+    ];
+    let mut text = contestant("good", "none");
+    for (fault, _) in faults {
+        text += &contestant_with_a_bad_second_round(&folder, fault);
+    }
+    let file = folder.file("c.toml", &text);
+    // Long enough for a few requests on a machine that does much else.
+    let mut arguments = ROUNDS;
+    arguments[5] = "250ms";
+    let output = compare(&file, &arguments);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    folder.assert_nothing_is_left();
+
+    let table = stdout(&output);
+    let record = read_json(&folder.path.join("out/run.json"));
+    assert_eq!(record["complete"], true);
+    let cells = &record["cells"]["perf2"];
+    for (fault, reason) in faults {
+        let name = format!("bad-{fault}");
+        let sentence = format!("void: {name} in perf2, round 2: ");
+        let line = table.lines().find(|line| line.starts_with(&sentence));
+        let is_told = line.is_some_and(|line| line.contains(reason));
+        assert!(is_told, "no `{sentence}{reason}` in:\n{table}");
+        let void = &cells[&name]["void"];
+        assert!(void["reason"].as_str().unwrap().contains(reason), "{void}");
+        assert_eq!(void["contestant_failed"], true);
+        assert_eq!(rounds_of(&cells[&name]), [1], "{name}");
+    }
+    let kinds = [
+        ("wrong", "/wrong"),
+        ("reset", "/reset"),
+        ("close", "/closed_early"),
+        ("error", "/errors/worker-lost"),
+        ("hang", "/timed_out"),
+    ];
+    for (fault, kind) in kinds {
+        let cell = &cells[format!("bad-{fault}")];
+        let faults = cell["void"]["faults"].as_object().unwrap();
+        let counts = faults.values().filter_map(|group| group.pointer(kind));
+        let count: u64 = counts.filter_map(Value::as_u64).sum();
+        assert!(count > 0, "{fault}: {cell}");
+    }
+    assert!(table.contains("a known fault: it dies"), "{table}");
+
+    for name in ["good", "good again"] {
+        assert_eq!(cells[name]["void"], Value::Null);
+        assert_eq!(rounds_of(&cells[name]), [1, 2, 3]);
+    }
+    let report = &cells["good"]["rounds"][2]["report"];
+    assert!(report["server_cpu_ns"]["value"].as_u64().is_some());
+}
+
+#[test]
+fn a_server_that_became_a_daemon_does_not_outlive_its_run() {
+    let folder = Folder::new();
+    let file = folder.file("c.toml", &daemon());
+    let output = compare(&file, &ROUNDS);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    folder.assert_nothing_is_left();
+}
+
+#[test]
+fn a_first_signal_ends_the_run_in_order_with_130_and_keeps_its_rounds() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let folder = Folder::new();
+        let mut run = Running::start(&folder, &["--rounds", "9999"]);
+        run.wait_for_a_round(&folder);
+        run.signal(signal);
+        let (code, text) = run.end();
+        assert_eq!(code, Some(130));
+        assert!(text.contains("incomplete"), "{text}");
+        assert_finished_rounds_are_kept(&folder);
+        folder.assert_nothing_is_left();
+    }
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_a_whole_record_and_no_process() {
+    let folder = Folder::new();
+    let mut run = Running::start(&folder, &["--rounds", "9999"]);
+    run.wait_for_a_round(&folder);
+    run.child.kill().unwrap();
+    run.child.wait().unwrap();
+    folder.assert_nothing_is_left();
+    assert_finished_rounds_are_kept(&folder);
+}
+
+#[test]
+fn nothing_is_left_behind_whichever_process_of_a_run_is_killed() {
+    // The front, the keeper, and the runner.
+    for depth in 0..3 {
+        let folder = Folder::new();
+        let mut run = Running::start(&folder, &["--duration", "10m"]);
+        run.wait_for(is_load);
+        let mut id = run.child.id();
+        for _ in 0..depth {
+            id = children_of(id)[0];
+        }
+        let victim = Pid::from_raw(id as i32).unwrap();
+        kill_process(victim, Signal::KILL).unwrap();
+        let code = run.child.wait().unwrap().code();
+        assert_eq!(code, (depth > 0).then_some(1));
+        folder.assert_nothing_is_left();
+    }
+}
+
+#[test]
+fn verify_takes_along_what_it_started() {
+    let cases = [(Signal::KILL, None), (Signal::INT, Some(130))];
+    for (signal, code) in cases {
+        let folder = Folder::new();
+        let file = folder.file("c.toml", &daemon());
+        let mut command = Command::new(COMPARE);
+        command.args(["verify", "--quiet", "--contestants"]).arg(file);
+        let mut run = Running::spawn(command.env("TMPDIR", &folder.path));
+        run.wait_for(is_daemon);
+        run.signal(signal);
+        assert_eq!(run.child.wait().unwrap().code(), code);
+        folder.assert_nothing_is_left();
+    }
+}
+
+#[test]
+fn a_build_takes_along_what_it_started() {
+    let cases = [(Signal::KILL, None), (Signal::INT, Some(130))];
+    for (signal, code) in cases {
+        let folder = Folder::new();
+        let script = format!("#!/bin/sh\nsetsid {DAEMON} &\nwait\n");
+        let cargo = folder.file("cargo", &script);
+        fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+        let text = "[[contestant]]\nname = \"built\"\nlabel = \"peer\"\n\
+                    build = \"server-threads\"\n\
+                    command = [\"{exe}\", \"{addr}\"]\n";
+        let file = folder.file("c.toml", text);
+        let mut command = command(&file, &SHORT);
+        let mut run = Running::spawn(command.env("CARGO", cargo));
+        run.wait_for(is_daemon);
+        run.signal(signal);
+        assert_eq!(run.child.wait().unwrap().code(), code);
+        folder.assert_nothing_is_left();
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_ends_nothing_but_the_record() {
+    let folder = Folder::new();
+    let disk = folder.path.join("disk");
+    fs::create_dir(&disk).unwrap();
+    let file = folder.file("c.toml", &contestant("good", "none"));
+    let kept = folder.path.join("kept.json");
+    // Both the record and the one that takes its place must fit.
+    let words = format!(
+        "mount -t tmpfs -o size=48k none {disk} && \
+         {COMPARE} {rounds} --contestants {file} --out {disk}/out; code=$?; \
+         cp {disk}/out/run.json {kept}; exit $code",
+        disk = disk.display(),
+        rounds = "-s ^perf2$ --rounds 12 --duration 20ms",
+        file = file.display(),
+        kept = kept.display(),
+    );
+    let Some(output) = alone(&folder, "--mount", &words) else { return };
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("error: cannot write the record"), "{text}");
+    assert!(text.contains("No space left on device"), "{text}");
+    // What was measured is printed all the same.
+    assert!(stdout(&output).contains("good"), "{output:?}");
+    assert!(stdout(&output).contains("rounds: 12;"), "{output:?}");
+    let record = read_json(&kept);
+    assert_eq!(record["complete"], false);
+    let rounds = rounds_of(&record["cells"]["perf2"]["good"]);
+    assert!((1..12).contains(&rounds.len()), "{rounds:?}");
+    folder.assert_nothing_is_left();
+}
+
+#[test]
+fn descriptors_that_run_out_here_are_no_fault_of_a_contestant() {
+    let folder = Folder::new();
+    let file = folder.file("c.toml", &two_good());
+    let run = |limit: u32| {
+        let words = format!(
+            "ulimit -n {limit}; exec {COMPARE} run -s ladder@512 --rounds 2 \
+             --duration 20ms --contestants {} --out {}",
+            file.display(),
+            folder.path.join(format!("out-{limit}")).display()
+        );
+        let mut limited = Command::new("sh");
+        limited.args(["-c", &words]).env("TMPDIR", &folder.path);
+        let output = limited.output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        output
+    };
+    run(200);
+    let record = read_json(&folder.path.join("out-200/run.json"));
+    for name in ["good", "other", "good again"] {
+        let cell = &record["cells"]["ladder@512"][name];
+        assert_ne!(cell["void"]["contestant_failed"], true);
+        assert!(cell.to_string().contains("open files"), "{cell}");
+    }
+    // Not enough for any server at all.
+    for limit in [12, 40] {
+        let text = stderr(&run(limit));
+        assert!(text.contains("need 64 open files at the least"), "{text}");
+    }
+    folder.assert_nothing_is_left();
+}
+
+#[test]
+fn clients_come_from_another_address_when_the_ports_of_one_are_taken() {
+    // Sixty-four at once, and some that leave theirs behind.
+    for (scenario, ports) in [("ladder@64", 10), ("churn", 30)] {
+        let folder = Folder::new();
+        let Some(output) = with_ports(ports, scenario, &folder) else {
+            return;
+        };
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let record = read_json(&folder.path.join("out/run.json"));
+        for name in ["good", "other", "good again"] {
+            let cell = &record["cells"][scenario][name];
+            assert_eq!(rounds_of(cell), [1, 2], "{cell}");
+        }
+        folder.assert_nothing_is_left();
+    }
+}
+
+#[test]
+fn ports_that_run_out_here_are_no_fault_of_a_contestant() {
+    let folder = Folder::new();
+    // The server itself has the only one.
+    let Some(output) = with_ports(1, "ladder@64", &folder) else { return };
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let record = read_json(&folder.path.join("out/run.json"));
+    for name in ["good", "other", "good again"] {
+        let void = &record["cells"]["ladder@64"][name]["void"];
+        assert_eq!(void["contestant_failed"], false, "{void}");
+        assert!(void["reason"].as_str().unwrap().contains("port"), "{void}");
+    }
+    folder.assert_nothing_is_left();
+}
+
+/// A run of two rounds in a network of its own, with so many ports.
+fn with_ports(ports: u16, scenario: &str, folder: &Folder) -> Option<Output> {
+    let file = folder.file("c.toml", &two_good());
+    let range = "/proc/sys/net/ipv4/ip_local_port_range";
+    let words = format!(
+        "ip link set lo up && echo 60000 {} >{range} && \
+         exec {COMPARE} run -s {scenario} --rounds 2 --duration 50ms \
+         --contestants {} --out {}",
+        60_000 + ports - 1,
+        file.display(),
+        folder.path.join("out").display()
+    );
+    alone(folder, "--net", &words)
+}
+
+#[test]
+fn a_second_run_is_refused_and_the_first_one_does_not_notice() {
+    let folder = Folder::new();
+    let mut run = Running::start(&folder, &["--duration", "10m"]);
+    run.wait_for(is_load);
+    let json = folder.path.join("out/run.json");
+    let before = fs::read(&json).unwrap();
+    let file = folder.file("second.toml", &contestant("good", "none"));
+    let output = compare(&file, &SHORT);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(text.contains("another run measures"), "{text}");
+    assert_eq!(fs::read(&json).unwrap(), before);
+    assert!(run.child.try_wait().unwrap().is_none(), "it still measures");
+    run.signal(Signal::TERM);
+    assert_eq!(run.end().0, Some(130));
+    assert_eq!(read_json(&json)["complete"], false);
+}
+
+/// A run that goes on until it is ended.
+struct Running {
+    child: Child,
+}
+
+impl Running {
+    /// The contestant is a shell that starts the server, so that there is one
+    /// that the runner did not start itself, and a daemon beside it.
+    fn start(folder: &Folder, more: &[&str]) -> Running {
+        let file = folder.file("c.toml", &daemon());
+        let mut command = command(&file, more);
+        command.args(["-s", "^perf2$"]);
+        if !more.contains(&"--duration") {
+            command.args(["--duration", "20ms"]);
+        }
+        Running::spawn(&mut command)
+    }
+
+    fn spawn(command: &mut Command) -> Running {
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        Running { child: command.spawn().unwrap() }
+    }
+
+    /// Waits until a process that descends from it was called like this.
+    fn wait_for(&mut self, is_meant: fn(&str) -> bool) {
+        wait_until("nothing was started", || {
+            assert!(self.child.try_wait().unwrap().is_none(), "it has ended");
+            let ids = descendants_of(self.child.id());
+            ids.into_iter().any(|id| is_meant(&command_of(id)))
+        });
+    }
+
+    /// Waits until a whole round is on the disk.
+    fn wait_for_a_round(&self, folder: &Folder) {
+        let json = folder.path.join("out/run.json");
+        wait_until("no round was finished", || {
+            // There is a whole record at any time, once there is one.
+            json.exists() && {
+                let record = read_json(&json);
+                let cell = &record["cells"]["perf2"]["daemon again"];
+                cell.is_object() && !rounds_of(cell).is_empty()
+            }
+        });
+    }
+
+    /// Waits for its end: its exit code, and what it printed.
+    fn end(&mut self) -> (Option<i32>, String) {
+        let mut text = String::new();
+        let mut stdout = self.child.stdout.take().unwrap();
+        stdout.read_to_string(&mut text).unwrap();
+        (self.child.wait().unwrap().code(), text)
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+}
+
+impl Drop for Running {
+    /// A test that failed leaves nothing behind either.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Folder {
+    /// Waits until no process has this folder as its own for temporary files,
+    /// as all have that were started by a run in it.
+    fn assert_nothing_is_left(&self) {
+        let variable = format!("TMPDIR={}", self.path.display());
+        let is_ours = |id: &u32| {
+            let environment = fs::read(format!("/proc/{id}/environ"));
+            let environment = environment.unwrap_or_default();
+            let mut variables = environment.split(|&byte| byte == 0);
+            variables.any(|one| one == variable.as_bytes())
+        };
+        wait_until("something is left", || !processes().iter().any(is_ours));
+    }
+}
+
+fn wait_until(otherwise: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "{otherwise}");
+        thread::yield_now();
+    }
+}
+
+fn assert_finished_rounds_are_kept(folder: &Folder) {
+    let record = read_json(&folder.path.join("out/run.json"));
+    assert_eq!(record["complete"], false);
+    for name in ["daemon", "daemon again"] {
+        let cell = &record["cells"]["perf2"][name];
+        assert_eq!(cell["void"], Value::Null);
+        let rounds = rounds_of(cell);
+        let all: Vec<u64> = (1..=rounds.len() as u64).collect();
+        assert!(!rounds.is_empty() && rounds == all, "{rounds:?}");
+    }
+}
+
+/// The numbers of the rounds of a cell that were measured.
+fn rounds_of(cell: &Value) -> Vec<u64> {
+    let rounds = cell["rounds"].as_array().unwrap().iter();
+    rounds.map(|round| round["round"].as_u64().unwrap()).collect()
+}
+
+/// Runs a script in a namespace of its own. Where the system does not let
+/// everybody have one there is nothing to test, and that is said; but in CI,
+/// root must have one.
+fn alone(folder: &Folder, what: &str, script: &str) -> Option<Output> {
+    let ways: [&[&str]; 2] = [&["--user", "--map-root-user", what], &[what]];
+    let called = |way: &[&str], script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(way).args(["sh", "-c", script]);
+        command.env("TMPDIR", &folder.path).output()
+    };
+    let mut reasons = Vec::new();
+    for way in ways {
+        match called(way, "true") {
+            Ok(output) if output.status.success() => {
+                return Some(called(way, script).unwrap());
+            }
+            Ok(output) => reasons.push(stderr(&output)),
+            Err(error) => reasons.push(error.to_string()),
+        }
+    }
+    let reasons = reasons.join("; ");
+    let is_root = rustix::process::geteuid().is_root();
+    assert!(
+        !(is_root && std::env::var_os("CI").is_some()),
+        "no `unshare {what}` for root in CI: {reasons}"
+    );
+    // Not by eprintln, which is kept from whoever reads of tests that passed.
+    let line = format!("not tested: no `unshare {what}` here: {reasons}\n");
+    io::stderr().write_all(line.as_bytes()).unwrap();
+    None
+}
+
+/// Of all that is started to measure, this comes last.
+fn is_load(command: &str) -> bool {
+    command.contains(" --server-pid ")
+}
+
+fn is_daemon(command: &str) -> bool {
+    command.starts_with(DAEMON)
+}
+
+/// What the daemon does all day.
+const DAEMON: &str = "sleep 86399";
+
+/// A shell that starts a server and a daemon.
+fn daemon() -> String {
+    let script =
+        format!("setsid {DAEMON} & {COMPARE} faulty --listen {{addr}} & wait");
+    format!(
+        "[[contestant]]\nname = \"daemon\"\nlabel = \"peer\"\n\
+         command = [\"sh\", \"-c\", \"{script}\"]\n"
+    )
+}
+
+fn two_good() -> String {
+    contestant("good", "none") + &contestant("other", "none")
+}
+
+/// One that has the fault from its second start on, after a few requests: no
+/// more than a machine that does much else gets done in so short a time.
+fn contestant_with_a_bad_second_round(folder: &Folder, fault: &str) -> String {
+    let starts = folder.path.join(format!("starts-of-{fault}"));
+    let more = format!(
+        "\"{fault}\", \"--after\", \"5\", \"--from-start\", \"2\", \
+         \"--starts\", \"{}\"]",
+        starts.display()
+    );
+    contestant(&format!("bad-{fault}"), fault)
+        .replace(&format!("\"{fault}\"]"), &more)
+}
+
+fn descendants_of(process: u32) -> Vec<u32> {
+    let children = children_of(process).into_iter();
+    children.flat_map(|id| [vec![id], descendants_of(id)].concat()).collect()
+}
+
+fn children_of(process: u32) -> Vec<u32> {
+    let path = format!("/proc/{process}/task/{process}/children");
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.split_whitespace().map(|id| id.parse().unwrap()).collect()
+}
+
+fn command_of(process: u32) -> String {
+    let bytes = fs::read(format!("/proc/{process}/cmdline"));
+    let bytes = bytes.unwrap_or_default();
+    String::from_utf8_lossy(&bytes).replace('\0', " ")
+}
+
+fn processes() -> Vec<u32> {
+    let entries = fs::read_dir("/proc").unwrap().map_while(Result::ok);
+    let names = entries.map(|entry| entry.file_name());
+    names.filter_map(|name| name.to_str()?.parse().ok()).collect()
+}
