@@ -156,8 +156,8 @@ fn quantile_figure<'a>(
     });
     figure_of(
         "Service time by percentile",
-        "the median of the rounds, as far as ten replies lie beyond; less is \
-         better; in grey: everybody else",
+        "the median of the rounds that have ten replies or more beyond; less \
+         is better; in grey: everybody else",
         &panels::draw(&chart),
         &tables::folded("", who, &columns),
     )
