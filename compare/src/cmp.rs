@@ -2,7 +2,6 @@
 //! other, so that no round of one is held against a round of the other: the
 //! medians are.
 
-
 use clap::Args;
 use comfy_table::Table;
 use regex_lite::Regex;

@@ -85,6 +85,8 @@ fn merge(sources: Vec<Source>) -> anyhow::Result<Record> {
         seed.wrapping_mul(31).wrapping_add(part.seed)
     });
     record.complete = parts.iter().all(|part| part.complete);
+    // Each part has its own.
+    record.asked = None;
     Ok(record)
 }
 
