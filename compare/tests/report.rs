@@ -8,11 +8,13 @@ mod browser;
 #[path = "report/full.rs"]
 mod full;
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
+use nix::pty::{OpenptyResult, openpty};
 use serde_json::Value;
 
 const COMPARE: &str = env!("CARGO_BIN_EXE_compare");
@@ -31,6 +33,43 @@ fn without_a_form_the_table_of_the_run_is_printed_again() {
     assert!(text.contains("good"), "{text}");
     assert!(text.contains("noise floor"), "{text}");
     assert!(text.contains("void: bad in perf2"), "{text}");
+}
+
+#[test]
+fn the_table_is_bold_only_on_a_terminal_that_wants_it() {
+    let bold = "\x1b[1m";
+    let run = RUN.record.to_str().unwrap();
+    for verb in ["report", "rank"] {
+        let cases = [
+            (on_a_terminal(&[verb, run], None), true),
+            (on_a_terminal(&[verb, run], Some("1")), false),
+            // See https://no-color.org: empty is as if it were not set.
+            (on_a_terminal(&[verb, run], Some("")), true),
+            (stdout(&call(&[verb, run])), false),
+        ];
+        for (index, (text, is_bold)) in cases.iter().enumerate() {
+            assert!(text.contains("good"), "{verb}, {index}: {text}");
+            assert_eq!(text.contains(bold), *is_bold, "{verb}, {index}");
+            let is_plain = !text.contains('\x1b');
+            assert_eq!(is_plain, !is_bold, "{verb}, {index}: {text:?}");
+        }
+    }
+}
+
+/// What is printed where stdout is a terminal.
+fn on_a_terminal(arguments: &[&str], no_color: Option<&str>) -> String {
+    let OpenptyResult { master, slave } = openpty(None, None).unwrap();
+    let mut command = Command::new(COMPARE);
+    command.args(arguments).env("TERM", "xterm").env_remove("NO_COLOR");
+    command.envs(no_color.map(|value| ("NO_COLOR", value)));
+    let mut child = command.stdout(slave).spawn().unwrap();
+    // It holds the other end, too.
+    drop(command);
+    let mut text = Vec::new();
+    // A terminal that nobody has open any more ends with an error.
+    let _ = File::from(master).read_to_end(&mut text);
+    assert!(child.wait().unwrap().success());
+    String::from_utf8_lossy(&text).into()
 }
 
 #[test]
@@ -113,7 +152,7 @@ fn the_page_stands_alone_and_takes_no_name_for_markup() {
 }
 
 #[test]
-fn a_percentile_is_drawn_of_rounds_with_ten_replies_beyond_it() {
+fn a_percentile_is_drawn_only_if_each_round_has_ten_replies_beyond_it() {
     let text = fs::read_to_string(RUN.record.join("run.json")).unwrap();
     let mut record: Value = serde_json::from_str(&text).unwrap();
     let scenario = &mut record["scenarios"];
@@ -121,9 +160,10 @@ fn a_percentile_is_drawn_of_rounds_with_ten_replies_beyond_it() {
     let scenario = { scenario }.find(|one| one["name"] == "perf2").unwrap();
     scenario["figures"] = serde_json::json!(["p99"]);
     let rounds = &mut record["cells"]["perf2"]["good"]["rounds"];
-    for round in rounds.as_array_mut().unwrap() {
-        // Of p99.9, five of each round, and fifteen of all three.
-        full::fill(&mut round["report"]["groups"][0], 5_000, 20_000);
+    let rounds = rounds.as_array_mut().unwrap().iter_mut();
+    // Beyond p99.9, five replies of the first, and enough of the others.
+    for (round, replies) in rounds.zip([5_000, 50_000, 50_000]) {
+        full::fill(&mut round["report"]["groups"][0], replies, 20_000);
     }
     let path = RUN.folder.join("tail.json");
     fs::write(&path, record.to_string()).unwrap();
@@ -270,6 +310,10 @@ fn report(arguments: &[&str]) -> Output {
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     output
+}
+
+fn call(arguments: &[&str]) -> Output {
+    Command::new(COMPARE).args(arguments).output().unwrap()
 }
 
 fn page_of(record: &Path) -> String {

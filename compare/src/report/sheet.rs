@@ -237,8 +237,9 @@ impl<'a> Sheet<'a> {
         self.findings.standing(scenario, contestant, best, figure)
     }
 
-    /// A quantile of the service times: the median of the rounds, each of
-    /// which must have replies enough beyond it, as for any other tail.
+    /// A quantile of the service times: the median of the rounds. `None`
+    /// where too few replies of any round lie beyond it: of other rounds than
+    /// a lower quantile, it could come out below that.
     pub(crate) fn quantile(
         &self,
         scenario: &Scenario,
@@ -250,14 +251,16 @@ impl<'a> Sheet<'a> {
             return None;
         }
         let rounds = cell.rounds.iter();
-        let values = rounds.filter_map(|round| {
-            let group = round.report.group(&scenario.of)?;
-            let beyond = (1.0 - quantile) * group.replies as f64;
-            let is_known = quantile <= 0.5 || beyond >= REPLIES_BEYOND;
-            let time_ns = group.service_ns.at_quantile_ns(quantile);
-            Some(time_ns.filter(|_| is_known)? as f64)
-        });
-        Estimate::of(&values.collect::<Vec<_>>(), self.record.seed)
+        let values: Option<Vec<f64>> = rounds
+            .map(|round| {
+                let group = round.report.group(&scenario.of)?;
+                let beyond = (1.0 - quantile) * group.replies as f64;
+                let is_known = quantile <= 0.5 || beyond >= REPLIES_BEYOND;
+                let time_ns = group.service_ns.at_quantile_ns(quantile);
+                Some(time_ns.filter(|_| is_known)? as f64)
+            })
+            .collect();
+        Estimate::of(&values?, self.record.seed)
     }
 
     /// How much a figure grows between two scenarios, for each of so many

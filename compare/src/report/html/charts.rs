@@ -182,7 +182,7 @@ fn quantile_figure<'a>(
     let shown = Shown {
         what: "percentiles",
         title: "Service time by percentile",
-        note: "the median of the rounds that have ten replies or more \
+        note: "the median of the rounds, as far as each has ten replies \
                beyond; less is better; in grey: everybody else",
         chart: &panels::draw(&chart),
         data: &tables::folded("", who, &columns),
