@@ -92,7 +92,7 @@ pub(crate) fn answer(record: &Record, scenario: &Scenario) -> Option<String> {
     Some(format!("{question} {bound}{median} with {best}{others}."))
 }
 
-/// `; a tie with a, b; c 1.20 [1.10, 1.30] times that; open (too few rounds): d`.
+/// `; a tie with a, b; c 1.20 [1.10, 1.30] times that; open (few rounds): d`.
 fn compare(others: &[(&str, Standing)]) -> String {
     let tied: Vec<&str> = others
         .iter()

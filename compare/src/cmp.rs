@@ -2,8 +2,6 @@
 //! other, so that no round of one is held against a round of the other: the
 //! medians are.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use comfy_table::Table;
 use regex_lite::Regex;
@@ -22,7 +20,6 @@ use crate::units;
 use crate::verdict::{
     self, GENERATOR_WAS_BUSY, ROUNDS_MIN, TOO_FEW_ROUNDS, Verdict,
 };
-use crate::workspace;
 
 /// Why nobody can say: the rounds of two runs are not held against each other,
 /// and what others did in one of them is not in the other.
@@ -53,9 +50,8 @@ pub(crate) struct Cmp {
 impl Cmp {
     /// Compares them and prints what came of it.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
-        let root = workspace::root().unwrap_or_else(|_| PathBuf::from("."));
         let [before, after] =
-            [&self.before, &self.after].map(|name| runs::read(&root, name));
+            [&self.before, &self.after].map(|name| runs::read(name));
         let comparison = Comparison::of(&before?, &after?, |scenario, name| {
             let chosen = selects(&self.scenario, &scenario.name)
                 || selects(&self.scenario, scenario.base());

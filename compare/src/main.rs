@@ -15,6 +15,7 @@ compile_error!(
 
 mod agree;
 mod answers;
+mod asked;
 mod build;
 mod calibrate;
 mod cell;

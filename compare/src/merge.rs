@@ -23,7 +23,6 @@ use crate::parts::{Part, Shard};
 use crate::record::{CellRecord, Record};
 use crate::runs;
 use crate::scenarios::{Group, Scenario};
-use crate::workspace;
 
 /// Windows that overlap by less than this share are not the same one.
 const OVERLAP: f64 = 0.9;
@@ -42,10 +41,9 @@ pub(crate) struct Merge {
 impl Merge {
     /// Joins them, keeps the record and says what it is made of.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
-        let root = workspace::root().unwrap_or_else(|_| PathBuf::from("."));
         let mut sources = Vec::new();
         for name in &self.records {
-            sources.push(Source::read(&root, name)?);
+            sources.push(Source::read(name)?);
         }
         let merged = merge(sources)?;
         runs::create(&self.out)?;
@@ -63,8 +61,8 @@ struct Source {
 }
 
 impl Source {
-    fn read(root: &Path, name: &str) -> anyhow::Result<Source> {
-        let mut record = runs::read(root, name)?;
+    fn read(name: &str) -> anyhow::Result<Source> {
+        let mut record = runs::read(name)?;
         if record.parts.is_empty() {
             record.parts = vec![Part::of(&record, name)];
         }
@@ -87,6 +85,8 @@ fn merge(sources: Vec<Source>) -> anyhow::Result<Record> {
         seed.wrapping_mul(31).wrapping_add(part.seed)
     });
     record.complete = parts.iter().all(|part| part.complete);
+    // Each part has its own.
+    record.asked = None;
     Ok(record)
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::asked::Asked;
 use crate::calibrate::Calibrated;
 use crate::machine::Machine;
 use crate::record::Record;
@@ -30,6 +31,9 @@ pub(crate) struct Part {
     pub(crate) machine: Machine,
     /// Which n stood for which cost.
     pub(crate) calibration: Vec<Calibrated>,
+    /// What the command line said beside whom and what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) asked: Option<Asked>,
     /// What only a load on a server elsewhere has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) shard: Option<Shard>,
@@ -67,6 +71,7 @@ impl Part {
             rounds: record.rounds,
             machine: record.machine.clone(),
             calibration: record.calibration.clone(),
+            asked: record.asked.clone(),
             shard: record.shard.clone(),
         }
     }

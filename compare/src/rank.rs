@@ -6,7 +6,6 @@
 //! values of a sweep together weigh as much as one scenario.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use clap::Args;
 use fastrand::Rng;
@@ -21,7 +20,6 @@ use crate::scenarios::{Figure, Scenario};
 use crate::selection::selects;
 use crate::statistics::{Estimate, median, redraw};
 use crate::verdict::{self, ROUNDS_MIN};
-use crate::workspace;
 
 /// What can be ranked, in the order in which it is shown.
 const FIGURES: [Figure; 9] = [
@@ -58,8 +56,7 @@ pub(crate) struct Rank {
 impl Rank {
     /// Ranks them and prints the places.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
-        let root = workspace::root().unwrap_or_else(|_| PathBuf::from("."));
-        let record = runs::read(&root, &self.run)?;
+        let record = runs::read(&self.run)?;
         let names = record.contestants().map(|c| c.name.as_str());
         let names: Vec<&str> =
             names.filter(|name| selects(&self.contestant, name)).collect();

@@ -9,6 +9,7 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::asked::Asked;
 use crate::calibrate::Calibrated;
 use crate::contestants::Contestant;
 use crate::cpus::Placement;
@@ -56,6 +57,9 @@ pub(crate) struct Record {
     pub(crate) scenarios: Vec<Scenario>,
     /// What came of it, by scenario, then by entrant.
     pub(crate) cells: BTreeMap<String, BTreeMap<String, CellRecord>>,
+    /// What the command line said beside that. Older records don't have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) asked: Option<Asked>,
     /// What it was joined from; nothing, if it is as it was measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) parts: Vec<Part>,
@@ -191,6 +195,7 @@ impl Record {
             skipped: Vec::new(),
             scenarios: Vec::new(),
             cells: BTreeMap::new(),
+            asked: None,
             parts: Vec::new(),
             shard: None,
         }

@@ -16,7 +16,6 @@ use clap::Args;
 use crate::exit::{Outcome, Usage};
 use crate::output;
 use crate::runs;
-use crate::workspace;
 use sheet::Sheet;
 
 /// Stands for stdout where a file is asked for.
@@ -60,7 +59,7 @@ impl Report {
             to_stdout.count() <= 1,
             Usage("only one of the forms can go to stdout (-)".to_owned())
         );
-        let record = runs::read(&workspace::root()?, &run)?;
+        let record = runs::read(&run)?;
         if wanted.is_empty() {
             output::print(&text::text(&record))?;
             return Ok(Outcome::Done);

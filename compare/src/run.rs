@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use regex_lite::Regex;
 
+use crate::asked::{self, Asked};
 use crate::build;
 use crate::calibrate::{Calibrated, calibrate, calibrate_by};
 use crate::cell::{Cell, Clients, Failure};
@@ -218,7 +219,22 @@ impl Run {
         record.calibration = calibrations(&scenarios)?;
         record.entrants = entrants(contestants);
         record.scenarios = scenarios;
+        record.asked = Some(self.asked());
         Ok(record)
+    }
+
+    fn asked(&self) -> Asked {
+        let list = |list: &Option<CpuList>| {
+            list.clone().map(Vec::from).unwrap_or_default()
+        };
+        Asked {
+            contestants: self.contestants.clone(),
+            scenario_files: self.scenario_file.clone(),
+            duration: self.duration.map(asked::time),
+            server_cpus: list(&self.server_cpus),
+            load_cpus: list(&self.load_cpus),
+            ..Asked::default()
+        }
     }
 }
 

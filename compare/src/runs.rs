@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use crate::exit::Usage;
 use crate::record::Record;
+use crate::workspace;
 
 /// The file of a run's folder that holds the record.
 const RECORD: &str = "run.json";
@@ -40,20 +41,29 @@ pub(crate) fn file(folder: &Path) -> PathBuf {
 ///
 /// A [`Usage`] error when there is none, or when it is no whole record of
 /// this form.
-pub(crate) fn read(root: &Path, name: &str) -> anyhow::Result<Record> {
-    Record::read(&find(root, name)?)
+pub(crate) fn read(name: &str) -> anyhow::Result<Record> {
+    Record::read(&find(name, workspace::root)?)
 }
 
-fn find(root: &Path, name: &str) -> anyhow::Result<PathBuf> {
-    let runs = root.join("runs");
+/// A path needs no workspace; only a name is looked for in its `runs/`, or in
+/// that of the current folder where there is none.
+fn find(
+    name: &str,
+    root: impl FnOnce() -> anyhow::Result<PathBuf>,
+) -> anyhow::Result<PathBuf> {
+    let given = Path::new(name);
+    let places = [given.to_owned(), file(given)];
+    let found = places.into_iter().find(|path| path.is_file());
+    if let Some(path) = found.filter(|_| name != LAST) {
+        return Ok(path);
+    }
+    let runs = root().unwrap_or_default().join("runs");
     if name == LAST {
         return last(&runs)?
             .context(Usage(format!("there is no run in {}", runs.display())));
     }
-    let given = Path::new(name);
-    let places = [given.to_owned(), file(given), file(&runs.join(given))];
-    let found = places.into_iter().find(|path| path.is_file());
-    found.context(Usage(format!(
+    let named = Some(file(&runs.join(given))).filter(|path| path.is_file());
+    named.context(Usage(format!(
         "no run `{name}`: neither a record, nor a folder with one, nor a \
          name in {}",
         runs.display()
@@ -122,4 +132,32 @@ pub(crate) fn create(folder: &Path) -> anyhow::Result<()> {
     );
     fs::create_dir_all(folder)
         .with_context(|| format!("--out: cannot create {}", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn a_path_to_a_record_needs_no_workspace() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = file(folder.path());
+        fs::write(&record, "{}").unwrap();
+        let nowhere = || panic!("nobody needs to know");
+        for path in [record.as_path(), folder.path()] {
+            let found = find(path.to_str().unwrap(), nowhere).unwrap();
+            assert_eq!(found, record);
+        }
+    }
+
+    #[test]
+    fn without_a_workspace_a_name_is_looked_for_beneath_the_current_folder() {
+        let nowhere = || Err(anyhow!("no workspace"));
+        let error = find("no-such-run", nowhere).unwrap_err().to_string();
+        assert!(error.ends_with("a name in runs"), "{error}");
+        let error = find(LAST, nowhere).unwrap_err().to_string();
+        assert_eq!(error, "there is no run in runs");
+    }
 }

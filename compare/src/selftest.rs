@@ -440,7 +440,8 @@ impl Bench<'_> {
             let mut contestant = faulty(conduct)?;
             contestant.name = name.to_owned();
             let again = (name == again).then(|| FIRST.to_owned());
-            record.entrants.push(Entrant { contestant, again });
+            let entrant = Entrant { again, ..Entrant::of(contestant) };
+            record.entrants.push(entrant);
         }
         for round in 1..=ROUNDS {
             // So that nobody always comes after the same one.

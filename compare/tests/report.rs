@@ -1,18 +1,23 @@
 //! A run that was kept, in each form of a report; and the page, as a browser
 //! sees it.
 
-use std::fs;
+#[path = "report/again.rs"]
+mod again;
+#[path = "report/browser.rs"]
+mod browser;
+#[path = "report/full.rs"]
+mod full;
+
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 
+use nix::pty::{OpenptyResult, openpty};
 use serde_json::Value;
 
 const COMPARE: &str = env!("CARGO_BIN_EXE_compare");
-
-/// The names of browsers that speak Chromium's flags.
-const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
 /// A contestant's name that would break a page that takes it for markup.
 const HOSTILE: &str = "<b>&\"quoted\", 'it'";
@@ -28,6 +33,43 @@ fn without_a_form_the_table_of_the_run_is_printed_again() {
     assert!(text.contains("good"), "{text}");
     assert!(text.contains("noise floor"), "{text}");
     assert!(text.contains("void: bad in perf2"), "{text}");
+}
+
+#[test]
+fn the_table_is_bold_only_on_a_terminal_that_wants_it() {
+    let bold = "\x1b[1m";
+    let run = RUN.record.to_str().unwrap();
+    for verb in ["report", "rank"] {
+        let cases = [
+            (on_a_terminal(&[verb, run], None), true),
+            (on_a_terminal(&[verb, run], Some("1")), false),
+            // See https://no-color.org: empty is as if it were not set.
+            (on_a_terminal(&[verb, run], Some("")), true),
+            (stdout(&call(&[verb, run])), false),
+        ];
+        for (index, (text, is_bold)) in cases.iter().enumerate() {
+            assert!(text.contains("good"), "{verb}, {index}: {text}");
+            assert_eq!(text.contains(bold), *is_bold, "{verb}, {index}");
+            let is_plain = !text.contains('\x1b');
+            assert_eq!(is_plain, !is_bold, "{verb}, {index}: {text:?}");
+        }
+    }
+}
+
+/// What is printed where stdout is a terminal.
+fn on_a_terminal(arguments: &[&str], no_color: Option<&str>) -> String {
+    let OpenptyResult { master, slave } = openpty(None, None).unwrap();
+    let mut command = Command::new(COMPARE);
+    command.args(arguments).env("TERM", "xterm").env_remove("NO_COLOR");
+    command.envs(no_color.map(|value| ("NO_COLOR", value)));
+    let mut child = command.stdout(slave).spawn().unwrap();
+    // It holds the other end, too.
+    drop(command);
+    let mut text = Vec::new();
+    // A terminal that nobody has open any more ends with an error.
+    let _ = File::from(master).read_to_end(&mut text);
+    assert!(child.wait().unwrap().success());
+    String::from_utf8_lossy(&text).into()
 }
 
 #[test]
@@ -107,7 +149,60 @@ fn the_page_stands_alone_and_takes_no_name_for_markup() {
         assert!(page.contains(part), "{part}");
     }
     assert!(!page.contains("id=\"churn\""), "it was not measured");
-    assert!(page.contains("-s &#39;^perf2$&#39; --rounds 3"), "to repeat it");
+}
+
+#[test]
+fn a_percentile_is_drawn_only_if_each_round_has_ten_replies_beyond_it() {
+    let text = fs::read_to_string(RUN.record.join("run.json")).unwrap();
+    let mut record: Value = serde_json::from_str(&text).unwrap();
+    let scenario = &mut record["scenarios"];
+    let scenario = scenario.as_array_mut().unwrap().iter_mut();
+    let scenario = { scenario }.find(|one| one["name"] == "perf2").unwrap();
+    scenario["figures"] = serde_json::json!(["p99"]);
+    let rounds = &mut record["cells"]["perf2"]["good"]["rounds"];
+    let rounds = rounds.as_array_mut().unwrap().iter_mut();
+    // Beyond p99.9, five replies of the first, and enough of the others.
+    for (round, replies) in rounds.zip([5_000, 50_000, 50_000]) {
+        full::fill(&mut round["report"]["groups"][0], replies, 20_000);
+    }
+    let path = RUN.folder.join("tail.json");
+    fs::write(&path, record.to_string()).unwrap();
+    let page = page_of(&path);
+    let (_, table) = page.split_once("perf2-percentiles-chart").unwrap();
+    let (_, table) = table.split_once("<tbody>").unwrap();
+    let (row, _) = table.split_once("</tr>").unwrap();
+    let cells: Vec<&str> = row.split("<td").skip(1).collect();
+    assert_eq!(cells.len(), 7, "{row}");
+    assert!(cells[..6].iter().all(|cell| cell.contains("<b>")), "{row}");
+    assert!(cells[6].contains("too few replies"), "{row}");
+}
+
+#[test]
+fn the_page_of_a_full_run_is_easily_passed_on() {
+    let page = fs::read_to_string(&*full::PAGE).unwrap();
+    assert!(page.len() < PAGE_BYTES_MAX, "{} bytes", page.len());
+}
+
+#[test]
+fn beneath_the_matrix_stand_the_shares_with_the_rates_beside() {
+    let page = fs::read_to_string(&*full::PAGE).unwrap();
+    let (_, rest) = page.split_once("interference-left-chart").unwrap();
+    let (figure, _) = rest.split_once("</figure>").unwrap();
+    let (matrix, data) = figure.split_once("<details class=\"data\"").unwrap();
+    for what in ["left", "rate", "rate in apart"] {
+        let heading = format!("1 long client: {what}</th>");
+        assert!(data.contains(&heading), "{heading}");
+    }
+    let shares = |html: &str| {
+        let bold = html.split("<b>").skip(1).filter_map(|rest| {
+            let (text, _) = rest.split_once([' ', '<'])?;
+            let end = rest.split_once("</b>")?.0;
+            end.contains('%').then(|| text.to_owned())
+        });
+        bold.collect::<Vec<_>>()
+    };
+    assert!(shares(matrix).len() >= 36, "{matrix}");
+    assert_eq!(shares(matrix), shares(data));
 }
 
 #[test]
@@ -122,10 +217,12 @@ fn the_page_shows_the_system_calls_that_were_counted() {
     });
     let counted = RUN.folder.join("counted.json");
     fs::write(&counted, record.to_string()).unwrap();
-    let arguments = ["report", counted.to_str().unwrap(), "--html", "-"];
-    let output = Command::new(COMPARE).args(arguments).output().unwrap();
-    let page = stdout(&output);
-    assert!(page.contains(title), "{}", stderr(&output));
+    let page = page_of(&counted);
+    assert!(page.contains(title));
+    assert!(page.contains(
+        "-s &#39;^perf2$&#39; --rounds 3 --duration 20ms \
+                           --seed 7 --system-calls<"
+    ));
     let cell = "<b>1.75</b><small>sendto 1.25, epoll_wait 0.50</small>";
     assert!(page.contains(cell));
 }
@@ -152,140 +249,6 @@ fn a_file_that_cannot_be_written_is_named_with_its_flag() {
     assert_eq!(output.status.code(), Some(1));
     let text = stderr(&output);
     assert!(text.contains("--html: cannot write /no/such"), "{text}");
-}
-
-#[test]
-fn a_browser_shows_every_chart_at_any_width_in_light_and_dark() {
-    for width in [400, 1600] {
-        for (scheme, is_dark) in [("1", false), ("0", true)] {
-            let case = format!("{width} px, dark: {is_dark}");
-            let verdict = in_a_browser(width, scheme);
-            let errors = verdict["errors"].as_array().unwrap();
-            assert!(errors.is_empty(), "{case}: {errors:?}");
-            assert_eq!(verdict["dark"], is_dark, "{case}");
-            assert_eq!(verdict["width"], width, "{case}");
-            assert!(verdict["charts"].as_u64() > Some(4), "{case}");
-            // None is without size or label, and none is out of sight.
-            assert_eq!(verdict["bad"], serde_json::json!([]), "{case}");
-            assert_eq!(verdict["scrolls"], false, "{case}");
-            assert_eq!(verdict["followed"], true, "{case}");
-        }
-    }
-}
-
-/// Opens the page in a browser, with a script that looks at it from within
-/// and says what it found.
-fn in_a_browser(width: u32, scheme: &str) -> Value {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let folder = RUN.folder.join(format!("browser-{count}"));
-    fs::create_dir_all(&folder).unwrap();
-    let page = fs::read_to_string(&RUN.page).unwrap();
-    let page = page
-        .replace("<body>", &format!("<body><script>{BEFORE}</script>"))
-        .replace("</body>", &format!("<script>{AFTER}</script></body>"));
-    fs::write(folder.join("page.html"), page).unwrap();
-    // A browser's window is at least 500 px wide, a frame is as it is told.
-    let frame = FRAME.replace("WIDTH", &width.to_string());
-    let path = folder.join("frame.html");
-    fs::write(&path, frame).unwrap();
-    let flags = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--hide-scrollbars",
-        "--dump-dom",
-    ];
-    let output = Command::new("timeout")
-        .args(["120", browser()])
-        .args(flags)
-        .arg(format!("--user-data-dir={}", folder.join("data").display()))
-        .arg(format!("--blink-settings=preferredColorScheme={scheme}"))
-        .args(["--window-size=1700,900", "--virtual-time-budget=10000"])
-        .arg(format!("file://{}", path.display()))
-        .output()
-        .unwrap();
-    let dom = stdout(&output);
-    let verdict = dom
-        .split_once("id=\"verdict\">")
-        .and_then(|(_, rest)| rest.split_once("</pre>"))
-        .unwrap_or_else(|| panic!("no verdict: {}", stderr(&output)))
-        .0;
-    let verdict =
-        verdict.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
-    serde_json::from_str(&verdict).unwrap()
-}
-
-/// Shows the page, and keeps its verdict.
-const FRAME: &str = r#"<!DOCTYPE html>
-<meta name="color-scheme" content="light dark">
-<pre id="verdict"></pre>
-<script>
-addEventListener("message", (event) => {
-  document.getElementById("verdict").textContent = event.data;
-});
-</script>
-<iframe src="page.html" width="WIDTH" height="900" frameborder="0"></iframe>
-"#;
-
-/// Keeps what goes wrong from the first line of the page on.
-const BEFORE: &str = r#"
-window.wrong = [];
-window.onerror = (message) => { wrong.push(String(message)); };
-console.error = (...words) => { wrong.push(words.join(" ")); };
-document.addEventListener("securitypolicyviolation", (event) => {
-  wrong.push("it would fetch " + event.blockedURI);
-});
-"#;
-
-/// Looks at every chart, and follows a contestant.
-const AFTER: &str = r#"
-(() => {
-  const bad = [];
-  const charts = [...document.querySelectorAll("svg[role=img]")];
-  for (const chart of charts) {
-    const box = chart.getBoundingClientRect();
-    const label = chart.getAttribute("aria-label");
-    const title = chart.querySelector(":scope > title")?.textContent;
-    const seen = box.width > 100 && box.height > 50
-      && box.left >= 0 && box.right <= innerWidth;
-    const text = chart.querySelector("text")?.getBoundingClientRect();
-    const legible = text && text.height > 8;
-    if (!label || !title || !seen || !legible) {
-      bad.push([label, box.left, box.width, box.height, text?.height]);
-    }
-  }
-  document.querySelector(".chip").click();
-  const followed = document.querySelectorAll(".on").length > 3;
-  const verdict = {
-    errors: wrong,
-    bad,
-    followed,
-    charts: charts.length,
-    width: innerWidth,
-    dark: matchMedia("(prefers-color-scheme: dark)").matches,
-    scrolls: document.documentElement.scrollWidth > innerWidth,
-  };
-  parent.postMessage(JSON.stringify(verdict), "*");
-})();
-"#;
-
-fn browser() -> &'static str {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = |name: &&str| {
-        std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
-    };
-    BROWSERS.into_iter().find(is_there).unwrap_or_else(|| {
-        panic!(
-            "none of {BROWSERS:?} is in PATH: the page is tested in a \
-             browser (apt-get install chromium)"
-        )
-    })
 }
 
 /// A run of synthetic contestants that all tests read.
@@ -347,6 +310,17 @@ fn report(arguments: &[&str]) -> Output {
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     output
+}
+
+fn call(arguments: &[&str]) -> Output {
+    Command::new(COMPARE).args(arguments).output().unwrap()
+}
+
+fn page_of(record: &Path) -> String {
+    let arguments = ["report", record.to_str().unwrap(), "--html", "-"];
+    let output = Command::new(COMPARE).args(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    stdout(&output)
 }
 
 fn stdout(output: &Output) -> String {

@@ -13,6 +13,7 @@ use super::engine::{self, Loaded};
 use super::plan::Plan;
 use super::report::{BUSY_SHARE, Bottleneck, Report};
 use super::{BEFORE_THE_WINDOW, Load, text};
+use crate::asked::{self, Asked};
 use crate::contestants::Contestant;
 use crate::cpus::{Placement, Processors};
 use crate::exit::{Outcome, Usage};
@@ -159,6 +160,7 @@ pub(super) fn play(
 ) -> anyhow::Result<Outcome> {
     let start = load.play.start()?;
     let mut scenario = load.play.scenario()?;
+    let asked = asked(&load);
     scenario.window = load.duration.unwrap_or(scenario.window);
     scenario.warm_up = load.warm_up.unwrap_or(scenario.warm_up);
     load.duration = Some(scenario.window);
@@ -200,6 +202,7 @@ pub(super) fn play(
     let mut record = Record::new(seed, rounds, machine(allowed.numbers()));
     record.calibration = calibration;
     record.entrants = vec![entrant(&name)];
+    record.asked = Some(asked);
     record.shard = Some(Shard {
         address: plan.address.to_string(),
         groups: scenario.groups.clone(),
@@ -274,6 +277,21 @@ pub(super) fn too_late(plan: &Plan, late: Duration) -> Option<String> {
 fn since_1970_ns(moment: SystemTime) -> u64 {
     let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_nanos() as u64
+}
+
+/// What was said of the load, before what was not said is filled in.
+fn asked(load: &Load) -> Asked {
+    let file = load.play.scenario.as_ref().map(PathBuf::from);
+    let file = file.filter(|path| path.is_file());
+    Asked {
+        scenario_files: file.into_iter().collect(),
+        duration: load.duration.map(asked::time),
+        warm_up: load.warm_up.map(asked::time),
+        reply_timeout: load.reply_timeout.map(asked::time),
+        load_cpus: load.load_cpus.clone().map(Vec::from).unwrap_or_default(),
+        server_pid: load.server_pid.is_some(),
+        ..Asked::default()
+    }
 }
 
 /// One shard that is being measured.

@@ -1,6 +1,7 @@
 //! The run as one page: no network, no fonts, nothing outside the file. It
 //! follows the reader's theme, prints, and works without its script.
 
+mod again;
 mod charts;
 mod dots;
 mod family;
@@ -14,11 +15,10 @@ mod tables;
 
 use std::fmt::Write;
 
-use crate::contestants::{self, Contestant, Label};
+use crate::contestants::Contestant;
 use crate::questions::Question;
 use crate::report::sheet::{Sheet, Validity};
 use crate::scenarios::{Figure, Scenario};
-use crate::workspace;
 use charts::charts;
 use family::Family;
 use front::{doubts, glance, legend, top};
@@ -111,9 +111,8 @@ fn section<'a>(
     write!(
         html,
         "<div class=\"analysis\"><h3>What the figures mean</h3>\n{}</div>\n\
-         <p class=\"repeat\">Again: <code>{}</code></p>\n</section>\n",
-        prose(&first.analysis),
-        escaped(&command(sheet, question))
+         </section>\n",
+        prose(&first.analysis)
     )?;
     Ok(html)
 }
@@ -154,50 +153,6 @@ fn none_text(
             ("–", "no figure: too few replies within the window".to_owned())
         }
     }
-}
-
-/// The command line that puts the question once more, to the same.
-fn command(sheet: &Sheet<'_>, question: &Question<'_>) -> String {
-    let record = sheet.record;
-    let window = humantime::format_duration(question.first().window);
-    let window = window.to_string().replace(' ', "");
-    let mut command = String::from("cargo run --release -p compare -- run");
-    let names = sheet.contestants();
-    let names: Vec<&str> = names.iter().map(|c| c.name.as_str()).collect();
-    if let Some(shipped) = shipped() {
-        let is_shipped =
-            |name: &&str| shipped.iter().any(|other| other.name == **name);
-        let usual = shipped.iter().filter(|c| c.label == Label::Idiomatic);
-        let usual: Vec<&str> = usual.map(|c| c.name.as_str()).collect();
-        if !names.iter().all(is_shipped) {
-            command += " --contestants FILE";
-        } else if names != usual {
-            let _ = write!(command, " -e '^({})$'", names.join("|"));
-        }
-    }
-    let _ = write!(
-        command,
-        " -s '^{}$' --rounds {} --duration {window} --seed {}",
-        asked(question),
-        record.rounds,
-        record.seed
-    );
-    command
-}
-
-/// What selects a question, at the values that were measured.
-fn asked(question: &Question<'_>) -> String {
-    let names = question.points.iter().map(|point| point.name.as_str());
-    match names.collect::<Vec<_>>().as_slice() {
-        [one] => (*one).to_owned(),
-        several => format!("({})", several.join("|")),
-    }
-}
-
-/// The contestants that the project comes with.
-fn shipped() -> Option<Vec<Contestant>> {
-    let root = workspace::root().ok()?;
-    contestants::read(&root.join("bench/contestants.toml")).ok()
 }
 
 fn foot(sheet: &Sheet<'_>, who: &[Who<'_>]) -> String {

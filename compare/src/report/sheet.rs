@@ -238,7 +238,8 @@ impl<'a> Sheet<'a> {
     }
 
     /// A quantile of the service times: the median of the rounds. `None`
-    /// where too few replies lie beyond it.
+    /// where too few replies of any round lie beyond it: of other rounds than
+    /// a lower quantile, it could come out below that.
     pub(crate) fn quantile(
         &self,
         scenario: &Scenario,
@@ -249,20 +250,17 @@ impl<'a> Sheet<'a> {
         if cell.void.is_some() {
             return None;
         }
-        let groups = cell.rounds.iter();
-        let groups = groups.filter_map(|r| r.report.group(&scenario.of));
-        let mut replies = 0;
-        let mut values = Vec::new();
-        for group in groups {
-            replies += group.replies;
-            let time = group.service_ns.at_quantile_ns(quantile);
-            values.extend(time.map(|ns| ns as f64));
-        }
-        let beyond = (1.0 - quantile) * replies as f64;
-        if beyond < REPLIES_BEYOND {
-            return None;
-        }
-        Estimate::of(&values, self.record.seed)
+        let rounds = cell.rounds.iter();
+        let values: Option<Vec<f64>> = rounds
+            .map(|round| {
+                let group = round.report.group(&scenario.of)?;
+                let beyond = (1.0 - quantile) * group.replies as f64;
+                let is_known = quantile <= 0.5 || beyond >= REPLIES_BEYOND;
+                let time_ns = group.service_ns.at_quantile_ns(quantile);
+                Some(time_ns.filter(|_| is_known)? as f64)
+            })
+            .collect();
+        Estimate::of(&values?, self.record.seed)
     }
 
     /// How much a figure grows between two scenarios, for each of so many

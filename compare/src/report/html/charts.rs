@@ -1,5 +1,6 @@
 //! Which charts a question has, and what stands above and beneath each.
 
+use super::again;
 use super::dots::{self, Dot};
 use super::front::floor_text;
 use super::heat;
@@ -57,31 +58,47 @@ pub(super) fn charts<'a>(
     }
     html += "<div class=\"dot-plots\">\n";
     for &figure in figures {
-        html += &dot_figure(sheet, first, who, figure);
+        html += &dot_figure(sheet, question, who, figure);
     }
     html += "</div>\n";
     if figures.contains(&Figure::P99) {
-        html += &quantile_figure(sheet, first, who);
+        html += &quantile_figure(sheet, question, who);
     }
     html
 }
 
-/// A chart with what it is called above it and its figures beneath.
-fn figure_of(title: &str, note: &str, chart: &str, data: &str) -> String {
-    format!(
-        "<figure>\n<figcaption><b>{}</b> {}</figcaption>\n{chart}{data}\
-         </figure>\n",
-        escaped(title),
-        escaped(note)
-    )
+/// A chart with what it is called above it; beneath it, its figures and the
+/// command that measures them again.
+struct Shown<'a> {
+    /// What of the question it shows.
+    what: &'a str,
+    title: &'a str,
+    note: &'a str,
+    chart: &'a str,
+    data: &'a str,
+}
+
+impl Shown<'_> {
+    fn html<'a>(self, sheet: &Sheet<'a>, question: &Question<'a>) -> String {
+        let Shown { what, title, note, chart, data } = self;
+        format!(
+            "<figure id=\"{}-{what}-chart\">\n<figcaption><b>{}</b> {}\
+             </figcaption>\n{chart}{data}{}</figure>\n",
+            escaped(question.name),
+            escaped(title),
+            escaped(note),
+            again::folded(sheet.record, &question.points)
+        )
+    }
 }
 
 fn dot_figure<'a>(
     sheet: &Sheet<'a>,
-    scenario: &'a Scenario,
+    question: &Question<'a>,
     who: &[Who<'a>],
     figure: Figure,
 ) -> String {
+    let scenario = question.first();
     let floor = sheet.findings.noise_floor(scenario, figure);
     let floor = floor.filter(|floor| floor.is_finite());
     let mut dots: Vec<Dot<'_>> = who
@@ -113,14 +130,22 @@ fn dot_figure<'a>(
         None => better(figure).to_owned(),
     };
     let data = tables::of_figure(sheet, scenario, who, figure);
-    figure_of(words.title, &note, &chart, &data)
+    let shown = Shown {
+        what: figure.name(),
+        title: words.title,
+        note: &note,
+        chart: &chart,
+        data: &data,
+    };
+    shown.html(sheet, question)
 }
 
 fn quantile_figure<'a>(
     sheet: &Sheet<'a>,
-    scenario: &'a Scenario,
+    question: &Question<'a>,
     who: &[Who<'a>],
 ) -> String {
+    let scenario = question.first();
     let at = |name: &str, quantile: f64| {
         let found = sheet.quantile(scenario, name, quantile);
         found.ok_or_else(|| "too few replies to say".to_owned())
@@ -154,13 +179,15 @@ fn quantile_figure<'a>(
         figure: Figure::P99,
         of: Box::new(move |one: &Who<'_>| at(&one.contestant.name, quantile)),
     });
-    figure_of(
-        "Service time by percentile",
-        "the median of the rounds, as far as ten replies lie beyond; less is \
-         better; in grey: everybody else",
-        &panels::draw(&chart),
-        &tables::folded("", who, &columns),
-    )
+    let shown = Shown {
+        what: "percentiles",
+        title: "Service time by percentile",
+        note: "the median of the rounds, as far as each has ten replies \
+               beyond; less is better; in grey: everybody else",
+        chart: &panels::draw(&chart),
+        data: &tables::folded("", who, &columns),
+    };
+    shown.html(sheet, question)
 }
 
 fn heat_figure<'a>(
@@ -180,8 +207,37 @@ fn heat_figure<'a>(
     );
     let title = format!("What is left of the {} requests", question.first().of);
     let chart = heat::draw(sheet, question, who, figure);
-    let data = sweep_table(sheet, question, who, Figure::Rate);
-    figure_of(&title, &note, &chart, &data)
+    let shown = Shown {
+        what: figure.name(),
+        title: &title,
+        note: &note,
+        chart: &chart,
+        data: &matrix_table(sheet, question, who),
+    };
+    shown.html(sheet, question)
+}
+
+/// What the matrix shows, and the two rates that each share is of.
+fn matrix_table<'a>(
+    sheet: &Sheet<'a>,
+    question: &Question<'a>,
+    who: &[Who<'a>],
+) -> String {
+    let mut columns = Vec::new();
+    for &point in &question.points {
+        let name = question.point_name(point);
+        let mut add = |what: String, scenario, figure| {
+            let name = format!("{name}: {what}");
+            columns.push(column(sheet, scenario, figure, name));
+        };
+        add("left".to_owned(), point, Figure::Left);
+        add("rate".to_owned(), point, Figure::Rate);
+        if let Some(against) = sheet.record.against(point) {
+            let what = format!("rate in {}", against.base());
+            add(what, against, Figure::Rate);
+        }
+    }
+    tables::folded("", who, &columns)
 }
 
 fn sweep_figure<'a>(
@@ -206,7 +262,14 @@ fn sweep_figure<'a>(
         floor.unwrap_or_default()
     );
     let data = sweep_table(sheet, question, who, figure);
-    figure_of(&title, &note, &panels::draw(&chart), &data)
+    let shown = Shown {
+        what: figure.name(),
+        title: &title,
+        note: &note,
+        chart: &panels::draw(&chart),
+        data: &data,
+    };
+    shown.html(sheet, question)
 }
 
 /// The load curve: response and service time, and where they part.
@@ -241,15 +304,16 @@ fn knee_figure<'a>(
     if question.first().figures.contains(&Figure::P99) {
         data += &sweep_table(sheet, question, who, Figure::P99);
     }
-    figure_of(
-        "Response time (solid) and service time (dashed), p99, against \
-         offered load",
-        "less is better; from the knee on, a request waits longer than \
-         it is served; in grey: everybody else's response \
-         time",
-        &chart,
-        &data,
-    )
+    let shown = Shown {
+        what: "knee",
+        title: "Response time (solid) and service time (dashed), p99, \
+                against offered load",
+        note: "less is better; from the knee on, a request waits longer than \
+               it is served; in grey: everybody else's response time",
+        chart: &chart,
+        data: &data,
+    };
+    shown.html(sheet, question)
 }
 
 /// The load from which on a request waits longer than it is served. One
@@ -311,7 +375,14 @@ fn per_client_figure<'a>(
         question.point_name(many)
     );
     let data = tables::folded("", who, &[column]);
-    let figure = figure_of(title, &note, &chart, &data);
+    let shown = Shown {
+        what: "per-client",
+        title,
+        note: &note,
+        chart: &chart,
+        data: &data,
+    };
+    let figure = shown.html(sheet, question);
     format!("<div class=\"dot-plots\">\n{figure}</div>\n")
 }
 
@@ -377,20 +448,27 @@ fn sweep_table<'a>(
     who: &[Who<'a>],
     figure: Figure,
 ) -> String {
-    let columns: Vec<Column<'_>> = question
+    let columns = question
         .points
         .iter()
-        .map(|&point| Column {
-            name: question.point_name(point),
-            figure,
-            of: Box::new(move |one: &Who<'_>| {
-                let name = one.contestant.name.as_str();
-                let estimate = sheet.estimate(point, name, figure);
-                estimate.ok_or_else(|| none_text(sheet, point, name, figure).1)
-            }),
-        })
-        .collect();
+        .map(|&point| column(sheet, point, figure, question.point_name(point)));
+    let columns: Vec<Column<'_>> = columns.collect();
     tables::folded(figure.name(), who, &columns)
+}
+
+/// One figure at one value.
+fn column<'b, 'a: 'b>(
+    sheet: &'b Sheet<'a>,
+    point: &'a Scenario,
+    figure: Figure,
+    name: String,
+) -> Column<'b> {
+    let of = move |one: &Who<'_>| {
+        let name = one.contestant.name.as_str();
+        let estimate = sheet.estimate(point, name, figure);
+        estimate.ok_or_else(|| none_text(sheet, point, name, figure).1)
+    };
+    Column { name, figure, of: Box::new(of) }
 }
 
 /// A figure in words.

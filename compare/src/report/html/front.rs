@@ -138,6 +138,12 @@ pub(super) fn legend(who: &[Who<'_>]) -> String {
     html
 }
 
+/// A list with more is folded: the questions stand below it.
+const LONG_LIST: usize = 5;
+
+/// How a note of rounds that do not count begins.
+const LEFT_OUT: &str = "left out";
+
 /// What one must know before believing anything below.
 pub(super) fn doubts<'a>(
     sheet: &Sheet<'a>,
@@ -153,7 +159,14 @@ pub(super) fn doubts<'a>(
         html += "<p>No cell is void: every reply was right, and every server \
                  lived.</p>\n";
     } else {
-        html += &void_table(sheet);
+        let (count, table) = (voids.len(), void_table(sheet));
+        html += &match count > LONG_LIST {
+            false => table,
+            true => format!(
+                "<details><summary><b>{count} cells are void:</b> they have \
+                 no figures</summary>\n{table}</details>\n"
+            ),
+        };
     }
     html += &noise_table(sheet, questions);
     // What stands above already is not said twice.
@@ -164,12 +177,23 @@ pub(super) fn doubts<'a>(
         notes.filter(|note| !told.iter().any(|start| note.starts_with(start)));
     let (cautions, conditions): (Vec<String>, Vec<String>) =
         notes.partition(|note| is_caution(note));
+    let (left_out, cautions): (Vec<String>, Vec<String>) =
+        { cautions.into_iter() }.partition(|note| note.starts_with(LEFT_OUT));
     if !cautions.is_empty() {
         html += &format!(
             "<details open class=\"cautions\"><summary>Cautions (a hollow \
              marker and a ? stand for suspect, \u{2265} for at \
              least)</summary>\n<ul>\n{}</ul></details>\n",
             items(&cautions)
+        );
+    }
+    if !left_out.is_empty() {
+        let open = if left_out.len() > LONG_LIST { "" } else { " open" };
+        html += &format!(
+            "<details{open}><summary>Cells with rounds that were left out: \
+             {}</summary>\n<ul>\n{}</ul></details>\n",
+            left_out.len(),
+            items(&left_out)
         );
     }
     html += "<details><summary>Conditions</summary>\n<ul>\n";
@@ -181,7 +205,7 @@ pub(super) fn doubts<'a>(
 
 /// Whether a note says what not to believe, rather than what was done.
 fn is_caution(note: &str) -> bool {
-    let starts = ["suspect", "left out", "skipped", "by design", "no ", "in "];
+    let starts = ["suspect", LEFT_OUT, "skipped", "by design", "no ", "in "];
     starts.iter().any(|start| note.starts_with(start))
         || note.contains("bottleneck")
 }

@@ -48,7 +48,8 @@ pub(super) fn draw<'a>(
                     let doubts = sheet.doubts(point, name, figure);
                     let suspect = suspect(doubts.as_deref());
                     format!(
-                        "<td style=\"--share:{share:.1}%\"><b>{median}{suspect}</b>\
+                        "<td style=\"--share:{share:.1}%\">\
+                         <b>{median}{suspect}</b>\
                          <small>{interval}</small></td>"
                     )
                 }

@@ -23,6 +23,9 @@ const BOTTOM: f64 = 130.0;
 /// What a letter at an axis takes.
 const LETTER_WIDTH: f64 = 6.0;
 
+/// What the name of a knee takes.
+const KNEE_WIDTH: f64 = 62.0;
+
 /// The most letters of a name above a panel.
 const NAME_LETTERS: usize = 22;
 
@@ -108,6 +111,9 @@ pub(super) fn draw(chart: &Chart<'_>) -> String {
         html += &axes.panel(panel);
     }
     html += "</div>\n";
+    if axes.y.is_log() {
+        html += "<p class=\"scale\">The upright axis is a log scale.</p>\n";
+    }
     html
 }
 
@@ -162,13 +168,10 @@ impl Axes<'_> {
         svg.close();
         if let Some((index, text)) = knee {
             let x = self.x[*index];
-            svg.line("knee", [x, TOP - 4.0], [x, BOTTOM]);
-            let (place, anchor) = if x < 130.0 {
-                ([x + 4.0, TOP + 5.0], Anchor::Start)
-            } else {
-                ([x - 4.0, TOP + 5.0], Anchor::End)
-            };
-            svg.text("knee-name", place, anchor, text);
+            svg.line("knee", [x, TOP], [x, BOTTOM]);
+            // Above the lines, which are steep here.
+            let x = x.clamp(LEFT + KNEE_WIDTH / 2.0, RIGHT - KNEE_WIDTH / 2.0);
+            svg.text("knee-name", [x, TOP - 2.0], Anchor::Middle, text);
         }
         for (index, line) in lines.iter().enumerate().rev() {
             self.draw_line(&mut svg, panel, line, index);
@@ -272,12 +275,20 @@ impl Axes<'_> {
             }
         }
         if index == 0 {
-            self.last_value(svg, line, &places);
+            // The name of a knee is above the lines.
+            let top = if panel.knee.is_some() { TOP + 12.0 } else { TOP - 8.0 };
+            self.last_value(svg, line, &places, top);
         }
     }
 
     /// The value that the line ends with, beside its end.
-    fn last_value(&self, svg: &mut Svg, line: &Line, places: &[Option<Place>]) {
+    fn last_value(
+        &self,
+        svg: &mut Svg,
+        line: &Line,
+        places: &[Option<Place>],
+        top: f64,
+    ) {
         let drawn: Vec<(&Point, Place)> = line
             .points
             .iter()
@@ -292,8 +303,8 @@ impl Axes<'_> {
         let before = drawn.len().checked_sub(2).map(|index| drawn[index].1[1]);
         let falls = before.is_some_and(|before| before < y - 3.0);
         let (above, below) = (y - 9.0, y + 18.0);
-        // The name is at the other end of the top.
-        let fits_above = above > TOP - 8.0;
+        // The contestant's name is at the other end of the top.
+        let fits_above = above > top;
         let fits_below = below < BOTTOM - 2.0;
         let y =
             if (falls && fits_below) || !fits_above { below } else { above };

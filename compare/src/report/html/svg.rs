@@ -1,11 +1,11 @@
 //! A picture, written by hand.
 //!
-//! `plotters`, the library that was looked at, draws with the colours, fonts
-//! and sizes that it is given, each as an attribute of each element. A chart
-//! that follows the page's theme, prints in its light one, lets one
-//! contestant be highlighted and is read out by a screen reader needs
-//! classes, titles and groups instead; what is left of a library then is
-//! the arithmetic of an axis, which is [`super::scale`].
+//! `plotters`, the library that was tried, draws with the colours, fonts and
+//! sizes that it is given, each as an attribute of each element. A chart that
+//! follows the page's theme, prints in its light one, lets one contestant be
+//! highlighted and is read out by a screen reader needs classes, titles and
+//! groups instead; what is left of a library then is the arithmetic of an
+//! axis, which is [`super::scale`]. ARCHITECTURE.md has what came of it.
 
 use std::fmt::Write;
 

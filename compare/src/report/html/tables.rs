@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::again;
 use super::markup::escaped;
 use super::{Who, none_text};
 use crate::findings::Standing;
@@ -95,8 +96,8 @@ pub(super) fn system_calls<'a>(
         let mut names = who.iter().map(|one| one.contestant.name.as_str());
         names.any(|name| counts(point, name).is_some())
     };
-    let points: Vec<&&Scenario> =
-        question.points.iter().filter(is_counted).collect();
+    let points = question.points.iter().filter(is_counted).copied();
+    let points: Vec<&Scenario> = points.collect();
     if points.is_empty() {
         return String::new();
     }
@@ -118,7 +119,8 @@ pub(super) fn system_calls<'a>(
         }
         html += "</tr>\n";
     }
-    html + FOOT
+    let flags = ["--system-calls"];
+    html + FOOT + &again::folded_with(sheet.record, &points, &flags)
 }
 
 const FOOT: &str = "</tbody></table></div></details>\n";

@@ -1,0 +1,210 @@
+//! The page, as a browser sees it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value, json};
+
+use super::{RUN, full, stderr, stdout};
+
+/// The names of browsers that speak Chromium's flags.
+const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+
+/// What it is told besides what to open.
+const FLAGS: [&str; 10] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--virtual-time-budget=10000",
+];
+
+/// Looks at all that the page shows.
+const LOOK: &str = include_str!("browser.js");
+
+/// How little of a contrast text may have (WCAG 2, AA).
+const CONTRAST_MIN: f64 = 4.5;
+
+/// How close two families' colours may come to those who lack a kind of cone,
+/// as CIE76 has it: just over what is noticed at once, side by side. The
+/// shapes tell the families apart; the colours help.
+const APART_MIN: f64 = 5.0;
+
+/// The charts that a full run must have, and what is counted in each: for ten
+/// contestants, at the values of the scenario's file.
+const CHARTS: [(&str, &str, u64); 8] = [
+    ("perf2-rate-chart", "marks", 10),
+    ("perf2-crowd-percentiles-chart", "panels", 10),
+    ("interference-left-chart", "cells", 40),
+    ("ladder-cost-chart", "panels", 10),
+    ("idle-rss-chart", "panels", 10),
+    ("idle-per-client-chart", "marks", 10),
+    ("load-curve-knee-chart", "panels", 10),
+    ("load-curve-knee-chart", "knees", 10),
+];
+
+#[test]
+fn a_browser_shows_every_chart_at_any_width_in_light_and_dark() {
+    let full = full::PAGE.as_path();
+    for (page, width, is_dark) in [
+        (full, 400, false),
+        (full, 400, true),
+        (full, 1600, false),
+        (full, 1600, true),
+        // The one with the hostile name.
+        (&RUN.page, 400, true),
+        (&RUN.page, 1600, false),
+    ] {
+        let case = format!("{}, {width} px, dark: {is_dark}", page.display());
+        let verdict = in_a_browser(page, width, is_dark);
+        assert_eq!(verdict["errors"], json!([]), "{case}");
+        assert_eq!(verdict["dark"], is_dark, "{case}");
+        assert_eq!(verdict["width"], width, "{case}");
+        assert_eq!(verdict["bad"], json!([]), "{case}");
+        assert_eq!(verdict["scrolls"], false, "{case}");
+        assert_eq!(verdict["followed"], true, "{case}");
+        check_colours(&verdict, &case);
+        check_print(&verdict, &case);
+        if page == full {
+            check_kinds(&verdict, &case);
+        }
+    }
+}
+
+fn check_kinds(verdict: &Value, case: &str) {
+    for (figure, what, least) in CHARTS {
+        let count = verdict["figures"][figure][what].as_u64();
+        assert!(count >= Some(least), "{case}: {figure}: {count:?} {what}");
+    }
+}
+
+fn check_colours(verdict: &Value, case: &str) {
+    assert!(verdict["contrast"].as_f64() >= Some(CONTRAST_MIN), "{case}");
+    assert_eq!(verdict["shapes"], verdict["families"], "{case}");
+    for sight in ["protan", "deutan"] {
+        let apart = &verdict["apart"][sight];
+        let least = apart["least"].as_f64().unwrap_or(f64::INFINITY);
+        assert!(least >= APART_MIN, "{case}: {sight}: {apart}");
+    }
+}
+
+/// On paper it is light, nothing is folded, and nothing asks for a mouse.
+fn check_print(verdict: &Value, case: &str) {
+    assert_eq!(verdict["paper"], "#fff", "{case}");
+    assert_eq!(verdict["hint"], false, "{case}");
+    assert_eq!(verdict["folded"], 0, "{case}");
+    let contrast = verdict["contrast_printed"].as_f64();
+    assert!(contrast >= Some(CONTRAST_MIN), "{case}");
+}
+
+#[test]
+fn the_page_can_be_printed() {
+    let folder = folder();
+    let path = folder.join("page.pdf");
+    let output = browse(&folder, true)
+        .arg(format!("--print-to-pdf={}", path.display()))
+        .arg(url(&RUN.page))
+        .output()
+        .unwrap();
+    let pdf = fs::read(&path).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+    assert!(pdf.starts_with(b"%PDF-"));
+    let pages = pdf.windows(11).filter(|part| part == b"/Type /Page");
+    assert!(pages.count() > 2, "what is folded takes more than a page");
+}
+
+/// Opens the page in a browser, with a script that looks at it from within
+/// and says what it found.
+fn in_a_browser(page: &Path, width: u32, is_dark: bool) -> Value {
+    let folder = folder();
+    let page = fs::read_to_string(page).unwrap();
+    let page = page
+        .replace("<body>", &format!("<body><script>{BEFORE}</script>"))
+        .replace("</body>", &format!("<script>{LOOK}</script></body>"));
+    fs::write(folder.join("page.html"), page).unwrap();
+    // A browser's window is at least 500 px wide, a frame is as it is told.
+    let frame = FRAME.replace("WIDTH", &width.to_string());
+    let path = folder.join("frame.html");
+    fs::write(&path, frame).unwrap();
+    let output = browse(&folder, is_dark)
+        .args(["--dump-dom", "--window-size=1700,900"])
+        .arg(url(&path))
+        .output()
+        .unwrap();
+    let dom = stdout(&output);
+    let verdict = dom
+        .split_once("id=\"verdict\">")
+        .and_then(|(_, rest)| rest.split_once("</pre>"))
+        .unwrap_or_else(|| panic!("no verdict: {}", stderr(&output)))
+        .0;
+    let verdict =
+        verdict.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+    serde_json::from_str(&verdict).unwrap_or_else(|error| {
+        panic!("{error}: {verdict:?}: {}", stderr(&output))
+    })
+}
+
+/// A browser of its own, whose user likes it dark or light.
+fn browse(folder: &Path, is_dark: bool) -> Command {
+    let scheme = if is_dark { 0 } else { 1 };
+    let mut command = Command::new("timeout");
+    command
+        .args(["120", browser()])
+        .args(FLAGS)
+        .arg(format!("--user-data-dir={}", folder.join("data").display()))
+        .arg(format!("--blink-settings=preferredColorScheme={scheme}"));
+    command
+}
+
+fn folder() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let folder = RUN.folder.join(format!("browser-{count}"));
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn url(path: &Path) -> String {
+    format!("file://{}", path.display())
+}
+
+/// Shows the page, and keeps its verdict.
+const FRAME: &str = r#"<!DOCTYPE html>
+<meta name="color-scheme" content="light dark">
+<pre id="verdict"></pre>
+<script>
+addEventListener("message", (event) => {
+  document.getElementById("verdict").textContent = event.data;
+});
+</script>
+<iframe src="page.html" width="WIDTH" height="900" frameborder="0"></iframe>
+"#;
+
+/// Keeps what goes wrong from the first line of the page on.
+const BEFORE: &str = r#"
+window.wrong = [];
+window.onerror = (message) => { wrong.push(String(message)); };
+console.error = (...words) => { wrong.push(words.join(" ")); };
+document.addEventListener("securitypolicyviolation", (event) => {
+  wrong.push("it would fetch " + event.blockedURI);
+});
+"#;
+
+fn browser() -> &'static str {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = |name: &&str| {
+        std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+    };
+    BROWSERS.into_iter().find(is_there).unwrap_or_else(|| {
+        panic!(
+            "none of {BROWSERS:?} is in PATH: the page is tested in a \
+             browser (apt-get install chromium)"
+        )
+    })
+}
