@@ -39,20 +39,18 @@ fn without_a_form_the_table_of_the_run_is_printed_again() {
 fn the_table_is_bold_only_on_a_terminal_that_wants_it() {
     let bold = "\x1b[1m";
     let run = RUN.record.to_str().unwrap();
-    for verb in ["report", "rank"] {
-        let cases = [
-            (on_a_terminal(&[verb, run], None), true),
-            (on_a_terminal(&[verb, run], Some("1")), false),
-            // See https://no-color.org: empty is as if it were not set.
-            (on_a_terminal(&[verb, run], Some("")), true),
-            (stdout(&call(&[verb, run])), false),
-        ];
-        for (index, (text, is_bold)) in cases.iter().enumerate() {
-            assert!(text.contains("good"), "{verb}, {index}: {text}");
-            assert_eq!(text.contains(bold), *is_bold, "{verb}, {index}");
-            let is_plain = !text.contains('\x1b');
-            assert_eq!(is_plain, !is_bold, "{verb}, {index}: {text:?}");
-        }
+    let cases = [
+        (on_a_terminal(&["report", run], None), true),
+        (on_a_terminal(&["report", run], Some("1")), false),
+        // See https://no-color.org: empty is as if it were not set.
+        (on_a_terminal(&["report", run], Some("")), true),
+        (stdout(&call(&["report", run])), false),
+    ];
+    for (index, (text, is_bold)) in cases.iter().enumerate() {
+        assert!(text.contains("good"), "{index}: {text}");
+        assert_eq!(text.contains(bold), *is_bold, "{index}");
+        let is_plain = !text.contains('\x1b');
+        assert_eq!(is_plain, !is_bold, "{index}: {text:?}");
     }
 }
 
