@@ -26,6 +26,7 @@ pub(super) const CASES: &[Case] = &[
         .computes(),
     case("a queued job of a gone client is never started", reset_in_the_queue)
         .computes(),
+    case("500 resets during quick jobs cost no worker", reset_while_quick),
     case("workers that die at start are replaced ever more slowly", back_off)
         .alone(),
     case("the server killed with SIGKILL leaves no worker", server_killed)
@@ -113,6 +114,28 @@ fn reset_in_the_queue(stage: &Stage<'_>) -> Verdict {
     let still = workers(&server, 1)?;
     check(still == [worker], || {
         "expected the worker to live on: its one job was wanted".to_owned()
+    })
+}
+
+fn reset_while_quick(stage: &Stage<'_>) -> Verdict {
+    const CLIENTS: usize = 500;
+    let server = stage.server(&["--workers", "2"])?;
+    server.expect_service()?;
+    let fds = server.vitals();
+    let before = workers(&server, 2)?;
+    // Several each, so that most resets come while one is computed.
+    let jobs = b"19\n".repeat(20);
+    for _ in 0..CLIENTS {
+        let mut client = server.client()?;
+        client.send(&jobs)?;
+        client.reset();
+    }
+    server.expect_fds_back(fds)?;
+    let after = workers(&server, 2)?;
+    check(after.iter().all(|worker| before.contains(worker)), || {
+        "expected the same two workers: to replace one costs more than the \
+         jobs"
+            .to_owned()
     })
 }
 
