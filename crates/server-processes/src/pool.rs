@@ -242,7 +242,7 @@ impl Pool {
             }
             warn!("that was soon; the next worker starts in {back_off:?}");
             thread::sleep(back_off);
-            back_off = (back_off * 2).min(BACK_OFF_MAX);
+            back_off = next_back_off(back_off);
         }
     }
 
@@ -286,6 +286,10 @@ impl State {
         }
         self.idle.push(worker);
     }
+}
+
+fn next_back_off(back_off: Duration) -> Duration {
+    (back_off * 2).min(BACK_OFF_MAX)
 }
 
 /// Starts a worker and waits until it is ready. If it is not in time, nothing
@@ -402,6 +406,7 @@ fn is_reset(client: &TcpStream) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
     use std::net::TcpListener;
     use std::process::Stdio;
 
@@ -412,6 +417,17 @@ mod tests {
     /// What a worker says first, and then nothing more.
     const READY: &str = r"printf '\0\0\0\0\0\0\0\0'; \
         printf '\377\377\377\377\377\377\377\377'; exec cat >/dev/null";
+
+    #[test]
+    fn back_off_doubles_up_to_a_limit() {
+        let first = Some(BACK_OFF_MIN);
+        let series = iter::successors(first, |&last| Some(next_back_off(last)));
+        let millis = series.map(|back_off| back_off.as_millis());
+        assert_eq!(
+            millis.take(9).collect::<Vec<_>>(),
+            [50, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]
+        );
+    }
 
     #[test]
     fn nothing_is_left_of_a_worker_that_is_never_ready() {

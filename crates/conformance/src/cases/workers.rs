@@ -1,6 +1,5 @@
 //! Worker processes: what becomes of jobs, and of workers.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -8,7 +7,7 @@ use launch::Signal;
 use rustix::process::{Pid, kill_process};
 
 use crate::answer::{Answer, TIMED_OUT, WORKER_LOST};
-use crate::case::{Case, Family, Need, Verdict, check, until};
+use crate::case::{Case, Family, Fault, Need, Verdict, check, until};
 use crate::stage::{ANY_N, Served, Stage};
 
 const fn case(name: &'static str, play: fn(&Stage<'_>) -> Verdict) -> Case {
@@ -140,23 +139,35 @@ fn reset_while_quick(stage: &Stage<'_>) -> Verdict {
 }
 
 fn back_off(stage: &Stage<'_>) -> Verdict {
-    const STORM: Duration = Duration::from_secs(2);
-    const STARTS_MAX: usize = 10;
+    const WORKERS: usize = 6;
+    const GROWTH_MIN: u32 = 4;
+    const LAST_PAUSE_MIN: Duration = Duration::from_millis(400);
     let server = stage.server(&["--workers", "1"])?;
-    let start = Instant::now();
-    let mut killed = BTreeSet::new();
-    until(STORM, || {
-        for worker in children(&server) {
-            if killed.insert(worker.as_raw_nonzero()) {
-                kill(worker, Signal::KILL);
-            }
-        }
-        start.elapsed() >= STORM
-    });
-    // 50, 100, 200, 400, 800 ms: the fifth or sixth one dies within that.
-    check((2..=STARTS_MAX).contains(&killed.len()), || {
-        let count = killed.len();
-        format!("expected 2 to {STARTS_MAX} workers in {STORM:?}, got {count}")
+    let mut dead: Option<(Pid, Instant)> = None;
+    let mut pauses = Vec::new();
+    while pauses.len() < WORKERS - 1 {
+        let is_next = |&pid: &Pid| dead.is_none_or(|(last, _)| pid != last);
+        let mut born = None;
+        until(stage.patience(), || {
+            born = children(&server).into_iter().find(is_next);
+            born.is_some()
+        });
+        let worker = born.ok_or_else(|| {
+            Fault::new(format!("expected one more worker after {pauses:?}"))
+        })?;
+        pauses.extend(dead.map(|(_, at)| at.elapsed()));
+        dead = Some((worker, Instant::now()));
+        kill(worker, Signal::KILL);
+    }
+    // What the machine does meanwhile can only make a pause longer. So the
+    // shortest is the one to hold the last against.
+    let shortest = pauses.iter().min().copied().unwrap_or_default();
+    let last = pauses.last().copied().unwrap_or_default();
+    check(last >= LAST_PAUSE_MIN.max(shortest * GROWTH_MIN), || {
+        format!(
+            "expected the last pause to be {LAST_PAUSE_MIN:?} and \
+             {GROWTH_MIN} times the shortest at least, got {pauses:?}"
+        )
     })?;
     let log = server.log();
     check(log.iter().any(|line| line.contains("worker")), || {
@@ -221,7 +232,7 @@ fn busy_worker(server: &Served<'_>) -> Verdict<Pid> {
         busy = children(server).into_iter().find(is_busy);
         busy.is_some()
     });
-    busy.ok_or_else(|| crate::case::Fault::new("expected a busy worker"))
+    busy.ok_or_else(|| Fault::new("expected a busy worker"))
 }
 
 /// The children of the server's threads that have not died.
