@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chassis::{Error, RESET, Reply, Request};
+use chassis::{Error, RESET, Reply, Request, is_reset};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -396,12 +396,6 @@ impl Process {
     fn is_unwanted(&self) -> bool {
         self.is_unwanted.load(Acquire)
     }
-}
-
-fn is_reset(client: &TcpStream) -> bool {
-    let mut fds = [PollFd::new(client, PollFlags::empty())];
-    let polled = poll(&mut fds, Some(&Timespec::default()));
-    polled.is_ok() && fds[0].revents().intersects(RESET)
 }
 
 #[cfg(test)]
