@@ -1,4 +1,7 @@
 //! Worker processes, lent to one client's thread at a time.
+//!
+//! It is long because a process, unlike a thread of a pool, can die, hang or
+//! be killed at any point, and each must cost no more than the one job.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -7,8 +10,8 @@ use std::net::TcpStream;
 use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 use std::process::{Child, ChildStdin, ChildStdout, Command};
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,7 +22,7 @@ use rustix::io::retry_on_intr;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tracing::{debug, info, warn};
 
-use crate::worker::{self, Answer, BEGUN, Job};
+use crate::worker::{self, BEGUN};
 
 /// Both ends of two pipes while a worker is started; afterwards our ends, and
 /// the handle by which to kill it.
@@ -47,7 +50,6 @@ const LOOK_PERIOD: Duration = Duration::from_secs(1);
 pub(crate) struct Pool {
     state: Mutex<State>,
     job_timeout: Option<Duration>,
-    next_id: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -91,11 +93,7 @@ impl Pool {
         workers: NonZeroUsize,
         job_timeout: Option<Duration>,
     ) -> io::Result<Arc<Pool>> {
-        let pool = Arc::new(Pool {
-            state: Mutex::default(),
-            job_timeout,
-            next_id: AtomicU64::new(0),
-        });
+        let pool = Arc::new(Pool { state: Mutex::default(), job_timeout });
         let (started, all_started) = mpsc::channel::<Infallible>();
         for number in 0..workers.get() {
             let (pool, started) = (Arc::clone(&pool), started.clone());
@@ -122,10 +120,9 @@ impl Pool {
         let Request::Fib(n) = request else {
             return Ok(request.compute());
         };
-        let job = Job { id: self.next_id.fetch_add(1, Relaxed), n };
         for _ in 0..TRIES_MAX {
             let mut worker = self.take(client)?;
-            match worker.run(job, client, self.job_timeout) {
+            match worker.run(n, client, self.job_timeout) {
                 Outcome::Answer(value) => {
                     self.put(worker);
                     return Ok(Reply::Value(value));
@@ -194,18 +191,23 @@ impl Pool {
         let mut back_off = BACK_OFF_MIN;
         loop {
             let birth = Instant::now();
-            let mut was_unwanted = false;
-            match start(worker::command(), START_TIME_MAX) {
-                Ok((worker, child)) => {
-                    let process = Arc::clone(&worker.process);
-                    self.put(worker);
-                    drop(first_started.take());
-                    self.reap(child, &process);
-                    was_unwanted = process.is_unwanted();
-                }
-                Err(error) => warn!("cannot start a worker: {error}"),
-            }
+            let started = start(worker::command(), START_TIME_MAX);
+            let started = started.map(|(worker, child)| {
+                let process = Arc::clone(&worker.process);
+                self.put(worker);
+                (process, child)
+            });
             drop(first_started.take());
+            let was_unwanted = match started {
+                Ok((process, child)) => {
+                    self.reap(child, &process);
+                    process.is_unwanted()
+                }
+                Err(error) => {
+                    warn!("cannot start a worker: {error}");
+                    false
+                }
+            };
             // One that was killed for its job's sake is no sign of trouble. A
             // client that asks for much and leaves must not stop the others.
             if was_unwanted || birth.elapsed() >= LIFE_MIN {
@@ -288,7 +290,7 @@ impl Worker {
         if retry_on_intr(|| poll(&mut fds, time_max.as_ref()))? == 0 {
             return Err(io::Error::other("it was not ready in time"));
         }
-        match worker.answer(0) {
+        match worker.answer() {
             Some(BEGUN) => Ok(worker),
             _ => Err(io::Error::other("it did not say that it was ready")),
         }
@@ -301,15 +303,15 @@ impl Worker {
     /// costs less than to replace a worker.
     fn run(
         &mut self,
-        job: Job,
+        n: u8,
         client: &TcpStream,
         timeout: Option<Duration>,
     ) -> Outcome {
-        if self.jobs.write_all(&job.to_bytes()).is_err() {
+        if self.jobs.write_all(&[n]).is_err() {
             return Outcome::NotBegun;
         }
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
-        let watched = if Request::Fib(job.n).is_slow() { 2 } else { 1 };
+        let watched = if Request::Fib(n).is_slow() { 2 } else { 1 };
         let mut has_begun = false;
         loop {
             let left = deadline.map(|deadline| {
@@ -324,7 +326,7 @@ impl Worker {
             let _ = poll(&mut fds[..watched], timeout.as_ref());
             let [answer, client] = fds.map(|fd| fd.revents());
             if !answer.is_empty() {
-                match self.answer(job.id) {
+                match self.answer() {
                     Some(BEGUN) => has_begun = true,
                     Some(value) => return Outcome::Answer(value),
                     None if has_begun => return Outcome::Lost,
@@ -338,12 +340,11 @@ impl Worker {
         }
     }
 
-    /// What it says of the job, or `None` if it has ended instead.
-    fn answer(&mut self, job: u64) -> Option<u64> {
-        let mut bytes = [0; Answer::BYTES];
-        self.answers.read_exact(&mut bytes).ok()?;
-        let Answer { id, value } = Answer::from_bytes(bytes);
-        (id == job).then_some(value)
+    /// What it says, or `None` if it has ended instead.
+    fn answer(&mut self) -> Option<u64> {
+        let mut number = [0; 8];
+        self.answers.read_exact(&mut number).ok()?;
+        Some(u64::from_ne_bytes(number))
     }
 }
 
@@ -370,8 +371,8 @@ mod tests {
     use super::*;
 
     /// What a worker says first, and then nothing more.
-    const READY: &str = r"printf '\0\0\0\0\0\0\0\0'; \
-        printf '\377\377\377\377\377\377\377\377'; exec cat >/dev/null";
+    const READY: &str = r"printf '\377\377\377\377\377\377\377\377'; \
+        exec cat >/dev/null";
 
     #[test]
     fn back_off_doubles_up_to_a_limit() {
@@ -395,7 +396,7 @@ mod tests {
                 "it did not say that it was ready (exit status: 7)",
             ),
             (
-                "printf 'something else!!'; exec sleep 1000",
+                "printf 'so what?'; exec sleep 1000",
                 HOUR,
                 "it did not say that it was ready (signal: 9 (SIGKILL))",
             ),
@@ -457,11 +458,7 @@ mod tests {
     }
 
     fn empty_pool() -> Pool {
-        Pool {
-            state: Mutex::default(),
-            job_timeout: None,
-            next_id: AtomicU64::new(0),
-        }
+        Pool { state: Mutex::default(), job_timeout: None }
     }
 
     /// A worker, which ends when it is dropped.
