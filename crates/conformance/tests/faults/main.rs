@@ -157,9 +157,10 @@ fn judge(only: Option<&str>) -> ExitCode {
 
 /// The server without a fault, which fails no case.
 fn faithful() -> Option<String> {
+    let selection = Selection::from_environment();
     // It would take `unsafe` to be a service manager's too.
     let subject = subject(None).without_service_manager();
-    let report = run(&subject, &Selection::from_environment(), |finding| {
+    let report = run(&subject, &selection, |finding| {
         println!("{finding}");
     });
     println!("{report}");
