@@ -122,13 +122,15 @@ fn reset_while_quick(stage: &Stage<'_>) -> Verdict {
     server.expect_service()?;
     let fds = server.vitals();
     let before = workers(&server, 2)?;
-    // Several each, so that most resets come while one is computed.
-    let jobs = b"19\n".repeat(20);
+    // Else few would be reset just when their job is computed.
+    before.iter().for_each(|&worker| kill(worker, Signal::STOP));
     for _ in 0..CLIENTS {
         let mut client = server.client()?;
-        client.send(&jobs)?;
+        client.send(b"19\n")?;
+        client.until_read()?;
         client.reset();
     }
+    before.iter().for_each(|&worker| kill(worker, Signal::CONT));
     server.expect_fds_back(fds)?;
     let after = workers(&server, 2)?;
     check(after.iter().all(|worker| before.contains(worker)), || {

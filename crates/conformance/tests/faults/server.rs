@@ -48,11 +48,12 @@ faults! {
     TimesOutAlways, TimesOutJobs, TimesOutSlowReaders, NoCap, SilentCap,
     CapForGood, SpinsWithoutFds, LeavesWithoutFds, Starves, StarvesInCrowds,
     IgnoresTerm, LeavesAtTerm, TearsAtTerm, KeepsPort, NeverCutsOff,
-    CutsOffQuietly, IgnoresSecondTerm, NoReuse, LongDeath, TakesAllFlags, TalksInLines,
-    KnowsNoManager, StallsAtUrgentData, TakesUrgentData, WaitsForAcks,
-    ReadsOnAtTerm, Refuses93, ServesFew, HidesWant, ReplacesNoWorker,
-    HidesLoss, FinishesUnwanted, BeginsUnwanted, StopsQuickJobs, ForkStorm,
-    SteadyBackOff, OutlivesServer, LeavesZombies, SharesSockets, NoJobTimeout,
+    CutsOffQuietly, IgnoresSecondTerm, NoReuse, LongDeath, TakesAllFlags,
+    TalksInLines, KnowsNoManager, StallsAtUrgentData, TakesUrgentData,
+    WaitsForAcks, ReadsOnAtTerm, Refuses93, ServesFew, HidesWant,
+    ReplacesNoWorker, HidesLoss, FinishesUnwanted, BeginsUnwanted,
+    StopsQuickJobs, ForkStorm, SteadyBackOff, OutlivesServer, LeavesZombies,
+    SharesSockets, NoJobTimeout,
 }
 
 use Fault::*;
