@@ -46,13 +46,13 @@ impl Job {
     }
 
     /// Whether its client was reset or has left.
-    pub fn is_unwanted(&self) -> bool {
+    fn is_unwanted(&self) -> bool {
         self.chassis.registry.has_lost(&self.seat)
     }
 }
 
 /// Whether the connection was reset.
-pub(crate) fn is_reset(stream: &impl AsFd) -> bool {
+pub fn is_reset(stream: &impl AsFd) -> bool {
     let mut fds = [PollFd::new(stream, PollFlags::empty())];
     let polled = poll(&mut fds, Some(&Timespec::default()));
     polled.is_ok() && fds[0].revents().intersects(RESET)

@@ -36,7 +36,7 @@ pub use admission::{Admission, Chassis};
 pub use answer::{Answer, Awaited};
 pub use client::{Client, Step};
 pub use flags::{Compute, Model};
-pub use job::{Job, RESET};
+pub use job::{Job, RESET, is_reset};
 pub use protocol::{Error, Reply, Request};
 
 /// Runs a server, from its command line to its exit code.

@@ -311,6 +311,11 @@ impl Cost {
         const NOTICEABLE: Duration = Duration::from_millis(10);
         /// From noticeable to so long that clock ticks can measure it.
         const STEPS: u64 = 6;
+        /// Some clock ticks: what used less was not long.
+        const CPU_MIN: Duration = Duration::from_millis(50);
+        /// What takes this is long, though its CPU time may not be seen: it
+        /// is no process of the server's group that computes.
+        const LONG: Duration = Duration::from_millis(500);
         /// Every case depends on it, however busy the machine is.
         const LONGEST: Duration = Duration::from_secs(60);
         let server = subject.launch(&[]).start()?;
@@ -325,8 +330,12 @@ impl Cost {
             // On a busy machine the reply takes longer than its job, and jobs
             // that were taken for long would be short.
             let cpu = Vitals::of_group(server.pid()).cpu - before;
-            let takes = if cpu.is_zero() { takes } else { takes.min(cpu) };
-            return Ok(Cost { n, takes });
+            if cpu >= CPU_MIN {
+                return Ok(Cost { n, takes: takes.min(cpu) });
+            }
+            if takes >= LONG || n == subject.largest_n() {
+                return Ok(Cost { n, takes });
+            }
         }
         Err(Fault::new("it computes nothing that takes time"))
     }

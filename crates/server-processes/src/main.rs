@@ -14,7 +14,7 @@ use std::thread;
 
 use chassis::{Admission, Chassis, Client, Compute, Model, Step};
 
-use crate::pool::{Pool, Turn};
+use crate::pool::Pool;
 
 const MODEL: Model = Model::new("processes")
     .computes(&[Compute::Pool])
@@ -65,7 +65,6 @@ fn spawn(
 
 /// Talks to one client until it leaves.
 fn converse(mut client: Client<TcpStream>, pool: &Pool) -> io::Result<()> {
-    let turn = Turn::new();
     loop {
         match client.next_step() {
             Step::Read(stream, space) => {
@@ -73,8 +72,7 @@ fn converse(mut client: Client<TcpStream>, pool: &Pool) -> io::Result<()> {
                 client.received(count);
             }
             Step::Compute(request) => {
-                let job = client.job(request);
-                let reply = pool.compute(job, client.stream(), &turn)?;
+                let reply = pool.compute(request, client.stream())?;
                 client.reply(reply);
             }
             Step::Write(stream, bytes) => {

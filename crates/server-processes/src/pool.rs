@@ -1,4 +1,7 @@
 //! Worker processes, lent to one client's thread at a time.
+//!
+//! It is long because a process, unlike a thread of a pool, can die, hang or
+//! be killed at any point, and each must cost no more than the one job.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -7,20 +10,19 @@ use std::net::TcpStream;
 use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 use std::process::{Child, ChildStdin, ChildStdout, Command};
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::mpsc::SendError;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chassis::{Error, RESET, Reply, Request};
+use chassis::{Error, RESET, Reply, Request, is_reset};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tracing::{debug, info, warn};
 
-use crate::worker::{self, Answer, BEGUN, Job};
+use crate::worker::{self, BEGUN};
 
 /// Both ends of two pipes while a worker is started; afterwards our ends, and
 /// the handle by which to kill it.
@@ -48,30 +50,15 @@ const LOOK_PERIOD: Duration = Duration::from_secs(1);
 pub(crate) struct Pool {
     state: Mutex<State>,
     job_timeout: Option<Duration>,
-    next_id: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct State {
     idle: Vec<Worker>,
-    /// First come, first served: a freed worker is handed to the first one,
-    /// so that a greedy client can't take it again.
-    waiting: VecDeque<Waiter>,
-}
-
-/// Whose job waits for a worker, and where to send that.
-#[derive(Debug)]
-struct Waiter {
-    job: u64,
-    worker: mpsc::Sender<Worker>,
-}
-
-/// Where a client is handed a worker when it is its turn: made once for each
-/// client, so that waiting allocates nothing.
-#[derive(Debug)]
-pub(crate) struct Turn {
-    sender: mpsc::Sender<Worker>,
-    worker: mpsc::Receiver<Worker>,
+    /// First come, first served: else a greedy client could take again the
+    /// worker that it has just put back. Each is called by its own condition
+    /// variable, so that a worker wakes one of them and not all.
+    waiting: VecDeque<Arc<Condvar>>,
 }
 
 /// A worker, as whoever has a job for it sees it.
@@ -106,11 +93,7 @@ impl Pool {
         workers: NonZeroUsize,
         job_timeout: Option<Duration>,
     ) -> io::Result<Arc<Pool>> {
-        let pool = Arc::new(Pool {
-            state: Mutex::default(),
-            job_timeout,
-            next_id: AtomicU64::new(0),
-        });
+        let pool = Arc::new(Pool { state: Mutex::default(), job_timeout });
         let (started, all_started) = mpsc::channel::<Infallible>();
         for number in 0..workers.get() {
             let (pool, started) = (Arc::clone(&pool), started.clone());
@@ -131,17 +114,15 @@ impl Pool {
     /// When `client` was reset: its job is not started, or is stopped.
     pub(crate) fn compute(
         &self,
-        wanted: chassis::Job,
+        request: Request,
         client: &TcpStream,
-        turn: &Turn,
     ) -> io::Result<Reply> {
-        let Request::Fib(n) = wanted.request() else {
-            return Ok(wanted.compute());
+        let Request::Fib(n) = request else {
+            return Ok(request.compute());
         };
-        let job = Job { id: self.next_id.fetch_add(1, Relaxed), n };
         for _ in 0..TRIES_MAX {
-            let mut worker = self.take(job.id, client, turn)?;
-            match worker.run(job, client, self.job_timeout) {
+            let mut worker = self.take(client)?;
+            match worker.run(n, client, self.job_timeout) {
                 Outcome::Answer(value) => {
                     self.put(worker);
                     return Ok(Reply::Value(value));
@@ -161,55 +142,43 @@ impl Pool {
         Ok(Reply::Error(Error::WorkerLost))
     }
 
-    /// A worker for the job, at once or when it is the job's turn, unless the
-    /// client is reset while it waits: it is not to keep its thread, its
-    /// descriptor and its place among `--max-connections` for so long.
-    fn take(
-        &self,
-        job: u64,
-        client: &TcpStream,
-        turn: &Turn,
-    ) -> io::Result<Worker> {
+    /// A worker, at once or when it is the client's turn, unless the client is
+    /// reset while it waits: it is not to keep its thread, its descriptor and
+    /// its place among `--max-connections` for so long.
+    fn take(&self, client: &TcpStream) -> io::Result<Worker> {
+        let mut state = self.state();
         // For most: looking at the client is for those who wait.
-        if let Some(worker) = self.state().idle.pop() {
+        if state.waiting.is_empty()
+            && let Some(worker) = state.idle.pop()
+        {
             return Ok(worker);
         }
-        self.queue(Waiter { job, worker: turn.sender.clone() });
-        loop {
-            let worker = turn.worker.recv_timeout(LOOK_PERIOD).ok();
+        let call = Arc::new(Condvar::new());
+        state.waiting.push_back(Arc::clone(&call));
+        let is_ours = |other: &Arc<Condvar>| Arc::ptr_eq(other, &call);
+        let taken = loop {
+            let waited = call.wait_timeout(state, LOOK_PERIOD);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
             if is_reset(client) {
-                let late = self.leave_queue(job, turn);
-                if let Some(unneeded) = worker.or(late) {
-                    self.put(unneeded);
-                }
-                return Err(io::ErrorKind::ConnectionReset.into());
+                state.waiting.retain(|other| !is_ours(other));
+                break Err(io::ErrorKind::ConnectionReset.into());
             }
-            if let Some(worker) = worker {
-                return Ok(worker);
+            if state.waiting.front().is_some_and(is_ours)
+                && let Some(worker) = state.idle.pop()
+            {
+                state.waiting.pop_front();
+                break Ok(worker);
             }
-        }
-    }
-
-    fn queue(&self, waiter: Waiter) {
-        let mut state = self.state();
-        state.waiting.push_back(waiter);
-        // One may have been put back since there was none.
-        if let Some(worker) = state.idle.pop() {
-            state.hand_over(worker);
-        }
-    }
-
-    /// Takes a job out of the queue, and its worker out of the channel, if it
-    /// was handed one meanwhile.
-    fn leave_queue(&self, job: u64, turn: &Turn) -> Option<Worker> {
-        // Both halves of a hand-over, to take a waiter out and to send it the
-        // worker, happen under one lock. So none can follow this.
-        self.state().waiting.retain(|waiter| waiter.job != job);
-        turn.worker.try_recv().ok()
+        };
+        // There may be another one, or the one that was ours to take.
+        state.call_first();
+        taken
     }
 
     fn put(&self, worker: Worker) {
-        self.state().hand_over(worker);
+        let mut state = self.state();
+        state.idle.push(worker);
+        state.call_first();
     }
 
     /// Keeps one worker alive: starts it, reaps it when it ends, starts the
@@ -222,18 +191,23 @@ impl Pool {
         let mut back_off = BACK_OFF_MIN;
         loop {
             let birth = Instant::now();
-            let mut was_unwanted = false;
-            match start(worker::command(), START_TIME_MAX) {
-                Ok((worker, child)) => {
-                    let process = Arc::clone(&worker.process);
-                    self.put(worker);
-                    drop(first_started.take());
-                    self.reap(child, &process);
-                    was_unwanted = process.is_unwanted();
-                }
-                Err(error) => warn!("cannot start a worker: {error}"),
-            }
+            let started = start(worker::command(), START_TIME_MAX);
+            let started = started.map(|(worker, child)| {
+                let process = Arc::clone(&worker.process);
+                self.put(worker);
+                (process, child)
+            });
             drop(first_started.take());
+            let was_unwanted = match started {
+                Ok((process, child)) => {
+                    self.reap(child, &process);
+                    process.is_unwanted()
+                }
+                Err(error) => {
+                    warn!("cannot start a worker: {error}");
+                    false
+                }
+            };
             // One that was killed for its job's sake is no sign of trouble. A
             // client that asks for much and leaves must not stop the others.
             if was_unwanted || birth.elapsed() >= LIFE_MIN {
@@ -242,7 +216,7 @@ impl Pool {
             }
             warn!("that was soon; the next worker starts in {back_off:?}");
             thread::sleep(back_off);
-            back_off = (back_off * 2).min(BACK_OFF_MAX);
+            back_off = next_back_off(back_off);
         }
     }
 
@@ -266,26 +240,19 @@ impl Pool {
     }
 }
 
-impl Turn {
-    /// Of a client that does not wait yet.
-    pub(crate) fn new() -> Turn {
-        let (sender, worker) = mpsc::channel();
-        Turn { sender, worker }
+impl State {
+    /// Has the first one that waits look for a worker, if there is one.
+    fn call_first(&self) {
+        if !self.idle.is_empty()
+            && let Some(first) = self.waiting.front()
+        {
+            first.notify_one();
+        }
     }
 }
 
-impl State {
-    /// Gives a worker to the first one that waits, or to nobody.
-    fn hand_over(&mut self, mut worker: Worker) {
-        while let Some(first) = self.waiting.pop_front() {
-            match first.worker.send(worker) {
-                Ok(()) => return,
-                // Its thread has panicked.
-                Err(SendError(unsent)) => worker = unsent,
-            }
-        }
-        self.idle.push(worker);
-    }
+fn next_back_off(back_off: Duration) -> Duration {
+    (back_off * 2).min(BACK_OFF_MAX)
 }
 
 /// Starts a worker and waits until it is ready. If it is not in time, nothing
@@ -323,7 +290,7 @@ impl Worker {
         if retry_on_intr(|| poll(&mut fds, time_max.as_ref()))? == 0 {
             return Err(io::Error::other("it was not ready in time"));
         }
-        match worker.answer(0) {
+        match worker.answer() {
             Some(BEGUN) => Ok(worker),
             _ => Err(io::Error::other("it did not say that it was ready")),
         }
@@ -331,16 +298,20 @@ impl Worker {
 
     /// Has the job done, unless something comes in between. If it gave no
     /// answer, the worker must not be used again.
+    ///
+    /// The client is looked at only during a slow job: to wait for a quick one
+    /// costs less than to replace a worker.
     fn run(
         &mut self,
-        job: Job,
+        n: u8,
         client: &TcpStream,
         timeout: Option<Duration>,
     ) -> Outcome {
-        if self.jobs.write_all(&job.to_bytes()).is_err() {
+        if self.jobs.write_all(&[n]).is_err() {
             return Outcome::NotBegun;
         }
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        let watched = if Request::Fib(n).is_slow() { 2 } else { 1 };
         let mut has_begun = false;
         loop {
             let left = deadline.map(|deadline| {
@@ -352,10 +323,10 @@ impl Worker {
                 PollFd::new(client, PollFlags::empty()),
             ];
             // EINTR is as good as any other return: it all is looked at.
-            let _ = poll(&mut fds, timeout.as_ref());
+            let _ = poll(&mut fds[..watched], timeout.as_ref());
             let [answer, client] = fds.map(|fd| fd.revents());
             if !answer.is_empty() {
-                match self.answer(job.id) {
+                match self.answer() {
                     Some(BEGUN) => has_begun = true,
                     Some(value) => return Outcome::Answer(value),
                     None if has_begun => return Outcome::Lost,
@@ -369,12 +340,11 @@ impl Worker {
         }
     }
 
-    /// What it says of the job, or `None` if it has ended instead.
-    fn answer(&mut self, job: u64) -> Option<u64> {
-        let mut bytes = [0; Answer::BYTES];
-        self.answers.read_exact(&mut bytes).ok()?;
-        let Answer { id, value } = Answer::from_bytes(bytes);
-        (id == job).then_some(value)
+    /// What it says, or `None` if it has ended instead.
+    fn answer(&mut self) -> Option<u64> {
+        let mut number = [0; 8];
+        self.answers.read_exact(&mut number).ok()?;
+        Some(u64::from_ne_bytes(number))
     }
 }
 
@@ -390,14 +360,9 @@ impl Process {
     }
 }
 
-fn is_reset(client: &TcpStream) -> bool {
-    let mut fds = [PollFd::new(client, PollFlags::empty())];
-    let polled = poll(&mut fds, Some(&Timespec::default()));
-    polled.is_ok() && fds[0].revents().intersects(RESET)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::iter;
     use std::net::TcpListener;
     use std::process::Stdio;
 
@@ -406,8 +371,19 @@ mod tests {
     use super::*;
 
     /// What a worker says first, and then nothing more.
-    const READY: &str = r"printf '\0\0\0\0\0\0\0\0'; \
-        printf '\377\377\377\377\377\377\377\377'; exec cat >/dev/null";
+    const READY: &str = r"printf '\377\377\377\377\377\377\377\377'; \
+        exec cat >/dev/null";
+
+    #[test]
+    fn back_off_doubles_up_to_a_limit() {
+        let first = Some(BACK_OFF_MIN);
+        let series = iter::successors(first, |&last| Some(next_back_off(last)));
+        let millis = series.map(|back_off| back_off.as_millis());
+        assert_eq!(
+            millis.take(9).collect::<Vec<_>>(),
+            [50, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]
+        );
+    }
 
     #[test]
     fn nothing_is_left_of_a_worker_that_is_never_ready() {
@@ -420,7 +396,7 @@ mod tests {
                 "it did not say that it was ready (exit status: 7)",
             ),
             (
-                "printf 'something else!!'; exec sleep 1000",
+                "printf 'so what?'; exec sleep 1000",
                 HOUR,
                 "it did not say that it was ready (signal: 9 (SIGKILL))",
             ),
@@ -437,70 +413,52 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_was_handed_to_one_who_leaves_is_still_there() {
+    fn who_waited_first_has_the_first_worker() {
         let pool = empty_pool();
-        let (worker, mut child) = worker();
-        let turn = Turn::new();
-        pool.queue(waiter(&turn));
-        pool.put(worker);
-        assert!(pool.leave_queue(7, &turn).is_some());
-        child.wait().unwrap();
-    }
-
-    #[test]
-    fn one_who_left_the_queue_is_handed_nothing() {
-        let pool = empty_pool();
-        let (worker, mut child) = worker();
-        let turn = Turn::new();
-        pool.queue(waiter(&turn));
-        assert!(pool.leave_queue(7, &turn).is_none());
-        pool.put(worker);
-        assert!(turn.worker.try_recv().is_err());
-        assert!(pool.state().idle.pop().is_some());
-        child.wait().unwrap();
-    }
-
-    #[test]
-    fn a_worker_that_is_put_back_before_one_queues_is_handed_to_it() {
-        let pool = empty_pool();
-        let (worker, mut child) = worker();
-        let turn = Turn::new();
-        pool.put(worker);
-        pool.queue(waiter(&turn));
-        assert!(turn.worker.try_recv().is_ok());
-        assert!(pool.state().waiting.is_empty());
-        child.wait().unwrap();
-    }
-
-    #[test]
-    fn a_client_that_is_reset_in_the_queue_gives_its_worker_to_the_next() {
-        let pool = empty_pool();
-        let (worker, mut child) = worker();
-        let client = reset_client();
+        let [(one, mut first), (other, mut second)] = [worker(), worker()];
+        let (client, _peer) = connection();
         thread::scope(|scope| {
-            let taken = scope.spawn(|| pool.take(7, &client, &Turn::new()));
-            while pool.state().waiting.is_empty() && !taken.is_finished() {
-                thread::yield_now();
-            }
+            let early = scope.spawn(|| pool.take(&client));
+            until(|| pool.state().waiting.len() == 1);
+            let late = scope.spawn(|| pool.take(&client));
+            until(|| pool.state().waiting.len() == 2);
+            pool.put(one);
+            until(|| early.is_finished() || late.is_finished());
+            let was_late_first = late.is_finished();
+            pool.put(other);
+            assert!(early.join().unwrap().is_ok());
+            assert!(late.join().unwrap().is_ok());
+            assert!(!was_late_first);
+        });
+        first.wait().unwrap();
+        second.wait().unwrap();
+    }
+
+    #[test]
+    fn a_client_that_is_reset_in_the_queue_is_passed_over() {
+        let pool = empty_pool();
+        let (worker, mut child) = worker();
+        let (reset, peer) = connection();
+        let at_once = Some(Duration::ZERO);
+        sockopt::set_socket_linger(&peer, at_once).unwrap();
+        drop(peer);
+        until(|| is_reset(&reset));
+        let (client, _peer) = connection();
+        thread::scope(|scope| {
+            let early = scope.spawn(|| pool.take(&reset));
+            until(|| pool.state().waiting.len() == 1 || early.is_finished());
+            let late = scope.spawn(|| pool.take(&client));
             pool.put(worker);
-            let error = taken.join().unwrap().unwrap_err();
+            let error = early.join().unwrap().unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+            assert!(late.join().unwrap().is_ok());
         });
         assert!(pool.state().waiting.is_empty());
-        assert!(pool.state().idle.pop().is_some());
         child.wait().unwrap();
-    }
-
-    fn waiter(turn: &Turn) -> Waiter {
-        Waiter { job: 7, worker: turn.sender.clone() }
     }
 
     fn empty_pool() -> Pool {
-        Pool {
-            state: Mutex::default(),
-            job_timeout: None,
-            next_id: AtomicU64::new(0),
-        }
+        Pool { state: Mutex::default(), job_timeout: None }
     }
 
     /// A worker, which ends when it is dropped.
@@ -515,18 +473,18 @@ mod tests {
         command
     }
 
-    /// A server's end of a connection that its client has reset.
-    fn reset_client() -> TcpStream {
+    /// The server's end of a connection, and its client's.
+    fn connection() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let client = TcpStream::connect(address).unwrap();
-        let (stream, _) = listener.accept().unwrap();
-        let at_once = Some(Duration::ZERO);
-        sockopt::set_socket_linger(&client, at_once).unwrap();
-        drop(client);
-        while !is_reset(&stream) {
+        (listener.accept().unwrap().0, client)
+    }
+
+    /// Looks until it is so.
+    fn until(is_so: impl Fn() -> bool) {
+        while !is_so() {
             thread::yield_now();
         }
-        stream
     }
 }

@@ -1,4 +1,6 @@
 //! A worker process: computes what it reads from stdin, until end-of-file.
+//!
+//! A job is a byte, its n. An answer is eight, a number as this machine has it.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -19,58 +21,11 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 /// id follows.
 const WORKER: &str = "--worker-of";
 
-/// A job on its way to a worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Job {
-    pub(crate) id: u64,
-    pub(crate) n: u8,
-}
-
-/// Its answer on the way back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
-    pub(crate) id: u64,
-    pub(crate) value: u64,
-}
-
-impl Job {
-    pub(crate) const BYTES: usize = 9;
-
-    pub(crate) fn to_bytes(self) -> [u8; Job::BYTES] {
-        let mut bytes = [self.n; Job::BYTES];
-        bytes[..8].copy_from_slice(&self.id.to_ne_bytes());
-        bytes
-    }
-
-    fn from_bytes([id @ .., n]: [u8; Job::BYTES]) -> Job {
-        Job { id: u64::from_ne_bytes(id), n }
-    }
-}
-
-/// Not a Fibonacci number: says that a worker is ready for its first job, or
-/// that it has begun one that will take a while. One that dies with a job that
-/// it has not begun was dying before: a process that is killed still takes
-/// what lies in its pipe.
+/// An answer that is no Fibonacci number: says that a worker is ready for its
+/// first job, or that it has begun one that will take a while. One that dies
+/// with a job that it has not begun was dying before: a process that is killed
+/// still takes what lies in its pipe.
 pub(crate) const BEGUN: u64 = u64::MAX;
-
-impl Answer {
-    pub(crate) const BYTES: usize = 16;
-
-    fn to_bytes(self) -> [u8; Answer::BYTES] {
-        let mut bytes = [0; Answer::BYTES];
-        bytes[..8].copy_from_slice(&self.id.to_ne_bytes());
-        bytes[8..].copy_from_slice(&self.value.to_ne_bytes());
-        bytes
-    }
-
-    pub(crate) fn from_bytes(bytes: [u8; Answer::BYTES]) -> Answer {
-        let number = |at: usize| {
-            let part = bytes[at..at + 8].try_into();
-            u64::from_ne_bytes(part.expect("eight bytes"))
-        };
-        Answer { id: number(0), value: number(8) }
-    }
-}
 
 /// The command that starts a worker: the program that runs, not the one that
 /// has its path by now. An upgrade may have put another one there.
@@ -123,38 +78,19 @@ fn prepare() -> io::Result<()> {
 }
 
 fn compute_all() -> io::Result<()> {
-    // Files, because the standard streams are buffered and locked.
-    let mut jobs = File::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let mut answers = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    let mut job = [0; Job::BYTES];
-    answers.write_all(&Answer { id: 0, value: BEGUN }.to_bytes())?;
-    loop {
-        match jobs.read_exact(&mut job) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return Ok(());
-            }
-            read => read?,
-        }
-        let Job { id, n } = Job::from_bytes(job);
-        let request = Request::Fib(n);
+    let stdout = io::stdout().as_fd().try_clone_to_owned()?;
+    // A file, because stdout might send a number in two parts.
+    let mut answers = File::from(stdout);
+    let mut answer = |number: u64| answers.write_all(&number.to_ne_bytes());
+    answer(BEGUN)?;
+    for n in io::stdin().lock().bytes() {
+        let request = Request::Fib(n?);
         if request.is_slow() {
-            answers.write_all(&Answer { id, value: BEGUN }.to_bytes())?;
+            answer(BEGUN)?;
         }
         if let Reply::Value(value) = request.compute() {
-            answers.write_all(&Answer { id, value }.to_bytes())?;
+            answer(value)?;
         }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_job_and_its_answer_survive_the_pipe() {
-        let job = Job { id: u64::MAX - 1, n: 93 };
-        assert_eq!(Job::from_bytes(job.to_bytes()), job);
-        let answer = Answer { id: 1, value: u64::MAX - 7 };
-        assert_eq!(Answer::from_bytes(answer.to_bytes()), answer);
-    }
+    Ok(())
 }

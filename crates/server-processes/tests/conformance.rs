@@ -8,6 +8,7 @@ fn the_server_conforms() {
     // Two workers at least: a pool of one can't compute two jobs at a time.
     let subject =
         Subject::new([program, "--listen", "{addr}", "--workers", "2"])
+            .thread_per_client()
             .has_worker_processes();
     assert_conforms(subject);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::answer::{Answer, NOT_A_NUMBER};
-use crate::case::{Case, Family, Need, Verdict, until};
+use crate::case::{Case, Family, Need, Verdict, check, until};
 use crate::client::Client;
 use crate::stage::{ANY_N, Served, Stage};
 
@@ -172,14 +172,17 @@ fn leave_long_job(stage: &Stage<'_>) -> Verdict {
 
 fn reset_queued(stage: &Stage<'_>) -> Verdict {
     let server = stage.server(&["--workers", "1", ANY_N[0], ANY_N[1]])?;
-    let n = stage.job(Duration::from_millis(500))?;
+    // Long enough for the leaver to have left before it ends, also if the
+    // suite is kept waiting meanwhile.
+    let n = stage.job(Duration::from_secs(2))?;
     let mut first = server.client()?;
     first.ask(10)?;
     let idle = server.vitals().cpu;
     first.send(format!("{n}\n").as_bytes())?;
-    // The one worker is busy with it.
     let busy = Duration::from_millis(100);
-    until(stage.patience(), || server.vitals().cpu >= idle + busy);
+    let is_busy =
+        until(stage.patience(), || server.vitals().cpu >= idle + busy);
+    check(is_busy, || "expected the one worker to be busy".to_owned())?;
     let mut leaver = server.client()?;
     // A job that no one lives to see the end of.
     leaver.send(b"93\n")?;

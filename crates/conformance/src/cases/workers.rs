@@ -1,6 +1,5 @@
 //! Worker processes: what becomes of jobs, and of workers.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -8,7 +7,7 @@ use launch::Signal;
 use rustix::process::{Pid, kill_process};
 
 use crate::answer::{Answer, TIMED_OUT, WORKER_LOST};
-use crate::case::{Case, Family, Need, Verdict, check, until};
+use crate::case::{Case, Family, Fault, Need, Verdict, check, until};
 use crate::stage::{ANY_N, Served, Stage};
 
 const fn case(name: &'static str, play: fn(&Stage<'_>) -> Verdict) -> Case {
@@ -26,6 +25,7 @@ pub(super) const CASES: &[Case] = &[
         .computes(),
     case("a queued job of a gone client is never started", reset_in_the_queue)
         .computes(),
+    case("500 resets during quick jobs cost no worker", reset_while_quick),
     case("workers that die at start are replaced ever more slowly", back_off)
         .alone(),
     case("the server killed with SIGKILL leaves no worker", server_killed)
@@ -116,24 +116,60 @@ fn reset_in_the_queue(stage: &Stage<'_>) -> Verdict {
     })
 }
 
+fn reset_while_quick(stage: &Stage<'_>) -> Verdict {
+    const CLIENTS: usize = 500;
+    let server = stage.server(&["--workers", "2"])?;
+    server.expect_service()?;
+    let fds = server.vitals();
+    let before = workers(&server, 2)?;
+    // Else few would be reset just when their job is computed.
+    before.iter().for_each(|&worker| kill(worker, Signal::STOP));
+    for _ in 0..CLIENTS {
+        let mut client = server.client()?;
+        client.send(b"19\n")?;
+        client.until_read()?;
+        client.reset();
+    }
+    before.iter().for_each(|&worker| kill(worker, Signal::CONT));
+    server.expect_fds_back(fds)?;
+    let after = workers(&server, 2)?;
+    check(after.iter().all(|worker| before.contains(worker)), || {
+        "expected the same two workers: to replace one costs more than the \
+         jobs"
+            .to_owned()
+    })
+}
+
 fn back_off(stage: &Stage<'_>) -> Verdict {
-    const STORM: Duration = Duration::from_secs(2);
-    const STARTS_MAX: usize = 10;
+    const WORKERS: usize = 6;
+    const GROWTH_MIN: u32 = 4;
+    const LAST_PAUSE_MIN: Duration = Duration::from_millis(400);
     let server = stage.server(&["--workers", "1"])?;
-    let start = Instant::now();
-    let mut killed = BTreeSet::new();
-    until(STORM, || {
-        for worker in children(&server) {
-            if killed.insert(worker.as_raw_nonzero()) {
-                kill(worker, Signal::KILL);
-            }
-        }
-        start.elapsed() >= STORM
-    });
-    // 50, 100, 200, 400, 800 ms: the fifth or sixth one dies within that.
-    check((2..=STARTS_MAX).contains(&killed.len()), || {
-        let count = killed.len();
-        format!("expected 2 to {STARTS_MAX} workers in {STORM:?}, got {count}")
+    let mut dead: Option<(Pid, Instant)> = None;
+    let mut pauses = Vec::new();
+    while pauses.len() < WORKERS - 1 {
+        let is_next = |&pid: &Pid| dead.is_none_or(|(last, _)| pid != last);
+        let mut born = None;
+        until(stage.patience(), || {
+            born = children(&server).into_iter().find(is_next);
+            born.is_some()
+        });
+        let worker = born.ok_or_else(|| {
+            Fault::new(format!("expected one more worker after {pauses:?}"))
+        })?;
+        pauses.extend(dead.map(|(_, at)| at.elapsed()));
+        dead = Some((worker, Instant::now()));
+        kill(worker, Signal::KILL);
+    }
+    // What the machine does meanwhile can only make a pause longer. So the
+    // shortest is the one to hold the last against.
+    let shortest = pauses.iter().min().copied().unwrap_or_default();
+    let last = pauses.last().copied().unwrap_or_default();
+    check(last >= LAST_PAUSE_MIN.max(shortest * GROWTH_MIN), || {
+        format!(
+            "expected the last pause to be {LAST_PAUSE_MIN:?} and \
+             {GROWTH_MIN} times the shortest at least, got {pauses:?}"
+        )
     })?;
     let log = server.log();
     check(log.iter().any(|line| line.contains("worker")), || {
@@ -150,9 +186,9 @@ fn server_killed(stage: &Stage<'_>) -> Verdict {
     busy_worker(&server)?;
     let workers = workers(&server, 2)?;
     server.signal(Signal::KILL);
-    // A zombie is gone: with its server dead, it is for others to reap.
+    let parent = server.pid();
     let is_left =
-        |worker: &Pid| stat(*worker, 3).is_some_and(|state| state != "Z");
+        |&worker: &Pid| is_there(&worker) && !is_dead_orphan(worker, parent);
     let all_gone = until(MOMENT, || !workers.iter().any(is_left));
     check(all_gone, || format!("expected no worker left after {MOMENT:?}"))
 }
@@ -201,7 +237,7 @@ fn busy_worker(server: &Served<'_>) -> Verdict<Pid> {
         busy = children(server).into_iter().find(is_busy);
         busy.is_some()
     });
-    busy.ok_or_else(|| crate::case::Fault::new("expected a busy worker"))
+    busy.ok_or_else(|| Fault::new("expected a busy worker"))
 }
 
 /// The children of the server's threads that have not died.
@@ -235,6 +271,14 @@ fn is_busy(worker: &Pid) -> bool {
 
 fn is_there(worker: &Pid) -> bool {
     stat(*worker, 3).is_some()
+}
+
+/// Whether a worker has died and is to be reaped by another than the server.
+/// In a container that may be a process that reaps nobody.
+fn is_dead_orphan(worker: Pid, server: Pid) -> bool {
+    let server = server.as_raw_nonzero().to_string();
+    stat(worker, 3).is_some_and(|state| state == "Z")
+        && stat(worker, 4).is_some_and(|parent| parent != server)
 }
 
 /// Expects them to be gone without a trace: a zombie is one.

@@ -2,10 +2,11 @@
 //! every case, and each fault that it is given is caught by the case that is
 //! there to catch it.
 //!
-//! The binary is both the judge and, when its first argument is `serve`, the
-//! server.
+//! The binary is both the judge and, when its first argument is `serve` or
+//! `work`, the server or a worker of it.
 
 mod server;
+mod workers;
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -84,6 +85,22 @@ const CAUGHT_BY: &[(Fault, &str)] = &[
     (KnowsNoManager, "a socket that was passed to it is served"),
     (KnowsNoManager, "told READY=1 and STOPPING=1"),
     (TalksInLines, "perf1's `30`"),
+    (Refuses93, "max-n can be 93"),
+    (ServesFew, "1,000 are served at once"),
+    (HidesWant, "who can be given no thread"),
+    (BeginsUnwanted, "of a client that was reset is never begun"),
+    (ReplacesNoWorker, "an idle worker killed"),
+    (HidesLoss, "a busy worker killed"),
+    (NoJobTimeout, "a stopped worker is `timed-out`"),
+    (NoJobTimeout, "takes too long is `timed-out`"),
+    (FinishesUnwanted, "a job whose client was reset is stopped"),
+    (BeginsUnwanted, "a queued job of a gone client"),
+    (StopsQuickJobs, "500 resets during quick jobs"),
+    (ForkStorm, "replaced ever more slowly"),
+    (SteadyBackOff, "replaced ever more slowly"),
+    (OutlivesServer, "SIGKILL leaves no worker"),
+    (LeavesZombies, "leaves no zombie"),
+    (SharesSockets, "a worker holds no client's socket"),
 ];
 
 /// How long to wait for a reply that a fault keeps back.
@@ -96,6 +113,7 @@ fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     match words.next() {
         Some(word) if word == "serve" => server::serve(words),
+        Some(word) if word == "work" => workers::work(words),
         // What `cargo test` passes on: a part of a name, or a flag.
         Some(word) if !word.starts_with('-') => judge(Some(&word)),
         _ => judge(None),
@@ -163,7 +181,12 @@ fn by_design() -> Option<String> {
 /// What is wrong when the case doesn't catch the fault.
 fn uncaught(fault: Fault, case: &str) -> Option<String> {
     let selection = Selection::default().only(case);
-    let subject = subject(Some(fault)).patience(PATIENCE);
+    let patience = match fault {
+        // Before it can be seen, a job of two seconds or more has to end.
+        BeginsUnwanted => 3 * PATIENCE,
+        _ => PATIENCE,
+    };
+    let subject = subject(Some(fault)).patience(patience);
     let report = run(&subject, &selection, |_| {});
     let [finding] = &report.findings[..] else {
         let count = report.findings.len();
@@ -196,4 +219,5 @@ fn subject(fault: Option<Fault>) -> Subject {
             .map(str::to_owned),
     )
     .thread_per_client()
+    .has_worker_processes()
 }

@@ -11,9 +11,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::FdFlags;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use socket2::{Domain, SockRef, Socket, Type};
+
+use crate::workers::Workers;
 
 const LINE_BYTES_MAX: usize = 64;
 const MIB: usize = 1 << 20;
@@ -44,10 +47,13 @@ faults! {
     DiesOfClients, BuffersReplies, NeverTimesOut, BytesAreLife,
     TimesOutAlways, TimesOutJobs, TimesOutSlowReaders, NoCap, SilentCap,
     CapForGood, SpinsWithoutFds, LeavesWithoutFds, Starves, StarvesInCrowds,
-    IgnoresTerm, LeavesAtTerm, TearsAtTerm, KeepsPort, NeverCutsOff, CutsOffQuietly,
-    IgnoresSecondTerm, NoReuse, LongDeath, TakesAllFlags, TalksInLines,
-    KnowsNoManager, StallsAtUrgentData, TakesUrgentData, WaitsForAcks,
-    ReadsOnAtTerm,
+    IgnoresTerm, LeavesAtTerm, TearsAtTerm, KeepsPort, NeverCutsOff,
+    CutsOffQuietly, IgnoresSecondTerm, NoReuse, LongDeath, TakesAllFlags,
+    TalksInLines, KnowsNoManager, StallsAtUrgentData, TakesUrgentData,
+    WaitsForAcks, ReadsOnAtTerm, Refuses93, ServesFew, HidesWant,
+    ReplacesNoWorker, HidesLoss, FinishesUnwanted, BeginsUnwanted,
+    StopsQuickJobs, ForkStorm, SteadyBackOff, OutlivesServer, LeavesZombies,
+    SharesSockets, NoJobTimeout,
 }
 
 use Fault::*;
@@ -62,6 +68,9 @@ struct Config {
     idle_timeout: Duration,
     drain_timeout: Duration,
     json: bool,
+    /// 0: it computes where it is asked.
+    workers: usize,
+    job_timeout: Option<Duration>,
 }
 
 /// What all threads know.
@@ -76,6 +85,7 @@ struct Shared {
     job: Mutex<()>,
     /// The same for those who compute as many as there are cores.
     jobs: Vec<Mutex<()>>,
+    workers: Option<Arc<Workers>>,
 }
 
 struct Connection {
@@ -92,7 +102,7 @@ pub(crate) fn serve(words: impl Iterator<Item = String>) -> ExitCode {
     if words.iter().any(|word| word == "--help") {
         println!(
             "--listen --framing --max-n --max-connections --idle-timeout \
-             --drain-timeout --log-format --describe"
+             --drain-timeout --log-format --describe --workers --job-timeout"
         );
         return ExitCode::SUCCESS;
     }
@@ -121,8 +131,14 @@ pub(crate) fn serve(words: impl Iterator<Item = String>) -> ExitCode {
 fn run(listener: TcpListener, config: Config) -> ExitCode {
     let signals = Signals::new([SIGTERM, SIGINT]).expect("signals");
     let cores = thread::available_parallelism().map_or(1, usize::from);
+    let workers = (config.workers > 0).then(|| {
+        let timeout = config.job_timeout;
+        let timeout = timeout.filter(|_| config.fault != Some(NoJobTimeout));
+        Workers::start(config.workers, timeout, config.fault)
+    });
     let shared = Arc::new(Shared {
         config,
+        workers,
         connections: Mutex::default(),
         left: Condvar::new(),
         entered: AtomicU64::new(0),
@@ -158,6 +174,8 @@ impl Config {
             idle_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(5),
             json: false,
+            workers: 0,
+            job_timeout: None,
         };
         for pair in words.chunks(2) {
             let taken = config.take(&pair[0], pair.get(1)?);
@@ -187,6 +205,8 @@ impl Config {
             }
             "--idle-timeout" => self.idle_timeout = duration(value)?,
             "--drain-timeout" => self.drain_timeout = duration(value)?,
+            "--workers" => self.workers = value.parse().ok()?,
+            "--job-timeout" => self.job_timeout = Some(duration(value)?),
             "--log-format" => self.json = value == "json",
             _ => return None,
         }
@@ -333,7 +353,9 @@ impl Shared {
             if self.has(OneClientAtATime) {
                 converse();
             } else if thread::Builder::new().spawn(converse).is_err() {
-                self.refuse(&lock(&self.connections)[&key].stream);
+                if !self.has(HidesWant) {
+                    self.refuse(&lock(&self.connections)[&key].stream);
+                }
                 self.leave(key);
             }
         }
@@ -341,7 +363,8 @@ impl Shared {
 
     fn enter(&self, stream: TcpStream) -> Option<u64> {
         let mut connections = lock(&self.connections);
-        let full = connections.len() >= self.config.connections_max;
+        let few = if self.has(ServesFew) { 500 } else { usize::MAX };
+        let full = connections.len() >= self.config.connections_max.min(few);
         if full && !self.has(NoCap) {
             self.refuse(&stream);
             return None;
@@ -350,6 +373,9 @@ impl Shared {
             let _ = stream.shutdown(Shutdown::Read);
         }
         let _ = stream.set_nodelay(!self.has(WaitsForAcks));
+        if self.has(SharesSockets) {
+            let _ = rustix::io::fcntl_setfd(&stream, FdFlags::empty());
+        }
         let inline = self.has(TakesUrgentData);
         let _ = SockRef::from(&stream).set_out_of_band_inline(inline);
         let key = self.entered.fetch_add(1, SeqCst);
@@ -616,7 +642,8 @@ impl<'a> Conversation<'a> {
             };
             next.unwrap_or(u64::MAX)
         });
-        if n > self.shared.config.max_n {
+        let refuses = n == 93 && self.has(Refuses93);
+        if n > self.shared.config.max_n || refuses {
             return Request::Error("too-large");
         }
         Request::Fib(n)
@@ -633,7 +660,7 @@ impl<'a> Conversation<'a> {
                 if n >= 20 && !self.has(HoldsBack) {
                     self.flush()?;
                 }
-                let reply = self.compute(n);
+                let reply = self.compute(n)?;
                 self.output.extend(format!("{reply}\n").bytes());
                 let stops = self.shared.stopping.load(SeqCst);
                 if self.has(AnswersTwice) && (n == 2 || stops) {
@@ -654,18 +681,22 @@ impl<'a> Conversation<'a> {
         Ok(())
     }
 
-    fn compute(&self, n: u64) -> u64 {
+    fn compute(&self, n: u64) -> io::Result<String> {
         self.connection.computes.store(true, SeqCst);
-        let reply = protocol_fib(n);
+        let reply = match &self.shared.workers {
+            Some(workers) => workers.compute(n, &self.connection.stream)?,
+            None => match self.shared.config.fault {
+                Some(WrongNumber) if n == 20 => 1 + protocol_fib(n),
+                Some(TalksFib) if n == 0 => 1,
+                _ => protocol_fib(n),
+            }
+            .to_string(),
+        };
         self.connection.computes.store(false, SeqCst);
         if !self.has(TimesOutAlways) {
             self.connection.moved();
         }
-        match self.shared.config.fault {
-            Some(WrongNumber) if n == 20 => reply + 1,
-            Some(TalksFib) if n == 0 => 1,
-            _ => reply,
-        }
+        Ok(reply)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -699,10 +730,10 @@ impl<'a> Conversation<'a> {
 }
 
 /// The naive recursion: what it costs is part of the protocol.
-fn protocol_fib(n: u64) -> u64 {
+pub(crate) fn protocol_fib(n: u64) -> u64 {
     if n < 2 { n } else { protocol_fib(n - 1) + protocol_fib(n - 2) }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("nobody panics with it")
 }
