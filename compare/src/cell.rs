@@ -253,6 +253,7 @@ impl Cell<'_> {
             ("--reply-timeout", time(self.reply_timeout())),
             ("--server-pid", server.pid().as_raw_nonzero().to_string()),
             ("--seed", self.seed.to_string()),
+            ("--framing", self.contestant.framing.name().to_owned()),
         ];
         for (flag, value) in flags {
             command.extend([flag.to_owned(), value]);

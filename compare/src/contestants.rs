@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::Context;
+use clap::ValueEnum;
 use conformance::Family;
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +63,9 @@ pub(crate) struct Contestant {
     /// How it shows that it serves.
     #[serde(default)]
     pub(crate) ready: Ready,
+    /// How it tells requests apart.
+    #[serde(default, skip_serializing_if = "Framing::is_line")]
+    pub(crate) framing: Framing,
     /// What it stands for.
     pub(crate) label: Label,
     /// What its model can and can't do, by design.
@@ -132,6 +136,42 @@ pub(crate) enum Ready {
     Either,
 }
 
+/// How a server tells requests apart.
+#[derive(
+    schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Deserialize,
+    Serialize,
+    ValueEnum,
+)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Framing {
+    /// Each is a line.
+    #[default]
+    Line,
+    /// Each is what one read returns, without an end of line.
+    Talk,
+}
+
+impl Framing {
+    fn is_line(&self) -> bool {
+        *self == Framing::Line
+    }
+
+    /// Its name, as in the file.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Framing::Line => "line",
+            Framing::Talk => "talk",
+        }
+    }
+}
+
 /// What a contestant stands for.
 #[derive(
     schemars::JsonSchema,
@@ -195,6 +235,7 @@ impl Contestant {
             fib: None,
             needs: Vec::new(),
             ready: Ready::Either,
+            framing: Framing::Line,
             label: Label::Peer,
             model: Vec::new(),
             flags: Some(Vec::new()),

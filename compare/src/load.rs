@@ -20,6 +20,7 @@ use anyhow::Context;
 use clap::Args;
 use rustix::process::Pid;
 
+use crate::contestants::Framing;
 use crate::cpus::CpuList;
 use crate::exit::{Outcome, Usage};
 use crate::interrupt::Interrupt;
@@ -74,6 +75,10 @@ pub(crate) struct Load {
     /// churn, silent, addr
     #[arg(long = "group", value_name = "NAME:KEY=VALUE,...")]
     groups: Vec<Group>,
+    /// How the server tells requests apart: `talk` is that of the talk's own
+    /// servers, a read for each, without an end of line
+    #[arg(long, default_value = "line")]
+    framing: Framing,
     /// How long to measure [default: 2s, or the scenario's]
     #[arg(long, value_name = "TIME",
           value_parser = limits::time)]
@@ -186,6 +191,7 @@ impl Load {
             groups,
             warm_up: self.warm_up.unwrap_or(WARM_UP),
             window,
+            framing: self.framing,
             reply_timeout: self.reply_timeout.unwrap_or(REPLY_TIMEOUT),
             server: self.server_pid.and_then(Pid::from_raw),
             processors: self.load_cpus.map(CpuList::into).unwrap_or_default(),
@@ -334,6 +340,7 @@ mod tests {
             groups: vec![group],
             warm_up: Duration::ZERO,
             window,
+            framing: Framing::Line,
             reply_timeout: Duration::from_millis(300),
             server: None,
             processors: Vec::new(),

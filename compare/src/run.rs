@@ -11,7 +11,7 @@ use crate::asked::{self, Asked};
 use crate::build;
 use crate::calibrate::{Calibrated, calibrate, calibrate_by};
 use crate::cell::{Cell, Clients, Failure};
-use crate::contestants::{self, AGAIN, Contestant, Label, Trait};
+use crate::contestants::{self, AGAIN, Contestant, Framing, Label, Trait};
 use crate::cpus::{CpuList, Cpus, Processors};
 use crate::exit::{Outcome, Usage};
 use crate::interrupt::Interrupt;
@@ -576,6 +576,12 @@ fn beyond_design(
     contestant: &Contestant,
     scenario: &Scenario,
 ) -> Option<String> {
+    let is_pipelined =
+        scenario.groups.iter().any(|group| group.depth.unwrap_or(1) > 1);
+    if is_pipelined && contestant.framing == Framing::Talk {
+        let why = "it takes whatever one read returns for one request";
+        return Some(why.to_owned());
+    }
     let clients: usize =
         scenario.groups.iter().map(|group| group.connections).sum();
     let is_beyond = contestant.is(Trait::OneClientAtATime)

@@ -11,7 +11,7 @@ use conformance::{
 use regex_lite::Regex;
 
 use crate::build;
-use crate::contestants::{self, Contestant, Trait, family_of};
+use crate::contestants::{self, Contestant, Framing, Trait, family_of};
 use crate::exit::Outcome;
 use crate::interrupt::Interrupt;
 use crate::output;
@@ -103,6 +103,9 @@ impl Verify {
 fn subject(contestant: &Contestant) -> Subject {
     let mut subject =
         Subject::new(contestant.command.clone()).ready(contestant.ready.into());
+    if contestant.framing == Framing::Talk {
+        subject = subject.framing(conformance::Framing::Talk);
+    }
     if let Some(flags) = &contestant.flags {
         subject = subject.only_flags(flags.clone());
     }

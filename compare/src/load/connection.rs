@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::time::Instant;
 
 use super::tally::{Tally, error_token};
+use crate::contestants::Framing;
 
 /// One read takes no more than this.
 pub(super) const READ_BYTES: usize = 4096;
@@ -58,8 +59,12 @@ pub(super) enum Taken {
 }
 
 impl Bytes {
-    pub(super) fn new(n: u8, depth: usize) -> Bytes {
-        let request = format!("{n}\n").into_bytes();
+    pub(super) fn new(n: u8, depth: usize, framing: Framing) -> Bytes {
+        let request = match framing {
+            Framing::Line => format!("{n}\n"),
+            Framing::Talk => n.to_string(),
+        };
+        let request = request.into_bytes();
         let reply = format!("{}\n", fibonacci(n)).into_bytes();
         let (request_len, reply_len) = (request.len(), reply.len());
         Bytes {
@@ -234,7 +239,7 @@ mod tests {
         let mut connection = Connection::new(stream, VecDeque::new(), now);
         connection.sent(Sent { at: now, due: now, count: 3 });
         connection.sent(Sent { at: now, due: now, count: 1 });
-        let bytes = Bytes::new(7, 4);
+        let bytes = Bytes::new(7, 4, Framing::Line);
         let mut tally = Tally::new(false);
         let mut answered = 0;
         for piece in pieces {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
+use crate::contestants::Framing;
 use crate::limits::{self, CONNECTIONS_MAX};
 
 /// More requests in flight on one connection would not be pipelining any
@@ -32,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) address: SocketAddr,
     /// The client groups, in the order in which they connect.
     pub(crate) groups: Vec<Group>,
+    /// How the server tells their requests apart.
+    pub(crate) framing: Framing,
     /// How long the clients talk before anything is counted.
     pub(crate) warm_up: Duration,
     /// How long they are measured.
@@ -358,6 +361,7 @@ mod tests {
             groups: [1, 3, 0, 7].map(group).into(),
             warm_up: Duration::ZERO,
             window: Duration::ZERO,
+            framing: Framing::Line,
             reply_timeout: Duration::ZERO,
             server: None,
             processors: Vec::new(),

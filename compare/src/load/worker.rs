@@ -704,7 +704,7 @@ impl Share {
         Share {
             pace,
             sockets: Sockets::new(elsewhere.unwrap_or(plan.address)),
-            bytes: Bytes::new(n, pace.depth()),
+            bytes: Bytes::new(n, pace.depth(), plan.framing),
             tally: Tally::new(matches!(pace, Pace::Open { .. })),
             open,
             thinking: VecDeque::new(),
@@ -750,6 +750,7 @@ mod tests {
 
     use super::super::plan::Arrivals;
     use super::*;
+    use crate::contestants::Framing;
 
     #[test]
     fn each_request_of_a_burst_has_a_time_of_its_own() {
@@ -772,6 +773,7 @@ mod tests {
                 groups: vec![group],
                 warm_up: Duration::from_secs(60),
                 window: Duration::from_secs(1),
+                framing: Framing::Line,
                 reply_timeout: Duration::from_secs(60),
                 server: None,
                 processors: Vec::new(),
