@@ -5,8 +5,10 @@ is left stands here.
 """
 
 import argparse
+import os
 import signal
 import socket
+import sys
 
 # A read, and so the most input that is held for a client, in bytes.
 READ_BYTES = 4096
@@ -91,8 +93,12 @@ def start(model):
     parser.add_argument("--max-n", type=int, metavar="N",
                         choices=range(N_MAX + 1), default=N_MAX_DEFAULT)
     flags = parser.parse_args()
-    # Ctrl-C ends it without a word.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # At once, and without a word: there is nothing to finish or to save.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(0))
+    if flags.framing == "talk":
+        print("framing: talk: each read is a request, right only while each "
+              "send arrives as one", file=sys.stderr)
     # It reuses the address, and each socket that it accepts has its option.
     listener = socket.create_server(flags.listen, backlog=1024)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
