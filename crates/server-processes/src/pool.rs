@@ -12,8 +12,8 @@ use std::os::fd::OwnedFd;
 use std::process::{Child, ChildStdin, ChildStdout, Command};
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use chassis::{Error, RESET, Reply, Request, is_reset};
@@ -56,9 +56,8 @@ pub(crate) struct Pool {
 struct State {
     idle: Vec<Worker>,
     /// First come, first served: else a greedy client could take again the
-    /// worker that it has just put back. Each is called by its own condition
-    /// variable, so that a worker wakes one of them and not all.
-    waiting: VecDeque<Arc<Condvar>>,
+    /// worker that it has just put back.
+    waiting: VecDeque<Thread>,
 }
 
 /// A worker, as whoever has a job for it sees it.
@@ -153,32 +152,33 @@ impl Pool {
         {
             return Ok(worker);
         }
-        let call = Arc::new(Condvar::new());
-        state.waiting.push_back(Arc::clone(&call));
-        let is_ours = |other: &Arc<Condvar>| Arc::ptr_eq(other, &call);
-        let taken = loop {
-            let waited = call.wait_timeout(state, LOOK_PERIOD);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            if is_reset(client) {
-                state.waiting.retain(|other| !is_ours(other));
-                break Err(io::ErrorKind::ConnectionReset.into());
+        let me = thread::current();
+        let is_me = |other: &Thread| other.id() == me.id();
+        state.waiting.push_back(me.clone());
+        loop {
+            drop(state);
+            thread::park_timeout(LOOK_PERIOD);
+            let is_gone = is_reset(client);
+            state = self.state();
+            if is_gone {
+                state.waiting.retain(|other| !is_me(other));
+                call_first(state);
+                return Err(io::ErrorKind::ConnectionReset.into());
             }
-            if state.waiting.front().is_some_and(is_ours)
+            if state.waiting.front().is_some_and(is_me)
                 && let Some(worker) = state.idle.pop()
             {
                 state.waiting.pop_front();
-                break Ok(worker);
+                call_first(state);
+                return Ok(worker);
             }
-        };
-        // There may be another one, or the one that was ours to take.
-        state.call_first();
-        taken
+        }
     }
 
     fn put(&self, worker: Worker) {
         let mut state = self.state();
         state.idle.push(worker);
-        state.call_first();
+        call_first(state);
     }
 
     /// Keeps one worker alive: starts it, reaps it when it ends, starts the
@@ -240,14 +240,14 @@ impl Pool {
     }
 }
 
-impl State {
-    /// Has the first one that waits look for a worker, if there is one.
-    fn call_first(&self) {
-        if !self.idle.is_empty()
-            && let Some(first) = self.waiting.front()
-        {
-            first.notify_one();
-        }
+/// Wakes whoever waits first, if there is a worker: outside the lock, which
+/// is what one who is woken takes first.
+fn call_first(state: MutexGuard<'_, State>) {
+    let first = state.waiting.front().filter(|_| !state.idle.is_empty());
+    let first = first.cloned();
+    drop(state);
+    if let Some(first) = first {
+        first.unpark();
     }
 }
 
