@@ -171,10 +171,11 @@ def allocations(_):
     none = ["blocking", "threads", *EVENT_LOOPS, *inline(RUNTIMES)]
     head("contestant", "allocations a request", "at most", "")
     for name in [*none, "processes", *POOLS]:
-        count = count_allocations(name)
+        # Zero has no sign.
+        count = round(count_allocations(name), 3) + 0.0
         limit = 0 if name in none else 2
         # Three decimals are what the difference is good for.
-        row(name, f"{count:.3f}", limit, verdict(round(count, 3) <= limit))
+        row(name, f"{count:.3f}", limit, verdict(count <= limit))
 
 
 def the_load_generator(rounds):
