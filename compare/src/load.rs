@@ -149,9 +149,9 @@ impl Load {
         if interrupt.came() {
             return Ok(Outcome::Interrupted);
         }
-        match (report.server_fault(), report.own_limit()) {
-            (Some(_), _) => Ok(Outcome::ContestantFailed),
-            (None, Some(limit)) => anyhow::bail!("{limit}"),
+        match (report.own_limit(), report.server_fault()) {
+            (Some(limit), _) => anyhow::bail!("{limit}"),
+            (None, Some(_)) => Ok(Outcome::ContestantFailed),
             (None, None) => Ok(Outcome::Done),
         }
     }

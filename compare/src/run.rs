@@ -147,12 +147,15 @@ impl Run {
             capacities: HashMap::new(),
             own_system_calls: HashMap::new(),
         };
-        record.complete =
-            measuring.calibrate(&mut record) && measuring.rounds(&mut record);
-        if record.complete && (self.system_calls || self.full) {
-            let at_all = self.system_calls;
-            record.complete = measuring.system_calls(at_all, &mut record);
-        }
+        let traced = self.traced(&record.scenarios);
+        let rounds = record.scenarios.len() * record.rounds as usize;
+        progress.measure(
+            record.entrants.len() * rounds
+                + record.contestants().count() * traced.len(),
+        );
+        record.complete = measuring.calibrate(&mut record)
+            && measuring.rounds(&mut record)
+            && measuring.system_calls(traced, &mut record);
         let saved = record.write(&path);
         progress.clear();
         let kept = match saved {
@@ -199,6 +202,17 @@ impl Run {
             scenarios.iter_mut().for_each(|s| s.window = window);
         }
         Ok(scenarios)
+    }
+
+    /// Those whose system calls are to be counted: a full run takes the first
+    /// of the values that vary.
+    fn traced(&self, scenarios: &[Scenario]) -> Vec<Scenario> {
+        let mut traced = scenarios.to_vec();
+        if !self.system_calls {
+            traced.dedup_by(|next, first| next.base() == first.base());
+            traced.retain(|_| self.full);
+        }
+        traced
     }
 
     fn record(
@@ -322,8 +336,6 @@ impl Measuring<'_> {
 
     /// Measures all rounds; `false` when interrupted.
     fn rounds(&mut self, record: &mut Record) -> bool {
-        let cells = record.entrants.len() * record.scenarios.len();
-        self.progress.measure(cells * record.rounds as usize);
         let mut random = fastrand::Rng::with_seed(record.seed);
         for round in 1..=record.rounds {
             let mut order = record.entrants.clone();
@@ -339,17 +351,16 @@ impl Measuring<'_> {
         true
     }
 
-    /// Counts the system calls of each contestant under each scenario, at all
-    /// values of what varies or at the first; `false` when interrupted.
-    fn system_calls(&mut self, at_all: bool, record: &mut Record) -> bool {
+    /// Counts the system calls of each contestant under these scenarios;
+    /// `false` when interrupted.
+    fn system_calls(
+        &mut self,
+        traced: Vec<Scenario>,
+        record: &mut Record,
+    ) -> bool {
         let contestants: Vec<Contestant> =
             record.contestants().cloned().collect();
-        let mut scenarios = record.scenarios.clone();
-        if !at_all {
-            scenarios.dedup_by(|next, first| next.base() == first.base());
-        }
-        self.progress.measure(contestants.len() * scenarios.len());
-        for scenario in scenarios {
+        for scenario in traced {
             for contestant in &contestants {
                 let name = contestant.name.as_str();
                 self.progress.say(&format!(

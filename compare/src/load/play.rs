@@ -329,11 +329,12 @@ impl Playing {
             Some(Void { round, reason, contestant_failed, log, faults })
         };
         let late = || report.late(processors_of(server));
-        if let Some(reason) = report.server_fault() {
+        // Whoever is short of ports or descriptors here can't tell what the
+        // server did wrong from what came of that.
+        let spoilt = report.own_limit().or(late_start);
+        if let (None, Some(reason)) = (&spoilt, report.server_fault()) {
             cell.void = void(reason, true);
-        } else if let Some(spoilt) =
-            report.own_limit().or(late_start).or_else(late)
-        {
+        } else if let Some(spoilt) = spoilt.or_else(late) {
             eprintln!("round {round}: {spoilt}");
             if cell.miss(round, spoilt.clone(), wanted) {
                 cell.void = void(spoilt, false);
