@@ -25,6 +25,10 @@ const PROBES_STEP: u8 = 4;
 /// Beside less than that, what a request costs without its fib counts.
 const PROBE_TIME_MIN: Duration = Duration::from_millis(5);
 
+/// Who takes less than this part of a cost for the n that should stand for it
+/// has a table, or better mathematics.
+const CREDIBLE_PART: u32 = 4;
+
 /// How often a time is taken; the shortest is the one that nothing disturbed.
 const TIMINGS: usize = 3;
 
@@ -92,10 +96,16 @@ pub(crate) fn calibrate_by(
     }
     let n = n_from(probe, took, cost)
         .ok_or_else(|| Failure::Instrument(too_much(cost)))?;
+    let took = time(n)?;
+    if took < cost / CREDIBLE_PART {
+        return Err(Failure::Instrument(format!(
+            "n = {n} takes {took:?}: that is no naive recursion"
+        )));
+    }
     Ok(Calibrated {
         cost_ns: cost.as_nanos() as u64,
         n,
-        took_ns: time(n)?.as_nanos() as u64,
+        took_ns: took.as_nanos() as u64,
         fib: Some(fib.to_owned()),
     })
 }
@@ -145,13 +155,21 @@ mod tests {
             let steps = GROWTH.powi(n.into());
             Ok(Duration::from_secs_f64(200e-6 + steps * 100e-9))
         });
-        let calibrated = calibrated.ok().unwrap();
+        let calibrated = calibrated.unwrap();
         assert_eq!(asked, [15, 19, 23, 27]);
         assert_eq!(calibrated.n, 27);
         let ms = Duration::from_millis;
         assert!(calibrated.is_of(ms(50), Some("slow")));
         assert!(!calibrated.is_of(ms(50), None));
         assert!(!calibrated.is_of(ms(51), Some("slow")));
+    }
+
+    #[test]
+    fn who_computes_nothing_can_not_be_calibrated() {
+        let at_once = |_| Ok(Duration::from_micros(50));
+        let ms = Duration::from_millis;
+        let failure = calibrate_by("table", ms(50), at_once).unwrap_err();
+        assert!(failure.to_string().contains("no naive recursion"));
     }
 
     #[test]

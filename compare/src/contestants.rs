@@ -218,7 +218,10 @@ impl Contestant {
             .ok_or_else(|| usage("expected 'NAME=COMMAND'"))?;
         let command = shell_words::split(command)
             .map_err(|error| usage(&error.to_string()))?;
-        let contestant = Contestant::peer(name.trim().to_owned(), command);
+        let name = name.trim().to_owned();
+        let mut contestant = Contestant::peer(name.clone(), command);
+        // Nobody knows in what it is written.
+        contestant.fib = Some(name);
         check(&contestant).map_err(|error| usage(&error))?;
         Ok(contestant)
     }

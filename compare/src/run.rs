@@ -295,8 +295,17 @@ impl Measuring<'_> {
                         Err(failure) => why = failure.to_string(),
                     }
                 }
-                if !why.is_empty() {
-                    self.progress.note(&format!("with {fib}: {why}"));
+                if why.is_empty() {
+                    continue;
+                }
+                self.progress.note(&format!("with {fib}: {why}"));
+                let mut ours = record.calibration.iter();
+                if let Some(ours) = ours.find(|c| c.is_of(cost, None)) {
+                    // Better the n of all others than none. Whoever answers
+                    // it from a table will be told so.
+                    let fib = Some(fib.clone());
+                    let same = Calibrated { fib, ..ours.clone() };
+                    record.calibration.push(same);
                 }
             }
         }

@@ -20,6 +20,25 @@ fn a_contestant_is_made_by_its_own_command_and_tells_its_version() {
 }
 
 #[test]
+fn who_computes_with_a_fib_of_its_own_is_calibrated_by_itself() {
+    let folder = Folder::new();
+    let text = contestant("good", "none") + "fib = \"other\"\n";
+    let arguments = ["-s", "^perf1$", "--rounds", "1", "--duration", "20ms"];
+    let output = compare(&folder.file("c.toml", &text), &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let record = read_json(&folder.path.join("out/run.json"));
+    let found = record["calibration"].as_array().unwrap();
+    assert_eq!(found[0]["fib"], Value::Null);
+    assert_eq!(found[1]["fib"], "other");
+    // It is the same fib after all.
+    let [ours, others] =
+        [0, 1].map(|index| found[index]["n"].as_i64().unwrap());
+    assert!((ours - others).abs() <= 1, "{found:?}");
+    let asked = &record["cells"]["perf1"]["good"]["rounds"][0]["report"];
+    assert_eq!(asked["groups"][0]["n"], others);
+}
+
+#[test]
 fn a_contestant_that_cannot_be_made_is_named_with_the_reason() {
     let folder = Folder::new();
     let text = contestant("good", "none")

@@ -181,14 +181,16 @@ pub(super) fn doubts<'a>(
         { cautions.into_iter() }.partition(|note| note.starts_with(LEFT_OUT));
     if !cautions.is_empty() {
         html += &format!(
-            "<details open class=\"cautions\"><summary>Cautions (a hollow \
+            "<details{} class=\"cautions\"><summary>Cautions: {} (a hollow \
              marker and a ? stand for suspect, \u{2265} for at \
              least)</summary>\n<ul>\n{}</ul></details>\n",
+            open_if_short(&cautions),
+            cautions.len(),
             items(&cautions)
         );
     }
     if !left_out.is_empty() {
-        let open = if left_out.len() > LONG_LIST { "" } else { " open" };
+        let open = open_if_short(&left_out);
         html += &format!(
             "<details{open}><summary>Cells with rounds that were left out: \
              {}</summary>\n<ul>\n{}</ul></details>\n",
@@ -201,6 +203,11 @@ pub(super) fn doubts<'a>(
     html += &machine(sheet);
     html += "</ul></details>\n</section>\n";
     html
+}
+
+/// What unfolds a list that is not too long to be read first.
+fn open_if_short(texts: &[String]) -> &'static str {
+    if texts.len() > LONG_LIST { "" } else { " open" }
 }
 
 /// Whether a note says what not to believe, rather than what was done.
