@@ -34,6 +34,7 @@ mod limits;
 mod list;
 mod load;
 mod machine;
+mod measuring;
 mod merge;
 mod output;
 mod parts;

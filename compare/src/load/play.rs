@@ -21,10 +21,10 @@ use crate::interrupt::Interrupt;
 use crate::known::Known;
 use crate::limits;
 use crate::machine::Machine;
+use crate::measuring;
 use crate::output;
 use crate::parts::Shard;
 use crate::record::{Entrant, Record, Round, Void};
-use crate::run;
 use crate::runs;
 use crate::scenarios::{self, Figure, Scenario};
 use crate::units;
@@ -169,7 +169,7 @@ pub(super) fn play(
         .get_or_insert(scenario.warm_up + scenario.window + REPLY_PATIENCE);
     // Machines with the same seed would ask at the same moments.
     let seed = *load.seed.get_or_insert_with(|| fastrand::u64(..1_000_000));
-    let calibration = run::calibrations(std::slice::from_ref(&scenario))?;
+    let calibration = measuring::calibrations(std::slice::from_ref(&scenario))?;
     for calibrated in &calibration {
         let ms = |ns: u64| units::number(ns as f64 / 1e6);
         eprintln!(
@@ -180,7 +180,7 @@ pub(super) fn play(
             ms(calibrated.took_ns)
         );
     }
-    let groups = run::groups(&scenario, &calibration, None)
+    let groups = measuring::groups(&scenario, &calibration, None)
         .map_err(|failure| anyhow!("{failure}"))?;
     load.groups = groups.into_iter().map(|clients| clients.group).collect();
     let Play { name, rounds, out, .. } = &load.play;
