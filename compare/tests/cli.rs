@@ -2,6 +2,8 @@
 //! and nothing left behind. The contestants are `compare`'s own servers with
 //! a known fault.
 
+#[path = "cli/claims.rs"]
+mod claims;
 #[path = "cli/faults.rs"]
 mod faults;
 #[path = "cli/load.rs"]
