@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::advise::Advise;
 use crate::claims::Claims;
 use crate::cmp::Cmp;
 use crate::completions::Completions;
@@ -47,6 +48,9 @@ enum Verb {
     SelfTest(SelfTest),
     /// Tries the talk's claims on this machine, or judges them by a run
     Claims(Box<Claims>),
+    /// Says which models bear a mix of long and short requests, and at what
+    /// cost
+    Advise(Box<Advise>),
     /// Lists contestants, scenarios and claims
     List(List),
     /// Compares two runs, cell by cell
@@ -67,9 +71,9 @@ enum Verb {
 impl Cli {
     /// Whether that takes processes that must not outlive it.
     pub(crate) fn starts_servers(&self) -> bool {
-        use Verb::{Claims, Run, SelfTest, Verify};
+        use Verb::{Advise, Claims, Run, SelfTest, Verify};
         match &self.verb {
-            None | Some(Run(_) | SelfTest(_) | Verify(_)) => true,
+            None | Some(Advise(_) | Run(_) | SelfTest(_) | Verify(_)) => true,
             Some(Claims(claims)) => claims.measures(),
             Some(_) => false,
         }
@@ -85,6 +89,7 @@ impl Cli {
             Some(Verb::Verify(verify)) => verify.run(),
             Some(Verb::SelfTest(selftest)) => selftest.run(),
             Some(Verb::Claims(claims)) => claims.run(),
+            Some(Verb::Advise(advise)) => advise.run(),
             Some(Verb::List(list)) => list.run(),
             Some(Verb::Cmp(cmp)) => cmp.run(),
             Some(Verb::Rank(rank)) => rank.run(),

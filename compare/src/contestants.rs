@@ -10,11 +10,13 @@ use std::process::Command;
 use anyhow::Context;
 use clap::ValueEnum;
 use conformance::Family;
+use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Usage;
 use crate::known::Known;
 use crate::machine;
+use crate::selection::selects;
 
 /// What stands in a command for the executable that `build` made.
 pub(crate) const EXECUTABLE: &str = "{exe}";
@@ -318,6 +320,32 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Contestant>> {
     })?;
     parse(&text)
         .map_err(|error| Usage(format!("{}: {error}", path.display())).into())
+}
+
+/// Those of a file whose name one of the patterns matches, of which only the
+/// idiomatic ones if `only_usual`; and those of the command line, in place of
+/// any that have their name.
+///
+/// # Errors
+///
+/// A [`Usage`] error says what is wrong with whom.
+pub(crate) fn choose(
+    path: &Path,
+    patterns: &[Regex],
+    only_usual: bool,
+    with: &[String],
+) -> anyhow::Result<Vec<Contestant>> {
+    let mut contestants = read(path)?;
+    contestants.retain(|contestant| {
+        let is_usual = contestant.label == Label::Idiomatic;
+        selects(patterns, &contestant.name) && (is_usual || !only_usual)
+    });
+    for text in with {
+        let mine = Contestant::given(text)?;
+        contestants.retain(|other| other.name != mine.name);
+        contestants.push(mine);
+    }
+    Ok(contestants)
 }
 
 /// Those who can take part here, and the others with the reason.

@@ -13,6 +13,7 @@ compile_error!(
      CPU clocks of other processes"
 );
 
+mod advise;
 mod agree;
 mod answers;
 mod asked;

@@ -695,7 +695,8 @@ pub(crate) fn groups(
     groups.collect()
 }
 
-fn positive_duration(text: &str) -> Result<Duration, String> {
+/// A time that is not 0, as flags take it.
+pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
     match limits::time(text)? {
         Duration::ZERO => Err("must not be 0".into()),
         duration => Ok(duration),
