@@ -16,6 +16,9 @@ READ_BYTES = 4096
 # The longest request line in bytes, LF included.
 LINE_BYTES_MAX = 64
 
+# How many clients wait to be accepted, at most.
+BACKLOG = 1024
+
 N_MAX_DEFAULT = 45
 N_MAX = 93
 
@@ -100,7 +103,7 @@ def start(model):
         print("framing: talk: each read is a request, right only while each "
               "send arrives as one", file=sys.stderr)
     # It reuses the address, and each socket that it accepts has its option.
-    listener = socket.create_server(flags.listen, backlog=1024)
+    listener = socket.create_server(flags.listen, backlog=BACKLOG)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     host, port = listener.getsockname()
     print(f"listening on {host}:{port} ({model})", flush=True)
