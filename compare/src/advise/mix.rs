@@ -117,6 +117,9 @@ impl Mix {
         processors: usize,
         slo: Option<Duration>,
     ) -> Result<Scenario, String> {
+        if self.clients == 0 {
+            return Err("--clients: nobody would ask".to_owned());
+        }
         let mut groups = Vec::new();
         if let Some(Long { rate, cost }) = self.long {
             let cost = Some(cost);

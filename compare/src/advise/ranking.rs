@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use crate::contestants::{Contestant, Trait};
 use crate::findings::{Findings, Standing};
-use crate::record::{Record, Round};
+use crate::record::{Record, Round, Void};
 use crate::scenarios::{Figure, Group, Scenario};
 use crate::statistics::{Estimate, median};
 use crate::units;
 
 /// Whoever leaves more than this share unanswered has fallen over.
-const UNANSWERED_MAX: f64 = 0.01;
+const UNANSWERED_MAX: f64 = 0.05;
+
+/// As many requests of each round may be under way at its end without being
+/// more than there were at its start.
+const UNDER_WAY: f64 = 2.0;
 
 /// Above this share of its processors, a server has no time to spare.
 const BUSY: f64 = 0.9;
@@ -52,8 +56,10 @@ pub(super) enum Class {
     Open,
     /// None of it is.
     Misses,
-    /// It did not answer all requests, or died.
+    /// It did not answer as many requests as there were, or died.
     FallsOver,
+    /// The instrument failed.
+    Unknown,
 }
 
 impl Class {
@@ -64,6 +70,7 @@ impl Class {
             Class::Open => "open",
             Class::Misses => "misses",
             Class::FallsOver => "falls over",
+            Class::Unknown => "not measured",
         }
     }
 
@@ -114,7 +121,7 @@ impl<'a> Ranking<'a> {
         // The first of the place that is being filled.
         let mut head: Option<(usize, Class, &str)> = None;
         for (index, place) in places.iter_mut().enumerate() {
-            if place.class == Class::FallsOver {
+            if place.class >= Class::FallsOver {
                 continue;
             }
             let name = place.contestant.name.as_str();
@@ -144,12 +151,11 @@ fn place<'a>(
     let findings = Findings::of(record);
     let p99 = findings.estimate(scenario, name, Figure::ResponseP99);
     let evidence = Evidence::of(record, scenario, contestant);
-    let fallen = evidence.fallen();
-    let (class, why) = match (fallen, p99) {
-        (Some(why), _) => (Class::FallsOver, Some(why)),
+    let (class, why) = match (evidence.fallen(), p99) {
+        (Some((class, why)), _) => (class, Some(why)),
         (None, None) => {
             let why = "too few replies for a p99".to_owned();
-            (Class::FallsOver, Some(why))
+            (Class::Unknown, Some(why))
         }
         (None, Some(p99)) => match Class::of(&p99, slo) {
             Class::Holds => (Class::Holds, None),
@@ -163,7 +169,7 @@ fn place<'a>(
 struct Evidence<'a> {
     scenario: &'a Scenario,
     contestant: &'a Contestant,
-    void: Option<String>,
+    void: Option<&'a Void>,
     rounds: &'a [Round],
     /// How long a long request computes.
     long_ns: Option<f64>,
@@ -187,25 +193,28 @@ impl<'a> Evidence<'a> {
         Evidence {
             scenario,
             contestant,
-            void: void.map(|void| void.reason.clone()),
+            void,
             rounds: cell.map_or(&[], |cell| &cell.rounds),
             long_ns,
         }
     }
 
-    /// Why it has fallen over, if it has.
-    fn fallen(&self) -> Option<String> {
-        if let Some(reason) = &self.void {
-            return Some(format!("void: {reason}"));
+    /// Why it has fallen over, or could not be measured.
+    fn fallen(&self) -> Option<(Class, String)> {
+        if let Some(void) = self.void {
+            let class = match void.contestant_failed {
+                true => Class::FallsOver,
+                false => Class::Unknown,
+            };
+            return Some((class, void.reason.clone()));
         }
         let groups = self.scenario.groups.iter();
-        let worst = groups
+        let (group, share) = groups
             .filter_map(|group| Some((group, self.left_out(group)?)))
-            .max_by(|(_, one), (_, other)| one.total_cmp(other));
-        let (group, share) = worst.filter(|(_, s)| *s > UNANSWERED_MAX)?;
-        let percent = share * 100.0;
+            .max_by(|(_, one), (_, other)| one.total_cmp(other))?;
         let mut why = format!(
-            "{percent:.0} % of the {} requests were not answered in time",
+            "{:.0} % of the {} requests were not answered in time",
+            share * 100.0,
             group.name
         );
         if self.contestant.is(Trait::OneClientAtATime) {
@@ -222,19 +231,23 @@ impl<'a> Evidence<'a> {
                 ),
             };
         }
-        Some(why)
+        Some((Class::FallsOver, why))
     }
 
-    /// The share of a group's requests that were not answered before the end,
-    /// in the middle one of the rounds.
+    /// The share of a group's requests by which it fell behind, if it did.
     fn left_out(&self, group: &Group) -> Option<f64> {
-        let shares = self.rounds.iter().filter_map(|round| {
+        let (mut due, mut missing, mut rounds) = (0, 0, 0);
+        for round in self.rounds {
             let found = round.report.group(&group.name)?;
             let open = found.open.as_ref()?;
-            let all = open.response_ns.count();
-            (all > 0).then(|| open.unanswered as f64 / all as f64)
-        });
-        median(&mut shares.collect::<Vec<f64>>())
+            let due_here = open.response_ns.count();
+            due += due_here;
+            missing += due_here.saturating_sub(found.replies);
+            rounds += 1;
+        }
+        let (due, missing) = (due as f64, missing as f64);
+        let allowed = due * UNANSWERED_MAX + f64::from(rounds) * UNDER_WAY;
+        (missing > allowed).then(|| missing / due)
     }
 
     /// The share of its processors' time that the server used.
@@ -283,5 +296,177 @@ impl<'a> Evidence<'a> {
             ),
             (_, None) => "nobody knows what its processors did".to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::advise::mix::Mix;
+    use crate::calibrate::Calibrated;
+    use crate::cpus::Placement;
+    use crate::known::Known;
+    use crate::load::report::{
+        Bottleneck, GroupReport, OpenLoop, Report, Times,
+    };
+    use crate::machine::Machine;
+    use crate::record::Entrant;
+
+    const MS: u64 = 1_000_000;
+    const DUE: u64 = 2_000;
+    const SLO: Option<Duration> = Some(Duration::from_millis(10));
+
+    /// One who takes part, all of whose rounds came out the same.
+    struct Made {
+        name: &'static str,
+        model: Vec<Trait>,
+        p99_ms: u64,
+        cost_ns: u64,
+        replies: u64,
+    }
+
+    fn made(name: &'static str, p99_ms: u64, cost_ns: u64) -> Made {
+        Made { name, model: Vec::new(), p99_ms, cost_ns, replies: DUE }
+    }
+
+    fn record(made: &[Made]) -> Record {
+        let mix = Mix {
+            long: "5/s x 50ms".parse().ok(),
+            short: "2000/s".parse().ok(),
+            clients: 8,
+        };
+        let scenario = mix.scenario(2, SLO).unwrap();
+        let machine = Machine::here(std::path::Path::new("."), &[0, 1]);
+        let mut record = Record::new(1, 3, machine);
+        record.calibration.push(Calibrated {
+            cost_ns: 50 * MS,
+            n: 37,
+            took_ns: 53 * MS,
+            fib: None,
+        });
+        for Made { name, model, p99_ms, cost_ns, replies } in made {
+            let mut contestant =
+                Contestant::peer((*name).to_owned(), Vec::new());
+            contestant.model.clone_from(model);
+            record.entrants.push(Entrant::of(contestant));
+            for round in 1..=3 {
+                let mut group = GroupReport::made_up("short");
+                group.replies = *replies;
+                group.open = Some(OpenLoop {
+                    response_ns: Times::of(&[(p99_ms * MS, DUE)]),
+                    lag_ns: Times::of(&[]),
+                    unanswered: 0,
+                });
+                let mut report = Report::made_up(vec![group]);
+                report.server_cpu_ns = Known::from(Ok(cost_ns * replies));
+                record.cell_mut("mix", name).rounds.push(Round {
+                    round,
+                    place: 1,
+                    placement: Placement { server: vec![0], load: vec![1] },
+                    bottleneck: Bottleneck::Neither,
+                    capacity: Known::missing("not asked"),
+                    report,
+                });
+            }
+        }
+        record.scenarios.push(scenario);
+        record
+    }
+
+    fn ranked(
+        made: &[Made],
+        slo: Option<Duration>,
+    ) -> Vec<(String, Option<usize>, Class, Option<String>)> {
+        let record = record(made);
+        let ranking = Ranking::of(&record, &record.scenarios[0], slo);
+        let places = ranking.places.into_iter();
+        places
+            .map(|p| (p.contestant.name.clone(), p.place, p.class, p.why))
+            .collect()
+    }
+
+    #[test]
+    fn whoever_holds_is_ranked_by_cost_and_ties_share_a_place() {
+        let made = [
+            made("dear", 1, 90_000),
+            made("slow", 60, 10_000),
+            made("cheap", 9, 30_000),
+            made("same", 2, 30_000),
+        ];
+        let found = ranked(&made, SLO);
+        let places: Vec<_> = found
+            .iter()
+            .map(|(name, place, class, _)| (name.as_str(), *place, *class))
+            .collect();
+        let expected = [
+            ("cheap", Some(1), Class::Holds),
+            ("same", Some(1), Class::Holds),
+            ("dear", Some(3), Class::Holds),
+            ("slow", Some(4), Class::Misses),
+        ];
+        assert_eq!(places, expected);
+        // Without a limit, who answers first is first.
+        let found = ranked(&made, None);
+        let names: Vec<&str> =
+            found.iter().map(|(name, ..)| name.as_str()).collect();
+        assert_eq!(names, ["dear", "same", "cheap", "slow"]);
+    }
+
+    #[test]
+    fn a_reason_is_what_was_measured_and_what_the_model_is() {
+        let of = |name, kind, p99_ms| Made {
+            model: vec![kind],
+            ..made(name, p99_ms, 10_000)
+        };
+        let inline = of("inline", Trait::ComputesInline, 51);
+        let threads = of("threads", Trait::ThreadPerClient, 51);
+        // A loop that is slow without waiting for anybody.
+        let loaded = of("loaded", Trait::ComputesInline, 12);
+        let behind = Made { replies: DUE / 2, ..made("behind", 900, 10_000) };
+        let found = ranked(&[inline, threads, loaded, behind], SLO);
+        let why = |name: &str| {
+            let found = found.iter().find(|(other, ..)| other == name);
+            let (_, _, class, why) = found.unwrap();
+            (*class, why.clone().unwrap())
+        };
+        let (class, text) = why("inline");
+        assert_eq!(class, Class::Misses);
+        assert!(text.contains("inside its loop") && text.contains("53.0 ms"));
+        assert!(why("threads").1.contains("processors were busy 2 %"));
+        assert!(why("loaded").1.contains("processors were busy 2 %"));
+        let (class, text) = why("behind");
+        assert_eq!(class, Class::FallsOver);
+        assert!(text.contains("50 % of the short requests"), "{text}");
+        assert!(text.contains("99 % to spare"), "{text}");
+    }
+
+    #[test]
+    fn an_interval_across_the_limit_is_open() {
+        let of = |low, high| {
+            let [low, high] = [low, high].map(|ms| ms * 1e6);
+            let median = f64::midpoint(low, high);
+            Class::of(&Estimate { median, low, high }, SLO)
+        };
+        assert_eq!(of(1.0, 10.0), Class::Holds);
+        assert_eq!(of(9.0, 11.0), Class::Open);
+        assert_eq!(of(10.1, 11.0), Class::Misses);
+    }
+
+    #[test]
+    fn what_the_instrument_could_not_measure_is_not_booked_to_anybody() {
+        let mut record = record(&[made("a", 1, 1_000), made("b", 1, 1_000)]);
+        for (name, contestant_failed) in [("a", false), ("b", true)] {
+            record.cell_mut("mix", name).void = Some(Void {
+                round: 1,
+                reason: "it was so".to_owned(),
+                contestant_failed,
+                log: Vec::new(),
+                faults: std::collections::BTreeMap::new(),
+            });
+        }
+        let ranking = Ranking::of(&record, &record.scenarios[0], SLO);
+        let classes: Vec<Class> =
+            ranking.places.iter().map(|place| place.class).collect();
+        assert_eq!(classes, [Class::FallsOver, Class::Unknown]);
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn text(record: &Record, ranking: &Ranking<'_>) -> String {
     text += &advice(ranking);
     for Place { contestant, why, class, .. } in &ranking.places {
         if let Some(why) = why {
-            text += &format!("{} {}: {why}\n", contestant.name, class.name());
+            text += &format!("{}: {}: {why}\n", contestant.name, class.name());
         }
     }
     text += "\n";
