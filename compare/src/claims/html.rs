@@ -21,7 +21,7 @@ const WIDTH: f64 = 660.0;
 const NAMES_WIDTH: f64 = 150.0;
 const VALUES_WIDTH: f64 = 150.0;
 const ROW_HEIGHT: f64 = 24.0;
-const AXIS_HEIGHT: f64 = 22.0;
+const AXIS_HEIGHT: f64 = 36.0;
 
 /// The ratios that the axis shows; what is less, such as 0, stands at its
 /// start.
@@ -122,8 +122,20 @@ fn section(
          <h2>{}</h2>\n<p class=\"answer\">{verdicts}.</p>\n",
         inline(&claim.says)
     )?;
+    writeln!(
+        html,
+        "<figure id=\"{name}-chart\"><figcaption><b>The ratio of the two \
+         figures</b>claimed (shaded): {}</figcaption>",
+        escaped(&claim.band().to_string())
+    )?;
     *html += &chart(record, judged);
     *html += &figures(judged);
+    writeln!(
+        html,
+        "<details class=\"repeat\"><summary>The command that measures it \
+         again</summary><pre><code>cargo run --release -p compare -- claims \
+         -c '^{name}$'</code></pre></details></figure>"
+    )?;
     write!(
         html,
         "<dl><dt>What decides it</dt><dd>{}</dd>\
@@ -151,18 +163,16 @@ fn chart(record: &Record, Judged { claim, trials }: &Judged<'_>) -> String {
             LEAST => "0".to_owned(),
             tick => tick.to_string(),
         };
-        svg.text("tick", [x(tick), height - 6.0], Anchor::Middle, &text);
+        svg.text("tick", [x(tick), bottom + 14.0], Anchor::Middle, &text);
     }
     for (index, outcome) in tried.iter().enumerate() {
         let y = ROW_HEIGHT * (index as f64 + 0.5);
         row(&mut svg, record, outcome, y);
     }
-    let figure = svg.finish();
-    format!(
-        "<figure><figcaption>The ratio of the two figures; claimed (shaded): \
-         {}</figcaption>{figure}</figure>\n",
-        escaped(&band.to_string())
-    )
+    let middle = f64::midpoint(x(LEAST), x(MOST));
+    let place = [middle, height - 5.0];
+    svg.text("axis-name", place, Anchor::Middle, "ratio");
+    svg.finish()
 }
 
 fn row(svg: &mut Svg, record: &Record, outcome: &Outcome<'_>, y: f64) {
