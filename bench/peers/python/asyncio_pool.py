@@ -13,8 +13,9 @@ async def serve(pool, listener, decoder):
 
     # It listens once more, by default with a backlog of 100: whoever finds
     # that full tries again a second later, then two, then four.
+    # And it would read on until it holds twice 64 KiB of a client's requests.
     server = await asyncio.start_server(
-        client, sock=listener, backlog=peer.BACKLOG
+        client, sock=listener, backlog=peer.BACKLOG, limit=peer.READ_BYTES
     )
     await server.serve_forever()
 
