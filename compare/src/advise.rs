@@ -79,6 +79,7 @@ impl Advise {
             skipped,
             scenarios: vec![scenario.clone()],
             cells: None,
+            rounds: measuring::ROUNDS,
             traced: Vec::new(),
             asked: Asked {
                 contestants: self.contestants.clone(),

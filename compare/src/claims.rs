@@ -33,8 +33,15 @@ pub(crate) use claim::{Claim, read};
 use claim::{Side, Trial};
 use judge::{Judged, Ruling, judge};
 
-/// By how much windows are shorter in a quick run. The bands are wide.
-const QUICK_WINDOWS: u32 = 2;
+/// Rounds, if nobody says otherwise: of so many, one that was disturbed is
+/// outside the interval.
+const ROUNDS: u64 = 7;
+
+/// What is left of the scenarios' windows. The bands are wide.
+const WINDOWS: f64 = 0.75;
+
+/// The same in a quick run.
+const WINDOWS_QUICK: f64 = 0.5;
 
 /// What `compare claims` is told.
 #[derive(Args, Debug)]
@@ -139,9 +146,8 @@ impl Claims {
         claim::check_against(claims, &contestants, &scenarios)?;
         let cells = cells(claims, &scenarios);
         scenarios.retain(|s| cells.iter().any(|(name, _)| s.name == *name));
-        if self.how.quick {
-            scenarios.iter_mut().for_each(|s| s.window /= QUICK_WINDOWS);
-        }
+        let share = if self.how.quick { WINDOWS_QUICK } else { WINDOWS };
+        scenarios.iter_mut().for_each(|s| s.window = s.window.mul_f64(share));
         let is_needed = |contestant: &Contestant| {
             cells.iter().any(|(_, name)| contestant.name == *name)
         };
@@ -152,6 +158,7 @@ impl Claims {
             skipped,
             scenarios,
             cells: Some(cells),
+            rounds: ROUNDS,
             traced: Vec::new(),
             asked: Asked {
                 contestants: self.contestants.clone(),

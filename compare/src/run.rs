@@ -72,6 +72,7 @@ impl Run {
             traced: self.traced(&scenarios),
             scenarios,
             cells: None,
+            rounds: measuring::ROUNDS,
             asked: self.asked(),
         };
         let measured = plan.measure(&self.how, &root, &interrupt)?;

@@ -15,8 +15,12 @@ const LONG_CLIENTS: usize = 16;
 /// How long the clients ask before anything is counted.
 const WARM_UP: Duration = Duration::from_millis(300);
 
-/// The shortest window: several long requests have to fall into it.
+/// The shortest window.
 const WINDOW_MIN: Duration = Duration::from_secs(2);
+
+/// So many long requests have to fall into a window, or else each round is
+/// another mix.
+const LONG_REQUESTS: f64 = 15.0;
 
 /// The longest that anybody waits for without having asked for it.
 const WINDOW_MAX: Duration = Duration::from_secs(30);
@@ -137,8 +141,12 @@ impl Mix {
         let of = of.name.clone();
         let rate = self.short.or(self.long.map(|long| long.rate));
         let Rate(rate) = rate.unwrap_or(Rate(1.0));
+        let long = self.long.map(|Long { rate: Rate(rate), .. }| {
+            // What comes more seldom than that is no part of the mix.
+            Duration::from_secs_f64(LONG_REQUESTS / rate).min(WINDOW_MAX)
+        });
         let window = Duration::from_secs_f64(REQUESTS_OF_A_P99 / rate);
-        let window = window.max(WINDOW_MIN);
+        let window = window.max(WINDOW_MIN).max(long.unwrap_or_default());
         if window > WINDOW_MAX {
             return Err(format!(
                 "a p99 takes {REQUESTS_OF_A_P99} requests a round, which at \

@@ -265,7 +265,7 @@ impl<'a> Evidence<'a> {
     fn slow(&self, p99_ns: &Estimate) -> String {
         let has_long = self
             .long_ns
-            .is_some_and(|long_ns| p99_ns.median >= long_ns * WAITS_SHARE);
+            .is_some_and(|long_ns| p99_ns.high >= long_ns * WAITS_SHARE);
         let long = self.long_ns.map(units::time).unwrap_or_default();
         let traits = [
             (

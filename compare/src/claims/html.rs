@@ -16,10 +16,10 @@ use crate::report::html::svg::{Anchor, Svg};
 use crate::statistics::Estimate;
 use crate::units;
 
-/// The chart's size, but for its height, in pixels of a wide page.
-const WIDTH: f64 = 660.0;
-const NAMES_WIDTH: f64 = 150.0;
-const VALUES_WIDTH: f64 = 150.0;
+/// The chart's size, but for its height, in pixels of a narrow page.
+const WIDTH: f64 = 360.0;
+const NAMES_WIDTH: f64 = 104.0;
+const VALUES_WIDTH: f64 = 90.0;
 const ROW_HEIGHT: f64 = 24.0;
 const AXIS_HEIGHT: f64 = 36.0;
 
@@ -28,8 +28,16 @@ const AXIS_HEIGHT: f64 = 36.0;
 const LEAST: f64 = 0.000_1;
 const MOST: f64 = 100.0;
 
-/// Its ticks.
-const TICKS: [f64; 7] = [LEAST, 0.001, 0.01, 0.1, 1.0, 10.0, MOST];
+/// Its ticks, and what stands there.
+const TICKS: [(f64, &str); 7] = [
+    (LEAST, "0"),
+    (0.001, ""),
+    (0.01, "0.01"),
+    (0.1, ""),
+    (1.0, "1"),
+    (10.0, ""),
+    (MOST, "100"),
+];
 
 /// Draws it.
 ///
@@ -128,7 +136,9 @@ fn section(
          figures</b>claimed (shaded): {}</figcaption>",
         escaped(&claim.band().to_string())
     )?;
-    *html += &chart(record, judged);
+    if trials.iter().any(Outcome::is_tried) {
+        *html += &chart(record, judged);
+    }
     *html += &figures(judged);
     writeln!(
         html,
@@ -157,13 +167,12 @@ fn chart(record: &Record, Judged { claim, trials }: &Judged<'_>) -> String {
     let low = x(band.at_least.unwrap_or(0.0));
     let high = x(band.at_most.unwrap_or(f64::INFINITY));
     svg.rect("claimed", [low, 0.0], [high - low, bottom]);
-    for tick in TICKS {
+    for (tick, text) in TICKS {
         svg.line("grid", [x(tick), 0.0], [x(tick), bottom]);
-        let text = match tick {
-            LEAST => "0".to_owned(),
-            tick => tick.to_string(),
-        };
-        svg.text("tick", [x(tick), bottom + 14.0], Anchor::Middle, &text);
+        if !text.is_empty() {
+            let place = [x(tick), bottom + 14.0];
+            svg.text("tick", place, Anchor::Middle, text);
+        }
     }
     for (index, outcome) in tried.iter().enumerate() {
         let y = ROW_HEIGHT * (index as f64 + 0.5);
