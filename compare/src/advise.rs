@@ -11,11 +11,12 @@ use clap::Args;
 use regex_lite::Regex;
 
 use crate::asked::Asked;
-use crate::contestants::{self, Contestant};
+use crate::contestants::{self, Contestant, Trait};
 use crate::exit::{Outcome, Usage};
 use crate::interrupt::Interrupt;
 use crate::load::plan;
 use crate::measuring::{self, How, Plan};
+use crate::record::Record;
 use crate::scenarios::{self, Scenario};
 use crate::workspace;
 use mix::{Long, Mix, Rate};
@@ -91,8 +92,8 @@ impl Advise {
             return Ok(Outcome::Interrupted);
         };
         let record = &measured.record;
-        let outcome = measuring::outcome(record);
         let ranking = Ranking::of(record, &record.scenarios[0], self.slo);
+        let outcome = outcome(record);
         let text = text::text(record, &ranking);
         measured.print(&text)?;
         Ok(outcome)
@@ -125,4 +126,18 @@ impl Advise {
         let mix = Mix { long, short: self.short, clients: self.clients };
         Ok(mix.scenario(processors, self.slo).map_err(Usage)?)
     }
+}
+
+/// How it ended: who serves one client at a time, and so lets others wait in
+/// vain, does as it should.
+fn outcome(record: &Record) -> Outcome {
+    let mut record = record.clone();
+    let by_design: Vec<String> = { record.contestants() }
+        .filter(|contestant| contestant.is(Trait::OneClientAtATime))
+        .map(|contestant| contestant.name.clone())
+        .collect();
+    for row in record.cells.values_mut() {
+        row.retain(|name, _| !by_design.contains(name));
+    }
+    measuring::outcome(&record)
 }

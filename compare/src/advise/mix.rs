@@ -12,8 +12,9 @@ use crate::scenarios::{Figure, Group, Scenario};
 /// Over how many connections the long requests come.
 const LONG_CLIENTS: usize = 16;
 
-/// How long the clients ask before anything is counted.
-const WARM_UP: Duration = Duration::from_millis(300);
+/// How long the clients ask before anything is counted: until about as many
+/// requests are under way as ever will be.
+const WARM_UP: Duration = Duration::from_secs(1);
 
 /// The shortest window.
 const WINDOW_MIN: Duration = Duration::from_secs(2);
@@ -147,6 +148,10 @@ impl Mix {
         });
         let window = Duration::from_secs_f64(REQUESTS_OF_A_P99 / rate);
         let window = window.max(WINDOW_MIN).max(long.unwrap_or_default());
+        // In whole tenths of a second, which are easier to read.
+        let window = Duration::from_millis(
+            window.as_millis().div_ceil(100) as u64 * 100,
+        );
         if window > WINDOW_MAX {
             return Err(format!(
                 "a p99 takes {REQUESTS_OF_A_P99} requests a round, which at \

@@ -62,17 +62,23 @@ fn row(Judged { claim, trials }: &Judged<'_>) -> Vec<Cell> {
     ]
 }
 
-/// Why there is no verdict, where there is none.
+/// Why there is no verdict, where there is none: the same reason once.
 fn reasons(verdicts: &Verdicts<'_>) -> Vec<String> {
-    let reasons =
-        verdicts.judged.iter().flat_map(|Judged { claim, trials }| {
-            trials.iter().filter_map(|Outcome { trial, ruling, .. }| {
-                let reason = ruling.reason()?;
-                let name = claim.name();
-                Some(format!("{ruling}: {name}, {}: {reason}\n", trial.of))
-            })
-        });
-    reasons.collect()
+    let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
+    for Judged { claim, trials } in &verdicts.judged {
+        for Outcome { trial, ruling, .. } in trials {
+            let Some(why) = ruling.reason() else { continue };
+            let reason = format!("{ruling} in {}, since {why}", trial.of);
+            match reasons.iter_mut().find(|(other, _)| *other == reason) {
+                Some((_, names)) => names.push(claim.name()),
+                None => reasons.push((reason, vec![claim.name()])),
+            }
+        }
+    }
+    let lines = reasons.into_iter();
+    lines
+        .map(|(reason, names)| format!("{reason}: {}\n", names.join(", ")))
+        .collect()
 }
 
 /// A ratio with its interval.

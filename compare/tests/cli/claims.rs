@@ -220,7 +220,7 @@ fn who_fails_or_is_not_there_exits_with_3_unless_it_may_be_left_out() {
             measured(&folder, &(good.clone() + &other), &(text + &present));
         let text = stdout(&output) + &stderr(&output);
         assert_eq!(output.status.code(), Some(code), "{text}");
-        assert!(text.contains(&format!("{verdict}: c, Rust: ")), "{text}");
+        assert!(text.contains(&format!("{verdict} in Rust, since ")), "{text}");
         assert!(text.contains("holds"), "{text}");
     }
 }
@@ -232,17 +232,20 @@ fn measured(folder: &Folder, contestants: &str, claims: &str) -> Output {
     let out = folder.path.join("out");
     let paths = [&contestants, &claims, &out].map(|p| p.to_str().unwrap());
     let [contestants, claims, out] = paths;
-    call(&[
-        "claims",
-        "--contestants",
-        contestants,
-        "--claims",
-        claims,
-        "--out",
-        out,
-        "--rounds",
-        "3",
-        "--duration",
-        "30ms",
-    ])
+    alone(
+        folder,
+        &[
+            "claims",
+            "--contestants",
+            contestants,
+            "--claims",
+            claims,
+            "--out",
+            out,
+            "--rounds",
+            "3",
+            "--duration",
+            "30ms",
+        ],
+    )
 }
