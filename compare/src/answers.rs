@@ -36,11 +36,7 @@ pub(crate) fn answers(record: &Record) -> Vec<String> {
 /// What one must know to believe the figures.
 pub(crate) fn notes(record: &Record) -> Vec<String> {
     let mut notes = Vec::new();
-    if !record.complete {
-        let text = "incomplete: the run was interrupted, and what follows \
-                    stands on the rounds that were done";
-        notes.push(text.to_owned());
-    }
+    notes.extend(incomplete(record));
     notes.push(noise(record));
     notes.extend(by_design(record));
     notes.extend(bottlenecks(record));
@@ -51,6 +47,22 @@ pub(crate) fn notes(record: &Record) -> Vec<String> {
     notes.extend(suspects(record));
     notes.extend(missed(record));
     notes.extend(system_calls(record));
+    notes.extend(voids(record));
+    notes.push(conditions(record));
+    notes.extend(calibration(record));
+    notes.push(machine(record));
+    notes
+}
+
+/// What one must know of a run whatever its figures are used for.
+pub(crate) fn circumstances(record: &Record) -> Vec<String> {
+    let mut notes = Vec::new();
+    notes.extend(incomplete(record));
+    notes.extend(bottlenecks(record));
+    notes.extend(missing(record));
+    notes.extend(shortcuts(record));
+    notes.extend(skipped(record));
+    notes.extend(missed(record));
     notes.extend(voids(record));
     notes.push(conditions(record));
     notes.extend(calibration(record));
@@ -147,6 +159,12 @@ fn shares(found: &[(&str, Estimate)]) -> String {
             format!("{}; next to nothing: {}.", list(&most), list(&least))
         }
     }
+}
+
+fn incomplete(record: &Record) -> Option<String> {
+    let text = "incomplete: the run was interrupted, and what follows stands \
+                on the rounds that were done";
+    (!record.complete).then(|| text.to_owned())
 }
 
 fn noise(record: &Record) -> String {
@@ -268,7 +286,7 @@ fn silent(record: &Record) -> Vec<String> {
         for &figure in &scenario.figures {
             let why = match figure {
                 // They have a reason of their own.
-                Figure::Cost | Figure::Rss => continue,
+                Figure::Cost | Figure::Rss | Figure::Threads => continue,
                 Figure::P99 | Figure::ResponseP99 => {
                     "fewer than 1,000 replies within the window"
                 }
@@ -350,15 +368,19 @@ fn suspects(record: &Record) -> Vec<String> {
         }
     }
     let lines = by_reason.into_iter().map(|(reason, cells)| {
-        let more = cells.len().saturating_sub(SUSPECTS_NAMED);
-        let named = cells[..cells.len() - more].join(", ");
-        let more = match more {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        format!("suspect (?), {reason}: {named}{more}")
+        format!("suspect (?), {reason}: {}", few(&cells))
     });
     lines.collect()
+}
+
+/// The first of some suspects, and how many more there are.
+pub(crate) fn few(suspects: &[String]) -> String {
+    let more = suspects.len().saturating_sub(SUSPECTS_NAMED);
+    let named = suspects[..suspects.len() - more].join(", ");
+    match more {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
 }
 
 /// The system calls of those that were traced, the frequent ones by name.

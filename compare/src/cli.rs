@@ -2,6 +2,8 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::advise::Advise;
+use crate::claims::Claims;
 use crate::cmp::Cmp;
 use crate::completions::Completions;
 use crate::exit::Outcome;
@@ -44,7 +46,12 @@ enum Verb {
     /// Measures servers that are known: can the instrument be believed?
     #[command(name = "selftest")]
     SelfTest(SelfTest),
-    /// Lists contestants and scenarios
+    /// Tries the talk's claims on this machine, or judges them by a run
+    Claims(Box<Claims>),
+    /// Says which models bear a mix of long and short requests, and at what
+    /// cost
+    Advise(Box<Advise>),
+    /// Lists contestants, scenarios and claims
     List(List),
     /// Compares two runs, cell by cell
     Cmp(Cmp),
@@ -64,8 +71,12 @@ enum Verb {
 impl Cli {
     /// Whether that takes processes that must not outlive it.
     pub(crate) fn starts_servers(&self) -> bool {
-        use Verb::{Run, SelfTest, Verify};
-        matches!(self.verb, None | Some(Run(_) | SelfTest(_) | Verify(_)))
+        use Verb::{Advise, Claims, Run, SelfTest, Verify};
+        match &self.verb {
+            None | Some(Advise(_) | Run(_) | SelfTest(_) | Verify(_)) => true,
+            Some(Claims(claims)) => claims.measures(),
+            Some(_) => false,
+        }
     }
 
     /// Does what was asked for.
@@ -77,6 +88,8 @@ impl Cli {
             Some(Verb::Load(load)) => load.run(),
             Some(Verb::Verify(verify)) => verify.run(),
             Some(Verb::SelfTest(selftest)) => selftest.run(),
+            Some(Verb::Claims(claims)) => claims.run(),
+            Some(Verb::Advise(advise)) => advise.run(),
             Some(Verb::List(list)) => list.run(),
             Some(Verb::Cmp(cmp)) => cmp.run(),
             Some(Verb::Rank(rank)) => rank.run(),

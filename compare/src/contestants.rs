@@ -10,14 +10,19 @@ use std::process::Command;
 use anyhow::Context;
 use clap::ValueEnum;
 use conformance::Family;
+use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Usage;
 use crate::known::Known;
 use crate::machine;
+use crate::selection::selects;
 
 /// What stands in a command for the executable that `build` made.
 pub(crate) const EXECUTABLE: &str = "{exe}";
+
+/// What stands in a command for the program that was chosen.
+const PROGRAM: &str = "{program}";
 
 /// Added to the name of the contestant that takes part a second time.
 pub(crate) const AGAIN: &str = " again";
@@ -57,6 +62,10 @@ pub(crate) struct Contestant {
     /// is calibrated on one of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) fib: Option<String>,
+    /// Programs of which the first that is there stands for `{program}` in
+    /// the command and the version; without any, it can't run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) program: Vec<String>,
     /// Programs that must be there for it to run.
     #[serde(default)]
     pub(crate) needs: Vec<String>,
@@ -236,6 +245,7 @@ impl Contestant {
             prepare: Vec::new(),
             version: Vec::new(),
             fib: None,
+            program: Vec::new(),
             needs: Vec::new(),
             ready: Ready::Either,
             framing: Framing::Line,
@@ -246,17 +256,40 @@ impl Contestant {
         }
     }
 
-    /// The first of its needs that is not there, if any.
-    pub(crate) fn missing(&self) -> Option<&str> {
+    /// Chooses its program, and looks for what it needs.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't take part.
+    fn find_programs(
+        &mut self,
+        is_here: impl Fn(&str) -> bool,
+    ) -> Result<(), String> {
         let compiler = self.compile.is_some().then_some("cc");
-        let needs = self.needs.iter().map(String::as_str).chain(compiler);
-        needs.into_iter().find(|program| !is_in_path(program))
+        let mut needs = self.needs.iter().map(String::as_str).chain(compiler);
+        if let Some(missing) = needs.find(|program| !is_here(program)) {
+            return Err(format!("it needs `{missing}`, which is not here"));
+        }
+        let mut choice = self.program.iter();
+        match choice.find(|program| is_here(program)).cloned() {
+            Some(program) => self.put(PROGRAM, &program),
+            None if self.program.is_empty() => {}
+            None => {
+                let all = self.program.join("`, `");
+                return Err(format!("it needs one of `{all}`: none is here"));
+            }
+        }
+        Ok(())
     }
 
     /// Puts the program that was made for it into its command.
     pub(crate) fn put_executable(&mut self, path: &str) {
+        self.put(EXECUTABLE, path);
+    }
+
+    fn put(&mut self, placeholder: &str, text: &str) {
         for word in self.command.iter_mut().chain(&mut self.version) {
-            *word = word.replace(EXECUTABLE, path);
+            *word = word.replace(placeholder, text);
         }
     }
 
@@ -320,20 +353,44 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Contestant>> {
         .map_err(|error| Usage(format!("{}: {error}", path.display())).into())
 }
 
+/// Those of a file whose name one of the patterns matches, of which only the
+/// idiomatic ones if `only_usual`; and those of the command line, in place of
+/// any that have their name.
+///
+/// # Errors
+///
+/// A [`Usage`] error says what is wrong with whom.
+pub(crate) fn choose(
+    path: &Path,
+    patterns: &[Regex],
+    only_usual: bool,
+    with: &[String],
+) -> anyhow::Result<Vec<Contestant>> {
+    let mut contestants = read(path)?;
+    contestants.retain(|contestant| {
+        let is_usual = contestant.label == Label::Idiomatic;
+        selects(patterns, &contestant.name) && (is_usual || !only_usual)
+    });
+    for text in with {
+        let mine = Contestant::given(text)?;
+        contestants.retain(|other| other.name != mine.name);
+        contestants.push(mine);
+    }
+    Ok(contestants)
+}
+
 /// Those who can take part here, and the others with the reason.
 pub(crate) fn able(
     contestants: Vec<Contestant>,
 ) -> (Vec<Contestant>, Vec<(String, String)>) {
+    let mut able = Vec::new();
     let mut skipped = Vec::new();
-    let mut able = contestants;
-    able.retain(|contestant| match contestant.missing() {
-        None => true,
-        Some(program) => {
-            let why = format!("it needs `{program}`, which is not here");
-            skipped.push((contestant.name.clone(), why));
-            false
+    for mut contestant in contestants {
+        match contestant.find_programs(is_in_path) {
+            Ok(()) => able.push(contestant),
+            Err(why) => skipped.push((contestant.name, why)),
         }
-    });
+    }
     (able, skipped)
 }
 
@@ -393,6 +450,16 @@ fn check(contestant: &Contestant) -> Result<(), String> {
             ));
         }
     }
+    let uses_program = command
+        .iter()
+        .chain(&contestant.version)
+        .any(|word| word.contains(PROGRAM));
+    if uses_program == contestant.program.is_empty() {
+        return Err(format!(
+            "`{name}`: {PROGRAM} in the command or the version needs \
+             `program`, a list to choose from, and that needs it"
+        ));
+    }
     let made = usize::from(build.is_some()) + usize::from(compile.is_some());
     if made != usize::from(has(EXECUTABLE)) {
         return Err(format!(
@@ -416,7 +483,8 @@ mod tests {
 
         [[contestant]]
         name = "python"
-        command = ["python3", "peer.py", "{port}"]
+        program = ["python4", "python3"]
+        command = ["{program}", "peer.py", "{port}"]
         ready = "port"
         label = "peer"
         model = ["computes-inline"]
@@ -435,15 +503,17 @@ mod tests {
     #[test]
     fn a_mistake_in_the_file_is_named_with_its_line() {
         let cases = [
-            ("label = \"peer\"", "label = \"pear\"", "line 12"),
-            ("\"computes-inline\"", "\"inline\"", "line 13"),
+            ("label = \"peer\"", "label = \"pear\"", "line 13"),
+            ("\"computes-inline\"", "\"inline\"", "line 14"),
             ("ready =", "raedy =", "unknown field `raedy`"),
             ("name = \"python\"\n", "\n", "missing field `name`"),
             ("\"python\"", "\"threads\"", "two contestants"),
             ("\"{port}\"", "\"25000\"", "where to listen"),
             ("build = \"server-threads\"", "", "needs one of `build`"),
             ("\"{exe}\"", "\"server\"", "needs one of `build`"),
-            ("[\"python3\", \"peer.py\", \"{port}\"]", "[]", "is empty"),
+            ("[\"{program}\", \"peer.py\", \"{port}\"]", "[]", "is empty"),
+            ("\"{program}\"", "\"python3\"", "and that needs it"),
+            ("program = [\"python4\", \"python3\"]", "", "needs `program`"),
         ];
         for (good, bad, expected) in cases {
             let text = GOOD.replacen(good, bad, 1);
@@ -474,9 +544,33 @@ mod tests {
     #[test]
     fn a_program_that_is_not_there_is_missed() {
         let mut mine = Contestant::given("mine=server {port}").unwrap();
-        assert_eq!(mine.missing(), None);
+        assert_eq!(mine.find_programs(is_in_path), Ok(()));
         mine.needs = vec!["sh".to_owned(), "no-such-program".to_owned()];
-        assert_eq!(mine.missing(), Some("no-such-program"));
+        let why = mine.find_programs(is_in_path).unwrap_err();
+        assert_eq!(why, "it needs `no-such-program`, which is not here");
+    }
+
+    #[test]
+    fn the_first_program_that_is_there_is_chosen() {
+        let cases: [(&[&str], Result<&str, &str>); 4] = [
+            (&["python3", "python4"], Ok("python4")),
+            (&["python4"], Ok("python4")),
+            (&["python3"], Ok("python3")),
+            (&["perl"], Err("one of `python4`, `python3`: none is here")),
+        ];
+        for (here, expected) in cases {
+            let mut python = parse(GOOD).unwrap().remove(1);
+            python.version = vec![PROGRAM.to_owned(), "--version".to_owned()];
+            let found = python.find_programs(|name| here.contains(&name));
+            match expected {
+                Ok(program) => {
+                    assert_eq!(found, Ok(()));
+                    assert_eq!(python.command[0], program);
+                    assert_eq!(python.version[0], program);
+                }
+                Err(why) => assert!(found.unwrap_err().contains(why)),
+            }
+        }
     }
 
     #[test]

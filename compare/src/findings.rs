@@ -190,7 +190,7 @@ impl<'a> Findings<'a> {
         let width = (estimate.high - estimate.low) / estimate.median;
         let busy = match figure {
             // What it costs the server holds, however busy its clients are.
-            Figure::Cost | Figure::Rss | Figure::Rate => None,
+            Figure::Cost | Figure::Rss | Figure::Threads | Figure::Rate => None,
             Figure::Left => {
                 let against = self.record.against(scenario);
                 let busy = [Some(scenario), against].into_iter().flatten();

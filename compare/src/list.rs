@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::claims::{self, Claim};
 use crate::contestants;
 use crate::exit::Outcome;
 use crate::output;
@@ -20,7 +21,7 @@ pub(crate) struct List {
 }
 
 impl List {
-    /// Prints the contestants and the scenarios.
+    /// Prints the contestants, the scenarios and the claims.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let root = workspace::root()?;
         let shipped = || root.join("bench/contestants.toml");
@@ -30,7 +31,10 @@ impl List {
         scenarios.sort_by_key(|s| questions::reading_place(&s.name));
         let names = contestants.iter().map(|c| &c.name);
         let names = names.chain(scenarios.iter().map(|s| &s.name));
-        let width = names.map(String::len).max().unwrap_or(0);
+        let claims = claims::read(&root.join("bench/claims.toml"))?;
+        let names = names.map(String::as_str);
+        let names = names.chain(claims.iter().map(Claim::name));
+        let width = names.map(str::len).max().unwrap_or(0);
         let mut text = String::from("contestants\n");
         for contestant in contestants {
             let label = contestant.label.name();
@@ -42,6 +46,12 @@ impl List {
         for Scenario { name, question, on_request, .. } in scenarios {
             let asked = if on_request { "on request" } else { "" };
             text += &format!("  {name:<width$} {asked:<10} {question}\n");
+        }
+        text += "claims\n";
+        for claim in claims {
+            let (name, says) = (claim.name(), &claim.says);
+            let version = format!("version {}", claim.version);
+            text += &format!("  {name:<width$} {version:<13} {says}\n");
         }
         output::print(&text)?;
         Ok(Outcome::Done)

@@ -13,12 +13,14 @@ compile_error!(
      CPU clocks of other processes"
 );
 
+mod advise;
 mod agree;
 mod answers;
 mod asked;
 mod build;
 mod calibrate;
 mod cell;
+mod claims;
 mod cli;
 mod cmp;
 mod completions;
@@ -27,6 +29,7 @@ mod cpus;
 mod exit;
 mod faulty;
 mod findings;
+mod forms;
 mod interrupt;
 mod keeper;
 mod known;

@@ -28,7 +28,7 @@ use crate::scenarios::Scenario;
 pub(crate) const ROUNDS: u64 = 5;
 
 /// Rounds with `--quick`.
-pub(crate) const ROUNDS_QUICK: u64 = 3;
+const ROUNDS_QUICK: u64 = 3;
 
 /// How long system calls are counted.
 const TRACED_WINDOW: Duration = Duration::from_millis(500);
@@ -43,11 +43,11 @@ const CLIENTS_THAT_QUEUE_MAX: usize = 1_000;
 /// How to measure, whatever it is.
 #[derive(Args, Debug)]
 pub(crate) struct How {
-    /// How often everything is measured [default: 5]
+    /// How often everything is measured [default: 5; of claims, 7]
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u64).range(1..=10_000))]
     rounds: Option<u64>,
-    /// Three rounds instead of five
+    /// Three rounds instead of more; of claims, the short ones alone
     #[arg(long, conflicts_with = "rounds")]
     pub(crate) quick: bool,
     /// How long each measurement takes [default: the scenario's]
@@ -82,6 +82,8 @@ pub(crate) struct Plan {
     /// Only these cells, by scenario and contestant; without it, all of them,
     /// and those of a contestant that takes part twice.
     pub(crate) cells: Option<BTreeSet<(String, String)>>,
+    /// How often, if nobody says otherwise.
+    pub(crate) rounds: u64,
     /// The scenarios under which system calls are counted, too.
     pub(crate) traced: Vec<Scenario>,
     /// What the command line said beside that.
@@ -189,7 +191,7 @@ impl Plan {
             // Short enough to be typed again.
             fastrand::u64(..1_000_000)
         });
-        let rounds = if how.quick { ROUNDS_QUICK } else { ROUNDS };
+        let rounds = if how.quick { ROUNDS_QUICK } else { self.rounds };
         let rounds = how.rounds.unwrap_or(rounds);
         let machine = Machine::here(root, processors.numbers());
         let mut record = Record::new(seed, rounds, machine);
@@ -537,7 +539,7 @@ impl Measuring<'_> {
         }
         let report = cell.measure(self.interrupt)?;
         let processors = placement.server.len();
-        if let Some(late) = report.late(processors) {
+        if let Some(late) = report.late(processors, placement.is_shared()) {
             return Err(Failure::Instrument(late));
         }
         let bottleneck = report.bottleneck(processors);
@@ -695,7 +697,8 @@ pub(crate) fn groups(
     groups.collect()
 }
 
-fn positive_duration(text: &str) -> Result<Duration, String> {
+/// A time that is not 0, as flags take it.
+pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
     match limits::time(text)? {
         Duration::ZERO => Err("must not be 0".into()),
         duration => Ok(duration),

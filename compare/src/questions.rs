@@ -5,12 +5,13 @@ use crate::record::Record;
 use crate::scenarios::{Figure, Group, Knob, Scenario};
 
 /// The order in which a newcomer would ask; others follow.
-const READING_ORDER: [&str; 11] = [
+const READING_ORDER: [&str; 12] = [
     "perf1",
     "perf1-crowd",
     "perf2",
     "perf2-crowd",
     "interference",
+    "longer",
     "one-core",
     "ladder",
     "idle",
@@ -102,6 +103,7 @@ impl<'a> Question<'a> {
             Some((Knob::Depth, _)) => format!("{} in flight", short(value)),
             Some((Knob::Rate, _)) => format!("{} /s", short(value)),
             Some((Knob::N, _)) => format!("n = {}", short(value)),
+            Some((Knob::Cost, _)) => format!("{} ms each", short(value)),
             None => point.name.clone(),
         }
     }
@@ -116,6 +118,9 @@ impl<'a> Question<'a> {
             Some((Knob::Depth, _)) => "requests in flight per client".into(),
             Some((Knob::Rate, _)) => "requests a second".into(),
             Some((Knob::N, _)) => "n".into(),
+            Some((Knob::Cost, group)) => {
+                format!("{}request's cost, in ms", self.group_word(group))
+            }
             None => String::new(),
         }
     }
@@ -159,8 +164,14 @@ impl<'a> Question<'a> {
     }
 }
 
-const KNOBS: [Knob; 5] =
-    [Knob::Connections, Knob::Depth, Knob::N, Knob::Rate, Knob::Load];
+const KNOBS: [Knob; 6] = [
+    Knob::Connections,
+    Knob::Depth,
+    Knob::N,
+    Knob::Cost,
+    Knob::Rate,
+    Knob::Load,
+];
 
 /// Where a knob stands.
 fn setting(group: Option<&Group>, knob: Knob) -> Option<f64> {
@@ -171,6 +182,7 @@ fn setting(group: Option<&Group>, knob: Knob) -> Option<f64> {
         }
         Knob::Depth => group?.depth.map(|depth| depth as f64),
         Knob::N => group?.n.map(f64::from),
+        Knob::Cost => group?.cost.map(|cost| cost.as_secs_f64() * 1e3),
         Knob::Rate => group?.rate,
         Knob::Load => group?.load,
     }

@@ -393,6 +393,7 @@ fn of_report(
         Figure::Time | Figure::P50 => time(&clients.service_ns, 0.5),
         Figure::P99 => time(&clients.service_ns, 0.99),
         Figure::Rate => Some(clients.rate(report.window_ns)),
+        Figure::Threads => report.server_threads.value.map(|n| n as f64),
         Figure::Rss => report.server_rss_bytes.value.map(|rss| rss as f64),
         Figure::Cost => {
             let cpu_ns = report.server_cpu_ns.value? as f64;

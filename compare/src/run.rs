@@ -6,13 +6,13 @@ use clap::Args;
 use regex_lite::Regex;
 
 use crate::asked::Asked;
-use crate::contestants::{self, Contestant, Label};
+use crate::contestants::{self, Contestant};
 use crate::exit::Outcome;
 use crate::interrupt::Interrupt;
 use crate::measuring::{self, How, Plan};
 use crate::report::text::text;
 use crate::scenarios::{self, Scenario};
-use crate::selection::{select_scenarios, selects};
+use crate::selection::select_scenarios;
 use crate::workspace;
 
 /// What `compare run` is told.
@@ -72,6 +72,7 @@ impl Run {
             traced: self.traced(&scenarios),
             scenarios,
             cells: None,
+            rounds: measuring::ROUNDS,
             asked: self.asked(),
         };
         let measured = plan.measure(&self.how, &root, &interrupt)?;
@@ -87,20 +88,9 @@ impl Run {
     fn contestants(&self, root: &Path) -> anyhow::Result<Vec<Contestant>> {
         let shipped = || root.join("bench/contestants.toml");
         let path = self.contestants.clone().unwrap_or_else(shipped);
-        let mut contestants = contestants::read(&path)?;
         let is_default =
             self.contestants.is_none() && self.contestant.is_empty();
-        contestants.retain(|contestant| {
-            let is_usual = contestant.label == Label::Idiomatic;
-            selects(&self.contestant, &contestant.name)
-                && (is_usual || !is_default)
-        });
-        for text in &self.with {
-            let mine = Contestant::given(text)?;
-            contestants.retain(|other| other.name != mine.name);
-            contestants.push(mine);
-        }
-        Ok(contestants)
+        contestants::choose(&path, &self.contestant, is_default, &self.with)
     }
 
     fn scenarios(&self, root: &Path) -> anyhow::Result<Vec<Scenario>> {

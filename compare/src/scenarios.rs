@@ -168,6 +168,8 @@ pub(crate) enum Knob {
     Depth,
     /// The number that is asked for.
     N,
+    /// How long a request should take, in milliseconds.
+    Cost,
     /// Requests a second.
     Rate,
     /// The same, as a share of what the contestant can do at most.
@@ -211,6 +213,8 @@ pub(crate) enum Figure {
     Cost,
     /// The server's resident memory.
     Rss,
+    /// The server's threads, at the end of the window.
+    Threads,
     /// The rate, as a share of that in the scenario `against`.
     Left,
     /// The response time that half of an open loop's requests stay under.
@@ -220,6 +224,22 @@ pub(crate) enum Figure {
 }
 
 impl Figure {
+    /// All of them, in the order in which they are shown.
+    pub(crate) fn all() -> [Figure; 10] {
+        [
+            Figure::Time,
+            Figure::Rate,
+            Figure::P50,
+            Figure::P99,
+            Figure::Cost,
+            Figure::Rss,
+            Figure::Threads,
+            Figure::Left,
+            Figure::ResponseP50,
+            Figure::ResponseP99,
+        ]
+    }
+
     /// Whether a contestant with more of it did better.
     pub(crate) fn more_is_better(self) -> bool {
         matches!(self, Figure::Rate | Figure::Left)
@@ -240,6 +260,7 @@ impl Figure {
             Figure::P99 => "p99",
             Figure::Cost => "cost",
             Figure::Rss => "rss",
+            Figure::Threads => "threads",
             Figure::Left => "left",
             Figure::ResponseP50 => "response-p50",
             Figure::ResponseP99 => "response-p99",
@@ -709,6 +730,7 @@ impl Group {
             Knob::Connections => self.connections = whole(CONNECTIONS_MAX)?,
             Knob::Depth => self.depth = Some(whole(DEPTH_MAX)?),
             Knob::N => self.n = Some(whole(N_MAX_DEFAULT.into())? as u8),
+            Knob::Cost => self.cost = Some(milliseconds(value)?),
             Knob::Rate => self.rate = Some(value),
             Knob::Load => self.load = Some(value),
         }
@@ -747,9 +769,19 @@ impl Knob {
             Knob::Connections => "connections",
             Knob::Depth => "depth",
             Knob::N => "n",
+            Knob::Cost => "cost",
             Knob::Rate => "rate",
             Knob::Load => "load",
         }
+    }
+}
+
+/// A cost; less than a microsecond of it can't be calibrated.
+fn milliseconds(value: f64) -> Result<Duration, String> {
+    let is_credible = (1e-3..=TIME_MAX.as_secs_f64() * 1e3).contains(&value);
+    match is_credible {
+        true => Ok(Duration::from_secs_f64(value / 1e3)),
+        false => Err("no time, in milliseconds, that can be asked for".into()),
     }
 }
 

@@ -83,6 +83,7 @@ fn unit(figure: Figure, value: f64) -> Unit {
             bytes if bytes < f64::from(1 << 20) => unit("KiB", 1024.0),
             _ => unit("MiB", f64::from(1 << 20)),
         },
+        Figure::Threads => unit("", 1.0),
         Figure::Left => unit("%", 0.01),
     }
 }

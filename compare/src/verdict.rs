@@ -39,8 +39,10 @@ impl Verdict {
         }
         let grew = times.median > 1.0;
         match (figure, grew) {
-            (Figure::Cost | Figure::Rss | Figure::Left, true) => Verdict::More,
-            (Figure::Cost | Figure::Rss | Figure::Left, false) => Verdict::Less,
+            (Figure::Cost | Figure::Rss, true) => Verdict::More,
+            (Figure::Cost | Figure::Rss, false) => Verdict::Less,
+            (Figure::Threads | Figure::Left, true) => Verdict::More,
+            (Figure::Threads | Figure::Left, false) => Verdict::Less,
             (figure, grew) if grew == figure.more_is_better() => {
                 Verdict::Faster
             }

@@ -2,6 +2,10 @@
 //! and nothing left behind. The contestants are `compare`'s own servers with
 //! a known fault.
 
+#[path = "cli/advise.rs"]
+mod advise;
+#[path = "cli/claims.rs"]
+mod claims;
 #[path = "cli/faults.rs"]
 mod faults;
 #[path = "cli/load.rs"]
@@ -327,6 +331,13 @@ label = "idiomatic"
 command = ["{COMPARE}", "faulty", "--listen", "{{addr}}", "--fault", "{fault}"]
 "#
     )
+}
+
+/// Measures although other tests do.
+fn alone(folder: &Folder, arguments: &[&str]) -> Output {
+    let mut command = Command::new(COMPARE);
+    command.args(arguments).env("TMPDIR", &folder.path);
+    command.output().unwrap()
 }
 
 fn compare(contestants: &Path, arguments: &[&str]) -> Output {

@@ -11,7 +11,12 @@ async def serve(pool, listener, decoder):
     async def client(reader, writer):
         await converse(reader, writer, decoder(), pool)
 
-    server = await asyncio.start_server(client, sock=listener)
+    # It listens once more, by default with a backlog of 100: whoever finds
+    # that full tries again a second later, then two, then four.
+    # And it would read on until it holds twice 64 KiB of a client's requests.
+    server = await asyncio.start_server(
+        client, sock=listener, backlog=peer.BACKLOG, limit=peer.READ_BYTES
+    )
     await server.serve_forever()
 
 

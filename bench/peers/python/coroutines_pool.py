@@ -32,7 +32,9 @@ async def answer(loop, request, pool):
 
 
 if __name__ == "__main__":
-    pool = workers.pool()
+    pools = {"processes": workers.pool, "threads": workers.threads}
+    flags = peer.flags("coroutines-pool", pools)
+    pool = pools[flags.pool]()
     loop = Loop()
-    loop.spawn(serve(loop, pool, *peer.start("coroutines-pool")))
+    loop.spawn(serve(loop, pool, *peer.listen(flags)))
     loop.run()

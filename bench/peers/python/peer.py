@@ -16,6 +16,9 @@ READ_BYTES = 4096
 # The longest request line in bytes, LF included.
 LINE_BYTES_MAX = 64
 
+# How many clients wait to be accepted, at most.
+BACKLOG = 1024
+
 N_MAX_DEFAULT = 45
 N_MAX = 93
 
@@ -81,18 +84,30 @@ class Reads(Lines):
 
 
 def start(model):
-    """Reads the command line and listens.
+    """Reads the command line and listens."""
+    return listen(flags(model))
 
-    Returns the listening socket and a function that makes a decoder for a
-    client.
-    """
+
+def flags(model, pools=()):
+    """Reads the command line, with a choice of pools if there is one."""
     parser = argparse.ArgumentParser(description=f"fib, served by {model}")
+    parser.set_defaults(model=model)
     parser.add_argument("--listen", type=address, metavar="HOST:PORT",
                         default=("127.0.0.1", 25000))
     parser.add_argument("--framing", choices=["line", "talk"], default="line")
     parser.add_argument("--max-n", type=int, metavar="N",
                         choices=range(N_MAX + 1), default=N_MAX_DEFAULT)
-    flags = parser.parse_args()
+    if pools:
+        parser.add_argument("--pool", choices=pools, default=next(iter(pools)))
+    return parser.parse_args()
+
+
+def listen(flags):
+    """Listens, as the flags say.
+
+    Returns the listening socket and a function that makes a decoder for a
+    client.
+    """
     # At once, and without a word: there is nothing to finish or to save.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
@@ -100,10 +115,10 @@ def start(model):
         print("framing: talk: each read is a request, right only while each "
               "send arrives as one", file=sys.stderr)
     # It reuses the address, and each socket that it accepts has its option.
-    listener = socket.create_server(flags.listen, backlog=1024)
+    listener = socket.create_server(flags.listen, backlog=BACKLOG)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     host, port = listener.getsockname()
-    print(f"listening on {host}:{port} ({model})", flush=True)
+    print(f"listening on {host}:{port} ({flags.model})", flush=True)
     decoder = Reads if flags.framing == "talk" else Lines
     return listener, lambda: decoder(flags.max_n)
 

@@ -1,9 +1,11 @@
-"""A pool of processes, which leaves none behind."""
+"""Pools: of processes, which leaves none behind, and of threads."""
 
 import os
 import threading
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
-from multiprocessing import connection, parent_process
+from concurrent.futures import (
+    BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
+)
+from multiprocessing import connection, get_context, parent_process
 
 import peer
 
@@ -12,13 +14,23 @@ def pool():
     """A worker for each processor that this process may use.
 
     To be called before there is a socket: a worker that is forked later would
-    hold whatever is open by then, and keep it open.
+    hold whatever is open by then, and keep it open. All are forked at the
+    first job, whichever way to start them is the default of this Python.
     """
-    count = len(os.sched_getaffinity(0))
-    workers = ProcessPoolExecutor(count, initializer=end_with_parent)
+    count = processors()
+    workers = ProcessPoolExecutor(count, get_context("fork"), end_with_parent)
     for started in [workers.submit(os.getpid) for _ in range(count)]:
         started.result()
     return workers
+
+
+def threads():
+    """As many threads, which share one processor where there is a GIL."""
+    return ThreadPoolExecutor(processors())
+
+
+def processors():
+    return len(os.sched_getaffinity(0))
 
 
 def end_with_parent():

@@ -309,7 +309,7 @@ where
 }
 
 /// Reads how many clients there are.
-pub(super) fn connections(value: &str) -> Result<usize, String> {
+pub(crate) fn connections(value: &str) -> Result<usize, String> {
     number(CONNECTIONS_MAX)(value)
 }
 

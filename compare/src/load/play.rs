@@ -328,7 +328,7 @@ impl Playing {
             let (log, faults) = (Vec::new(), report.faults());
             Some(Void { round, reason, contestant_failed, log, faults })
         };
-        let late = || report.late(processors_of(server));
+        let late = || report.late(processors_of(server), false);
         // Whoever is short of ports or descriptors here can't tell what the
         // server did wrong from what came of that.
         let spoilt = report.own_limit().or(late_start);

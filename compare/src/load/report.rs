@@ -18,6 +18,10 @@ const SIGNIFICANT_DIGITS: u8 = 3;
 /// A schedule that is missed by more, in one case of a hundred, was missed.
 const LAG_MAX_NS: u64 = 2_000_000;
 
+/// The same where the load generator shares its processors with the server:
+/// there it has to wait for a time slice of somebody else's to end.
+const LAG_SHARED_MAX_NS: u64 = 6_000_000;
+
 /// Above this share of what it may use, a side is what limits the rate.
 pub(crate) const BUSY_SHARE: f64 = 0.95;
 
@@ -212,14 +216,19 @@ impl Report {
 
     /// Whether this side kept an open loop's requests waiting although the
     /// server, which may use so many processors, had time to spare.
-    pub(crate) fn late(&self, processors: usize) -> Option<String> {
+    pub(crate) fn late(
+        &self,
+        processors: usize,
+        is_shared: bool,
+    ) -> Option<String> {
+        let lag_max_ns = if is_shared { LAG_SHARED_MAX_NS } else { LAG_MAX_NS };
         if self.bottleneck(processors) == Bottleneck::Server {
             return None;
         }
         self.groups.iter().find_map(|group| {
             let lag_ns = &group.open.as_ref()?.lag_ns;
             let lag_ns = lag_ns.at_quantile_ns(0.99)?;
-            (lag_ns > LAG_MAX_NS).then(|| {
+            (lag_ns > lag_max_ns).then(|| {
                 let lag_ms = lag_ns as f64 / 1e6;
                 format!(
                     "the load generator missed its schedule: 1 of 100 \

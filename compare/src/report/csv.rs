@@ -71,6 +71,7 @@ pub(super) fn unit(figure: Figure) -> &'static str {
         | Figure::Cost => "ns",
         Figure::Rate => "1/s",
         Figure::Rss => "B",
+        Figure::Threads => "threads",
         Figure::Left => "share",
     }
 }

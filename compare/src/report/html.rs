@@ -4,13 +4,13 @@
 mod again;
 mod charts;
 mod dots;
-mod family;
+pub(crate) mod family;
 mod front;
 mod heat;
-mod markup;
+pub(crate) mod markup;
 mod panels;
 mod scale;
-mod svg;
+pub(crate) mod svg;
 mod tables;
 
 use std::fmt::Write;
@@ -51,10 +51,7 @@ pub(super) fn page(sheet: &Sheet<'_>) -> anyhow::Result<String> {
         })
         .collect();
     let questions = sheet.questions();
-    let mut html = String::new();
-    html += &head(sheet);
-    html += "<body>\n";
-    html += &top(sheet, &questions);
+    let mut html = top(sheet, &questions);
     html += "<main>\n";
     html += &glance(sheet, &questions);
     html += &legend(&who);
@@ -64,13 +61,12 @@ pub(super) fn page(sheet: &Sheet<'_>) -> anyhow::Result<String> {
     }
     html += "</main>\n";
     html += &foot(sheet, &who);
-    write!(html, "<script>\n{SCRIPT}</script>\n</body>\n</html>\n")?;
-    Ok(html)
+    Ok(document(&format!("Run {}", sheet.record.id()), &html))
 }
 
-fn head(sheet: &Sheet<'_>) -> String {
-    let title = format!("Run {}", sheet.record.id());
-    let title = escaped(&title);
+/// A whole page around its body.
+pub(crate) fn document(title: &str, body: &str) -> String {
+    let title = escaped(title);
     // Nothing may be fetched: what needs the network would show at once.
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n\
@@ -82,7 +78,8 @@ fn head(sheet: &Sheet<'_>) -> String {
          content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <link rel=\"icon\" href=\"data:,\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n"
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n\
+         <body>\n{body}<script>\n{SCRIPT}</script>\n</body>\n</html>\n"
     )
 }
 

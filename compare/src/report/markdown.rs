@@ -123,6 +123,6 @@ fn figure_text<'a>(
 
 /// A text in which nothing is taken for Markdown that breaks a table or a
 /// page: names and logs are not ours.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;")
 }

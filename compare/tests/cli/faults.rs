@@ -233,8 +233,8 @@ fn descriptors_that_run_out_here_are_no_fault_of_a_contestant() {
 
 #[test]
 fn clients_come_from_another_address_when_the_ports_of_one_are_taken() {
-    // Sixty-four at once, and some that leave theirs behind.
-    for (scenario, ports) in [("ladder@64", 10), ("churn", 30)] {
+    // Sixty-four at once, and some thousands that leave theirs behind.
+    for (scenario, ports) in [("ladder@64", 10), ("churn", 100)] {
         let folder = Folder::new();
         let Some(output) = with_ports(ports, scenario, &folder) else {
             return;

@@ -1,5 +1,9 @@
 //! Contestants that have to be made first, and say what they are.
 
+use std::env;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 
 #[test]
@@ -17,6 +21,31 @@ fn a_contestant_is_made_by_its_own_command_and_tells_its_version() {
     assert!(made.exists());
     let record = read_json(&folder.path.join("out/run.json"));
     assert_eq!(record["entrants"][0]["version"]["value"], "version 7");
+}
+
+#[test]
+fn the_record_says_which_program_was_chosen() {
+    let folder = Folder::new();
+    let program = folder.file("server-new", "#!/bin/sh\nexec \"$@\"\n");
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    let chosen = contestant("good", "none")
+        .replace("command = [", "command = [\"{program}\", ")
+        + "program = [\"server-newest\", \"server-new\", \"server-old\"]\n\
+           version = [\"{program}\", \"echo\", \"version 8\"]\n";
+    let skipped = chosen.replace("good", "bad").replace("-new\"", "-none\"");
+    let file = folder.file("c.toml", &(chosen + &skipped));
+    let path = env::var("PATH").unwrap();
+    let path = format!("{}:{path}", folder.path.display());
+    let output = command(&file, &SHORT).env("PATH", path).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let record = read_json(&folder.path.join("out/run.json"));
+    let good = &record["entrants"][0];
+    assert_eq!(good["contestant"]["command"][0], "server-new");
+    assert_eq!(good["contestant"]["version"][0], "server-new");
+    assert_eq!(good["version"]["value"], "version 8");
+    let why = record["skipped"][0][1].as_str().unwrap();
+    let all = "`server-newest`, `server-none`, `server-old`";
+    assert_eq!(why, format!("it needs one of {all}: none is here"));
 }
 
 #[test]

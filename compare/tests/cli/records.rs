@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::*;
 
 /// What every made-up round holds, so that only what a test changes differs.
-const TIME_NS: u64 = 100_000;
+pub(super) const TIME_NS: u64 = 100_000;
 
 /// The same: enough for a tail.
 const REPLIES: u64 = 2_000;
@@ -693,7 +693,7 @@ pub(super) fn measured(folder: &Folder) -> PathBuf {
 }
 
 /// A run whose rounds all came out the same, but for what is changed.
-fn made_up(
+pub(super) fn made_up(
     folder: &Folder,
     name: &str,
     change: impl FnOnce(&mut Value),
@@ -720,13 +720,16 @@ fn made_up(
     path
 }
 
-fn rounds<'a>(record: &'a mut Value, entrant: &str) -> &'a mut Vec<Value> {
+pub(super) fn rounds<'a>(
+    record: &'a mut Value,
+    entrant: &str,
+) -> &'a mut Vec<Value> {
     let rounds = &mut record["cells"]["perf2"][entrant]["rounds"];
     rounds.as_array_mut().unwrap()
 }
 
 /// Replies that took so long each, on a machine that did nothing else.
-fn fill(round: &mut Value, time_ns: u64) {
+pub(super) fn fill(round: &mut Value, time_ns: u64) {
     let window_ns = REPLIES * time_ns;
     let report = &mut round["report"];
     report["window_ns"] = window_ns.into();

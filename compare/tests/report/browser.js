@@ -185,9 +185,9 @@
     scrolls: document.documentElement.scrollWidth > innerWidth,
   };
 
-  document.querySelector(".chip").click();
+  document.querySelector(".chip")?.click();
   verdict.followed = document.querySelectorAll(".on").length > 3;
-  document.querySelector(".chip").click();
+  document.querySelector(".chip")?.click();
 
   // As it goes to paper: what is for print holds, and the dark does not.
   for (const { media } of document.styleSheets[0].cssRules) {
@@ -196,7 +196,8 @@
   }
   const root = getComputedStyle(document.documentElement);
   verdict.paper = root.getPropertyValue("--paper");
-  verdict.hint = document.querySelector(".hint").checkVisibility();
+  verdict.hint = document.querySelector(".hint")?.checkVisibility()
+    ?? false;
   const folded = [...document.querySelectorAll("details .data table")];
   verdict.folded = folded.filter(
     (table) => !table.checkVisibility({ contentVisibilityAuto: true })).length;

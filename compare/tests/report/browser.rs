@@ -78,6 +78,24 @@ fn a_browser_shows_every_chart_at_any_width_in_light_and_dark() {
     }
 }
 
+#[test]
+fn a_browser_shows_the_claims_at_any_width_in_light_and_dark() {
+    for (width, is_dark) in
+        [(400, false), (400, true), (1600, false), (1600, true)]
+    {
+        let verdict = in_a_browser(&full::CLAIMS, width, is_dark);
+        let case = format!("{width} px, dark: {is_dark}");
+        assert_eq!(verdict["errors"], json!([]), "{case}");
+        assert_eq!(verdict["bad"], json!([]), "{case}");
+        assert_eq!(verdict["scrolls"], false, "{case}");
+        let contrast = verdict["contrast"].as_f64();
+        assert!(contrast >= Some(CONTRAST_MIN), "{case}: {contrast:?}");
+        // One of those that a record of the ten can say something of.
+        let marks = &verdict["figures"]["threads-collapse-chart"]["marks"];
+        assert_eq!(marks, 1, "{case}");
+    }
+}
+
 fn check_kinds(verdict: &Value, case: &str) {
     for (figure, what, least) in CHARTS {
         let count = verdict["figures"][figure][what].as_u64();

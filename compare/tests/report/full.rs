@@ -7,19 +7,32 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-use super::{RUN, page_of};
+use super::{RUN, call, page_of, stderr};
 
 pub(super) const BENCH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench");
 
 const ROUNDS: u64 = 5;
 const WINDOW_NS: u64 = 1_000_000_000;
 
+static RECORD: LazyLock<PathBuf> = LazyLock::new(|| {
+    let path = RUN.folder.join("full.json");
+    fs::write(&path, record().to_string()).unwrap();
+    path
+});
+
 /// Its page.
 pub(super) static PAGE: LazyLock<PathBuf> = LazyLock::new(|| {
-    let record = RUN.folder.join("full.json");
-    fs::write(&record, self::record().to_string()).unwrap();
     let page = RUN.folder.join("full.html");
-    fs::write(&page, page_of(&record)).unwrap();
+    fs::write(&page, page_of(&RECORD)).unwrap();
+    page
+});
+
+/// The page of what it says of the talk's claims.
+pub(super) static CLAIMS: LazyLock<PathBuf> = LazyLock::new(|| {
+    let page = RUN.folder.join("claims.html");
+    let paths = [&*RECORD, &page].map(|path| path.to_str().unwrap());
+    let output = call(&["claims", paths[0], "--html", paths[1]]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     page
 });
 
@@ -198,7 +211,10 @@ fn expanded(path: &std::path::Path) -> Vec<Value> {
         let groups = point["group"].as_array_mut().unwrap();
         for group in groups.iter_mut() {
             if group["name"] == sweep["group"] {
-                group[knob] = number.clone();
+                group[knob] = match knob {
+                    "cost" => format!("{value}ms").into(),
+                    _ => number.clone(),
+                };
             }
         }
         groups.retain(|group| group["connections"] != 0);

@@ -485,6 +485,7 @@ fn words(figure: Figure) -> Words {
         Figure::P99 => ("Service time, p99", "service time"),
         Figure::Cost => ("Cost: server CPU per reply", "CPU time per reply"),
         Figure::Rss => ("Resident memory", "memory of the server"),
+        Figure::Threads => ("Threads", "threads of the server"),
         Figure::Left => ("What is left", "share of the undisturbed rate"),
         Figure::ResponseP50 => ("Response time, p50", "response time"),
         Figure::ResponseP99 => ("Response time, p99", "response time"),

@@ -10,11 +10,11 @@ use crate::contestants::{Contestant, Trait};
 
 /// A kind of model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Family {
+pub(crate) struct Family {
     /// What its members do.
     pub(super) name: &'static str,
     /// Its class in the style sheet.
-    pub(super) class: &'static str,
+    pub(crate) class: &'static str,
     shape: Shape,
 }
 
@@ -89,7 +89,7 @@ const OTHER: Family = Family {
 
 impl Family {
     /// The family of a contestant.
-    pub(super) fn of(contestant: &Contestant) -> Family {
+    pub(crate) fn of(contestant: &Contestant) -> Family {
         let kind = KINDS.iter().find(|(kind, _)| contestant.is(*kind));
         kind.map_or(OTHER, |(_, family)| *family)
     }
@@ -100,7 +100,7 @@ impl Family {
     }
 
     /// Its marker around a place, as the data of an SVG path.
-    pub(super) fn marker(self, x: f64, y: f64) -> String {
+    pub(crate) fn marker(self, x: f64, y: f64) -> String {
         let polygon = |corners: &[(f64, f64)]| {
             let corners = corners
                 .iter()

@@ -12,13 +12,13 @@ use std::fmt::Write;
 use super::markup::escaped;
 
 /// A picture under way.
-pub(super) struct Svg {
+pub(crate) struct Svg {
     text: String,
 }
 
 /// Where a text stands to its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Anchor {
+pub(crate) enum Anchor {
     /// It begins there.
     Start,
     /// It is centred.
@@ -30,7 +30,7 @@ pub(super) enum Anchor {
 impl Svg {
     /// An empty one. Its size is in units that are pixels where the page is
     /// as wide as the picture was made for, so that text keeps its size.
-    pub(super) fn new(
+    pub(crate) fn new(
         [width, height]: [f64; 2],
         class: &str,
         label: &str,
@@ -46,7 +46,7 @@ impl Svg {
     }
 
     /// A straight line.
-    pub(super) fn line(
+    pub(crate) fn line(
         &mut self,
         class: &str,
         [x1, y1]: [f64; 2],
@@ -66,7 +66,7 @@ impl Svg {
     }
 
     /// A rectangle.
-    pub(super) fn rect(
+    pub(crate) fn rect(
         &mut self,
         class: &str,
         [x, y]: [f64; 2],
@@ -79,7 +79,7 @@ impl Svg {
     }
 
     /// A text.
-    pub(super) fn text(
+    pub(crate) fn text(
         &mut self,
         class: &str,
         [x, y]: [f64; 2],
@@ -99,7 +99,7 @@ impl Svg {
     }
 
     /// A marker, or several, as path data, with what a pointer learns there.
-    pub(super) fn mark(&mut self, class: &str, data: &str, title: &str) {
+    pub(crate) fn mark(&mut self, class: &str, data: &str, title: &str) {
         let title = escaped(title);
         self.raw(&format!(
             "<path class=\"{class}\" d=\"{data}\"><title>{title}</title></path>"
@@ -107,7 +107,7 @@ impl Svg {
     }
 
     /// Opens a group of what belongs to one contestant.
-    pub(super) fn open(&mut self, class: &str, who: usize, title: &str) {
+    pub(crate) fn open(&mut self, class: &str, who: usize, title: &str) {
         let title = escaped(title);
         self.raw(&format!(
             "<g class=\"{class}\" data-c=\"{who}\"><title>{title}</title>"
@@ -115,18 +115,18 @@ impl Svg {
     }
 
     /// Closes it.
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.raw("</g>");
     }
 
     /// Markup that is SVG already.
-    pub(super) fn raw(&mut self, markup: &str) {
+    pub(crate) fn raw(&mut self, markup: &str) {
         self.text += markup;
         self.text.push('\n');
     }
 
     /// The picture.
-    pub(super) fn finish(mut self) -> String {
+    pub(crate) fn finish(mut self) -> String {
         self.text += "</svg>\n";
         self.text
     }

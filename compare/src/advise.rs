@@ -1,0 +1,143 @@
+//! `compare advise`: which model for a mix of long and short requests.
+
+mod mix;
+mod ranking;
+mod text;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use regex_lite::Regex;
+
+use crate::asked::Asked;
+use crate::contestants::{self, Contestant, Trait};
+use crate::exit::{Outcome, Usage};
+use crate::interrupt::Interrupt;
+use crate::load::plan;
+use crate::measuring::{self, How, Plan};
+use crate::record::Record;
+use crate::scenarios::{self, Scenario};
+use crate::workspace;
+use mix::{Long, Mix, Rate};
+use ranking::Ranking;
+
+/// What `compare advise` is told.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  compare advise --long 5/s x 50ms --short 2000/s --slo 10ms
+  compare advise --short 20000/s --clients 500
+  compare advise my-mix.toml --slo 20ms")]
+pub(crate) struct Advise {
+    /// A scenario file in place of --long and --short, with its clients in an
+    /// open loop
+    #[arg(value_name = "FILE", conflicts_with_all = ["long", "short"])]
+    scenario: Option<PathBuf>,
+    /// Long requests: how many a second, and how long each computes
+    #[arg(long, num_args = 1..=3, value_name = "RATE x TIME")]
+    long: Vec<String>,
+    /// Short requests (n = 1): how many a second
+    #[arg(long, value_name = "RATE")]
+    short: Option<Rate>,
+    /// Over how many connections the short requests come
+    #[arg(long, value_name = "N", default_value_t = 64,
+          value_parser = plan::connections)]
+    clients: usize,
+    /// The time that 99 of 100 of the short requests (the long ones, where
+    /// there are no short ones) have to be answered within, from when they
+    /// were due
+    #[arg(long, value_name = "TIME", value_parser = measuring::positive_duration)]
+    slo: Option<Duration>,
+    /// Only contestants whose name matches; repeatable [default: the
+    /// idiomatic ones]
+    #[arg(short = 'e', long = "contestant", value_name = "REGEX")]
+    contestant: Vec<Regex>,
+    /// One more contestant, as 'mine=python3 my_server.py {port}'; repeatable
+    #[arg(long, value_name = "NAME=COMMAND")]
+    with: Vec<String>,
+    /// The file of contestants [default: bench/contestants.toml]
+    #[arg(long, value_name = "FILE")]
+    contestants: Option<PathBuf>,
+    #[command(flatten)]
+    how: How,
+}
+
+impl Advise {
+    /// Measures the mix, and ranks the models by how they bear it.
+    pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+        let root = workspace::root()?;
+        let interrupt = Interrupt::listen()?;
+        let scenario = self.scenario(self.how.processors()?.numbers().len())?;
+        let (contestants, skipped) =
+            contestants::able(self.contestants(&root)?);
+        if contestants.is_empty() {
+            eprintln!("-e selects no contestant; `compare list` lists them");
+            return Ok(Outcome::NothingSelected);
+        }
+        let plan = Plan {
+            contestants,
+            skipped,
+            scenarios: vec![scenario.clone()],
+            cells: None,
+            rounds: measuring::ROUNDS,
+            traced: Vec::new(),
+            asked: Asked {
+                contestants: self.contestants.clone(),
+                scenario_files: self.scenario.clone().into_iter().collect(),
+                ..Asked::default()
+            },
+        };
+        let Some(measured) = plan.measure(&self.how, &root, &interrupt)? else {
+            return Ok(Outcome::Interrupted);
+        };
+        let record = &measured.record;
+        let ranking = Ranking::of(record, &record.scenarios[0], self.slo);
+        let outcome = outcome(record);
+        let text = text::text(record, &ranking);
+        measured.print(&text)?;
+        Ok(outcome)
+    }
+
+    fn contestants(&self, root: &Path) -> anyhow::Result<Vec<Contestant>> {
+        let shipped = || root.join("bench/contestants.toml");
+        let path = self.contestants.clone().unwrap_or_else(shipped);
+        let is_default =
+            self.contestants.is_none() && self.contestant.is_empty();
+        contestants::choose(&path, &self.contestant, is_default, &self.with)
+    }
+
+    /// The mix as a scenario, on a machine with so many processors.
+    fn scenario(&self, processors: usize) -> anyhow::Result<Scenario> {
+        if let Some(path) = &self.scenario {
+            let scenario = scenarios::read_one(path)?;
+            mix::check(&scenario)
+                .map_err(|what| Usage(format!("{}: {what}", path.display())))?;
+            return Ok(scenario);
+        }
+        let long = match self.long.as_slice() {
+            [] => None,
+            words => {
+                let text = words.join(" ");
+                let usage = |what| Usage(format!("--long {text}: {what}"));
+                Some(text.parse::<Long>().map_err(usage)?)
+            }
+        };
+        let mix = Mix { long, short: self.short, clients: self.clients };
+        Ok(mix.scenario(processors, self.slo).map_err(Usage)?)
+    }
+}
+
+/// How it ended: who serves one client at a time, and so lets others wait in
+/// vain, does as it should.
+fn outcome(record: &Record) -> Outcome {
+    let mut record = record.clone();
+    let by_design: Vec<String> = { record.contestants() }
+        .filter(|contestant| contestant.is(Trait::OneClientAtATime))
+        .map(|contestant| contestant.name.clone())
+        .collect();
+    for row in record.cells.values_mut() {
+        row.retain(|name, _| !by_design.contains(name));
+    }
+    measuring::outcome(&record)
+}

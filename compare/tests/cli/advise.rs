@@ -1,0 +1,85 @@
+//! Advice on a mix, from servers that are known.
+
+use super::records::call;
+use super::*;
+
+/// Waits before each reply, and else does well.
+fn slow(name: &str, delay: &str) -> String {
+    contestant(name, "none").replace(
+        "\"--fault\"",
+        &format!("\"--delay\", \"{delay}\", \"--fault\""),
+    )
+}
+
+#[test]
+fn who_is_too_slow_and_who_falls_over_is_named_with_the_reason() {
+    let folder = Folder::new();
+    let text = contestant("good", "none")
+        + &slow("late", "300ms")
+        + &slow("never", "1s")
+        + &contestant("dies", "die");
+    let file = folder.file("c.toml", &text);
+    let out = folder.path.join("out");
+    // Of 64 clients, each is answered three times a second at most, or once.
+    let output = alone(
+        &folder,
+        &[
+            "advise",
+            "--contestants",
+            file.to_str().unwrap(),
+            "--out",
+            out.to_str().unwrap(),
+            "--short",
+            "100/s",
+            "--slo",
+            "200ms",
+            "--rounds",
+            "3",
+            "--duration",
+            "1s",
+        ],
+    );
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(3), "{text}{}", stderr(&output));
+    for words in [
+        "answers short requests in 200ms (p99), when there are 100/s short",
+        "never: falls over: ",
+        "% of the short requests were not answered in time",
+        "dies: falls over: ",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    assert!(!text.contains("good: falls over"), "{text}");
+    let record = read_json(&out.join("run.json"));
+    let group = &record["scenarios"][0]["group"][0];
+    assert_eq!(group["rate"], 100.0);
+    assert_eq!(group["arrivals"], "poisson");
+}
+
+#[test]
+fn a_mix_that_makes_no_sense_exits_with_2_and_says_why() {
+    let folder = Folder::new();
+    let closed = folder.file(
+        "closed.toml",
+        "question = \"q\"\nexpectation = \"e\"\nanalysis = \"a\"\n\
+         window = \"1s\"\nof = \"a\"\nfigures = [\"rate\"]\n\
+         [[group]]\nname = \"a\"\nconnections = 1\nn = 1\n",
+    );
+    let closed = closed.to_str().unwrap();
+    let cases: [(&[&str], &str); 7] = [
+        (&[], "say what is asked"),
+        (&["--short", "5"], "requests a second, as 2000/s"),
+        (&["--short", "5/s"], "220 s"),
+        (&["--long", "5/s", "50ms"], "RATE x TIME"),
+        (&["--long", "5/s", "x", "soon"], "--long 5/s x soon"),
+        (&["--short", "900/s", "--clients", "0"], "nobody would ask"),
+        (&[closed], "needs a `rate`"),
+    ];
+    for (arguments, expected) in cases {
+        let arguments = [&["advise"], arguments].concat();
+        let output = call(&arguments);
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(text.contains(expected), "{arguments:?}: {text}");
+    }
+}
