@@ -1,0 +1,167 @@
+//! Code, from the crates that ship: an item by its name, so that no source
+//! needs a mark for the book.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+
+/// Words that may stand before an item's own.
+const BEFORE: [&str; 6] =
+    ["pub ", "pub(crate) ", "pub(super) ", "async ", "const ", "unsafe "];
+
+/// A code block with an item of a file, or all of it: `PATH`, or `PATH ITEM`
+/// such as `fn serve`, `impl Future for Read` or, in Python, `def serve`.
+pub(crate) fn block(root: &Path, arguments: &str) -> anyhow::Result<String> {
+    let (path, item) = match arguments.split_once(' ') {
+        Some((path, item)) => (path, Some(item.trim())),
+        None => (arguments, None),
+    };
+    let text = fs::read_to_string(root.join(path))
+        .with_context(|| format!("cannot read {path}"))?;
+    let part = match item {
+        Some(item) => find(&text, item).with_context(|| path.to_owned())?,
+        None => text.trim_end().to_owned(),
+    };
+    let language = match Path::new(path).extension() {
+        Some(ending) if ending == "rs" => "rust,noplayground,ignore",
+        Some(ending) if ending == "py" => "python",
+        Some(ending) if ending == "toml" => "toml",
+        Some(ending) if ending == "c" => "c",
+        _ => "text",
+    };
+    Ok(format!(
+        "<p class=\"from\"><code>{path}</code></p>\n\n\
+         ```{language}\n{part}\n```\n"
+    ))
+}
+
+/// What changes from one file to another, as `diff -u` shows it.
+pub(crate) fn diff(root: &Path, arguments: &str) -> anyhow::Result<String> {
+    let Some((one, other)) = arguments.split_once(' ') else {
+        bail!("expected two paths");
+    };
+    let read = |path: &str| {
+        fs::read_to_string(root.join(path))
+            .with_context(|| format!("cannot read {path}"))
+    };
+    let (one, other) = (one.trim(), other.trim());
+    let texts = [read(one)?, read(other)?];
+    let diff = similar::TextDiff::from_lines(&texts[0], &texts[1]);
+    let text =
+        diff.unified_diff().context_radius(2).header(one, other).to_string();
+    Ok(format!("```diff\n{}\n```\n", text.trim_end()))
+}
+
+/// An item with the comments and attributes above it.
+fn find(text: &str, item: &str) -> anyhow::Result<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let starts: Vec<usize> =
+        (0..lines.len()).filter(|&i| begins(lines[i], item)).collect();
+    let [start] = starts[..] else {
+        bail!("`{item}` is there {} times, not once", starts.len());
+    };
+    let indent = indent_of(lines[start]);
+    let end = if item.starts_with("def ") || item.starts_with("class ") {
+        let mut end = start + 1;
+        while end < lines.len()
+            && (lines[end].is_empty() || indent_of(lines[end]) > indent)
+        {
+            end += 1;
+        }
+        end
+    } else {
+        let closes = |line: &&str| {
+            indent_of(line) == indent && line.trim_start().starts_with('}')
+        };
+        let is_short =
+            lines[start].ends_with(';') || lines[start].ends_with('}');
+        match is_short {
+            true => start + 1,
+            false => {
+                let end = lines[start + 1..].iter().position(|l| closes(&l));
+                start + 2 + end.context("it does not end")?
+            }
+        }
+    };
+    let above = |line: &&&str| {
+        let line = line.trim_start();
+        line.starts_with("//") || line.starts_with("#[")
+    };
+    let first = start - lines[..start].iter().rev().take_while(above).count();
+    let strip = |line: &&str| line.get(indent..).unwrap_or("").to_owned();
+    let part: Vec<String> = lines[first..end].iter().map(strip).collect();
+    Ok(part.join("\n").trim_end().to_owned())
+}
+
+/// Whether a line begins an item.
+fn begins(line: &str, item: &str) -> bool {
+    let mut rest = line.trim_start();
+    while let Some(shorter) = BEFORE
+        .iter()
+        .filter(|word| !item.starts_with(**word))
+        .find_map(|word| rest.strip_prefix(word))
+    {
+        rest = shorter;
+    }
+    let ends = |c: char| !(c.is_alphanumeric() || c == '_');
+    rest.strip_prefix(item)
+        .is_some_and(|after| after.chars().next().is_none_or(ends))
+}
+
+fn indent_of(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+/// Above.
+#[inline]
+pub(crate) fn f(a: u8) {
+    if a > 0 {
+        g();
+    }
+}
+
+impl X {
+    // A method.
+    async fn method(&self) {
+        f(1);
+    }
+}
+
+const N: u8 = 1;
+
+fn fg() {}
+";
+
+    #[test]
+    fn an_item_comes_with_what_stands_above_it() {
+        let f = find(TEXT, "fn f").unwrap();
+        assert!(f.starts_with("/// Above.\n#[inline]\npub(crate) fn f"));
+        assert!(f.ends_with("    }\n}"));
+        let method = find(TEXT, "fn method").unwrap();
+        assert_eq!(
+            method,
+            "// A method.\nasync fn method(&self) {\n    f(1);\n}"
+        );
+        assert_eq!(find(TEXT, "const N").unwrap(), "const N: u8 = 1;");
+        assert_eq!(find(TEXT, "fn fg").unwrap(), "fn fg() {}");
+        assert!(find(TEXT, "impl X").unwrap().ends_with("    }\n}"));
+    }
+
+    #[test]
+    fn an_item_that_is_not_there_is_an_error() {
+        let error = find(TEXT, "fn gone").unwrap_err().to_string();
+        assert_eq!(error, "`fn gone` is there 0 times, not once");
+    }
+
+    #[test]
+    fn a_python_function_ends_where_its_indent_does() {
+        let text = "def a():\n    x\n\n    y\n\n\ndef b():\n    z\n";
+        assert_eq!(find(text, "def a").unwrap(), "def a():\n    x\n\n    y");
+    }
+}

@@ -1,0 +1,85 @@
+//! Puts into the chapters what they ask for.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use mdbook_preprocessor::book::{Book, BookItem};
+use mdbook_preprocessor::errors::Result;
+use mdbook_preprocessor::{Preprocessor, PreprocessorContext};
+
+use crate::chart;
+use crate::code;
+use crate::directive::{self, Directive};
+use crate::figures::Figures;
+use crate::timeline;
+use crate::verdicts::Verdicts;
+
+/// All that chapters can ask for.
+pub(crate) struct Course {
+    /// The workspace.
+    pub(crate) root: PathBuf,
+    /// The run that the figures are of.
+    pub(crate) figures: Figures,
+    /// What a run said of the claims.
+    pub(crate) verdicts: Verdicts,
+}
+
+impl Preprocessor for Course {
+    fn name(&self) -> &str {
+        "course"
+    }
+
+    fn run(&self, _: &PreprocessorContext, mut book: Book) -> Result<Book> {
+        let mut wrong = Vec::new();
+        book.for_each_mut(|item| {
+            let BookItem::Chapter(chapter) = item else { return };
+            match self.chapter(&chapter.content) {
+                Ok(content) => chapter.content = content,
+                Err(error) => {
+                    let path = chapter.source_path.clone().unwrap_or_default();
+                    wrong.push(format!("{}: {error:#}", path.display()));
+                }
+            }
+        });
+        if !wrong.is_empty() {
+            bail!("the course does not build:\n{}", wrong.join("\n"));
+        }
+        Ok(book)
+    }
+}
+
+impl Course {
+    fn chapter(&self, text: &str) -> anyhow::Result<String> {
+        let mut filled = String::with_capacity(text.len());
+        let mut from = 0;
+        for directive in directive::find(text)? {
+            let Directive { name, arguments, place } = &directive;
+            let put = self.fill(name, arguments).with_context(|| {
+                let line = directive::line(text, place.start);
+                format!("line {line}: {{{{#{name} {arguments}}}}}")
+            })?;
+            filled += &text[from..place.start];
+            filled += &put;
+            from = place.end;
+        }
+        filled += &text[from..];
+        Ok(filled)
+    }
+
+    fn fill(&self, name: &str, arguments: &str) -> anyhow::Result<String> {
+        match name {
+            "code" => code::block(&self.root, arguments),
+            "diff" => code::diff(&self.root, arguments),
+            "chart" => chart::of(&self.figures, arguments),
+            "value" => chart::value(&self.figures, arguments),
+            "run" => Ok(self.figures.machine()),
+            "timeline" => timeline::of(arguments),
+            "claim" => self.verdicts.one(arguments),
+            "claims" => self.verdicts.all(arguments),
+            _ => bail!(
+                "there is no such directive; there are code, diff, chart, \
+                 value, run, timeline, claim and claims"
+            ),
+        }
+    }
+}

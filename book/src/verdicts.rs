@@ -1,0 +1,130 @@
+//! The talk's claims, as `compare claims --json` judged them.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+
+use crate::figures::Estimate;
+use crate::figures::number;
+use crate::svg::escaped;
+
+/// The claims of a run.
+#[derive(Deserialize)]
+pub(crate) struct Verdicts {
+    run: String,
+    claims: Vec<Claim>,
+}
+
+#[derive(Deserialize)]
+struct Claim {
+    name: String,
+    version: String,
+    says: String,
+    mechanism: String,
+    at_least: Option<f64>,
+    at_most: Option<f64>,
+    trials: Vec<Trial>,
+}
+
+#[derive(Deserialize)]
+struct Trial {
+    of: String,
+    verdict: String,
+    ratio: Option<Estimate>,
+}
+
+impl Verdicts {
+    /// Reads them.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Verdicts> {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| {
+            format!("{}: not what claims --json writes", path.display())
+        })
+    }
+
+    /// A claim with what came of it.
+    pub(crate) fn one(&self, name: &str) -> anyhow::Result<String> {
+        let claim = self.claims.iter().find(|claim| claim.name == name);
+        let Some(claim) = claim else {
+            bail!("run {}: there is no claim `{name}`", self.run);
+        };
+        Ok(format!(
+            "<div class=\"claim\"><p class=\"says\">{}</p>\n<table><tbody>{}\
+             </tbody></table><p class=\"mechanism\">{}</p></div>\n",
+            inline(&claim.says),
+            rows(claim),
+            inline(&claim.mechanism)
+        ))
+    }
+
+    /// All claims of a version, or of every one.
+    pub(crate) fn all(&self, version: &str) -> anyhow::Result<String> {
+        let is_of =
+            |claim: &&Claim| version.is_empty() || claim.version == version;
+        let claims: Vec<&Claim> = self.claims.iter().filter(is_of).collect();
+        if claims.is_empty() {
+            bail!("run {}: no claim is of version {version}", self.run);
+        }
+        let mut html = String::from(
+            "<table class=\"claims\"><thead><tr><th>claim</th>\
+             <th>tried on</th><th>measured</th><th>claimed</th>\
+             <th>verdict</th></tr></thead><tbody>\n",
+        );
+        for claim in claims {
+            let count = claim.trials.iter().filter(|t| t.is_tried()).count();
+            html += &format!(
+                "<tr><th scope=\"rowgroup\" rowspan=\"{}\">{}</th></tr>{}\n",
+                count + 1,
+                inline(&claim.says),
+                rows(claim)
+            );
+        }
+        Ok(html + "</tbody></table>\n")
+    }
+}
+
+impl Trial {
+    fn is_tried(&self) -> bool {
+        self.verdict != "not tried"
+    }
+}
+
+fn rows(claim: &Claim) -> String {
+    let tried = claim.trials.iter().filter(|trial| trial.is_tried());
+    let rows = tried.map(|Trial { of, verdict, ratio }| {
+        let ratio = ratio.map_or("–".to_owned(), |ratio| {
+            let [median, low, high] =
+                [ratio.median, ratio.low, ratio.high].map(number);
+            format!("{median} [{low}, {high}]")
+        });
+        format!(
+            "<tr><td>{}</td><td>{ratio}</td><td>{}</td>\
+             <td><b>{verdict}</b></td></tr>",
+            escaped(of),
+            band(claim)
+        )
+    });
+    rows.collect()
+}
+
+fn band(claim: &Claim) -> String {
+    match (claim.at_least, claim.at_most) {
+        (Some(least), Some(most)) => format!("{least} to {most}"),
+        (Some(least), None) => format!("at least {least}"),
+        (None, Some(most)) => format!("at most {most}"),
+        (None, None) => "–".to_owned(),
+    }
+}
+
+/// Prose with `code` in it.
+fn inline(text: &str) -> String {
+    let parts =
+        text.split('`').enumerate().map(|(index, part)| match index % 2 {
+            1 => format!("<code>{}</code>", escaped(part)),
+            _ => escaped(part),
+        });
+    parts.collect()
+}
