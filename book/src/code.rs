@@ -71,7 +71,7 @@ fn find(text: &str, item: &str) -> anyhow::Result<String> {
         }
         end
     } else {
-        let closes = |line: &&str| {
+        let closes = |line: &str| {
             indent_of(line) == indent && line.trim_start().starts_with('}')
         };
         let is_short =
@@ -79,7 +79,7 @@ fn find(text: &str, item: &str) -> anyhow::Result<String> {
         match is_short {
             true => start + 1,
             false => {
-                let end = lines[start + 1..].iter().position(|l| closes(&l));
+                let end = lines[start + 1..].iter().position(|l| closes(l));
                 start + 2 + end.context("it does not end")?
             }
         }

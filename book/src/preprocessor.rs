@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use mdbook_preprocessor::book::{Book, BookItem};
 use mdbook_preprocessor::errors::Result;
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext};
@@ -58,6 +58,15 @@ impl Course {
                 let line = directive::line(text, place.start);
                 format!("line {line}: {{{{#{name} {arguments}}}}}")
             })?;
+            let is_inline = ["value", "run"].contains(&name.as_str());
+            let stands_alone =
+                text[..place.start].ends_with('\n') || place.start == 0;
+            ensure!(
+                is_inline || stands_alone,
+                "line {}: {{{{#{name}}}}} must begin a line, or else Markdown \
+                 takes it apart",
+                directive::line(text, place.start)
+            );
             filled += &text[from..place.start];
             filled += &put;
             from = place.end;

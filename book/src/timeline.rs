@@ -194,7 +194,7 @@ fn play(rule: Rule) -> [Vec<Happens>; 2] {
             let gives_way = |client: usize| {
                 !wants(client)
                     || rule == Rule::OneInterval
-                        && held >= SWITCH_INTERVAL
+                        && held > SWITCH_INTERVAL
                         && wants(other(client))
             };
             if rule == Rule::FirstClient {
@@ -207,7 +207,10 @@ fn play(rule: Rule) -> [Vec<Happens>; 2] {
                 holder = next.into_iter().find(|client| wants(*client));
                 held = 0;
             }
-            held += 1;
+            // The interval runs from when somebody else began to wait.
+            let is_waited_for =
+                holder.is_some_and(|client| wants(other(client)));
+            held = if is_waited_for { held + 1 } else { 0 };
         }
         let has_turn = |client: usize| !is_alone || holder == Some(client);
         let turns = [has_turn(0), has_turn(1)];
@@ -311,7 +314,7 @@ mod tests {
         // As many as there is time for.
         let [long, short] = answered("threads");
         assert_eq!(long, STEPS / COMPUTES[0]);
-        assert_eq!(short, (STEPS - 3) / (COMPUTES[1] + THINKS[1]));
+        assert_eq!(short, (STEPS - 3).div_ceil(COMPUTES[1] + THINKS[1]));
         assert_eq!(answered("blocking"), [long, 0]);
         // One for one.
         let [long, short] = answered("mio");

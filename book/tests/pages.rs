@@ -1,0 +1,150 @@
+//! The pages, as a browser sees them.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+const BOOK: &str = env!("CARGO_BIN_EXE_book");
+
+/// The names of browsers that speak Chromium's flags.
+const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+
+/// Keeps what goes wrong from the first line of a page on.
+const BEFORE: &str = "\
+window.wrong = [];
+window.onerror = (message) => { wrong.push(String(message)); };
+console.error = (...words) => { wrong.push(words.join(' ')); };
+";
+
+/// Looks at a page from within, once it is there, and says what is amiss.
+const LOOK: &str = include_str!("look.js");
+
+/// Opens one page after the other in a frame, and keeps what each says.
+const DRIVER: &str = include_str!("driver.html");
+
+#[test]
+fn a_browser_shows_every_page_at_any_width_in_light_and_dark() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = built(folder.path());
+    for (width, is_dark) in
+        [(400, false), (400, true), (1600, false), (1600, true)]
+    {
+        let verdicts = seen(folder.path(), &pages, width, is_dark);
+        let case = format!("{width} px, dark: {is_dark}");
+        let verdicts = verdicts.as_object().unwrap();
+        assert_eq!(verdicts.len(), pages.len(), "{case}");
+        for (page, verdict) in verdicts {
+            let case = format!("{page}, {case}");
+            assert_eq!(verdict["errors"], json!([]), "{case}");
+            assert_eq!(verdict["bad"], json!([]), "{case}");
+            assert_eq!(verdict["dark"], is_dark, "{case}");
+        }
+        let threads = &verdicts["threads.html"];
+        assert!(threads["charts"].as_u64() >= Some(4), "{threads}");
+        let found = verdicts["index.html?search=waker"]["found"].as_u64();
+        assert!(found >= Some(1), "{case}: {found:?}");
+    }
+}
+
+#[test]
+fn a_chapter_that_asks_for_what_is_not_there_breaks_the_build() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run.json");
+    // A run without any figure.
+    let text = json!({
+        "run": "empty",
+        "rounds_done": 0,
+        "machine": {
+            "processor": { "value": "none" },
+            "processors_allowed": [],
+            "kernel": "none",
+        },
+        "figures": [],
+    });
+    fs::write(&run, text.to_string()).unwrap();
+    let output = build(folder.path(), &["--run", run.to_str().unwrap()]);
+    assert!(!output.status.success());
+    let text = String::from_utf8_lossy(&output.stderr);
+    for words in ["threads.md: line ", "run empty: there is no", "rss"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+}
+
+fn build(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(BOOK)
+        .arg("build")
+        .arg("--dest")
+        .arg(folder.join("html"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// Builds the book with something that looks at each page, and names them.
+fn built(folder: &Path) -> Vec<String> {
+    let output = build(folder, &[]);
+    assert!(output.status.success(), "{output:?}");
+    let mut pages = Vec::new();
+    for entry in fs::read_dir(folder.join("html")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let is_other = ["toc.html", "404.html"].contains(&name.as_str());
+        if !name.ends_with(".html") || is_other {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let text = text
+            .replacen("<head>", &format!("<head><script>{BEFORE}</script>"), 1)
+            .replacen("</body>", &format!("<script>{LOOK}</script></body>"), 1);
+        fs::write(&path, text).unwrap();
+        // The one for paper would print itself.
+        if name != "print.html" {
+            pages.push(name);
+        }
+    }
+    pages.push("index.html?search=waker".to_owned());
+    pages
+}
+
+/// What each page says of itself.
+fn seen(folder: &Path, pages: &[String], width: u32, is_dark: bool) -> Value {
+    let driver = DRIVER
+        .replace("PAGES", &serde_json::to_string(pages).unwrap())
+        .replace("WIDTH", &width.to_string());
+    let path = folder.join("html/driver.html");
+    fs::write(&path, driver).unwrap();
+    let scheme = if is_dark { 0 } else { 1 };
+    let output = Command::new("timeout")
+        .args(["200", browser()])
+        .args(["--headless", "--no-sandbox", "--disable-gpu"])
+        .args(["--no-first-run", "--hide-scrollbars"])
+        .args(["--allow-file-access-from-files"])
+        .arg(format!("--blink-settings=preferredColorScheme={scheme}"))
+        .arg(format!("--user-data-dir={}", folder.join("data").display()))
+        .args(["--virtual-time-budget=120000", "--window-size=1700,900"])
+        .arg("--dump-dom")
+        .arg(format!("file://{}", path.display()))
+        .output()
+        .unwrap();
+    let dom = String::from_utf8_lossy(&output.stdout).into_owned();
+    let verdict = dom
+        .split_once("id=\"verdict\">")
+        .and_then(|(_, rest)| rest.split_once("</pre>"))
+        .map(|(verdict, _)| verdict)
+        .unwrap_or_default();
+    let verdict =
+        verdict.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+    serde_json::from_str(&verdict)
+        .unwrap_or_else(|error| panic!("{error}: {verdict}"))
+}
+
+fn browser() -> &'static str {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = env::split_paths(&path).collect();
+    let is_there =
+        |name: &&&str| folders.iter().any(|folder| folder.join(name).is_file());
+    BROWSERS.iter().find(is_there).expect("a browser: apt-get install chromium")
+}
