@@ -150,7 +150,7 @@ impl Row {
 }
 
 /// Three significant digits, or all those before the point.
-pub(crate) fn number(value: f64) -> String {
+fn number(value: f64) -> String {
     let decimals = match value.abs() {
         0.0 => 0,
         size if size < 0.01 => 4,

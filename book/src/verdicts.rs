@@ -7,7 +7,6 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 
 use crate::figures::Estimate;
-use crate::figures::number;
 use crate::svg::escaped;
 
 /// The claims of a run.
@@ -98,7 +97,7 @@ fn rows(claim: &Claim) -> String {
         let ratio = ratio.map_or("–".to_owned(), |ratio| {
             let [median, low, high] =
                 [ratio.median, ratio.low, ratio.high].map(number);
-            format!("{median} [{low}, {high}]")
+            format!("<b>{median}</b><br>{low} to {high}")
         });
         format!(
             "<tr><td>{}</td><td>{ratio}</td><td>{}</td>\
@@ -117,6 +116,18 @@ fn band(claim: &Claim) -> String {
         (None, Some(most)) => format!("at most {most}"),
         (None, None) => "–".to_owned(),
     }
+}
+
+/// Two significant digits of what is small.
+fn number(ratio: f64) -> String {
+    let decimals = match ratio {
+        0.0 => 0,
+        ratio if ratio < 0.01 => 4,
+        ratio if ratio < 0.1 => 3,
+        ratio if ratio < 10.0 => 2,
+        _ => 1,
+    };
+    format!("{ratio:.decimals$}")
 }
 
 /// Prose with `code` in it.
