@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run -p book -- build
 //! cargo run -p book -- build --run my-run.json
+//! cargo run -p book -- serve
 //! ```
 //!
 //! Nothing in a chapter is copied: code is taken from the crates that ship,
@@ -14,10 +15,12 @@ mod directive;
 mod figures;
 mod links;
 mod preprocessor;
+mod serve;
 mod svg;
 mod timeline;
 mod verdicts;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
@@ -45,6 +48,17 @@ struct Cli {
 enum Verb {
     /// Builds the pages, and checks every link
     Build(Build),
+    /// Builds and serves them, and does so again when a source changes
+    Serve(Serve),
+}
+
+#[derive(clap::Args)]
+struct Serve {
+    #[command(flatten)]
+    build: Build,
+    /// The address to serve on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
+    listen: SocketAddr,
 }
 
 #[derive(clap::Args)]
@@ -63,10 +77,17 @@ struct Build {
 }
 
 fn main() -> anyhow::Result<()> {
-    let Cli { verb: Verb::Build(build) } = Cli::parse();
-    let pages = build.build(&root()?)?;
-    println!("{}", pages.join("index.html").display());
-    Ok(())
+    let root = root()?;
+    match Cli::parse().verb {
+        Verb::Build(build) => {
+            let pages = build.build(&root)?;
+            println!("{}", pages.join("index.html").display());
+            Ok(())
+        }
+        Verb::Serve(Serve { build, listen }) => {
+            serve::serve(&root, listen, || build.build(&root))
+        }
+    }
 }
 
 impl Build {
