@@ -12,6 +12,10 @@ use crate::units;
 /// Whoever leaves more than this share unanswered has fallen over.
 const UNANSWERED_MAX: f64 = 0.1;
 
+/// Whoever lets more than this share of a group's clients wait for all of a
+/// window has fallen over, however well it serves the others.
+const STARVED_MAX: f64 = 0.1;
+
 /// As many requests of each round may be under way at its end without being
 /// more than there were at its start.
 const UNDER_WAY: f64 = 2.0;
@@ -56,7 +60,8 @@ pub(super) enum Class {
     Open,
     /// None of it is.
     Misses,
-    /// It did not answer as many requests as there were, or died.
+    /// It did not answer as many requests as there were, let clients wait in
+    /// vain, or died.
     FallsOver,
     /// The instrument failed.
     Unknown,
@@ -208,15 +213,25 @@ impl<'a> Evidence<'a> {
             };
             return Some((class, void.reason.clone()));
         }
-        let groups = self.scenario.groups.iter();
-        let (group, share) = groups
-            .filter_map(|group| Some((group, self.left_out(group)?)))
-            .max_by(|(_, one), (_, other)| one.total_cmp(other))?;
-        let mut why = format!(
-            "{:.0} % of the {} requests were not answered in time",
-            share * 100.0,
-            group.name
-        );
+        let most = |share: &dyn Fn(&Group) -> Option<f64>| {
+            let groups = self.scenario.groups.iter();
+            groups
+                .filter_map(|group| Some((&group.name, share(group)?)))
+                .max_by(|(_, one), (_, other)| one.total_cmp(other))
+        };
+        let left_out = most(&|group| self.left_out(group));
+        let starved = most(&|group| self.starved(group));
+        let mut why = match (left_out, starved) {
+            (Some((name, share)), _) => format!(
+                "{:.0} % of the {name} requests were not answered in time",
+                share * 100.0
+            ),
+            (None, Some((name, share))) => format!(
+                "{:.0} % of the {name} clients waited in vain",
+                share * 100.0
+            ),
+            (None, None) => return None,
+        };
         if self.contestant.is(Trait::OneClientAtATime) {
             why += ": it serves one client at a time";
         } else if let Some(busy) = self.busy() {
@@ -248,6 +263,23 @@ impl<'a> Evidence<'a> {
         }
         let allowed = due * UNANSWERED_MAX + f64::from(rounds) * UNDER_WAY;
         (missing > allowed).then(|| missing / due)
+    }
+
+    /// The share of a group's clients who waited throughout a window, if that
+    /// is too large. Their requests were due before it, so that no response
+    /// time counts them; and what is due later goes to those who are served.
+    fn starved(&self, group: &Group) -> Option<f64> {
+        let shares = self.rounds.iter().filter_map(|round| {
+            let found = round.report.group(&group.name)?;
+            // A request that takes longer than the window starves nobody.
+            let is_longer = group.cost.is_some_and(|cost| {
+                cost.as_nanos() >= u128::from(round.report.window_ns)
+            });
+            let share = found.starved as f64 / found.connections as f64;
+            (!is_longer).then_some(share)
+        });
+        let share = median(&mut shares.collect::<Vec<f64>>())?;
+        (share > STARVED_MAX).then_some(share)
     }
 
     /// The share of its processors' time that the server used.
@@ -443,6 +475,24 @@ mod tests {
         assert_eq!(class, Class::FallsOver);
         assert!(text.contains("50 % of the short requests"), "{text}");
         assert!(text.contains("99 % to spare"), "{text}");
+    }
+
+    #[test]
+    fn whoever_serves_a_few_clients_alone_has_fallen_over() {
+        let mut record =
+            record(&[made("few", 1, 1_000), made("all", 1, 9_000)]);
+        for (name, starved) in [("few", 7), ("all", 0)] {
+            for round in &mut record.cell_mut("mix", name).rounds {
+                let group = &mut round.report.groups[0];
+                (group.starved, group.connections) = (starved, 8);
+            }
+        }
+        let ranking = Ranking::of(&record, &record.scenarios[0], SLO);
+        let [all, few] = ranking.places.as_slice() else { panic!() };
+        assert_eq!((all.place, all.class), (Some(1), Class::Holds));
+        assert_eq!((few.place, few.class), (None, Class::FallsOver));
+        let why = few.why.as_deref().unwrap();
+        assert!(why.contains("88 % of the short clients waited"), "{why}");
     }
 
     #[test]
