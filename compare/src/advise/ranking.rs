@@ -175,6 +175,7 @@ struct Evidence<'a> {
     scenario: &'a Scenario,
     contestant: &'a Contestant,
     void: Option<&'a Void>,
+    by_design: Option<&'a str>,
     rounds: &'a [Round],
     /// How long a long request computes.
     long_ns: Option<f64>,
@@ -199,6 +200,7 @@ impl<'a> Evidence<'a> {
             scenario,
             contestant,
             void,
+            by_design: cell.and_then(|cell| cell.by_design.as_deref()),
             rounds: cell.map_or(&[], |cell| &cell.rounds),
             long_ns,
         }
@@ -212,6 +214,9 @@ impl<'a> Evidence<'a> {
                 false => Class::Unknown,
             };
             return Some((class, void.reason.clone()));
+        }
+        if let Some(why) = self.by_design {
+            return Some((Class::Unknown, format!("not asked: {why}")));
         }
         let most = |share: &dyn Fn(&Group) -> Option<f64>| {
             let groups = self.scenario.groups.iter();
@@ -493,6 +498,18 @@ mod tests {
         assert_eq!((few.place, few.class), (None, Class::FallsOver));
         let why = few.why.as_deref().unwrap();
         assert!(why.contains("88 % of the short clients waited"), "{why}");
+    }
+
+    #[test]
+    fn who_was_not_asked_by_design_has_that_for_a_reason() {
+        let mut record = record(&[made("one", 1, 1_000)]);
+        let cell = record.cell_mut("mix", "one");
+        cell.rounds.clear();
+        cell.by_design = Some("it serves one".to_owned());
+        let ranking = Ranking::of(&record, &record.scenarios[0], SLO);
+        let place = &ranking.places[0];
+        assert_eq!(place.class, Class::Unknown);
+        assert_eq!(place.why.as_deref(), Some("not asked: it serves one"));
     }
 
     #[test]
