@@ -8,6 +8,7 @@ use crate::record::{Record, Round, Void};
 use crate::scenarios::{Figure, Group, Scenario};
 use crate::statistics::{Estimate, median};
 use crate::units;
+use crate::verdict::{ROUNDS_MIN, TOO_FEW_ROUNDS};
 
 /// Whoever leaves more than this share unanswered has fallen over.
 const UNANSWERED_MAX: f64 = 0.1;
@@ -155,6 +156,8 @@ fn place<'a>(
     let name = contestant.name.as_str();
     let findings = Findings::of(record);
     let p99 = findings.estimate(scenario, name, Figure::ResponseP99);
+    let rounds = record.figure(scenario, name, Figure::ResponseP99).len();
+    let is_short = rounds < ROUNDS_MIN;
     let evidence = Evidence::of(record, scenario, contestant);
     let (class, why) = match (evidence.fallen(), p99) {
         (Some((class, why)), _) => (class, Some(why)),
@@ -163,6 +166,9 @@ fn place<'a>(
             (Class::Unknown, Some(why))
         }
         (None, Some(p99)) => match Class::of(&p99, slo) {
+            Class::Holds | Class::Misses if slo.is_some() && is_short => {
+                (Class::Open, Some(TOO_FEW_ROUNDS.to_owned()))
+            }
             Class::Holds => (Class::Holds, None),
             class => (class, Some(evidence.slow(&p99))),
         },
@@ -498,6 +504,16 @@ mod tests {
         assert_eq!((few.place, few.class), (None, Class::FallsOver));
         let why = few.why.as_deref().unwrap();
         assert!(why.contains("88 % of the short clients waited"), "{why}");
+    }
+
+    #[test]
+    fn of_two_rounds_nobody_can_say() {
+        let mut record = record(&[made("good", 1, 1_000)]);
+        record.cell_mut("mix", "good").rounds.truncate(2);
+        for (slo, class) in [(SLO, Class::Open), (None, Class::Holds)] {
+            let ranking = Ranking::of(&record, &record.scenarios[0], slo);
+            assert_eq!(ranking.places[0].class, class);
+        }
     }
 
     #[test]
