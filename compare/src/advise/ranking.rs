@@ -337,7 +337,11 @@ impl<'a> Evidence<'a> {
         ];
         let found = traits.iter().find(|(kind, _)| self.contestant.is(*kind));
         match (found, self.busy()) {
-            (Some((_, what)), _) if has_long => format!("{what} ({long})"),
+            (Some((_, what)), busy)
+                if has_long && busy.is_none_or(|busy| busy <= BUSY) =>
+            {
+                format!("{what} ({long})")
+            }
             (_, Some(busy)) => format!(
                 "its processors were busy {:.0} % of the time",
                 busy * 100.0
