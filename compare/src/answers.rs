@@ -352,7 +352,7 @@ fn skipped(record: &Record) -> Vec<String> {
 }
 
 /// The figures that should not be leaned on, by reason.
-fn suspects(record: &Record) -> Vec<String> {
+pub(crate) fn suspects(record: &Record) -> Vec<String> {
     let findings = Findings::of(record);
     let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for scenario in &record.scenarios {
