@@ -47,7 +47,8 @@ pub(crate) struct Advise {
     /// The time that 99 of 100 of the short requests (the long ones, where
     /// there are no short ones) have to be answered within, from when they
     /// were due
-    #[arg(long, value_name = "TIME", value_parser = measuring::positive_duration)]
+    #[arg(long, value_name = "TIME",
+          value_parser = measuring::positive_duration)]
     slo: Option<Duration>,
     /// Only contestants whose name matches; repeatable [default: the
     /// idiomatic ones]
