@@ -6,7 +6,6 @@ mod html;
 mod json;
 mod judge;
 mod markdown;
-
 mod text;
 mod twins;
 
@@ -114,10 +113,14 @@ impl Claims {
         let outcome = verdicts.outcome();
         let is_written = forms::write(&forms, &verdicts);
         let text = match is_written {
-            Ok(true) if forms::go_to_stdout(&forms) => String::new(),
-            _ => text::text(&verdicts) + "\n",
+            Ok(true) if forms::go_to_stdout(&forms) => None,
+            _ => Some(text::text(&verdicts) + "\n"),
         };
-        measured.print(&text)?;
+        match text {
+            Some(text) => measured.print(&text)?,
+            // A line more on stdout, and it is no JSON.
+            None => measured.say_where()?,
+        }
         is_written?;
         Ok(outcome)
     }

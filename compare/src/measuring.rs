@@ -222,6 +222,17 @@ impl Measured {
         // Only now: what was measured is worth more than the file.
         self.saved
     }
+
+    /// Says on stderr where it is kept, for those whose stdout is taken.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be kept.
+    pub(crate) fn say_where(self) -> anyhow::Result<()> {
+        self.saved?;
+        eprintln!("record: {}", self.path.display());
+        Ok(())
+    }
 }
 
 /// What stays the same from round to round.

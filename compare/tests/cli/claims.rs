@@ -188,7 +188,7 @@ fn just_the_cells_that_the_claims_need_are_measured() {
         "right = \"rate of good in perf2\"",
         "right = \"rate of other in perf2-crowd\"",
     );
-    let output = measured(&folder, &contestants, &text);
+    let output = measured(&folder, &contestants, &text, "/dev/null");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let record = read_json(&folder.path.join("out/run.json"));
     let cells = record["cells"].as_object().unwrap();
@@ -199,6 +199,19 @@ fn just_the_cells_that_the_claims_need_are_measured() {
         assert_eq!(whose, ["other"]);
     }
     assert_eq!(record["entrants"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_form_that_goes_to_stdout_is_alone_there() {
+    let folder = Folder::new();
+    let text = claim("itself", "at_least = 0.9").replace("other", "good");
+    let output = measured(&folder, &contestant("good", "none"), &text, "-");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let document: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(document["claims"][0]["trials"][0]["verdict"], "holds");
+    let record = folder.path.join("out/run.json");
+    let said = format!("record: {}", record.display());
+    assert!(stderr(&output).contains(&said), "{}", stderr(&output));
 }
 
 #[test]
@@ -216,8 +229,12 @@ fn who_fails_or_is_not_there_exits_with_3_unless_it_may_be_left_out() {
     ];
     for (other, text, code, verdict) in cases {
         let folder = Folder::new();
-        let output =
-            measured(&folder, &(good.clone() + &other), &(text + &present));
+        let output = measured(
+            &folder,
+            &(good.clone() + &other),
+            &(text + &present),
+            "/dev/null",
+        );
         let text = stdout(&output) + &stderr(&output);
         assert_eq!(output.status.code(), Some(code), "{text}");
         assert!(text.contains(&format!("{verdict} in Rust, since ")), "{text}");
@@ -225,8 +242,13 @@ fn who_fails_or_is_not_there_exits_with_3_unless_it_may_be_left_out() {
     }
 }
 
-/// Measures what the claims need.
-fn measured(folder: &Folder, contestants: &str, claims: &str) -> Output {
+/// Measures what the claims need; the verdicts go to `json`, too.
+fn measured(
+    folder: &Folder,
+    contestants: &str,
+    claims: &str,
+    json: &str,
+) -> Output {
     let contestants = folder.file("c.toml", contestants);
     let claims = folder.file("claims.toml", claims);
     let out = folder.path.join("out");
@@ -246,6 +268,8 @@ fn measured(folder: &Folder, contestants: &str, claims: &str) -> Output {
             "3",
             "--duration",
             "30ms",
+            "--json",
+            json,
         ],
     )
 }
