@@ -44,9 +44,13 @@ const WINDOWS_QUICK: f64 = 0.5;
 
 /// What `compare claims` is told.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Exit codes: 0 whatever the verdicts are, 3 where a figure that a claim needs
+could not be had, 4 where no claim was tried.")]
 pub(crate) struct Claims {
     /// Judge this run instead of measuring: its file, its folder, its name
     /// under runs/, or `last`
+    #[arg(conflicts_with_all = ["How", "contestants"])]
     run: Option<String>,
     /// Only claims whose name matches; repeatable
     #[arg(short = 'c', long = "claim", value_name = "REGEX")]
@@ -110,7 +114,10 @@ impl Claims {
             return Ok(Outcome::Interrupted);
         };
         let verdicts = Verdicts::of(&claims, &measured.record);
-        let outcome = verdicts.outcome();
+        let outcome = match measured.record.complete {
+            true => verdicts.outcome(),
+            false => Outcome::Interrupted,
+        };
         let is_written = forms::write(&forms, &verdicts);
         let text = match is_written {
             Ok(true) if forms::go_to_stdout(&forms) => None,
@@ -199,9 +206,7 @@ impl<'a> Verdicts<'a> {
     fn outcome(&self) -> Outcome {
         let mut rulings =
             self.judged.iter().flat_map(|one| &one.trials).map(|t| &t.ruling);
-        if !self.record.complete {
-            Outcome::Interrupted
-        } else if rulings.clone().any(|r| matches!(r, Ruling::Failed(_))) {
+        if rulings.clone().any(|r| matches!(r, Ruling::Failed(_))) {
             Outcome::ContestantFailed
         } else if rulings.all(|r| matches!(r, Ruling::Untried(_))) {
             Outcome::NothingSelected

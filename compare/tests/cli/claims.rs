@@ -94,6 +94,27 @@ fn of_two_rounds_nobody_can_say() {
 }
 
 #[test]
+fn a_run_that_was_interrupted_is_judged_by_what_it_has() {
+    let folder = Folder::new();
+    let run = made_up(&folder, "part", |record| {
+        record["complete"] = false.into();
+    });
+    let (code, found) = judged(&folder, &run, &claim("c", "at_most = 2.0"));
+    assert_eq!((code, &found[0]["verdict"]), (0, &"holds".into()));
+}
+
+#[test]
+fn a_run_that_was_kept_is_not_told_how_to_measure() {
+    let folder = Folder::new();
+    let run = made_up(&folder, "kept", |_| ());
+    let run = run.to_str().unwrap();
+    for flags in [["--rounds", "5"], ["--contestants", "c.toml"]] {
+        let output = call(&[&["claims", run], &flags[..]].concat());
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn a_cell_without_figures_exits_with_3_and_leaves_the_others_their_verdict() {
     let folder = Folder::new();
     let run = made_up(&folder, "void", |record| {
