@@ -90,7 +90,7 @@ pub(super) fn ratio(ratio: Option<&Estimate>) -> String {
     format!("{median} [{low}, {high}]")
 }
 
-/// Three significant digits, and at most four decimals.
+/// Two significant digits or three, and at most four decimals.
 pub(super) fn number(value: f64) -> String {
     let decimals = match value {
         0.0 => 0,
