@@ -25,12 +25,13 @@ const AXIS_HEIGHT: f64 = 36.0;
 
 /// The ratios that the axis shows; what is less, such as 0, stands at its
 /// start.
-const LEAST: f64 = 0.000_1;
+const LEAST: f64 = 0.000_01;
 const MOST: f64 = 100.0;
 
 /// Its ticks, and what stands there.
-const TICKS: [(f64, &str); 7] = [
+const TICKS: [(f64, &str); 8] = [
     (LEAST, "0"),
+    (0.000_1, ""),
     (0.001, ""),
     (0.01, "0.01"),
     (0.1, ""),
