@@ -73,13 +73,16 @@ impl Advise {
         let (contestants, skipped) =
             contestants::able(self.contestants(&root)?);
         if contestants.is_empty() {
+            for (name, why) in skipped {
+                eprintln!("skipped: {name}: {why}");
+            }
             eprintln!("-e selects no contestant; `compare list` lists them");
             return Ok(Outcome::NothingSelected);
         }
         let plan = Plan {
             contestants,
             skipped,
-            scenarios: vec![scenario.clone()],
+            scenarios: vec![scenario],
             cells: None,
             rounds: measuring::ROUNDS,
             traced: Vec::new(),
