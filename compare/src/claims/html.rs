@@ -115,10 +115,7 @@ fn section(
 ) -> std::fmt::Result {
     let Judged { claim, trials } = judged;
     let name = escaped(claim.name());
-    let version = match claim.version.as_str() {
-        "today" => "today".to_owned(),
-        version => format!("version {}", escaped(version)),
-    };
+    let version = escaped(&claim.version_in_words());
     let verdicts = trials
         .iter()
         .filter(|trial| trial.is_tried())
