@@ -449,6 +449,7 @@ fn conditions(record: &Record) -> String {
     let few = match rounds {
         1 => " (one alone has no interval)",
         2..=5 => " (so few that the intervals span them all)",
+        6..=8 => " (of which the intervals leave out the outermost two)",
         _ => "",
     };
     format!(

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::Verdicts;
 use super::claim::Side;
-use super::judge::{Judged, Outcome};
+use super::judge::{Judged, Tried};
 use super::text::{number, ratio};
 use super::twins;
 use crate::contestants::Contestant;
@@ -134,7 +134,7 @@ fn section(
          figures</b>claimed (shaded): {}</figcaption>",
         escaped(&claim.band().to_string())
     )?;
-    if trials.iter().any(Outcome::is_tried) {
+    if trials.iter().any(Tried::is_tried) {
         *html += &chart(record, judged);
     }
     *html += &figures(judged);
@@ -155,7 +155,7 @@ fn section(
 
 /// The ratios on one axis, which all claims share, and the band.
 fn chart(record: &Record, Judged { claim, trials }: &Judged<'_>) -> String {
-    let tried: Vec<&Outcome<'_>> =
+    let tried: Vec<&Tried<'_>> =
         trials.iter().filter(|trial| trial.is_tried()).collect();
     let height = ROW_HEIGHT * tried.len() as f64 + AXIS_HEIGHT;
     let bottom = height - AXIS_HEIGHT;
@@ -182,8 +182,8 @@ fn chart(record: &Record, Judged { claim, trials }: &Judged<'_>) -> String {
     svg.finish()
 }
 
-fn row(svg: &mut Svg, record: &Record, outcome: &Outcome<'_>, y: f64) {
-    let Outcome { trial, ratio: found, ruling, doubts, .. } = outcome;
+fn row(svg: &mut Svg, record: &Record, outcome: &Tried<'_>, y: f64) {
+    let Tried { trial, ratio: found, ruling, doubts, .. } = outcome;
     let contestant = |side: &Side| -> Option<&Contestant> {
         record.contestants().find(|one| one.name == side.contestant)
     };
@@ -232,7 +232,7 @@ fn figures(Judged { trials, .. }: &Judged<'_>) -> String {
          </tr></thead>\n<tbody>\n",
     );
     for outcome in trials {
-        let Outcome { trial, figures, rounds, ruling, doubts, .. } = outcome;
+        let Tried { trial, figures, rounds, ruling, doubts, .. } = outcome;
         let [left, right] = [(&trial.left, 0), (&trial.right, 1)]
             .map(|(side, index)| figure(side, figures[index].as_ref()));
         let reasons = ruling.reason().into_iter().map(str::to_owned);
