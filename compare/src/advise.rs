@@ -16,7 +16,9 @@ use crate::exit::{Outcome, Usage};
 use crate::interrupt::Interrupt;
 use crate::load::plan;
 use crate::measuring::{self, How, Plan};
+use crate::output;
 use crate::record::Record;
+use crate::runs;
 use crate::scenarios::{self, Scenario};
 use crate::workspace;
 use mix::{Long, Mix, Rate};
@@ -34,6 +36,13 @@ pub(crate) struct Advise {
     /// open loop
     #[arg(value_name = "FILE", conflicts_with_all = ["long", "short"])]
     scenario: Option<PathBuf>,
+    /// Judge a mix that was measured instead of measuring one: the run's file,
+    /// its folder, its name under runs/, or `last`
+    #[arg(long, value_name = "RUN", conflicts_with_all = [
+        "How", "scenario", "long", "short", "contestant", "with",
+        "contestants",
+    ])]
+    run: Option<String>,
     /// Long requests: how many a second, and how long each computes
     #[arg(long, num_args = 1..=3, value_name = "RATE x TIME")]
     long: Vec<String>,
@@ -47,7 +56,8 @@ pub(crate) struct Advise {
     /// The time that 99 of 100 of the short requests (the long ones, where
     /// there are no short ones) have to be answered within, from when they
     /// were due
-    #[arg(long, value_name = "TIME", value_parser = measuring::positive_duration)]
+    #[arg(long, value_name = "TIME",
+          value_parser = measuring::positive_duration)]
     slo: Option<Duration>,
     /// Only contestants whose name matches; repeatable [default: the
     /// idiomatic ones]
@@ -64,21 +74,41 @@ pub(crate) struct Advise {
 }
 
 impl Advise {
+    /// Whether that takes processes that must not outlive it.
+    pub(crate) fn measures(&self) -> bool {
+        self.run.is_none()
+    }
+
     /// Measures the mix, and ranks the models by how they bear it.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+        if let Some(run) = &self.run {
+            let record = runs::read(run)?;
+            let [scenario] = record.scenarios.as_slice() else {
+                let what = "it is not of one mix alone";
+                return Err(Usage(format!("--run {run}: {what}")).into());
+            };
+            mix::check(scenario)
+                .map_err(|what| Usage(format!("--run {run}: {what}")))?;
+            let ranking = Ranking::of(&record, scenario, self.slo);
+            output::print(&text::text(&record, &ranking))?;
+            return Ok(outcome(&record));
+        }
         let root = workspace::root()?;
         let interrupt = Interrupt::listen()?;
         let scenario = self.scenario(self.how.processors()?.numbers().len())?;
         let (contestants, skipped) =
             contestants::able(self.contestants(&root)?);
         if contestants.is_empty() {
+            for (name, why) in skipped {
+                eprintln!("skipped: {name}: {why}");
+            }
             eprintln!("-e selects no contestant; `compare list` lists them");
             return Ok(Outcome::NothingSelected);
         }
         let plan = Plan {
             contestants,
             skipped,
-            scenarios: vec![scenario.clone()],
+            scenarios: vec![scenario],
             cells: None,
             rounds: measuring::ROUNDS,
             traced: Vec::new(),
@@ -131,13 +161,9 @@ impl Advise {
 /// How it ended: who serves one client at a time, and so lets others wait in
 /// vain, does as it should.
 fn outcome(record: &Record) -> Outcome {
-    let mut record = record.clone();
-    let by_design: Vec<String> = { record.contestants() }
-        .filter(|contestant| contestant.is(Trait::OneClientAtATime))
-        .map(|contestant| contestant.name.clone())
-        .collect();
-    for row in record.cells.values_mut() {
-        row.retain(|name, _| !by_design.contains(name));
-    }
-    measuring::outcome(&record)
+    let is_by_design = |name: &str| {
+        let mut contestants = record.contestants();
+        contestants.any(|c| c.name == name && c.is(Trait::OneClientAtATime))
+    };
+    measuring::outcome_but_for(record, is_by_design)
 }

@@ -352,7 +352,7 @@ fn skipped(record: &Record) -> Vec<String> {
 }
 
 /// The figures that should not be leaned on, by reason.
-fn suspects(record: &Record) -> Vec<String> {
+pub(crate) fn suspects(record: &Record) -> Vec<String> {
     let findings = Findings::of(record);
     let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for scenario in &record.scenarios {
@@ -449,6 +449,7 @@ fn conditions(record: &Record) -> String {
     let few = match rounds {
         1 => " (one alone has no interval)",
         2..=5 => " (so few that the intervals span them all)",
+        6..=8 => " (of which the intervals leave out the outermost two)",
         _ => "",
     };
     format!(

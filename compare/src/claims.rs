@@ -6,7 +6,6 @@ mod html;
 mod json;
 mod judge;
 mod markdown;
-
 mod text;
 mod twins;
 
@@ -45,9 +44,13 @@ const WINDOWS_QUICK: f64 = 0.5;
 
 /// What `compare claims` is told.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Exit codes: 0 whatever the verdicts are, 3 where a figure that a claim needs
+could not be had, 4 where no claim was tried.")]
 pub(crate) struct Claims {
     /// Judge this run instead of measuring: its file, its folder, its name
     /// under runs/, or `last`
+    #[arg(conflicts_with_all = ["How", "contestants"])]
     run: Option<String>,
     /// Only claims whose name matches; repeatable
     #[arg(short = 'c', long = "claim", value_name = "REGEX")]
@@ -111,13 +114,20 @@ impl Claims {
             return Ok(Outcome::Interrupted);
         };
         let verdicts = Verdicts::of(&claims, &measured.record);
-        let outcome = verdicts.outcome();
+        let outcome = match measured.record.complete {
+            true => verdicts.outcome(),
+            false => Outcome::Interrupted,
+        };
         let is_written = forms::write(&forms, &verdicts);
         let text = match is_written {
-            Ok(true) if forms::go_to_stdout(&forms) => String::new(),
-            _ => text::text(&verdicts) + "\n",
+            Ok(true) if forms::go_to_stdout(&forms) => None,
+            _ => Some(text::text(&verdicts) + "\n"),
         };
-        measured.print(&text)?;
+        match text {
+            Some(text) => measured.print(&text)?,
+            // A line more on stdout, and it is no JSON.
+            None => measured.say_where()?,
+        }
         is_written?;
         Ok(outcome)
     }
@@ -196,9 +206,7 @@ impl<'a> Verdicts<'a> {
     fn outcome(&self) -> Outcome {
         let mut rulings =
             self.judged.iter().flat_map(|one| &one.trials).map(|t| &t.ruling);
-        if !self.record.complete {
-            Outcome::Interrupted
-        } else if rulings.clone().any(|r| matches!(r, Ruling::Failed(_))) {
+        if rulings.clone().any(|r| matches!(r, Ruling::Failed(_))) {
             Outcome::ContestantFailed
         } else if rulings.all(|r| matches!(r, Ruling::Untried(_))) {
             Outcome::NothingSelected

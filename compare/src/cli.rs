@@ -73,7 +73,8 @@ impl Cli {
     pub(crate) fn starts_servers(&self) -> bool {
         use Verb::{Advise, Claims, Run, SelfTest, Verify};
         match &self.verb {
-            None | Some(Advise(_) | Run(_) | SelfTest(_) | Verify(_)) => true,
+            None | Some(Run(_) | SelfTest(_) | Verify(_)) => true,
+            Some(Advise(advise)) => advise.measures(),
             Some(Claims(claims)) => claims.measures(),
             Some(_) => false,
         }

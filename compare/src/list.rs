@@ -50,8 +50,8 @@ impl List {
         text += "claims\n";
         for claim in claims {
             let (name, says) = (claim.name(), &claim.says);
-            let version = format!("version {}", claim.version);
-            text += &format!("  {name:<width$} {version:<13} {says}\n");
+            let version = claim.version_in_words();
+            text += &format!("  {name:<width$} {version:<10} {says}\n");
         }
         output::print(&text)?;
         Ok(Outcome::Done)

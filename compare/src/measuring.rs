@@ -222,6 +222,17 @@ impl Measured {
         // Only now: what was measured is worth more than the file.
         self.saved
     }
+
+    /// Says on stderr where it is kept, for those whose stdout is taken.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be kept.
+    pub(crate) fn say_where(self) -> anyhow::Result<()> {
+        self.saved?;
+        eprintln!("record: {}", self.path.display());
+        Ok(())
+    }
 }
 
 /// What stays the same from round to round.
@@ -608,10 +619,19 @@ fn beyond_design(
 
 /// How a run ended.
 pub(crate) fn outcome(record: &Record) -> Outcome {
+    outcome_but_for(record, |_| false)
+}
+
+/// The same, whatever came of those entrants that are excused.
+pub(crate) fn outcome_but_for(
+    record: &Record,
+    is_excused: impl Fn(&str) -> bool,
+) -> Outcome {
     if !record.complete {
         return Outcome::Interrupted;
     }
-    let mut voids = record.voids().map(|(_, _, void)| void).peekable();
+    let voids = record.voids().filter(|(_, entrant, _)| !is_excused(entrant));
+    let mut voids = voids.map(|(_, _, void)| void).peekable();
     if voids.peek().is_none() {
         Outcome::Done
     } else if voids.any(|void| void.contestant_failed) {

@@ -13,7 +13,8 @@ const CONFIDENCE: f64 = 0.95;
 
 /// A median, and its bootstrap interval. It is meant to hold the true median in
 /// 95 of 100 cases; but of five rounds or fewer it can't do better than span
-/// them all, which five do in 94 of 100 cases and three in 75.
+/// them all, which five do in 94 of 100 cases and three in 75. Of seven it
+/// leaves out the outermost two, and holds it in 87.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub(crate) struct Estimate {
     /// The median of the rounds.
@@ -125,6 +126,14 @@ mod tests {
         let estimate = Estimate::of(&[3.0, 1.0, 5.0, 2.0, 4.0], 1).unwrap();
         let all = Estimate { median: 3.0, low: 1.0, high: 5.0 };
         assert_eq!(estimate, all);
+    }
+
+    #[test]
+    fn the_interval_of_seven_leaves_out_the_lowest_and_the_highest() {
+        // Four of seven draws are the smallest value in 1.0 % of cases.
+        let values = [1.0, 5.0, 2.0, 7.0, 4.0, 6.0, 3.0];
+        let estimate = Estimate::of(&values, 1).unwrap();
+        assert_eq!(estimate.interval(), 2.0..=6.0);
     }
 
     #[test]

@@ -8,9 +8,14 @@ use crate::record::{Record, Round, Void};
 use crate::scenarios::{Figure, Group, Scenario};
 use crate::statistics::{Estimate, median};
 use crate::units;
+use crate::verdict::{ROUNDS_MIN, TOO_FEW_ROUNDS};
 
 /// Whoever leaves more than this share unanswered has fallen over.
 const UNANSWERED_MAX: f64 = 0.1;
+
+/// Whoever lets more than this share of a group's clients wait for all of a
+/// window has fallen over, however well it serves the others.
+const STARVED_MAX: f64 = 0.1;
 
 /// As many requests of each round may be under way at its end without being
 /// more than there were at its start.
@@ -56,7 +61,8 @@ pub(super) enum Class {
     Open,
     /// None of it is.
     Misses,
-    /// It did not answer as many requests as there were, or died.
+    /// It did not answer as many requests as there were, let clients wait in
+    /// vain, or died.
     FallsOver,
     /// The instrument failed.
     Unknown,
@@ -150,6 +156,8 @@ fn place<'a>(
     let name = contestant.name.as_str();
     let findings = Findings::of(record);
     let p99 = findings.estimate(scenario, name, Figure::ResponseP99);
+    let rounds = record.figure(scenario, name, Figure::ResponseP99).len();
+    let is_short = rounds < ROUNDS_MIN;
     let evidence = Evidence::of(record, scenario, contestant);
     let (class, why) = match (evidence.fallen(), p99) {
         (Some((class, why)), _) => (class, Some(why)),
@@ -158,6 +166,9 @@ fn place<'a>(
             (Class::Unknown, Some(why))
         }
         (None, Some(p99)) => match Class::of(&p99, slo) {
+            Class::Holds | Class::Misses if slo.is_some() && is_short => {
+                (Class::Open, Some(TOO_FEW_ROUNDS.to_owned()))
+            }
             Class::Holds => (Class::Holds, None),
             class => (class, Some(evidence.slow(&p99))),
         },
@@ -170,6 +181,7 @@ struct Evidence<'a> {
     scenario: &'a Scenario,
     contestant: &'a Contestant,
     void: Option<&'a Void>,
+    by_design: Option<&'a str>,
     rounds: &'a [Round],
     /// How long a long request computes.
     long_ns: Option<f64>,
@@ -194,6 +206,7 @@ impl<'a> Evidence<'a> {
             scenario,
             contestant,
             void,
+            by_design: cell.and_then(|cell| cell.by_design.as_deref()),
             rounds: cell.map_or(&[], |cell| &cell.rounds),
             long_ns,
         }
@@ -208,15 +221,28 @@ impl<'a> Evidence<'a> {
             };
             return Some((class, void.reason.clone()));
         }
-        let groups = self.scenario.groups.iter();
-        let (group, share) = groups
-            .filter_map(|group| Some((group, self.left_out(group)?)))
-            .max_by(|(_, one), (_, other)| one.total_cmp(other))?;
-        let mut why = format!(
-            "{:.0} % of the {} requests were not answered in time",
-            share * 100.0,
-            group.name
-        );
+        if let Some(why) = self.by_design {
+            return Some((Class::Unknown, format!("not asked: {why}")));
+        }
+        let most = |share: &dyn Fn(&Group) -> Option<f64>| {
+            let groups = self.scenario.groups.iter();
+            groups
+                .filter_map(|group| Some((&group.name, share(group)?)))
+                .max_by(|(_, one), (_, other)| one.total_cmp(other))
+        };
+        let left_out = most(&|group| self.left_out(group));
+        let starved = most(&|group| self.starved(group));
+        let mut why = match (left_out, starved) {
+            (Some((name, share)), _) => format!(
+                "{:.0} % of the {name} requests were not answered in time",
+                share * 100.0
+            ),
+            (None, Some((name, share))) => format!(
+                "{:.0} % of the {name} clients waited in vain",
+                share * 100.0
+            ),
+            (None, None) => return None,
+        };
         if self.contestant.is(Trait::OneClientAtATime) {
             why += ": it serves one client at a time";
         } else if let Some(busy) = self.busy() {
@@ -248,6 +274,23 @@ impl<'a> Evidence<'a> {
         }
         let allowed = due * UNANSWERED_MAX + f64::from(rounds) * UNDER_WAY;
         (missing > allowed).then(|| missing / due)
+    }
+
+    /// The share of a group's clients who waited throughout a window, if that
+    /// is too large. Their requests were due before it, so that no response
+    /// time counts them; and what is due later goes to those who are served.
+    fn starved(&self, group: &Group) -> Option<f64> {
+        let shares = self.rounds.iter().filter_map(|round| {
+            let found = round.report.group(&group.name)?;
+            // A request that takes longer than the window starves nobody.
+            let is_longer = group.cost.is_some_and(|cost| {
+                cost.as_nanos() >= u128::from(round.report.window_ns)
+            });
+            let share = found.starved as f64 / found.connections as f64;
+            (!is_longer).then_some(share)
+        });
+        let share = median(&mut shares.collect::<Vec<f64>>())?;
+        (share > STARVED_MAX).then_some(share)
     }
 
     /// The share of its processors' time that the server used.
@@ -294,7 +337,11 @@ impl<'a> Evidence<'a> {
         ];
         let found = traits.iter().find(|(kind, _)| self.contestant.is(*kind));
         match (found, self.busy()) {
-            (Some((_, what)), _) if has_long => format!("{what} ({long})"),
+            (Some((_, what)), busy)
+                if has_long && busy.is_none_or(|busy| busy <= BUSY) =>
+            {
+                format!("{what} ({long})")
+            }
             (_, Some(busy)) => format!(
                 "its processors were busy {:.0} % of the time",
                 busy * 100.0
@@ -443,6 +490,46 @@ mod tests {
         assert_eq!(class, Class::FallsOver);
         assert!(text.contains("50 % of the short requests"), "{text}");
         assert!(text.contains("99 % to spare"), "{text}");
+    }
+
+    #[test]
+    fn whoever_serves_a_few_clients_alone_has_fallen_over() {
+        let mut record =
+            record(&[made("few", 1, 1_000), made("all", 1, 9_000)]);
+        for (name, starved) in [("few", 7), ("all", 0)] {
+            for round in &mut record.cell_mut("mix", name).rounds {
+                let group = &mut round.report.groups[0];
+                (group.starved, group.connections) = (starved, 8);
+            }
+        }
+        let ranking = Ranking::of(&record, &record.scenarios[0], SLO);
+        let [all, few] = ranking.places.as_slice() else { panic!() };
+        assert_eq!((all.place, all.class), (Some(1), Class::Holds));
+        assert_eq!((few.place, few.class), (None, Class::FallsOver));
+        let why = few.why.as_deref().unwrap();
+        assert!(why.contains("88 % of the short clients waited"), "{why}");
+    }
+
+    #[test]
+    fn of_two_rounds_nobody_can_say() {
+        let mut record = record(&[made("good", 1, 1_000)]);
+        record.cell_mut("mix", "good").rounds.truncate(2);
+        for (slo, class) in [(SLO, Class::Open), (None, Class::Holds)] {
+            let ranking = Ranking::of(&record, &record.scenarios[0], slo);
+            assert_eq!(ranking.places[0].class, class);
+        }
+    }
+
+    #[test]
+    fn who_was_not_asked_by_design_has_that_for_a_reason() {
+        let mut record = record(&[made("one", 1, 1_000)]);
+        let cell = record.cell_mut("mix", "one");
+        cell.rounds.clear();
+        cell.by_design = Some("it serves one".to_owned());
+        let ranking = Ranking::of(&record, &record.scenarios[0], SLO);
+        let place = &ranking.places[0];
+        assert_eq!(place.class, Class::Unknown);
+        assert_eq!(place.why.as_deref(), Some("not asked: it serves one"));
     }
 
     #[test]

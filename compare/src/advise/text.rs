@@ -32,7 +32,8 @@ pub(super) fn text(record: &Record, ranking: &Ranking<'_>) -> String {
     }
     text += "\n";
     text += &conditions(record, ranking);
-    for note in answers::circumstances(record) {
+    let suspects = answers::suspects(record).into_iter();
+    for note in suspects.chain(answers::circumstances(record)) {
         text += &format!("{note}\n");
     }
     text

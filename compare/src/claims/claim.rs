@@ -140,6 +140,14 @@ impl Claim {
         self.name.get_ref()
     }
 
+    /// Its version, where nothing else says that it is one.
+    pub(crate) fn version_in_words(&self) -> String {
+        match self.version.as_str() {
+            "today" => "today".to_owned(),
+            version => format!("version {version}"),
+        }
+    }
+
     /// Where the ratio must lie.
     pub(crate) fn band(&self) -> Band {
         Band { at_least: self.at_least, at_most: self.at_most }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::Verdicts;
 use super::claim::Side;
-use super::judge::{Judged, Outcome};
+use super::judge::{Judged, Tried};
 use super::text::{number, ratio};
 use super::twins;
 use crate::contestants::Contestant;
@@ -25,12 +25,13 @@ const AXIS_HEIGHT: f64 = 36.0;
 
 /// The ratios that the axis shows; what is less, such as 0, stands at its
 /// start.
-const LEAST: f64 = 0.000_1;
+const LEAST: f64 = 0.000_01;
 const MOST: f64 = 100.0;
 
 /// Its ticks, and what stands there.
-const TICKS: [(f64, &str); 7] = [
+const TICKS: [(f64, &str); 8] = [
     (LEAST, "0"),
+    (0.000_1, ""),
     (0.001, ""),
     (0.01, "0.01"),
     (0.1, ""),
@@ -114,10 +115,7 @@ fn section(
 ) -> std::fmt::Result {
     let Judged { claim, trials } = judged;
     let name = escaped(claim.name());
-    let version = match claim.version.as_str() {
-        "today" => "today".to_owned(),
-        version => format!("version {}", escaped(version)),
-    };
+    let version = escaped(&claim.version_in_words());
     let verdicts = trials
         .iter()
         .filter(|trial| trial.is_tried())
@@ -136,7 +134,7 @@ fn section(
          figures</b>claimed (shaded): {}</figcaption>",
         escaped(&claim.band().to_string())
     )?;
-    if trials.iter().any(Outcome::is_tried) {
+    if trials.iter().any(Tried::is_tried) {
         *html += &chart(record, judged);
     }
     *html += &figures(judged);
@@ -157,7 +155,7 @@ fn section(
 
 /// The ratios on one axis, which all claims share, and the band.
 fn chart(record: &Record, Judged { claim, trials }: &Judged<'_>) -> String {
-    let tried: Vec<&Outcome<'_>> =
+    let tried: Vec<&Tried<'_>> =
         trials.iter().filter(|trial| trial.is_tried()).collect();
     let height = ROW_HEIGHT * tried.len() as f64 + AXIS_HEIGHT;
     let bottom = height - AXIS_HEIGHT;
@@ -184,8 +182,8 @@ fn chart(record: &Record, Judged { claim, trials }: &Judged<'_>) -> String {
     svg.finish()
 }
 
-fn row(svg: &mut Svg, record: &Record, outcome: &Outcome<'_>, y: f64) {
-    let Outcome { trial, ratio: found, ruling, doubts, .. } = outcome;
+fn row(svg: &mut Svg, record: &Record, outcome: &Tried<'_>, y: f64) {
+    let Tried { trial, ratio: found, ruling, doubts, .. } = outcome;
     let contestant = |side: &Side| -> Option<&Contestant> {
         record.contestants().find(|one| one.name == side.contestant)
     };
@@ -234,7 +232,7 @@ fn figures(Judged { trials, .. }: &Judged<'_>) -> String {
          </tr></thead>\n<tbody>\n",
     );
     for outcome in trials {
-        let Outcome { trial, figures, rounds, ruling, doubts, .. } = outcome;
+        let Tried { trial, figures, rounds, ruling, doubts, .. } = outcome;
         let [left, right] = [(&trial.left, 0), (&trial.right, 1)]
             .map(|(side, index)| figure(side, figures[index].as_ref()));
         let reasons = ruling.reason().into_iter().map(str::to_owned);

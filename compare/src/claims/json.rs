@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Verdicts;
 use super::claim::Side;
-use super::judge::{Judged, Outcome};
+use super::judge::{Judged, Tried};
 use crate::machine::Machine;
 use crate::statistics::Estimate;
 
@@ -89,8 +89,8 @@ fn claim<'a>(Judged { claim, trials }: &'a Judged<'_>) -> Claim<'a> {
     }
 }
 
-fn trial<'a>(outcome: &'a Outcome<'_>) -> Trial<'a> {
-    let Outcome { trial, figures, ratio, rounds, ruling, doubts } = outcome;
+fn trial<'a>(outcome: &'a Tried<'_>) -> Trial<'a> {
+    let Tried { trial, figures, ratio, rounds, ruling, doubts } = outcome;
     let [left, right] = figures;
     Trial {
         of: &trial.of,

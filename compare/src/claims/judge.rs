@@ -18,11 +18,11 @@ pub(crate) struct Judged<'a> {
     /// The claim.
     pub(crate) claim: &'a Claim,
     /// In the order of its trials.
-    pub(crate) trials: Vec<Outcome<'a>>,
+    pub(crate) trials: Vec<Tried<'a>>,
 }
 
 /// What came of a trial.
-pub(crate) struct Outcome<'a> {
+pub(crate) struct Tried<'a> {
     /// The trial.
     pub(crate) trial: &'a Trial,
     /// The two figures, left and right, if they can be had.
@@ -89,15 +89,15 @@ pub(crate) fn judge<'a>(
     let judged = claims.iter().map(|claim| Judged {
         claim,
         trials: { claim.trials.iter() }
-            .map(|trial| Outcome::of(record, claim.band(), trial))
+            .map(|trial| Tried::of(record, claim.band(), trial))
             .collect(),
     });
     judged.collect()
 }
 
-impl<'a> Outcome<'a> {
-    fn of(record: &Record, band: Band, trial: &'a Trial) -> Outcome<'a> {
-        let mut outcome = Outcome {
+impl<'a> Tried<'a> {
+    fn of(record: &Record, band: Band, trial: &'a Trial) -> Tried<'a> {
+        let mut outcome = Tried {
             trial,
             figures: [None, None],
             ratio: None,

@@ -3,7 +3,7 @@
 use comfy_table::{Attribute, Cell, Color};
 
 use super::Verdicts;
-use super::judge::{Judged, Outcome, Ruling};
+use super::judge::{Judged, Ruling, Tried};
 use super::twins;
 use crate::statistics::Estimate;
 use crate::table;
@@ -36,9 +36,9 @@ fn row(Judged { claim, trials }: &Judged<'_>) -> Vec<Cell> {
     lines.extend(wrapped(&claim.says, CLAIM_WIDTH));
     // A line of its own between two claims.
     lines.push(String::new());
-    let tried: Vec<&Outcome<'_>> =
+    let tried: Vec<&Tried<'_>> =
         trials.iter().filter(|trial| trial.is_tried()).collect();
-    let column = |of: &dyn Fn(&Outcome<'_>) -> String| {
+    let column = |of: &dyn Fn(&Tried<'_>) -> String| {
         let lines: Vec<String> = tried.iter().map(|trial| of(trial)).collect();
         Cell::new(lines.join("\n"))
     };
@@ -66,7 +66,7 @@ fn row(Judged { claim, trials }: &Judged<'_>) -> Vec<Cell> {
 fn reasons(verdicts: &Verdicts<'_>) -> Vec<String> {
     let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
     for Judged { claim, trials } in &verdicts.judged {
-        for Outcome { trial, ruling, .. } in trials {
+        for Tried { trial, ruling, .. } in trials {
             let Some(why) = ruling.reason() else { continue };
             let reason = format!("{ruling} in {}, since {why}", trial.of);
             match reasons.iter_mut().find(|(other, _)| *other == reason) {
@@ -90,7 +90,7 @@ pub(super) fn ratio(ratio: Option<&Estimate>) -> String {
     format!("{median} [{low}, {high}]")
 }
 
-/// Three significant digits, and at most four decimals.
+/// Two significant digits or three, and at most four decimals.
 pub(super) fn number(value: f64) -> String {
     let decimals = match value {
         0.0 => 0,

@@ -225,6 +225,15 @@ impl Report {
         if self.bottleneck(processors) == Bottleneck::Server {
             return None;
         }
+        // Where both use the same processors, the server has to spare what
+        // this side leaves it.
+        let whole_ns = self.window_ns as f64 * processors as f64;
+        let used = self.server_cpu_ns.value.map(|server_ns| {
+            (server_ns + self.generator_cpu_ns) as f64 / whole_ns
+        });
+        if is_shared && used.is_some_and(|used| used > BUSY_SHARE) {
+            return None;
+        }
         self.groups.iter().find_map(|group| {
             let lag_ns = &group.open.as_ref()?.lag_ns;
             let lag_ns = lag_ns.at_quantile_ns(0.99)?;

@@ -94,6 +94,27 @@ fn of_two_rounds_nobody_can_say() {
 }
 
 #[test]
+fn a_run_that_was_interrupted_is_judged_by_what_it_has() {
+    let folder = Folder::new();
+    let run = made_up(&folder, "part", |record| {
+        record["complete"] = false.into();
+    });
+    let (code, found) = judged(&folder, &run, &claim("c", "at_most = 2.0"));
+    assert_eq!((code, &found[0]["verdict"]), (0, &"holds".into()));
+}
+
+#[test]
+fn a_run_that_was_kept_is_not_told_how_to_measure() {
+    let folder = Folder::new();
+    let run = made_up(&folder, "kept", |_| ());
+    let run = run.to_str().unwrap();
+    for flags in [["--rounds", "5"], ["--contestants", "c.toml"]] {
+        let output = call(&[&["claims", run], &flags[..]].concat());
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn a_cell_without_figures_exits_with_3_and_leaves_the_others_their_verdict() {
     let folder = Folder::new();
     let run = made_up(&folder, "void", |record| {
@@ -188,7 +209,7 @@ fn just_the_cells_that_the_claims_need_are_measured() {
         "right = \"rate of good in perf2\"",
         "right = \"rate of other in perf2-crowd\"",
     );
-    let output = measured(&folder, &contestants, &text);
+    let output = measured(&folder, &contestants, &text, "/dev/null");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let record = read_json(&folder.path.join("out/run.json"));
     let cells = record["cells"].as_object().unwrap();
@@ -199,6 +220,19 @@ fn just_the_cells_that_the_claims_need_are_measured() {
         assert_eq!(whose, ["other"]);
     }
     assert_eq!(record["entrants"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_form_that_goes_to_stdout_is_alone_there() {
+    let folder = Folder::new();
+    let text = claim("itself", "at_least = 0.9").replace("other", "good");
+    let output = measured(&folder, &contestant("good", "none"), &text, "-");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let document: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(document["claims"][0]["trials"][0]["verdict"], "holds");
+    let record = folder.path.join("out/run.json");
+    let said = format!("record: {}", record.display());
+    assert!(stderr(&output).contains(&said), "{}", stderr(&output));
 }
 
 #[test]
@@ -216,8 +250,12 @@ fn who_fails_or_is_not_there_exits_with_3_unless_it_may_be_left_out() {
     ];
     for (other, text, code, verdict) in cases {
         let folder = Folder::new();
-        let output =
-            measured(&folder, &(good.clone() + &other), &(text + &present));
+        let output = measured(
+            &folder,
+            &(good.clone() + &other),
+            &(text + &present),
+            "/dev/null",
+        );
         let text = stdout(&output) + &stderr(&output);
         assert_eq!(output.status.code(), Some(code), "{text}");
         assert!(text.contains(&format!("{verdict} in Rust, since ")), "{text}");
@@ -225,8 +263,13 @@ fn who_fails_or_is_not_there_exits_with_3_unless_it_may_be_left_out() {
     }
 }
 
-/// Measures what the claims need.
-fn measured(folder: &Folder, contestants: &str, claims: &str) -> Output {
+/// Measures what the claims need; the verdicts go to `json`, too.
+fn measured(
+    folder: &Folder,
+    contestants: &str,
+    claims: &str,
+    json: &str,
+) -> Output {
     let contestants = folder.file("c.toml", contestants);
     let claims = folder.file("claims.toml", claims);
     let out = folder.path.join("out");
@@ -246,6 +289,8 @@ fn measured(folder: &Folder, contestants: &str, claims: &str) -> Output {
             "3",
             "--duration",
             "30ms",
+            "--json",
+            json,
         ],
     )
 }
