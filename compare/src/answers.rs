@@ -95,7 +95,13 @@ pub(crate) fn answer(record: &Record, scenario: &Scenario) -> Option<String> {
     let starved =
         names.filter(|n| findings.starved(scenario, n, figure).is_some());
     let starved = starved.map(|name| (name, Standing::Open(STARVED)));
-    let others = compare(&others.chain(starved).collect::<Vec<_>>());
+    let names = record.contestants().map(|c| c.name.as_str());
+    let others_n = names.filter_map(|name| {
+        let standing = findings.standing(scenario, name, best, figure)?;
+        findings.computes_another_n(scenario, name).then_some((name, standing))
+    });
+    let others = others.chain(starved).chain(others_n);
+    let others = compare(&others.collect::<Vec<_>>());
     let median = units::median(figure, &estimate);
     let bound = match findings.is_lower_bound(scenario, best, figure) {
         true => "at least ",

@@ -367,12 +367,21 @@ pub(crate) fn choose(
     with: &[String],
 ) -> anyhow::Result<Vec<Contestant>> {
     let mut contestants = read(path)?;
+    for pattern in patterns {
+        // Those that match somebody hide one that was mistyped.
+        if !contestants.iter().any(|c| pattern.is_match(&c.name)) {
+            eprintln!("-e '{pattern}' matches nobody");
+        }
+    }
     contestants.retain(|contestant| {
         let is_usual = contestant.label == Label::Idiomatic;
         selects(patterns, &contestant.name) && (is_usual || !only_usual)
     });
     for text in with {
         let mine = Contestant::given(text)?;
+        if contestants.iter().any(|other| other.name == mine.name) {
+            eprintln!("yours takes the place of our own `{}`", mine.name);
+        }
         contestants.retain(|other| other.name != mine.name);
         contestants.push(mine);
     }

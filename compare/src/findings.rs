@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::contestants::Contestant;
 use crate::load::report::BUSY_SHARE;
 use crate::record::{Record, ratios};
 use crate::scenarios::{Figure, Scenario};
@@ -14,6 +15,9 @@ const DISTURBED_SHARE: f64 = 0.05;
 
 /// An interval that is a larger share of its median is wide.
 const WIDE_SHARE: f64 = 0.25;
+
+/// Why nobody can say.
+const ANOTHER_N: &str = "it was asked for another n";
 
 /// How one contestant's figure stands to another one's.
 #[derive(Clone, Debug, PartialEq)]
@@ -146,6 +150,9 @@ impl<'a> Findings<'a> {
             &self.record.figure(scenario, best, figure),
         );
         let times = self.estimate_of(&ratios)?;
+        if [other, best].iter().any(|n| self.computes_another_n(scenario, n)) {
+            return Some(Standing::Open(ANOTHER_N));
+        }
         if ratios.len() < ROUNDS_MIN {
             return Some(Standing::Open(TOO_FEW_ROUNDS));
         }
@@ -278,10 +285,32 @@ impl<'a> Findings<'a> {
             .collect();
         found
             .retain(|(name, _)| self.starved(scenario, name, figure).is_none());
+        found.retain(|(name, _)| !self.computes_another_n(scenario, name));
         found.sort_by(|(_, one), (_, other)| {
             figure.better_first(one.median, other.median)
         });
         found
+    }
+
+    /// Whether a contestant was asked for another n than the others, because
+    /// its fib is another: what its requests took does not compare with theirs.
+    pub(crate) fn computes_another_n(
+        &self,
+        scenario: &Scenario,
+        name: &str,
+    ) -> bool {
+        let of = scenario.groups.iter().find(|g| g.name == scenario.of);
+        let Some(cost) = of.and_then(|group| group.cost) else { return false };
+        let n_of = |contestant: &Contestant| {
+            let mut known = self.record.calibration.iter();
+            let fib = contestant.fib.as_deref();
+            known.find(|known| known.is_of(cost, fib)).map(|known| known.n)
+        };
+        let mut contestants = self.record.contestants();
+        let first = contestants.next().and_then(n_of);
+        let mut contestants = self.record.contestants();
+        let own = contestants.find(|c| c.name == name).and_then(n_of);
+        own != first
     }
 
     /// The contestants that none is better than, beyond the noise, by this

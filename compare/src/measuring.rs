@@ -338,7 +338,8 @@ impl Measuring<'_> {
         };
         let report = cell.measure(self.interrupt)?;
         let group = report.group("alone");
-        let time_ns = group.and_then(|g| g.service_ns.at_quantile_ns(0.5));
+        // The shortest is the one that nothing disturbed.
+        let time_ns = group.and_then(|g| g.service_ns.at_quantile_ns(0.0));
         let why = || Failure::Instrument(format!("no reply to n = {n}"));
         time_ns.map(Duration::from_nanos).ok_or_else(why)
     }

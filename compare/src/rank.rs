@@ -191,6 +191,10 @@ impl Ranking {
                 if let Some(void) = void {
                     return Some(format!("void in {of}: {}", void.reason));
                 }
+                if Findings::of(record).computes_another_n(scenario, name) {
+                    let why = "it was asked for another n than the others";
+                    return Some(format!("{why} in {of}"));
+                }
                 if let Some(why) = record.by_design(of, name) {
                     return Some(format!("not in {of}, by design: {why}"));
                 }

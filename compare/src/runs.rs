@@ -53,7 +53,10 @@ fn find(
 ) -> anyhow::Result<PathBuf> {
     let given = Path::new(name);
     let places = [given.to_owned(), file(given)];
-    let found = places.into_iter().find(|path| path.is_file());
+    let is_record = |path: &PathBuf| {
+        path.is_file() && path.extension().is_none_or(|e| e != "xz")
+    };
+    let found = places.into_iter().find(is_record);
     if let Some(path) = found.filter(|_| name != LAST) {
         return Ok(path);
     }
@@ -61,6 +64,14 @@ fn find(
     if name == LAST {
         return last(&runs)?
             .context(Usage(format!("there is no run in {}", runs.display())));
+    }
+    let packed =
+        [given.to_owned(), given.join(RECORD).with_extension("json.xz")];
+    let is_packed =
+        |path: &&PathBuf| path.extension().is_some_and(|e| e == "xz");
+    if let Some(path) = packed.iter().filter(is_packed).find(|p| p.is_file()) {
+        let path = path.display();
+        bail!(Usage(format!("{path} is packed: `xz -dk {path}` first")));
     }
     let named = Some(file(&runs.join(given))).filter(|path| path.is_file());
     named.context(Usage(format!(

@@ -251,6 +251,22 @@ impl Figure {
         if self.more_is_better() { order.reverse() } else { order }
     }
 
+    /// What it counts, before it is scaled for people.
+    pub(crate) fn unit(self) -> &'static str {
+        match self {
+            Figure::Time
+            | Figure::P50
+            | Figure::P99
+            | Figure::ResponseP50
+            | Figure::ResponseP99
+            | Figure::Cost => "ns",
+            Figure::Rate => "1/s",
+            Figure::Rss => "B",
+            Figure::Threads => "threads",
+            Figure::Left => "share",
+        }
+    }
+
     /// Its name, as in the file.
     pub(crate) fn name(self) -> &'static str {
         match self {

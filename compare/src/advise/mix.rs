@@ -79,11 +79,12 @@ impl FromStr for Long {
     fn from_str(text: &str) -> Result<Long, String> {
         let what = || "expected RATE x TIME, as `5/s x 50ms`".to_owned();
         let (rate, cost) = text.split_once('x').ok_or_else(what)?;
-        let cost = limits::time(cost.trim())?;
+        let cost = limits::time(cost.trim()).map_err(|_| what())?;
         if cost.is_zero() {
             return Err("a long request must take some time".to_owned());
         }
-        Ok(Long { rate: rate.trim().parse()?, cost })
+        let rate = rate.trim().parse().map_err(|_| what())?;
+        Ok(Long { rate, cost })
     }
 }
 

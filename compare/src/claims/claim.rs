@@ -214,6 +214,10 @@ fn check(claim: &Claim) -> Result<(), String> {
         return Err("it has no [[claim.trial]]".to_owned());
     }
     for (index, trial) in trials.iter().enumerate() {
+        let [left, right] = trial.sides().map(|side| side.figure.unit());
+        if left != right {
+            return Err(format!("{}: {left} by {right} is no ratio", trial.of));
+        }
         if trials[..index].iter().any(|other| other.of == trial.of) {
             return Err(format!("two trials are of {}", trial.of));
         }
@@ -241,6 +245,17 @@ pub(crate) fn check_against(
                 ("scenario", &side.scenario, &what),
             ];
             for (kind, name, known) in pairs {
+                let value = format!("{name}@");
+                let values: Vec<&str> = { known.iter().copied() }
+                    .filter(|other| other.starts_with(&value))
+                    .collect();
+                if !values.is_empty() {
+                    return Err(Usage(format!(
+                        "claim `{}`: `{name}` varies; say at which value: {}",
+                        claim.name(),
+                        values.join(", ")
+                    )));
+                }
                 if !known.contains(&name.as_str()) {
                     return Err(Usage(format!(
                         "claim `{}`: there is no {kind} `{name}`; there are {}",
@@ -309,6 +324,11 @@ right = \"rate of threads in interference@0\"
             ("rate of threads in interference@1", "rate", "of the form"),
             ("rate of", "speed of", "`speed` is no figure; there are time"),
             ("interference@1", "interference @1", "too many words"),
+            (
+                "rate of threads in interference@1",
+                "p99 of threads in interference@1",
+                "ns by 1/s is no ratio",
+            ),
         ];
         for (from, to, expected) in cases {
             let text = GOOD.replacen(from, to, 1);

@@ -24,10 +24,20 @@ pub(super) fn groups<'a>(judged: &[Judged<'a>]) -> Vec<(String, Vec<&'a str>)> {
 
 /// The same, a line each.
 pub(super) fn lines(judged: &[Judged<'_>]) -> Vec<String> {
+    let is_suspect = |name: &str| {
+        let mut of_name = judged.iter().filter(|j| j.claim.name() == name);
+        of_name.any(|j| j.trials.iter().any(|t| !t.doubts.is_empty()))
+    };
+    let marked = |name: &str| match is_suspect(name) {
+        true => format!("{name} ?"),
+        false => name.to_owned(),
+    };
     let groups = groups(judged).into_iter();
     groups
         .map(|(kind, names)| {
-            format!("{kind} ({}): {}", names.len(), names.join(", "))
+            let marked: Vec<String> =
+                names.iter().map(|name| marked(name)).collect();
+            format!("{kind} ({}): {}", names.len(), marked.join(", "))
         })
         .collect()
 }

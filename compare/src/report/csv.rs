@@ -3,7 +3,6 @@
 
 use crate::questions::value_of;
 use crate::report::sheet::{Row, Sheet, Validity};
-use crate::scenarios::Figure;
 
 /// The columns.
 const HEADER: &str = "scenario,of,value,contestant,again,label,figure,unit,\
@@ -38,7 +37,7 @@ fn fields(row: &Row<'_>) -> [String; 15] {
         row.entrant.again.clone().unwrap_or_default(),
         contestant.label.name().to_owned(),
         row.figure.name().to_owned(),
-        unit(row.figure).to_owned(),
+        row.figure.unit().to_owned(),
         number(estimate.map(|estimate| estimate.median)),
         number(estimate.map(|estimate| estimate.low)),
         number(estimate.map(|estimate| estimate.high)),
@@ -57,22 +56,6 @@ pub(super) fn validity(validity: &Validity) -> (&str, Option<&str>) {
         Validity::Void(reason) => ("void", Some(reason)),
         Validity::ByDesign(reason) => ("by-design", Some(reason)),
         Validity::Absent => ("absent", None),
-    }
-}
-
-/// What a figure counts, before it is scaled for people.
-pub(super) fn unit(figure: Figure) -> &'static str {
-    match figure {
-        Figure::Time
-        | Figure::P50
-        | Figure::P99
-        | Figure::ResponseP50
-        | Figure::ResponseP99
-        | Figure::Cost => "ns",
-        Figure::Rate => "1/s",
-        Figure::Rss => "B",
-        Figure::Threads => "threads",
-        Figure::Left => "share",
     }
 }
 

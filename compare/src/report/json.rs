@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::calibrate::Calibrated;
 use crate::machine::Machine;
 use crate::questions::value_of;
-use crate::report::csv::{unit, validity};
+use crate::report::csv::validity;
 use crate::report::sheet::{Row, Sheet};
 use crate::statistics::Estimate;
 
@@ -104,7 +104,7 @@ fn figure<'a>(row: &'a Row<'_>) -> FigureOf<'a> {
         again: row.entrant.again.as_deref(),
         label: contestant.label.name(),
         figure: row.figure.name(),
-        unit: unit(row.figure),
+        unit: row.figure.unit(),
         estimate: row.estimate,
         rounds: row.rounds,
         is_lower_bound: row.is_lower_bound,

@@ -213,7 +213,9 @@ impl<'a> Sheet<'a> {
     ) -> Option<(&'a str, Estimate)> {
         let found = self.record.contestants().filter_map(|contestant| {
             let name = contestant.name.as_str();
-            if self.findings.starved(scenario, name, figure).is_some() {
+            if self.findings.starved(scenario, name, figure).is_some()
+                || self.findings.computes_another_n(scenario, name)
+            {
                 return None;
             }
             Some((name, self.estimate(scenario, name, figure)?))
