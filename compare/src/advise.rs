@@ -4,14 +4,13 @@ mod mix;
 mod ranking;
 mod text;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use regex_lite::Regex;
 
 use crate::asked::Asked;
-use crate::contestants::{self, Contestant, Trait};
+use crate::contestants::{self, Trait, Who};
 use crate::exit::{Outcome, Usage};
 use crate::interrupt::Interrupt;
 use crate::load::plan;
@@ -39,8 +38,7 @@ pub(crate) struct Advise {
     /// Judge a mix that was measured instead of measuring one: the run's file,
     /// its folder, its name under runs/, or `last`
     #[arg(long, value_name = "RUN", conflicts_with_all = [
-        "How", "scenario", "long", "short", "contestant", "with",
-        "contestants",
+        "How", "Who", "scenario", "long", "short",
     ])]
     run: Option<String>,
     /// Long requests: how many a second, and how long each computes
@@ -59,16 +57,8 @@ pub(crate) struct Advise {
     #[arg(long, value_name = "TIME",
           value_parser = measuring::positive_duration)]
     slo: Option<Duration>,
-    /// Only contestants whose name matches; repeatable [default: the
-    /// idiomatic ones]
-    #[arg(short = 'e', long = "contestant", value_name = "REGEX")]
-    contestant: Vec<Regex>,
-    /// One more contestant, as 'mine=python3 my_server.py {port}'; repeatable
-    #[arg(long, value_name = "NAME=COMMAND")]
-    with: Vec<String>,
-    /// The file of contestants [default: bench/contestants.toml]
-    #[arg(long, value_name = "FILE")]
-    contestants: Option<PathBuf>,
+    #[command(flatten)]
+    who: Who,
     #[command(flatten)]
     how: How,
 }
@@ -96,8 +86,7 @@ impl Advise {
         let root = workspace::root()?;
         let interrupt = Interrupt::listen()?;
         let scenario = self.scenario(self.how.processors()?.numbers().len())?;
-        let (contestants, skipped) =
-            contestants::able(self.contestants(&root)?);
+        let (contestants, skipped) = contestants::able(self.who.choose(&root)?);
         if contestants.is_empty() {
             for (name, why) in skipped {
                 eprintln!("skipped: {name}: {why}");
@@ -113,7 +102,7 @@ impl Advise {
             rounds: measuring::ROUNDS,
             traced: Vec::new(),
             asked: Asked {
-                contestants: self.contestants.clone(),
+                contestants: self.who.contestants.clone(),
                 scenario_files: self.scenario.clone().into_iter().collect(),
                 ..Asked::default()
             },
@@ -127,14 +116,6 @@ impl Advise {
         let text = text::text(record, &ranking);
         measured.print(&text)?;
         Ok(outcome)
-    }
-
-    fn contestants(&self, root: &Path) -> anyhow::Result<Vec<Contestant>> {
-        let shipped = || root.join("bench/contestants.toml");
-        let path = self.contestants.clone().unwrap_or_else(shipped);
-        let is_default =
-            self.contestants.is_none() && self.contestant.is_empty();
-        contestants::choose(&path, &self.contestant, is_default, &self.with)
     }
 
     /// The mix as a scenario, on a machine with so many processors.

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context;
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use conformance::Family;
 use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
@@ -353,39 +353,60 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Contestant>> {
         .map_err(|error| Usage(format!("{}: {error}", path.display())).into())
 }
 
-/// Those of a file whose name one of the patterns matches, of which only the
-/// idiomatic ones if `only_usual`; and those of the command line, in place of
-/// any that have their name.
-///
-/// # Errors
-///
-/// A [`Usage`] error says what is wrong with whom.
-pub(crate) fn choose(
-    path: &Path,
-    patterns: &[Regex],
-    only_usual: bool,
-    with: &[String],
-) -> anyhow::Result<Vec<Contestant>> {
-    let mut contestants = read(path)?;
-    for pattern in patterns {
-        // Those that match somebody hide one that was mistyped.
-        if !contestants.iter().any(|c| pattern.is_match(&c.name)) {
-            eprintln!("-e '{pattern}' matches nobody");
+/// Who is to be measured, as the command line says it.
+#[derive(Args, Debug)]
+pub(crate) struct Who {
+    /// Only contestants whose name matches; repeatable [default: the
+    /// idiomatic ones]
+    #[arg(short = 'e', long = "contestant", value_name = "REGEX")]
+    contestant: Vec<Regex>,
+    /// One more contestant, as 'mine=python3 my_server.py {port}'; {addr},
+    /// {host} and {port} stand for where to listen; repeatable
+    #[arg(long, value_name = "NAME=COMMAND")]
+    with: Vec<String>,
+    /// The file of contestants [default: bench/contestants.toml]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) contestants: Option<PathBuf>,
+}
+
+impl Who {
+    /// Those of the file whose name one of the patterns matches, or the
+    /// idiomatic ones where neither is said; and those of the command line, in
+    /// place of any that have their name.
+    ///
+    /// # Errors
+    ///
+    /// A [`Usage`] error says what is wrong with whom.
+    pub(crate) fn choose(
+        &self,
+        root: &Path,
+    ) -> anyhow::Result<Vec<Contestant>> {
+        let shipped = || root.join("bench/contestants.toml");
+        let path = self.contestants.clone().unwrap_or_else(shipped);
+        let only_usual =
+            self.contestants.is_none() && self.contestant.is_empty();
+        let mut contestants = read(&path)?;
+        for pattern in &self.contestant {
+            // Those that match somebody hide one that was mistyped.
+            if !contestants.iter().any(|c| pattern.is_match(&c.name)) {
+                eprintln!("-e '{pattern}' matches nobody");
+            }
         }
-    }
-    contestants.retain(|contestant| {
-        let is_usual = contestant.label == Label::Idiomatic;
-        selects(patterns, &contestant.name) && (is_usual || !only_usual)
-    });
-    for text in with {
-        let mine = Contestant::given(text)?;
-        if contestants.iter().any(|other| other.name == mine.name) {
-            eprintln!("yours takes the place of our own `{}`", mine.name);
+        contestants.retain(|contestant| {
+            let is_usual = contestant.label == Label::Idiomatic;
+            selects(&self.contestant, &contestant.name)
+                && (is_usual || !only_usual)
+        });
+        for text in &self.with {
+            let mine = Contestant::given(text)?;
+            if contestants.iter().any(|other| other.name == mine.name) {
+                eprintln!("yours takes the place of our own `{}`", mine.name);
+            }
+            contestants.retain(|other| other.name != mine.name);
+            contestants.push(mine);
         }
-        contestants.retain(|other| other.name != mine.name);
-        contestants.push(mine);
+        Ok(contestants)
     }
-    Ok(contestants)
 }
 
 /// Those who can take part here, and the others with the reason.

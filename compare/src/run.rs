@@ -6,7 +6,7 @@ use clap::Args;
 use regex_lite::Regex;
 
 use crate::asked::Asked;
-use crate::contestants::{self, Contestant};
+use crate::contestants::{self, Who};
 use crate::exit::Outcome;
 use crate::interrupt::Interrupt;
 use crate::measuring::{self, How, Plan};
@@ -18,23 +18,14 @@ use crate::workspace;
 /// What `compare run` is told.
 #[derive(Args, Debug)]
 pub(crate) struct Run {
-    /// Only contestants whose name matches; repeatable [default: the
-    /// idiomatic ones]
-    #[arg(short = 'e', long = "contestant", value_name = "REGEX")]
-    contestant: Vec<Regex>,
+    #[command(flatten)]
+    who: Who,
     /// Only scenarios whose name matches, and what they build on; repeatable
     #[arg(short = 's', long = "scenario", value_name = "REGEX")]
     scenario: Vec<Regex>,
     /// One more scenario, from a file of your own; repeatable
     #[arg(long, value_name = "FILE")]
     scenario_file: Vec<PathBuf>,
-    /// One more contestant, as 'mine=python3 my_server.py {port}'; {addr},
-    /// {host} and {port} stand for where to listen; repeatable
-    #[arg(long, value_name = "NAME=COMMAND")]
-    with: Vec<String>,
-    /// The file of contestants [default: bench/contestants.toml]
-    #[arg(long, value_name = "FILE")]
-    contestants: Option<PathBuf>,
     /// All scenarios, with all that they vary
     #[arg(long)]
     full: bool,
@@ -51,7 +42,7 @@ impl Run {
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let root = workspace::root()?;
         let interrupt = Interrupt::listen()?;
-        let contestants = self.contestants(&root)?;
+        let contestants = self.who.choose(&root)?;
         let (contestants, skipped) = contestants::able(contestants);
         let scenarios = self.scenarios(&root)?;
         if contestants.is_empty() || scenarios.is_empty() {
@@ -85,14 +76,6 @@ impl Run {
         Ok(outcome)
     }
 
-    fn contestants(&self, root: &Path) -> anyhow::Result<Vec<Contestant>> {
-        let shipped = || root.join("bench/contestants.toml");
-        let path = self.contestants.clone().unwrap_or_else(shipped);
-        let is_default =
-            self.contestants.is_none() && self.contestant.is_empty();
-        contestants::choose(&path, &self.contestant, is_default, &self.with)
-    }
-
     fn scenarios(&self, root: &Path) -> anyhow::Result<Vec<Scenario>> {
         let mut scenarios = scenarios::read(&root.join("bench/scenarios"))?;
         for path in &self.scenario_file {
@@ -118,7 +101,7 @@ impl Run {
 
     fn asked(&self) -> Asked {
         Asked {
-            contestants: self.contestants.clone(),
+            contestants: self.who.contestants.clone(),
             scenario_files: self.scenario_file.clone(),
             ..Asked::default()
         }
