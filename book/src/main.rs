@@ -12,6 +12,7 @@
 mod chart;
 mod code;
 mod directive;
+mod exercise;
 mod figures;
 mod links;
 mod preprocessor;

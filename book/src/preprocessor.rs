@@ -10,6 +10,7 @@ use mdbook_preprocessor::{Preprocessor, PreprocessorContext};
 use crate::chart;
 use crate::code;
 use crate::directive::{self, Directive};
+use crate::exercise;
 use crate::figures::Figures;
 use crate::timeline;
 use crate::verdicts::Verdicts;
@@ -79,6 +80,7 @@ impl Course {
         match name {
             "code" => code::block(&self.root, arguments),
             "diff" => code::diff(&self.root, arguments),
+            "exercise" => exercise::of(&self.root, arguments),
             "chart" => chart::of(&self.figures, arguments),
             "value" => chart::value(&self.figures, arguments),
             "run" => Ok(self.figures.machine()),
@@ -86,8 +88,8 @@ impl Course {
             "claim" => self.verdicts.one(arguments),
             "claims" => self.verdicts.all(arguments),
             _ => bail!(
-                "there is no such directive; there are code, diff, chart, \
-                 value, run, timeline, claim and claims"
+                "there is no such directive; there are code, diff, \
+                 exercise, chart, value, run, timeline, claim and claims"
             ),
         }
     }

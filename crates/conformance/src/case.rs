@@ -135,7 +135,7 @@ pub(crate) enum Need {
 
 /// What a model may be unable to do by design.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ability {
+pub enum Ability {
     /// Serve a second client while one is idle.
     ServeBesideIdle,
     /// Answer `1` while another client's long job runs.
@@ -145,11 +145,11 @@ pub(crate) enum Ability {
 }
 
 /// How a case went.
-pub(crate) type Verdict<T = ()> = Result<T, Fault>;
+pub type Verdict<T = ()> = Result<T, Fault>;
 
 /// Why a case didn't pass.
 #[derive(Debug)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// The server did something else.
     Failed(String),
     /// The server lacks the ability that the case is about.
@@ -159,12 +159,13 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) fn new(text: impl Into<String>) -> Fault {
+    /// The server did something else: what was expected, and what came.
+    pub fn new(text: impl Into<String>) -> Fault {
         Fault::Failed(text.into())
     }
 
     /// The same, said to be about the ability.
-    pub(crate) fn unable(self) -> Fault {
+    pub fn unable(self) -> Fault {
         match self {
             Fault::Failed(text) => Fault::Unable(text),
             other => other,
@@ -172,11 +173,19 @@ impl Fault {
     }
 
     /// The same, with what it was about in front.
-    pub(crate) fn about(self, what: impl fmt::Display) -> Fault {
+    pub fn about(self, what: impl fmt::Display) -> Fault {
         match self {
             Fault::Failed(text) => Fault::Failed(format!("{what}: {text}")),
             other => other,
         }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Fault::Failed(text) | Fault::Unable(text) | Fault::Moot(text)) =
+            self;
+        f.write_str(text)
     }
 }
 
@@ -193,19 +202,13 @@ impl From<std::io::Error> for Fault {
 }
 
 /// Passes when `condition` holds.
-pub(crate) fn check(
-    condition: bool,
-    otherwise: impl FnOnce() -> String,
-) -> Verdict {
+pub fn check(condition: bool, otherwise: impl FnOnce() -> String) -> Verdict {
     if condition { Ok(()) } else { Err(Fault::Failed(otherwise())) }
 }
 
 /// Waits for what can only be looked at (proc(5), a port) and tells of no
 /// event. Whether it came true in time.
-pub(crate) fn until(
-    timeout: Duration,
-    mut condition: impl FnMut() -> bool,
-) -> bool {
+pub fn until(timeout: Duration, mut condition: impl FnMut() -> bool) -> bool {
     const PAUSE_MAX: Duration = Duration::from_millis(10);
     let deadline = Instant::now() + timeout;
     let mut pause = Duration::from_micros(50);

@@ -23,7 +23,9 @@ const LINE_BYTES_MAX: usize = 4096;
 /// How much of the beginning and of the end of a transcript is kept.
 const RECORD_BYTES_MAX: usize = 120;
 
-pub(crate) struct Client {
+/// A connection to a server, with a record of what passed, which its failures
+/// show.
+pub struct Client {
     stream: TcpStream,
     local: SocketAddr,
     server: SocketAddr,
@@ -38,7 +40,7 @@ pub(crate) struct Client {
 
 /// What comes next from the server.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+pub enum Next {
     /// A line, its LF included.
     Line(Vec<u8>),
     /// End-of-file (FIN).
@@ -50,7 +52,12 @@ pub(crate) enum Next {
 }
 
 impl Client {
-    pub(crate) fn connect(
+    /// Connects. `patience` is how long it waits for what must come.
+    ///
+    /// # Errors
+    ///
+    /// Those of connect(2).
+    pub fn connect(
         address: SocketAddr,
         patience: Duration,
     ) -> io::Result<Client> {
@@ -60,7 +67,7 @@ impl Client {
 
     /// A client whose kernel holds few requests and, of the replies, about
     /// `window_bytes`: what it doesn't read stays at the server.
-    pub(crate) fn connect_with_window(
+    pub fn connect_with_window(
         address: SocketAddr,
         patience: Duration,
         window_bytes: usize,
@@ -92,22 +99,24 @@ impl Client {
         })
     }
 
-    pub(crate) fn patience(&self) -> Duration {
+    /// How long it waits for what must come.
+    pub fn patience(&self) -> Duration {
         self.patience
     }
 
     /// Sends a line and expects its answer.
-    pub(crate) fn ask(&mut self, n: u64) -> Verdict {
+    pub fn ask(&mut self, n: u64) -> Verdict {
         self.exchange(format!("{n}\n").as_bytes(), Answer::Fib(n))
     }
 
     /// Sends bytes and expects one answer.
-    pub(crate) fn exchange(&mut self, bytes: &[u8], answer: Answer) -> Verdict {
+    pub fn exchange(&mut self, bytes: &[u8], answer: Answer) -> Verdict {
         self.send(bytes)?;
         self.expect(answer)
     }
 
-    pub(crate) fn send(&mut self, bytes: &[u8]) -> Verdict {
+    /// Sends all of the bytes, and waits until the kernel has them.
+    pub fn send(&mut self, bytes: &[u8]) -> Verdict {
         self.sent.add(bytes);
         self.stream.write_all(bytes).map_err(|error| {
             let what = format!("sending failed: {error}");
@@ -117,7 +126,7 @@ impl Client {
 
     /// Sends a byte as urgent data (MSG_OOB): the server's kernel takes it out
     /// of the stream and marks where it was; see tcp(7).
-    pub(crate) fn send_urgent(&mut self, byte: u8) -> Verdict {
+    pub fn send_urgent(&mut self, byte: u8) -> Verdict {
         self.sent.add(&[byte]);
         let sent = send(&self.stream, &[byte], SendFlags::OOB);
         sent.map(drop).map_err(|error| {
@@ -128,12 +137,12 @@ impl Client {
 
     /// Has the kernel acknowledge what comes next as late as it may, which is
     /// 40 ms on Linux. It forgets that after a while.
-    pub(crate) fn acknowledge_late(&self) -> Verdict {
+    pub fn acknowledge_late(&self) -> Verdict {
         Ok(set_tcp_quickack(&self.stream, false).map_err(io::Error::from)?)
     }
 
     /// Sends what the kernel takes at once, and says how much that was.
-    pub(crate) fn send_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    pub fn send_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.stream.set_nonblocking(true)?;
         let result = self.stream.write(bytes);
         self.stream.set_nonblocking(false)?;
@@ -144,7 +153,7 @@ impl Client {
     }
 
     /// Waits until the server has read what was sent.
-    pub(crate) fn until_read(&self) -> Verdict {
+    pub fn until_read(&self) -> Verdict {
         if until(self.patience, || self.is_read()) {
             return Ok(());
         }
@@ -176,7 +185,7 @@ impl Client {
 
     /// Sends requests and reads their answers at the same time, as a client
     /// with many requests in flight must.
-    pub(crate) fn pump(
+    pub fn pump(
         &mut self,
         requests: &[u8],
         answers: impl IntoIterator<Item = Answer>,
@@ -210,7 +219,7 @@ impl Client {
 
     /// Takes the replies that have come by now, up to the end if that has
     /// come too. Each must be this answer. Says how many they were.
-    pub(crate) fn take_all(&mut self, answer: Answer) -> Verdict<usize> {
+    pub fn take_all(&mut self, answer: Answer) -> Verdict<usize> {
         let mut count = 0;
         while self.has_line() || self.has_news() {
             match self.next_within(Duration::ZERO) {
@@ -226,8 +235,8 @@ impl Client {
     }
 
     /// Expects one reply line.
-    pub(crate) fn expect(&mut self, answer: Answer) -> Verdict {
-        match self.next() {
+    pub fn expect(&mut self, answer: Answer) -> Verdict {
+        match self.next_reply() {
             Next::Line(line) if answer.is(&line) => Ok(()),
             other => {
                 let what = self.describe(&other);
@@ -237,7 +246,7 @@ impl Client {
     }
 
     /// Expects reply lines in this order.
-    pub(crate) fn expect_all(
+    pub fn expect_all(
         &mut self,
         answers: impl IntoIterator<Item = Answer>,
     ) -> Verdict {
@@ -245,8 +254,8 @@ impl Client {
     }
 
     /// Expects end-of-file and not one byte before it.
-    pub(crate) fn expect_end(&mut self) -> Verdict {
-        match self.next() {
+    pub fn expect_end(&mut self) -> Verdict {
+        match self.next_reply() {
             Next::End if self.is_drained() => Ok(()),
             other => {
                 let what = self.describe(&other);
@@ -257,8 +266,8 @@ impl Client {
 
     /// Expects the connection to end, be it by FIN or by RST: when a client
     /// sent what the server didn't read, the kernel resets it.
-    pub(crate) fn expect_closed(&mut self) -> Verdict {
-        match self.next() {
+    pub fn expect_closed(&mut self) -> Verdict {
+        match self.next_reply() {
             Next::End | Next::Reset if self.is_drained() => Ok(()),
             other => {
                 let what = self.describe(&other);
@@ -268,7 +277,7 @@ impl Client {
     }
 
     /// Expects that nothing comes for so long.
-    pub(crate) fn expect_silence(&mut self, duration: Duration) -> Verdict {
+    pub fn expect_silence(&mut self, duration: Duration) -> Verdict {
         match self.next_within(duration) {
             Next::Nothing => Ok(()),
             other => {
@@ -278,11 +287,13 @@ impl Client {
         }
     }
 
-    pub(crate) fn next(&mut self) -> Next {
+    /// What comes next, if it comes as long as its patience lasts.
+    pub fn next_reply(&mut self) -> Next {
         self.next_within(self.patience)
     }
 
-    pub(crate) fn next_within(&mut self, timeout: Duration) -> Next {
+    /// What comes next, if it comes in that time.
+    pub fn next_within(&mut self, timeout: Duration) -> Next {
         let deadline = Instant::now() + timeout;
         loop {
             if let Some(line) = self.take_line() {
@@ -301,31 +312,32 @@ impl Client {
     }
 
     /// Whether a byte, an end or a reset is there to be read now.
-    pub(crate) fn has_news(&self) -> bool {
+    pub fn has_news(&self) -> bool {
         self.has_news_within(Duration::ZERO)
     }
 
-    pub(crate) fn has_news_within(&self, timeout: Duration) -> bool {
+    /// The same, if it comes in that time.
+    pub fn has_news_within(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
         !self.is_drained() || !self.poll(PollFlags::IN, deadline).is_empty()
     }
 
     /// Whether the kernel takes more requests.
-    pub(crate) fn has_room_within(&self, timeout: Duration) -> bool {
+    pub fn has_room_within(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
         self.poll(PollFlags::OUT, deadline).contains(PollFlags::OUT)
     }
 
     /// Waits until the server has reset the connection, without reading.
     /// `false` when that takes longer than `timeout`.
-    pub(crate) fn is_reset_within(&self, timeout: Duration) -> bool {
+    pub fn is_reset_within(&self, timeout: Duration) -> bool {
         let flags = self.poll(PollFlags::empty(), Instant::now() + timeout);
         flags.intersects(PollFlags::ERR | PollFlags::HUP)
     }
 
     /// Reads what comes, up to so many bytes, as one piece; `None` at the end
     /// of the connection.
-    pub(crate) fn read_piece(&mut self, size: usize) -> Option<usize> {
+    pub fn read_piece(&mut self, size: usize) -> Option<usize> {
         let mut piece = vec![0; size];
         let count = self.stream.read(&mut piece).ok()?;
         self.received.add(&piece[..count]);
@@ -333,7 +345,7 @@ impl Client {
     }
 
     /// Says that no more requests follow (FIN).
-    pub(crate) fn half_close(&mut self) -> Verdict {
+    pub fn half_close(&mut self) -> Verdict {
         self.stream.shutdown(Shutdown::Write).map_err(|error| {
             let what = format!("shutdown failed: {error}");
             self.failure("an open connection", &what)
@@ -341,13 +353,13 @@ impl Client {
     }
 
     /// Leaves by RST.
-    pub(crate) fn reset(self) {
+    pub fn reset(self) {
         // It fails only on a socket that is already gone.
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 
     /// A failure that shows this client's conversation.
-    pub(crate) fn failure(&self, expected: &str, got: &str) -> Fault {
+    pub fn failure(&self, expected: &str, got: &str) -> Fault {
         Fault::Failed(format!(
             "expected {expected}\ngot      {got}\nsent     {}\nreceived {}",
             self.sent.show(),
@@ -356,7 +368,7 @@ impl Client {
     }
 
     /// What came, in the words of a failure.
-    pub(crate) fn describe(&self, next: &Next) -> String {
+    pub fn describe(&self, next: &Next) -> String {
         match next {
             Next::Line(line) => show(line),
             Next::End if self.is_drained() => "end-of-file".to_owned(),
@@ -369,7 +381,7 @@ impl Client {
     }
 
     /// Whether no part of a line is left over.
-    pub(crate) fn is_drained(&self) -> bool {
+    pub fn is_drained(&self) -> bool {
         self.taken == self.unread.len()
     }
 

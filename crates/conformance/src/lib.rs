@@ -11,6 +11,10 @@
 //! assert_conforms(Subject::new(command).computes_inline());
 //! ```
 //!
+//! What the cases are made of, a [`Stage`] that starts servers and a [`Client`]
+//! that remembers what was said, is there for suites of another purpose: the
+//! exercises of the course are checked by it.
+//!
 //! To play single cases of a server's integration test, put a part of their
 //! names or of their family's into `CONFORMANCE_ONLY`; to repeat a run's
 //! random choices, put its seed into `CONFORMANCE_SEED`.
@@ -28,12 +32,16 @@ mod vitals;
 
 use std::sync::{Mutex, PoisonError};
 
-pub use case::{Case, Family};
+pub use answer::{Answer, fib};
+pub use case::{Ability, Case, Family, Fault, Verdict, check, until};
 pub use cases::cases;
+pub use client::{Client, Next};
 pub use launch::Ready;
 pub use report::{Finding, Outcome, Report, Tally};
+pub use stage::{Cost, Served, Stage};
 pub use subject::{Framing, Subject};
 pub use suite::{Selection, run};
+pub use vitals::Vitals;
 
 /// Plays every case and prints a line for each. Suites that one process runs
 /// take turns: side by side, they would disturb each other.

@@ -26,15 +26,20 @@ const GOLDEN_RATIO: f64 = 1.618_033_988_749_895;
 /// How many of a server's last log lines stand in a failure.
 const LOG_LINES_SHOWN: usize = 8;
 
-pub(crate) struct Stage<'a> {
-    pub(crate) subject: &'a Subject,
-    pub(crate) seed: u64,
+/// Where a case is played: it starts the subject's servers, and knows what
+/// jobs cost there.
+pub struct Stage<'a> {
+    /// Who is judged.
+    pub subject: &'a Subject,
+    /// What random choices follow from.
+    pub seed: u64,
     cost: &'a Verdict<Cost>,
     log: RefCell<Vec<String>>,
 }
 
 impl<'a> Stage<'a> {
-    pub(crate) fn new(
+    /// A stage for a case. `cost` is what [`Cost::measure`] said.
+    pub fn new(
         subject: &'a Subject,
         seed: u64,
         cost: &'a Verdict<Cost>,
@@ -43,19 +48,19 @@ impl<'a> Stage<'a> {
     }
 
     /// A server of the subject that serves, started with these flags.
-    pub(crate) fn server(&self, flags: &[&str]) -> Verdict<Served<'_>> {
+    pub fn server(&self, flags: &[&str]) -> Verdict<Served<'_>> {
         self.served(self.launch(flags))
     }
 
     /// The server of a launch that a case has made itself.
-    pub(crate) fn served(&self, launch: Launch) -> Verdict<Served<'_>> {
+    pub fn served(&self, launch: Launch) -> Verdict<Served<'_>> {
         let server = launch.start()?;
         Ok(Served { server, patience: self.patience(), log: &self.log })
     }
 
     /// A launch with these flags. `--max-n` is a wish: a server that hasn't
     /// got it keeps the limit that it has.
-    pub(crate) fn launch(&self, flags: &[&str]) -> Launch {
+    pub fn launch(&self, flags: &[&str]) -> Launch {
         let flags = match flags.iter().position(|&flag| flag == ANY_N[0]) {
             Some(at) if !self.subject.has_flag(ANY_N[0]) => {
                 [&flags[..at], &flags[at + ANY_N.len()..]].concat()
@@ -67,7 +72,7 @@ impl<'a> Stage<'a> {
 
     /// Starts the subject on an address of the case's choice and waits until
     /// it serves there.
-    pub(crate) fn server_at(
+    pub fn server_at(
         &self,
         address: SocketAddr,
         flags: &[&str],
@@ -86,19 +91,23 @@ impl<'a> Stage<'a> {
         Ok(process)
     }
 
-    pub(crate) fn client_of(&self, address: SocketAddr) -> io::Result<Client> {
+    /// A client of whoever listens there.
+    ///
+    /// # Errors
+    ///
+    /// Those of connect(2).
+    pub fn client_of(&self, address: SocketAddr) -> io::Result<Client> {
         Client::connect(address, self.patience())
     }
 
     /// The smallest n whose reply takes at least so long when nothing else
-    /// runs. It needs a server that was started with [`ANY_N`].
-    pub(crate) fn job(&self, at_least: Duration) -> Verdict<u64> {
+    /// runs. It needs a server that was told to compute any n.
+    pub fn job(&self, at_least: Duration) -> Verdict<u64> {
         let cost = match self.cost {
             Ok(cost) => cost,
-            Err(Fault::Failed(text) | Fault::Unable(text))
-            | Err(Fault::Moot(text)) => {
+            Err(fault) => {
                 let what = "no job could be timed";
-                return Err(Fault::new(format!("{what}: {text}")));
+                return Err(Fault::new(format!("{what}: {fault}")));
             }
         };
         let n = cost.n_of(at_least);
@@ -108,12 +117,13 @@ impl<'a> Stage<'a> {
         }
     }
 
-    pub(crate) fn patience(&self) -> Duration {
+    /// How long to wait for what must come.
+    pub fn patience(&self) -> Duration {
         self.subject.has_patience()
     }
 
     /// How long to wait for what only a server with this ability does.
-    pub(crate) fn patience_for(&self, ability: Ability) -> Duration {
+    pub fn patience_for(&self, ability: Ability) -> Duration {
         match self.subject.lacks(ability) {
             Some(_) => IMPATIENCE,
             None => self.patience(),
@@ -122,12 +132,12 @@ impl<'a> Stage<'a> {
 
     /// How many clients there can be at a time, where a case would have
     /// `wanted`.
-    pub(crate) fn clients_at_a_time(&self, wanted: usize) -> usize {
+    pub fn clients_at_a_time(&self, wanted: usize) -> usize {
         if self.subject.serves_several() { wanted } else { 1 }
     }
 
     /// The last log lines of this stage's servers, for a failure.
-    pub(crate) fn log_tail(&self) -> String {
+    pub fn log_tail(&self) -> String {
         let log = self.log.borrow();
         let tail = &log[log.len().saturating_sub(LOG_LINES_SHOWN)..];
         tail.iter().map(|line| format!("\nlog      {line}")).collect()
@@ -135,53 +145,60 @@ impl<'a> Stage<'a> {
 }
 
 /// A server that serves, for as long as a case holds it.
-pub(crate) struct Served<'a> {
+pub struct Served<'a> {
     server: launch::Server,
     patience: Duration,
     log: &'a RefCell<Vec<String>>,
 }
 
 impl Served<'_> {
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
-    pub(crate) fn pid(&self) -> Pid {
+    /// Its process, which leads its process group.
+    pub fn pid(&self) -> Pid {
         self.server.pid()
     }
 
-    pub(crate) fn client(&self) -> Verdict<Client> {
+    /// A client of it.
+    pub fn client(&self) -> Verdict<Client> {
         Client::connect(self.address(), self.patience).map_err(|error| {
             Fault::new(format!("expected a connection, got: {error}"))
         })
     }
 
     /// A client that leaves what it doesn't read at the server.
-    pub(crate) fn client_with_window(&self, bytes: usize) -> Verdict<Client> {
+    pub fn client_with_window(&self, bytes: usize) -> Verdict<Client> {
         let (address, patience) = (self.address(), self.patience);
         Ok(Client::connect_with_window(address, patience, bytes)?)
     }
 
-    pub(crate) fn patience(&self) -> Duration {
+    /// How long its clients wait for what must come.
+    pub fn patience(&self) -> Duration {
         self.patience
     }
 
-    pub(crate) fn clients(&self, count: usize) -> Verdict<Vec<Client>> {
+    /// So many clients of it.
+    pub fn clients(&self, count: usize) -> Verdict<Vec<Client>> {
         (0..count).map(|_| self.client()).collect()
     }
 
-    pub(crate) fn log(&self) -> Vec<String> {
+    /// Its last log lines (what it wrote to stderr).
+    pub fn log(&self) -> Vec<String> {
         self.server.log()
     }
 
-    pub(crate) fn vitals(&self) -> Vitals {
+    /// What it holds and uses now.
+    pub fn vitals(&self) -> Vitals {
         Vitals::of_group(self.server.pid())
     }
 
     /// Has the client send a batch again and again, without reading, until
     /// the server is stuck on its replies: it takes nothing more, and rests.
     /// Says how many bytes that were.
-    pub(crate) fn get_stuck_on(
+    pub fn get_stuck_on(
         &self,
         client: &mut Client,
         batch: &[u8],
@@ -214,7 +231,7 @@ impl Served<'_> {
     }
 
     /// Expects the server to hold as few fds again as it once did.
-    pub(crate) fn expect_fds_back(&self, baseline: Vitals) -> Verdict {
+    pub fn expect_fds_back(&self, baseline: Vitals) -> Verdict {
         let mut now = baseline;
         let back = until(self.patience, || {
             now = self.vitals();
@@ -228,7 +245,7 @@ impl Served<'_> {
 
     /// Expects that the most memory it ever held is little more than what it
     /// held before.
-    pub(crate) fn expect_memory_bounded(
+    pub fn expect_memory_bounded(
         &self,
         before: Vitals,
         growth_bytes_max: u64,
@@ -245,31 +262,32 @@ impl Served<'_> {
     }
 
     /// Expects that it still serves: a new client gets an answer.
-    pub(crate) fn expect_service(&self) -> Verdict {
+    pub fn expect_service(&self) -> Verdict {
         let what = "a client that came afterwards";
         self.client()?.ask(10).map_err(|fault| fault.about(what))
     }
 
     /// Expects that its port takes no more connections.
-    pub(crate) fn expect_port_closed(&self) -> Verdict {
+    pub fn expect_port_closed(&self) -> Verdict {
         let closed = until(self.patience, || self.client().is_err());
         check(closed, || "expected the port to be closed".to_owned())
     }
 
     /// Waits until the port is closed: the stop has begun.
-    pub(crate) fn stop(&self) -> Verdict {
+    pub fn stop(&self) -> Verdict {
         self.signal(Signal::TERM);
         self.expect_port_closed()
     }
 
-    pub(crate) fn signal(&self, signal: Signal) {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
         // It fails only for a process that has ended, and how that ended is
         // what a case looks at.
         let _ = rustix::process::kill_process(self.server.pid(), signal);
     }
 
     /// How long it takes to end with this exit code.
-    pub(crate) fn expect_exit(
+    pub fn expect_exit(
         &mut self,
         code: i32,
         within: Duration,
@@ -286,7 +304,8 @@ impl Served<'_> {
         }
     }
 
-    pub(crate) fn process(&mut self) -> &mut Process {
+    /// Its process, to be waited for.
+    pub fn process(&mut self) -> &mut Process {
         self.server.process()
     }
 }
@@ -300,14 +319,14 @@ impl Drop for Served<'_> {
 /// What one job costs at this server, here and now. What others cost follows
 /// from it: the naive fib of n takes the sum of the two before.
 #[derive(Debug)]
-pub(crate) struct Cost {
+pub struct Cost {
     n: u64,
     takes: Duration,
 }
 
 impl Cost {
     /// Asks the server itself: machines differ, and so do languages.
-    pub(crate) fn measure(subject: &Subject) -> Verdict<Cost> {
+    pub fn measure(subject: &Subject) -> Verdict<Cost> {
         const NOTICEABLE: Duration = Duration::from_millis(10);
         /// From noticeable to so long that clock ticks can measure it.
         const STEPS: u64 = 6;
@@ -353,7 +372,7 @@ impl Cost {
 fn time(client: &mut Client, n: u64) -> Verdict<Duration> {
     let start = Instant::now();
     client.send(format!("{n}\n").as_bytes())?;
-    match client.next() {
+    match client.next_reply() {
         Next::Line(line) if Answer::Fib(n).is(&line) => Ok(start.elapsed()),
         other => {
             let what = client.describe(&other);

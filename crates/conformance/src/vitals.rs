@@ -8,20 +8,22 @@ use rustix::process::Pid;
 /// The sums over all the processes of a server. A server is a process group:
 /// it may be a script that starts others, or have worker processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Vitals {
+pub struct Vitals {
     /// Resident memory now.
-    pub(crate) memory_bytes: u64,
+    pub memory_bytes: u64,
     /// The most that was ever resident.
-    pub(crate) memory_bytes_peak: u64,
-    pub(crate) threads: u64,
-    pub(crate) fds: u64,
+    pub memory_bytes_peak: u64,
+    /// How many threads.
+    pub threads: u64,
+    /// How many descriptors are open.
+    pub fds: u64,
     /// User and system time, to the 10 ms of the clock tick.
-    pub(crate) cpu: Duration,
+    pub cpu: Duration,
 }
 
 impl Vitals {
     /// The vitals of the process group that `leader` leads.
-    pub(crate) fn of_group(leader: Pid) -> Vitals {
+    pub fn of_group(leader: Pid) -> Vitals {
         let leader = leader.as_raw_nonzero().get().to_string();
         let mut sum = Vitals::default();
         for pid in processes() {

@@ -252,7 +252,7 @@ fn out_of_threads(stage: &Stage<'_>) -> Verdict {
         let mut client = server.client()?;
         // It fails when the refusal was faster.
         let _ = client.send(b"10\n");
-        match client.next() {
+        match client.next_reply() {
             Next::Line(line) if Answer::Fib(10).is(&line) => {
                 inside.push(client);
             }

@@ -180,7 +180,7 @@ fn ask_to_the_end(client: &mut Client, n: u64) -> Verdict {
         let sent = client.send(batch.as_bytes());
         let mut answered = 0;
         while answered < IN_FLIGHT {
-            match client.next() {
+            match client.next_reply() {
                 Next::Line(line) if Answer::Fib(n).is(&line) => answered += 1,
                 Next::End | Next::Reset if client.is_drained() => {
                     return Ok(());

@@ -1,0 +1,190 @@
+//! What an exercise is, and all there are.
+
+use std::time::{Duration, Instant};
+
+use conformance::{Cost, Fault, Ready, Stage, Subject, Verdict};
+
+use crate::answer::Answer;
+use crate::cases;
+
+/// How long to wait for what must come. Nothing is asked of an answer's
+/// speed: this only ends a wait that would be in vain.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A task of the course, and how it is checked.
+pub(crate) struct Exercise {
+    /// The name of its folder and of its chapter.
+    pub(crate) name: &'static str,
+    /// What is to be done, in a line.
+    pub(crate) task: &'static str,
+    /// What must be true of an answer.
+    pub(crate) cases: &'static [Case],
+}
+
+/// One thing that must be true of an answer.
+pub(crate) struct Case {
+    /// It, as a sentence.
+    pub(crate) name: &'static str,
+    /// What to look at, where it is not.
+    pub(crate) hint: &'static str,
+    /// Whether it is true of the starter already.
+    pub(crate) is_kept: bool,
+    play: Play,
+}
+
+/// How a case is played, by what an answer is.
+#[derive(Clone, Copy)]
+enum Play {
+    /// A server, which is started and spoken to.
+    Server(fn(&Stage<'_>) -> Verdict),
+    /// A program, which is run.
+    Program(fn(&Answer) -> Verdict),
+}
+
+impl Case {
+    /// What a server must do, and the starter does not.
+    pub(crate) const fn of_server(
+        name: &'static str,
+        hint: &'static str,
+        play: fn(&Stage<'_>) -> Verdict,
+    ) -> Case {
+        Case { name, hint, is_kept: false, play: Play::Server(play) }
+    }
+
+    /// What a program must do, and the starter does not.
+    pub(crate) const fn of_program(
+        name: &'static str,
+        hint: &'static str,
+        play: fn(&Answer) -> Verdict,
+    ) -> Case {
+        Case { name, hint, is_kept: false, play: Play::Program(play) }
+    }
+
+    /// The starter does it, and an answer must not lose it.
+    pub(crate) const fn kept(mut self) -> Case {
+        self.is_kept = true;
+        self
+    }
+}
+
+impl Exercise {
+    /// Plays the cases one after the other, and tells of each how it went and
+    /// how many seconds it took.
+    pub(crate) fn play(
+        &self,
+        answer: &Answer,
+        mut tell: impl FnMut(&Case, Result<(), String>, f64),
+    ) {
+        let subject = Subject::new(answer.server())
+            .ready(Ready::Either)
+            .only_flags(Vec::<String>::new())
+            .without_service_manager()
+            .patience(PATIENCE);
+        let is_server =
+            self.cases.iter().any(|case| matches!(case.play, Play::Server(_)));
+        let cost = match is_server {
+            true => Cost::measure(&subject),
+            false => Err(Fault::new("it is no server")),
+        };
+        for case in self.cases {
+            let start = Instant::now();
+            let verdict = match case.play {
+                Play::Server(play) => {
+                    let stage = Stage::new(&subject, 0, &cost);
+                    play(&stage)
+                        .map_err(|fault| format!("{fault}{}", stage.log_tail()))
+                }
+                Play::Program(play) => {
+                    play(answer).map_err(|fault| fault.to_string())
+                }
+            };
+            tell(case, verdict, start.elapsed().as_secs_f64());
+        }
+    }
+}
+
+/// All exercises, in the order of the chapters.
+pub(crate) const EXERCISES: &[Exercise] = &[
+    Exercise {
+        name: "protocol",
+        task: "to be written",
+        cases: cases::protocol::CASES,
+    },
+    Exercise {
+        name: "blocking",
+        task: "to be written",
+        cases: cases::blocking::CASES,
+    },
+    Exercise {
+        name: "threads",
+        task: "share a memo among threads without holding it while computing",
+        cases: cases::threads::CASES,
+    },
+    Exercise {
+        name: "processes",
+        task: "to be written",
+        cases: cases::processes::CASES,
+    },
+    Exercise { name: "mio", task: "to be written", cases: cases::mio::CASES },
+    Exercise {
+        name: "coroutines",
+        task: "to be written",
+        cases: cases::coroutines::CASES,
+    },
+    Exercise {
+        name: "coroutines-pool",
+        task: "to be written",
+        cases: cases::coroutines_pool::CASES,
+    },
+    Exercise {
+        name: "mio-pool",
+        task: "to be written",
+        cases: cases::mio_pool::CASES,
+    },
+    Exercise {
+        name: "tokio",
+        task: "to be written",
+        cases: cases::tokio::CASES,
+    },
+    Exercise { name: "smol", task: "to be written", cases: cases::smol::CASES },
+    Exercise {
+        name: "async-std",
+        task: "to be written",
+        cases: cases::async_std::CASES,
+    },
+    Exercise {
+        name: "chassis",
+        task: "to be written",
+        cases: cases::chassis::CASES,
+    },
+    Exercise {
+        name: "measuring",
+        task: "to be written",
+        cases: cases::measuring::CASES,
+    },
+    Exercise {
+        name: "results",
+        task: "to be written",
+        cases: cases::results::CASES,
+    },
+    Exercise {
+        name: "claims",
+        task: "to be written",
+        cases: cases::claims::CASES,
+    },
+    Exercise {
+        name: "python",
+        task: "to be written",
+        cases: cases::python::CASES,
+    },
+    Exercise {
+        name: "choosing",
+        task: "to be written",
+        cases: cases::choosing::CASES,
+    },
+    Exercise {
+        name: "yours",
+        task: "to be written",
+        cases: cases::yours::CASES,
+    },
+];

@@ -1,0 +1,33 @@
+//! An exercise: where the reader starts, how an answer is checked, and what a
+//! solution changes.
+
+use std::path::Path;
+
+use anyhow::Context;
+
+use crate::code;
+
+/// What a starter can be written in.
+const ENDINGS: [&str; 3] = ["rs", "py", "toml"];
+
+/// The block of the exercise of that name, in `book/exercises`.
+pub(crate) fn of(root: &Path, name: &str) -> anyhow::Result<String> {
+    let folder = format!("book/exercises/{name}");
+    let ending = ENDINGS
+        .into_iter()
+        .find(|end| root.join(format!("{folder}/starter.{end}")).is_file())
+        .with_context(|| format!("{folder} has no starter"))?;
+    let starter = format!("{folder}/starter.{ending}");
+    let solution = format!("{folder}/solution.{ending}");
+    let code = code::block(root, &starter)?;
+    let diff = code::diff(root, &format!("{starter} {solution}"))?;
+    Ok(format!(
+        "You start from `{starter}`. Change it until its check passes:\n\n\
+         ```\ncargo run -p check -- {name}\n```\n\n\
+         It may be in another language, too: `--with 'COMMAND'` checks that \
+         command in its place.\n\n\
+         <details><summary>Where you start</summary>\n\n{code}\n</details>\n\n\
+         <details><summary>A solution, as a difference</summary>\n\n{diff}\n\
+         </details>\n"
+    ))
+}
