@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Records what one request takes, system call by system call.
+"""Records what one request takes, system call by system call, and a stop.
 
 Each server is started under strace(1), one client asks twice, and what the
 server does for the second request is kept: the first one may have had to warm
-something up. Run it in the workspace, after
+something up. One server is also stopped, with a client that says nothing. Run
+it in the workspace, after
 
     cargo build --release --workspace
 """
 
+import contextlib
 import pathlib
 import re
 import socket
@@ -23,7 +25,40 @@ SERVERS = ["blocking", "threads", "processes", "mio", "coroutines",
 REQUEST = b"20\n"
 
 
+# Whose stop is recorded, and which calls are its.
+STOPPED = "threads"
+STOPS = r"SIGTERM|accept4|ppoll|recvfrom|sendto|shutdown|close|exit_group"
+BESIDE = r"EAGAIN|exit_group resumed"
+
+
 def record(name):
+    """What a request takes."""
+    with traced(name) as (path, client, _):
+        client.sendall(REQUEST)
+        client.recv(100)
+        before = settled(path).count("\n")
+        client.sendall(REQUEST)
+        client.recv(100)
+        return settled(path).splitlines()[before:]
+
+
+def record_stop(name):
+    """What a stop takes, without what a thread does to end, locks and logs."""
+    with traced(name) as (path, client, server):
+        before = settled(path).count("\n")
+        subprocess.run(["pkill", "-TERM", "-P", str(server.pid)], check=True)
+        client.recv(100)
+        server.wait(timeout=20)
+        text = "\n".join(settled(path).splitlines()[before:])
+        text = text.replace("SIGTERM {si_signo=SIGTERM", "SIGTERM {…")
+        text = re.sub(r"….*} ---", "…} ---", text)
+        return [line for line in text.splitlines()
+                if re.search(STOPS, line) and not re.search(BESIDE, line)]
+
+
+@contextlib.contextmanager
+def traced(name):
+    """A server under strace, and a client of it."""
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "trace")
         server = subprocess.Popen(
@@ -35,12 +70,7 @@ def record(name):
             line = server.stdout.readline()
             port = int(re.search(r":(\d+)", line)[1])
             with socket.create_connection(("127.0.0.1", port)) as client:
-                client.sendall(REQUEST)
-                client.recv(100)
-                before = settled(path).count("\n")
-                client.sendall(REQUEST)
-                client.recv(100)
-                return settled(path).splitlines()[before:]
+                yield path, client, server
         finally:
             # strace's child is the server; strace ends with it.
             subprocess.run(["pkill", "-TERM", "-P", str(server.pid)],
@@ -59,11 +89,11 @@ def settled(path):
         time.sleep(0.3)
 
 
-def readable(lines):
+def readable(lines, is_all=False):
     """A line a call, where it began; threads by letters; how often a yield.
 
-    What the server does beside it, looking whether it is to stop, is left
-    out.
+    What the server does beside a request, looking whether it is to stop, is
+    left out, if that is not what this is all about.
     """
     calls, open_calls = [], {}
     for line in lines:
@@ -71,7 +101,8 @@ def readable(lines):
         if "resumed>" in call:
             rest = call.split("resumed>", 1)[1]
             if thread in open_calls:
-                open_calls.pop(thread)[1] += rest
+                begun = open_calls.pop(thread)
+                begun[1] += " " * begun[1].endswith(",") + rest
             else:
                 name = re.match(r"<\.\.\. (\w+)", call)[1]
                 calls.append([thread, f"{name}(\u2026{rest}"])
@@ -85,10 +116,10 @@ def readable(lines):
              if re.match(r"futex|read\(|write|sendto|epoll|clone", call)}
     letters, texts = {}, []
     for thread, call in calls:
-        if thread in idle:
+        if thread in idle and not is_all:
             continue
         letter = letters.setdefault(thread, chr(ord("A") + len(letters)))
-        call = re.sub(r"0x[0-9a-f]{6,}", "\u2026", call)
+        call = re.sub(r"\u2026?0x[0-9a-f]{6,}", "\u2026", call)
         call = re.sub(r"\s+= ", " = ", call)
         texts.append(f"{letter}  {call}")
     return "\n".join(folded(texts)) + "\n"
@@ -117,3 +148,5 @@ if __name__ == "__main__":
         text = readable(record(name))
         (folder / f"{name}.txt").write_text(text)
         print(name, len(text.splitlines()), "lines")
+    text = readable(record_stop(STOPPED), is_all=True)
+    (folder / "stop.txt").write_text(text)
