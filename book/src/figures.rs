@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use serde::Deserialize;
+use charts::Unit;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use crate::directive::Cell;
 
@@ -36,7 +38,8 @@ pub(crate) struct Row {
     pub(crate) contestant: String,
     again: Option<String>,
     pub(crate) figure: String,
-    unit: String,
+    #[serde(deserialize_with = "unit")]
+    pub(crate) unit: Unit,
     pub(crate) estimate: Option<Estimate>,
     pub(crate) is_lower_bound: bool,
     pub(crate) validity: String,
@@ -107,67 +110,19 @@ impl Row {
     /// The median with its unit, or a dash.
     pub(crate) fn text(&self) -> String {
         let Some(estimate) = &self.estimate else { return "–".to_owned() };
-        let (scale, unit) = self.unit(estimate.median);
         let bound = if self.is_lower_bound { "≥ " } else { "" };
-        format!("{bound}{} {unit}", number(estimate.median / scale))
-            .trim_end()
-            .to_owned()
-    }
-
-    /// A round value on an axis of this figure.
-    pub(crate) fn tick(&self, value: f64) -> String {
-        let (scale, unit) = self.unit(value);
-        let text = number(value / scale);
-        let text = match text.contains('.') {
-            true => text.trim_end_matches('0').trim_end_matches('.'),
-            false => &text,
-        };
-        format!("{text} {unit}").trim_end().to_owned()
+        format!("{bound}{}", self.unit.text(estimate.median))
     }
 
     /// The interval, in the unit of the median.
     pub(crate) fn interval(&self) -> String {
         let Some(estimate) = &self.estimate else { return String::new() };
-        let (scale, _) = self.unit(estimate.median);
-        let [low, high] =
-            [estimate.low, estimate.high].map(|end| number(end / scale));
-        format!("{low}–{high}")
-    }
-
-    fn unit(&self, value: f64) -> (f64, &'static str) {
-        match (self.unit.as_str(), value) {
-            ("ns", ns) if ns < 1e3 => (1.0, "ns"),
-            ("ns", ns) if ns < 1e6 => (1e3, "µs"),
-            ("ns", ns) if ns < 1e9 => (1e6, "ms"),
-            ("ns", _) => (1e9, "s"),
-            ("B", bytes) if bytes < f64::from(1 << 20) => (1024.0, "KiB"),
-            ("B", _) => (f64::from(1 << 20), "MiB"),
-            ("share", _) => (0.01, "%"),
-            ("1/s", _) => (1.0, "/s"),
-            _ => (1.0, ""),
-        }
+        self.unit.interval(estimate.median, [estimate.low, estimate.high])
     }
 }
 
-/// Three significant digits, or all those before the point.
-fn number(value: f64) -> String {
-    let decimals = match value.abs() {
-        0.0 => 0,
-        size if size < 0.01 => 4,
-        size if size < 10.0 => 2,
-        size if size < 100.0 => 1,
-        _ => 0,
-    };
-    let text = format!("{value:.decimals$}");
-    if decimals > 0 {
-        return text;
-    }
-    let mut grouped = String::new();
-    for (index, digit) in text.chars().enumerate() {
-        if index > 0 && (text.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
+fn unit<'de, D: Deserializer<'de>>(from: D) -> Result<Unit, D::Error> {
+    let name = String::deserialize(from)?;
+    Unit::named(&name)
+        .ok_or_else(|| D::Error::custom(format!("no unit `{name}`")))
 }

@@ -17,7 +17,6 @@ mod figures;
 mod links;
 mod preprocessor;
 mod serve;
-mod svg;
 mod timeline;
 mod verdicts;
 

@@ -3,8 +3,7 @@
 //! little simulation plays the model's rule.
 
 use anyhow::Context;
-
-use crate::svg::{Anchor, Svg, escaped};
+use charts::{Anchor, Svg, escaped};
 
 /// The time that is shown, in steps. A long request computes for 20.
 const STEPS: usize = 96;
@@ -66,7 +65,7 @@ pub(crate) fn of(model: &str) -> anyhow::Result<String> {
     let width = LEFT + STEPS as f64 * STEP + 70.0;
     let height = 2.0 * LANE + FOOT;
     let label = format!("Two clients of {model}: {says}");
-    let mut svg = Svg::new([width, height], &label);
+    let mut svg = Svg::new([width, height], "chart wide", &label);
     for (client, lane) in lanes.iter().enumerate() {
         let y = LANE * client as f64 + (LANE - BAR) / 2.0;
         let place = [LEFT - 8.0, y + BAR / 2.0 + 4.0];
@@ -79,15 +78,17 @@ pub(crate) fn of(model: &str) -> anyhow::Result<String> {
                 Happens::Crosses => "crosses",
                 Happens::Computes => "computes",
             };
-            let corner = [LEFT + start as f64 * STEP, y];
-            let size = [part.len() as f64 * STEP, BAR];
-            svg.rect(class, corner, size, class);
+            let x = LEFT + start as f64 * STEP;
+            let width = part.len() as f64 * STEP;
+            let bar =
+                format!("M{x:.1} {y:.1}h{width:.1}v{BAR:.1}h-{width:.1}z");
+            let title = format!("{class} for {} of {STEPS} steps", part.len());
+            svg.mark(class, &bar, &title);
             start += part.len();
         }
         let answered = answers(lane);
         let place = [width - 2.0, y + BAR / 2.0 + 4.0];
         let text = match answered {
-            0 => "no answer".to_owned(),
             1 => "1 answer".to_owned(),
             count => format!("{count} answers"),
         };
@@ -100,10 +101,33 @@ pub(crate) fn of(model: &str) -> anyhow::Result<String> {
          <span class=\"key computes\">computing</span> \
          <span class=\"key waits\">waiting for its turn</span> \
          <span class=\"key crosses\">on the way to a pool and back</span>\
-         </figcaption>\n</figure>\n",
+         </figcaption>\n{}</figure>\n",
         svg.finish(),
-        escaped(says)
+        escaped(says),
+        table(&lanes)
     ))
+}
+
+/// What the picture shows, in numbers.
+fn table(lanes: &[Vec<Happens>; 2]) -> String {
+    let mut html = format!(
+        "<details><summary>The figures: steps of {STEPS}</summary><table>\
+         <thead><tr><th></th><th>answers</th><th>computing</th>\
+         <th>waiting for its turn</th><th>on the way</th></tr></thead>\
+         <tbody>\n"
+    );
+    for (name, lane) in NAMES.iter().zip(lanes) {
+        let count = |what| lane.iter().filter(|step| **step == what).count();
+        html += &format!(
+            "<tr><td>{name}</td><td>{}</td><td>{}</td><td>{}</td>\
+             <td>{}</td></tr>\n",
+            answers(lane),
+            count(Happens::Computes),
+            count(Happens::Waits),
+            count(Happens::Crosses)
+        );
+    }
+    html + "</tbody></table></details>\n"
 }
 
 fn rule(model: &str) -> anyhow::Result<(Rule, &'static str)> {

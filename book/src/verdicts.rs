@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use charts::{escaped, inline};
 use serde::Deserialize;
 
 use crate::figures::Estimate;
-use crate::svg::escaped;
 
 /// The claims of a run.
 #[derive(Deserialize)]
@@ -96,7 +96,7 @@ fn rows(claim: &Claim) -> String {
     let rows = tried.map(|Trial { of, verdict, ratio }| {
         let ratio = ratio.map_or("–".to_owned(), |ratio| {
             let [median, low, high] =
-                [ratio.median, ratio.low, ratio.high].map(number);
+                [ratio.median, ratio.low, ratio.high].map(charts::ratio);
             format!("<b>{median}</b><br>{low} to {high}")
         });
         format!(
@@ -116,26 +116,4 @@ fn band(claim: &Claim) -> String {
         (None, Some(most)) => format!("at most {most}"),
         (None, None) => "–".to_owned(),
     }
-}
-
-/// Two significant digits of what is small.
-fn number(ratio: f64) -> String {
-    let decimals = match ratio {
-        0.0 => 0,
-        ratio if ratio < 0.01 => 4,
-        ratio if ratio < 0.1 => 3,
-        ratio if ratio < 10.0 => 2,
-        _ => 1,
-    };
-    format!("{ratio:.decimals$}")
-}
-
-/// Prose with `code` in it.
-fn inline(text: &str) -> String {
-    let parts =
-        text.split('`').enumerate().map(|(index, part)| match index % 2 {
-            1 => format!("<code>{}</code>", escaped(part)),
-            _ => escaped(part),
-        });
-    parts.collect()
 }

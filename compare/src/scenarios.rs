@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use charts::Unit;
 use protocol::N_MAX_DEFAULT;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -252,18 +253,18 @@ impl Figure {
     }
 
     /// What it counts, before it is scaled for people.
-    pub(crate) fn unit(self) -> &'static str {
+    pub(crate) fn unit(self) -> Unit {
         match self {
             Figure::Time
             | Figure::P50
             | Figure::P99
             | Figure::ResponseP50
             | Figure::ResponseP99
-            | Figure::Cost => "ns",
-            Figure::Rate => "1/s",
-            Figure::Rss => "B",
-            Figure::Threads => "threads",
-            Figure::Left => "share",
+            | Figure::Cost => Unit::Nanoseconds,
+            Figure::Rate => Unit::PerSecond,
+            Figure::Rss => Unit::Bytes,
+            Figure::Threads => Unit::Threads,
+            Figure::Left => Unit::Share,
         }
     }
 

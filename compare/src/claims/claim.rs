@@ -216,6 +216,7 @@ fn check(claim: &Claim) -> Result<(), String> {
     for (index, trial) in trials.iter().enumerate() {
         let [left, right] = trial.sides().map(|side| side.figure.unit());
         if left != right {
+            let (left, right) = (left.name(), right.name());
             return Err(format!("{}: {left} by {right} is no ratio", trial.of));
         }
         if trials[..index].iter().any(|other| other.of == trial.of) {

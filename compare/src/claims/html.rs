@@ -2,17 +2,17 @@
 
 use std::fmt::Write;
 
+use charts::{Anchor, Svg, escaped, inline};
+
 use super::Verdicts;
 use super::claim::Side;
 use super::judge::{Judged, Tried};
-use super::text::{number, ratio};
+use super::text::ratio;
 use super::twins;
 use crate::contestants::Contestant;
 use crate::record::Record;
 use crate::report::html::document;
 use crate::report::html::family::Family;
-use crate::report::html::markup::{escaped, inline};
-use crate::report::html::svg::{Anchor, Svg};
 use crate::statistics::Estimate;
 use crate::units;
 
@@ -207,7 +207,7 @@ fn row(svg: &mut Svg, record: &Record, outcome: &Tried<'_>, y: f64) {
     }
     let end = [WIDTH - 2.0, y + 4.0];
     let text = match found {
-        Some(found) => format!("{} {ruling}", number(found.median)),
+        Some(found) => format!("{} {ruling}", charts::ratio(found.median)),
         None => ruling.to_string(),
     };
     svg.text("value", end, Anchor::End, &text);

@@ -86,20 +86,8 @@ pub(super) fn ratio(ratio: Option<&Estimate>) -> String {
     let Some(Estimate { median, low, high }) = ratio else {
         return "-".to_owned();
     };
-    let [median, low, high] = [median, low, high].map(|v| number(*v));
+    let [median, low, high] = [median, low, high].map(|v| charts::ratio(*v));
     format!("{median} [{low}, {high}]")
-}
-
-/// Two significant digits or three, and at most four decimals.
-pub(super) fn number(value: f64) -> String {
-    let decimals = match value {
-        0.0 => 0,
-        value if value < 0.01 => 4,
-        value if value < 0.1 => 3,
-        value if value < 10.0 => 2,
-        _ => 1,
-    };
-    format!("{value:.decimals$}")
 }
 
 /// The lines of a text, broken between words.
@@ -126,20 +114,5 @@ mod tests {
         let lines = wrapped("one two three unbreakable", 7);
         assert_eq!(lines, ["one two", "three", "unbreakable"]);
         assert_eq!(wrapped("", 7), [""; 0]);
-    }
-
-    #[test]
-    fn a_small_ratio_is_no_zero() {
-        let cases = [
-            (0.0, "0"),
-            (0.000_24, "0.0002"),
-            (0.0117, "0.012"),
-            (0.264, "0.26"),
-            (1.0, "1.00"),
-            (33.46, "33.5"),
-        ];
-        for (value, expected) in cases {
-            assert_eq!(number(value), expected);
-        }
     }
 }

@@ -37,7 +37,7 @@ fn fields(row: &Row<'_>) -> [String; 15] {
         row.entrant.again.clone().unwrap_or_default(),
         contestant.label.name().to_owned(),
         row.figure.name().to_owned(),
-        row.figure.unit().to_owned(),
+        row.figure.unit().name().to_owned(),
         number(estimate.map(|estimate| estimate.median)),
         number(estimate.map(|estimate| estimate.low)),
         number(estimate.map(|estimate| estimate.high)),

@@ -7,13 +7,12 @@ mod dots;
 pub(crate) mod family;
 mod front;
 mod heat;
-pub(crate) mod markup;
 mod panels;
-mod scale;
-pub(crate) mod svg;
 mod tables;
 
 use std::fmt::Write;
+
+use ::charts::{escaped, inline, prose};
 
 use crate::contestants::Contestant;
 use crate::questions::Question;
@@ -22,7 +21,6 @@ use crate::scenarios::{Figure, Scenario};
 use charts::charts;
 use family::Family;
 use front::{doubts, glance, legend, top};
-use markup::{escaped, inline, prose};
 
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");

@@ -104,7 +104,7 @@ fn figure<'a>(row: &'a Row<'_>) -> FigureOf<'a> {
         again: row.entrant.again.as_deref(),
         label: contestant.label.name(),
         figure: row.figure.name(),
-        unit: row.figure.unit(),
+        unit: row.figure.unit().name(),
         estimate: row.estimate,
         rounds: row.rounds,
         is_lower_bound: row.is_lower_bound,

@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use super::markup::escaped;
+use charts::escaped;
+
 use crate::asked::{self, Asked};
 use crate::contestants::{self, Contestant, Label};
 use crate::parts::{Part, Shard};

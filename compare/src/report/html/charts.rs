@@ -1,12 +1,12 @@
 //! Which charts a question has, and what stands above and beneath each.
 
+use charts::{Zero, escaped};
+
 use super::again;
 use super::dots::{self, Dot};
 use super::front::floor_text;
 use super::heat;
-use super::markup::escaped;
 use super::panels::{self, Chart, Line, Panel, Point, spread};
-use super::scale::Zero;
 use super::tables::{self, Column};
 use super::{Who, none_text};
 use crate::questions::{Question, value_of};

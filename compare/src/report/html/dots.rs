@@ -1,9 +1,9 @@
 //! The plain figures of one scenario: a row a contestant, the best first, a
 //! marker at the median, a line for its interval (after W. S. Cleveland).
 
+use charts::{Anchor, Scale, Svg, Zero};
+
 use super::family::Family;
-use super::scale::{Scale, Zero, tick_text};
-use super::svg::{Anchor, Svg};
 use crate::scenarios::Figure;
 use crate::statistics::Estimate;
 use crate::units;
@@ -51,21 +51,21 @@ pub(super) fn draw(
     let bottom = TOP + dots.len() as f64 * ROW_HEIGHT;
     let estimates = || dots.iter().filter_map(|dot| dot.value.as_ref().ok());
     let values = estimates().flat_map(|e| [e.low, e.median, e.high]);
-    let scale = Scale::fit(values, figure, Zero::Free, [left, right]);
+    let scale = Scale::fit(values, figure.unit(), Zero::Free, [left, right]);
 
     let size = [WIDTH, bottom + AXIS_HEIGHT];
     let mut svg = Svg::new(size, "dots", label);
     if let (Some(floor), Some(best)) = (floor, estimates().next()) {
         noise(&mut svg, &scale, best.median, floor, bottom);
     }
-    let ticks = scale.ticks(figure, 4);
+    let ticks = scale.ticks(figure.unit(), 4);
     for &tick in &ticks {
         let x = scale.at(tick);
         svg.line("grid", [x, TOP], [x, bottom]);
     }
     let mut ends_at = f64::NEG_INFINITY;
     for &tick in &ticks {
-        let text = tick_text(figure, tick);
+        let text = figure.unit().tick(tick);
         let (x, half) = (scale.at(tick), text.chars().count() as f64 * 3.2);
         // Two numbers that touch are none.
         if x - half > ends_at + 4.0 {
@@ -130,7 +130,7 @@ fn row(
         }
         Err((text, why)) => ((*text).to_owned(), format!("{name}: {why}")),
     };
-    svg.open(&format!("row {}", family.class), *who, &title);
+    svg.open(&format!("row {}", family.class), who, &title);
     let corner = [0.0, y - ROW_HEIGHT / 2.0];
     svg.rect("hit", corner, [WIDTH, ROW_HEIGHT]);
     let room = ((left - 8.0 - MARKER_WIDTH) / LETTER_WIDTH) as usize + 1;

@@ -3,9 +3,10 @@
 
 use std::fmt::Write;
 
+use charts::{escaped, inline};
+
 use super::Who;
 use super::family::Family;
-use super::markup::{escaped, inline};
 use crate::answers;
 use crate::contestants::Label;
 use crate::findings::Standing;

@@ -5,7 +5,8 @@
 
 use std::fmt::Write;
 
-use super::markup::escaped;
+use charts::escaped;
+
 use super::tables::suspect;
 use super::{Who, none_text};
 use crate::questions::Question;

@@ -4,11 +4,10 @@
 
 use std::fmt::Write;
 
+use charts::{Anchor, Place, Scale, Svg, Zero, circle, escaped, path_through};
+
 use super::dots::shortened;
 use super::family::Family;
-use super::markup::escaped;
-use super::scale::{Scale, Zero, tick_text};
-use super::svg::{Anchor, Place, Svg, path_through};
 use crate::scenarios::Figure;
 use crate::statistics::Estimate;
 use crate::units;
@@ -102,7 +101,7 @@ pub(super) fn draw(chart: &Chart<'_>) -> String {
         .flat_map(|line| &line.points)
         .filter_map(|point| point.as_ref().ok())
         .flat_map(|p| [p.estimate.low, p.estimate.median, p.estimate.high]);
-    let y = Scale::fit(values, chart.figure, chart.zero, [BOTTOM, TOP]);
+    let y = Scale::fit(values, chart.figure.unit(), chart.zero, [BOTTOM, TOP]);
     let x: Vec<f64> = chart.x.iter().map(|(share, _)| at(*share)).collect();
     let axes = Axes { chart, x, y };
     let mut html = axes.ghosts();
@@ -160,7 +159,7 @@ impl Axes<'_> {
         self.draw_axes(&mut svg, x_name);
         let id = escaped(&self.chart.id);
         svg.raw(&format!("<use href=\"#{id}\"/>"));
-        svg.open("who", *who, name);
+        svg.open("who", who, name);
         let marker = family.marker(8.0, 12.0);
         svg.raw(&format!("<path class=\"mark\" d=\"{marker}\"/>"));
         let short = shortened(name, NAME_LETTERS);
@@ -185,10 +184,10 @@ impl Axes<'_> {
 
     fn draw_axes(&self, svg: &mut Svg, x_name: &str) {
         let figure = self.chart.figure;
-        for tick in self.y.ticks(figure, 5) {
+        for tick in self.y.ticks(figure.unit(), 5) {
             let y = self.y.at(tick);
             svg.line("grid", [LEFT, y], [RIGHT, y]);
-            let text = tick_text(figure, tick);
+            let text = figure.unit().tick(tick);
             svg.text("tick", [LEFT - 5.0, y + 3.5], Anchor::End, &text);
         }
         svg.line("axis", [LEFT, BOTTOM], [RIGHT, BOTTOM]);
@@ -261,7 +260,8 @@ impl Axes<'_> {
                     };
                     let marker = match index {
                         0 => panel.family.marker(x, y),
-                        _ => dot(x, y),
+                        // The family's is the first line's.
+                        _ => circle([x, y], 2.2),
                     };
                     svg.mark(class, &marker, &title);
                 }
@@ -322,11 +322,6 @@ impl Axes<'_> {
         });
         places.collect()
     }
-}
-
-/// The mark of a second line, which leaves the family's to the first.
-fn dot(x: f64, y: f64) -> String {
-    format!("M{:.1} {y:.1}a2.2 2.2 0 1 0 4.4 0a2.2 2.2 0 1 0 -4.4 0z", x - 2.2)
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use charts::escaped;
+
 use super::again;
-use super::markup::escaped;
 use super::{Who, none_text};
 use crate::findings::Standing;
 use crate::questions::Question;

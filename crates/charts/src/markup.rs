@@ -1,7 +1,7 @@
-//! Text as HTML: what is not ours is escaped, always.
+//! Text as markup: what is not ours is escaped, always.
 
 /// A text that stands for itself, in an element or an attribute.
-pub(crate) fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
@@ -20,7 +20,7 @@ pub(crate) fn escaped(text: &str) -> String {
 
 /// Paragraphs of prose, with `code` between backticks, as the files of
 /// scenarios have it.
-pub(crate) fn prose(text: &str) -> String {
+pub fn prose(text: &str) -> String {
     let paragraphs = text.trim().split("\n\n").filter(|p| !p.is_empty());
     let paragraphs = paragraphs.map(|paragraph| {
         let words: Vec<&str> = paragraph.split_whitespace().collect();
@@ -30,7 +30,7 @@ pub(crate) fn prose(text: &str) -> String {
 }
 
 /// One line of it.
-pub(crate) fn inline(text: &str) -> String {
+pub fn inline(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     if parts.len().is_multiple_of(2) {
         // A backtick without its partner is just that.

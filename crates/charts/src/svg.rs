@@ -5,20 +5,20 @@
 //! follows the page's theme, prints in its light one, lets one contestant be
 //! highlighted and is read out by a screen reader needs classes, titles and
 //! groups instead; what is left of a library then is the arithmetic of an
-//! axis, which is [`super::scale`]. ARCHITECTURE.md has what came of it.
+//! axis, which is [`Scale`](crate::Scale). ARCHITECTURE.md has what came of it.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
-use super::markup::escaped;
+use crate::markup::escaped;
 
 /// A picture under way.
-pub(crate) struct Svg {
+pub struct Svg {
     text: String,
 }
 
 /// Where a text stands to its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Anchor {
+pub enum Anchor {
     /// It begins there.
     Start,
     /// It is centred.
@@ -30,11 +30,7 @@ pub(crate) enum Anchor {
 impl Svg {
     /// An empty one. Its size is in units that are pixels where the page is
     /// as wide as the picture was made for, so that text keeps its size.
-    pub(crate) fn new(
-        [width, height]: [f64; 2],
-        class: &str,
-        label: &str,
-    ) -> Svg {
+    pub fn new([width, height]: [f64; 2], class: &str, label: &str) -> Svg {
         let label = escaped(label);
         Svg {
             text: format!(
@@ -46,7 +42,7 @@ impl Svg {
     }
 
     /// A straight line.
-    pub(crate) fn line(
+    pub fn line(
         &mut self,
         class: &str,
         [x1, y1]: [f64; 2],
@@ -58,7 +54,7 @@ impl Svg {
     }
 
     /// A line through places; where there is none, it breaks.
-    pub(super) fn polyline(&mut self, class: &str, places: &[Option<Place>]) {
+    pub fn polyline(&mut self, class: &str, places: &[Option<Place>]) {
         let data = path_through(places);
         if !data.is_empty() {
             self.raw(&format!("<path class=\"{class}\" d=\"{data}\"/>"));
@@ -66,7 +62,7 @@ impl Svg {
     }
 
     /// A rectangle.
-    pub(crate) fn rect(
+    pub fn rect(
         &mut self,
         class: &str,
         [x, y]: [f64; 2],
@@ -79,7 +75,7 @@ impl Svg {
     }
 
     /// A text.
-    pub(crate) fn text(
+    pub fn text(
         &mut self,
         class: &str,
         [x, y]: [f64; 2],
@@ -99,7 +95,7 @@ impl Svg {
     }
 
     /// A marker, or several, as path data, with what a pointer learns there.
-    pub(crate) fn mark(&mut self, class: &str, data: &str, title: &str) {
+    pub fn mark(&mut self, class: &str, data: &str, title: &str) {
         let title = escaped(title);
         self.raw(&format!(
             "<path class=\"{class}\" d=\"{data}\"><title>{title}</title></path>"
@@ -107,7 +103,7 @@ impl Svg {
     }
 
     /// Opens a group of what belongs to one contestant.
-    pub(crate) fn open(&mut self, class: &str, who: usize, title: &str) {
+    pub fn open(&mut self, class: &str, who: impl Display, title: &str) {
         let title = escaped(title);
         self.raw(&format!(
             "<g class=\"{class}\" data-c=\"{who}\"><title>{title}</title>"
@@ -115,28 +111,36 @@ impl Svg {
     }
 
     /// Closes it.
-    pub(crate) fn close(&mut self) {
+    pub fn close(&mut self) {
         self.raw("</g>");
     }
 
     /// Markup that is SVG already.
-    pub(crate) fn raw(&mut self, markup: &str) {
+    pub fn raw(&mut self, markup: &str) {
         self.text += markup;
         self.text.push('\n');
     }
 
     /// The picture.
-    pub(crate) fn finish(mut self) -> String {
+    pub fn finish(mut self) -> String {
         self.text += "</svg>\n";
         self.text
     }
 }
 
 /// A place in a picture.
-pub(super) type Place = [f64; 2];
+pub type Place = [f64; 2];
+
+/// The data of a circle around a place.
+pub fn circle([x, y]: Place, radius: f64) -> String {
+    let (left, across) = (x - radius, 2.0 * radius);
+    let arc =
+        |width: f64| format!("a{radius:.1} {radius:.1} 0 1 0 {width:.1} 0");
+    format!("M{left:.1} {y:.1}{}{}z", arc(across), arc(-across))
+}
 
 /// The data of a path through places; where there is none, it breaks.
-pub(super) fn path_through(places: &[Option<Place>]) -> String {
+pub fn path_through(places: &[Option<Place>]) -> String {
     let mut data = String::new();
     let mut is_drawing = false;
     for place in places {

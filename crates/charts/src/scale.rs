@@ -1,8 +1,6 @@
 //! From figures to places on an axis.
 
-use crate::scenarios::Figure;
-use crate::statistics::Estimate;
-use crate::units;
+use crate::unit::Unit;
 
 /// Figures that lie further apart than that, as a ratio, need a logarithm to
 /// be seen together.
@@ -13,7 +11,7 @@ const ROOM_FOR_ZERO: f64 = 13.0;
 
 /// An axis.
 #[derive(Clone, Debug)]
-pub(super) struct Scale {
+pub struct Scale {
     low: f64,
     high: f64,
     start: f64,
@@ -24,7 +22,7 @@ pub(super) struct Scale {
 
 /// Whether an axis must show 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Zero {
+pub enum Zero {
     /// The places of points are compared, not the lengths of bars: it need
     /// not, and differences are seen better if it does not.
     Free,
@@ -36,9 +34,9 @@ pub(super) enum Zero {
 impl Scale {
     /// One that holds all values, from `start` to `end`; either may be the
     /// larger.
-    pub(super) fn fit(
+    pub fn fit(
         values: impl Iterator<Item = f64>,
-        figure: Figure,
+        unit: Unit,
         zero: Zero,
         [start, end]: [f64; 2],
     ) -> Scale {
@@ -61,14 +59,14 @@ impl Scale {
         let pad = if pad > 0.0 { pad } else { most * 0.05 };
         let low = if from_zero { 0.0 } else { least - pad };
         // The share of all is the natural end.
-        let natural = if figure == Figure::Left { 1.0 } else { 0.0 };
+        let natural = if unit == Unit::Share { 1.0 } else { 0.0 };
         let high = (most + pad).max(natural);
         let (is_log, has_zero) = (false, false);
         Scale { low, high, start, end, is_log, has_zero }
     }
 
     /// Where a value is.
-    pub(super) fn at(&self, value: f64) -> f64 {
+    pub fn at(&self, value: f64) -> f64 {
         if !self.is_log {
             let share = (value - self.low) / (self.high - self.low);
             return self.start + share * (self.end - self.start);
@@ -82,8 +80,8 @@ impl Scale {
     }
 
     /// Round values on it, at most about so many.
-    pub(super) fn ticks(&self, figure: Figure, about: usize) -> Vec<f64> {
-        let base = base(figure, self.high);
+    pub fn ticks(&self, unit: Unit, about: usize) -> Vec<f64> {
+        let base = unit.base(self.high);
         let (low, high) = (self.low / base, self.high / base);
         let ticks = if self.is_log {
             let mut ticks = log_ticks(low, high, about);
@@ -98,12 +96,12 @@ impl Scale {
     }
 
     /// Whether equal distances are equal ratios.
-    pub(super) fn is_log(&self) -> bool {
+    pub fn is_log(&self) -> bool {
         self.is_log
     }
 
     /// Where the two ends are.
-    pub(super) fn ends(&self) -> [f64; 2] {
+    pub fn ends(&self) -> [f64; 2] {
         [self.start, self.end]
     }
 
@@ -112,16 +110,6 @@ impl Scale {
             return self.start;
         }
         self.start + ROOM_FOR_ZERO * (self.end - self.start).signum()
-    }
-}
-
-/// What round numbers are round in.
-fn base(figure: Figure, most: f64) -> f64 {
-    match figure {
-        Figure::Rss if most < f64::from(1 << 20) => 1024.0,
-        Figure::Rss => f64::from(1 << 20),
-        Figure::Left => 0.01,
-        _ => 1.0,
     }
 }
 
@@ -165,48 +153,24 @@ fn log_ticks(low: f64, high: f64, about: usize) -> Vec<f64> {
     ticks.filter(|tick| (low..=high).contains(tick)).collect()
 }
 
-/// A value at a tick, as `20 µs`: with no more digits than it needs.
-pub(super) fn tick_text(figure: Figure, value: f64) -> String {
-    if value == 0.0 {
-        return "0".to_owned();
-    }
-    let point = Estimate { median: value, low: value, high: value };
-    let text = units::median(figure, &point);
-    let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
-    let number = match number.contains('.') {
-        true => number.trim_end_matches('0').trim_end_matches('.'),
-        false => number,
-    };
-    // A rate's axis says that it is one.
-    let number = match number.strip_suffix(",000,000") {
-        Some(millions) => format!("{millions} M"),
-        None => match number.strip_suffix(",000") {
-            Some(thousands) => format!("{thousands} k"),
-            None => number.to_owned(),
-        },
-    };
-    let unit = if figure == Figure::Rate { "" } else { unit };
-    format!("{number} {unit}").trim_end().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn ticks_are_round_and_few() {
-        let cases: [(&[f64], Figure, &[&str]); 4] = [
-            (&[50.4e6, 54.2e6], Figure::Time, &["52 ms", "54 ms"]),
-            (&[900.0, 20_500.0], Figure::Rate, &["1 k", "3 k", "10 k"]),
-            (&[0.0, 1.08], Figure::Left, &["0", "50 %", "100 %"]),
-            (&[3e6, 5.5e6], Figure::Rss, &["3 MiB", "4 MiB"]),
+        let cases: [(&[f64], Unit, &[&str]); 4] = [
+            (&[50.4e6, 54.2e6], Unit::Nanoseconds, &["52 ms", "54 ms"]),
+            (&[900.0, 20_500.0], Unit::PerSecond, &["1 k", "3 k", "10 k"]),
+            (&[0.0, 1.08], Unit::Share, &["0", "50 %", "100 %"]),
+            (&[3e6, 5.5e6], Unit::Bytes, &["3 MiB", "4 MiB"]),
         ];
-        for (values, figure, expected) in cases {
+        for (values, unit, expected) in cases {
             let values = values.iter().copied();
-            let scale = Scale::fit(values, figure, Zero::Free, [0.0, 100.0]);
-            let ticks = scale.ticks(figure, 4);
+            let scale = Scale::fit(values, unit, Zero::Free, [0.0, 100.0]);
+            let ticks = scale.ticks(unit, 4);
             let texts: Vec<String> =
-                ticks.iter().map(|tick| tick_text(figure, *tick)).collect();
+                ticks.iter().map(|tick| unit.tick(*tick)).collect();
             assert_eq!(texts[..expected.len()], *expected, "{texts:?}");
         }
     }
@@ -214,11 +178,12 @@ mod tests {
     #[test]
     fn zero_has_a_place_of_its_own_on_a_logarithmic_axis() {
         let values = [0.0, 10.0, 10_000.0].into_iter();
-        let scale = Scale::fit(values, Figure::Rate, Zero::Free, [100.0, 0.0]);
+        let scale =
+            Scale::fit(values, Unit::PerSecond, Zero::Free, [100.0, 0.0]);
         assert!(scale.is_log());
         assert_eq!(scale.at(0.0), 100.0);
         assert!(scale.at(10.0) < 100.0 - ROOM_FOR_ZERO);
         assert!(scale.at(10_000.0) > 0.0);
-        assert_eq!(scale.ticks(Figure::Rate, 4)[0], 0.0);
+        assert_eq!(scale.ticks(Unit::PerSecond, 4)[0], 0.0);
     }
 }

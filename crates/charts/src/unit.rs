@@ -1,0 +1,199 @@
+//! Figures as people read them.
+
+/// What a figure counts, before it is scaled for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A time, in nanoseconds.
+    Nanoseconds,
+    /// How often in a second.
+    PerSecond,
+    /// Memory, in bytes.
+    Bytes,
+    /// A part of a whole, which is 1.
+    Share,
+    /// How many threads.
+    Threads,
+}
+
+impl Unit {
+    const ALL: [Unit; 5] = [
+        Unit::Nanoseconds,
+        Unit::PerSecond,
+        Unit::Bytes,
+        Unit::Share,
+        Unit::Threads,
+    ];
+
+    /// Its name, as records have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Unit::Nanoseconds => "ns",
+            Unit::PerSecond => "1/s",
+            Unit::Bytes => "B",
+            Unit::Share => "share",
+            Unit::Threads => "threads",
+        }
+    }
+
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<Unit> {
+        Unit::ALL.into_iter().find(|unit| unit.name() == name)
+    }
+
+    /// A value, with the unit that fits, as `50.1 ms`.
+    pub fn text(self, value: f64) -> String {
+        let (scale, name) = self.scale(value);
+        format!("{} {name}", number(value / scale)).trim_end().to_owned()
+    }
+
+    /// The ends of an interval, in the unit that fits its median, without
+    /// naming it: `49.8–50.6`.
+    pub fn interval(self, median: f64, ends: [f64; 2]) -> String {
+        let (scale, _) = self.scale(median);
+        let [low, high] = ends.map(|end| number(end / scale));
+        format!("{low}–{high}")
+    }
+
+    /// A value at a tick, as `20 µs`: with no more digits than it needs.
+    pub fn tick(self, value: f64) -> String {
+        if value == 0.0 {
+            return "0".to_owned();
+        }
+        let text = self.text(value);
+        let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
+        let number = match number.contains('.') {
+            true => number.trim_end_matches('0').trim_end_matches('.'),
+            false => number,
+        };
+        // A rate's axis says that it is one.
+        let number = match number.strip_suffix(",000,000") {
+            Some(millions) => format!("{millions} M"),
+            None => match number.strip_suffix(",000") {
+                Some(thousands) => format!("{thousands} k"),
+                None => number.to_owned(),
+            },
+        };
+        let unit = if self == Unit::PerSecond { "" } else { unit };
+        format!("{number} {unit}").trim_end().to_owned()
+    }
+
+    /// What round numbers are round in, on an axis that ends at `most`.
+    pub(crate) fn base(self, most: f64) -> f64 {
+        match self {
+            Unit::Bytes if most < MEBIBYTE => KIBIBYTE,
+            Unit::Bytes => MEBIBYTE,
+            Unit::Share => 0.01,
+            _ => 1.0,
+        }
+    }
+
+    /// What people divide a value by, and what they call that.
+    fn scale(self, value: f64) -> (f64, &'static str) {
+        match self {
+            Unit::Nanoseconds => match value {
+                ns if ns < 1e3 => (1.0, "ns"),
+                ns if ns < 1e6 => (1e3, "µs"),
+                ns if ns < 1e9 => (1e6, "ms"),
+                _ => (1e9, "s"),
+            },
+            Unit::PerSecond => (1.0, "/s"),
+            Unit::Bytes if value < MEBIBYTE => (KIBIBYTE, "KiB"),
+            Unit::Bytes => (MEBIBYTE, "MiB"),
+            Unit::Share => (0.01, "%"),
+            Unit::Threads => (1.0, ""),
+        }
+    }
+}
+
+const KIBIBYTE: f64 = 1024.0;
+const MEBIBYTE: f64 = 1024.0 * KIBIBYTE;
+
+/// Three significant digits, or all those before the point.
+pub fn number(value: f64) -> String {
+    let decimals = match value.abs() {
+        0.0 => 0,
+        size if size < 0.01 => 4,
+        size if size < 10.0 => 2,
+        size if size < 100.0 => 1,
+        _ => 0,
+    };
+    let text = format!("{value:.decimals$}");
+    if decimals == 0 { thousands(&text) } else { text }
+}
+
+/// A ratio: two significant digits or three, and at most four decimals.
+pub fn ratio(value: f64) -> String {
+    let decimals = match value {
+        0.0 => 0,
+        value if value < 0.01 => 4,
+        value if value < 0.1 => 3,
+        value if value < 10.0 => 2,
+        _ => 1,
+    };
+    format!("{value:.decimals$}")
+}
+
+fn thousands(digits: &str) -> String {
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_written_with_their_unit() {
+        let cases = [
+            (Unit::Nanoseconds, 50_123_456.0, "50.1 ms"),
+            (Unit::Nanoseconds, 999.0, "999 ns"),
+            (Unit::Nanoseconds, 18_240.0, "18.2 µs"),
+            (Unit::PerSecond, 25_123.4, "25,123 /s"),
+            (Unit::PerSecond, 1_234_567.0, "1,234,567 /s"),
+            (Unit::PerSecond, 0.0, "0 /s"),
+            (Unit::Bytes, 2_202_009.6, "2.10 MiB"),
+            (Unit::Bytes, 716.8, "0.70 KiB"),
+            (Unit::Share, 0.9812, "98.1 %"),
+            (Unit::Share, 0.0008, "0.08 %"),
+            (Unit::Threads, 5.0, "5.00"),
+        ];
+        for (unit, value, expected) in cases {
+            assert_eq!(unit.text(value), expected);
+        }
+    }
+
+    #[test]
+    fn an_interval_is_in_the_unit_of_its_median() {
+        let text = Unit::Nanoseconds.interval(1.2e6, [0.9e6, 1.3e6]);
+        assert_eq!(text, "0.90–1.30");
+    }
+
+    #[test]
+    fn a_unit_is_found_by_its_name() {
+        for unit in Unit::ALL {
+            assert_eq!(Unit::named(unit.name()), Some(unit));
+        }
+        assert_eq!(Unit::named("furlong"), None);
+    }
+
+    #[test]
+    fn a_small_ratio_is_no_zero() {
+        let cases = [
+            (0.0, "0"),
+            (0.000_24, "0.0002"),
+            (0.0117, "0.012"),
+            (0.264, "0.26"),
+            (1.0, "1.00"),
+            (33.46, "33.5"),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(ratio(value), expected);
+        }
+    }
+}
