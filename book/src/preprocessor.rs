@@ -51,6 +51,13 @@ impl Preprocessor for Course {
 
 impl Course {
     fn chapter(&self, text: &str) -> anyhow::Result<String> {
+        if let Some(place) = text.find("\n```rust") {
+            bail!(
+                "line {}: code of a crate is compiled, code of a chapter is \
+                 not: use {{{{#code}}}}",
+                directive::line(text, place) + 1
+            );
+        }
         let mut filled = String::with_capacity(text.len());
         let mut from = 0;
         for directive in directive::find(text)? {
@@ -92,5 +99,59 @@ impl Course {
                  exercise, chart, value, run, timeline, claim and claims"
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{CLAIMS, FIGURES};
+
+    fn course() -> Course {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        Course {
+            root: root.to_owned(),
+            figures: Figures::read(&root.join(FIGURES)).unwrap(),
+            verdicts: Verdicts::read(&root.join(CLAIMS)).unwrap(),
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_breaks_the_build() {
+        let course = course();
+        let threads = "crates/server-threads/src/main.rs";
+        let cases = [
+            (format!("{{{{#code {threads} fn gone}}}}"), "0 times"),
+            ("{{#code crates/gone.rs}}".into(), "cannot read crates/gone.rs"),
+            (format!("{{{{#diff {threads} crates/gone.rs}}}}"), "cannot read"),
+            ("{{#chart gone in perf2}}".into(), "there is no gone in perf2"),
+            ("{{#chart rate in gone}}".into(), "there is no rate in gone"),
+            ("{{#chart rate in perf2: gone}}".into(), "gone is not in perf2"),
+            ("{{#value rate of gone in perf2}}".into(), "gone is not in"),
+            ("{{#value rate in perf2}}".into(), "expected FIGURE of"),
+            ("{{#timeline gone}}".into(), "no model `gone`"),
+            ("{{#claim gone}}".into(), "gone"),
+            ("{{#exercise gone}}".into(), "has no starter"),
+            ("{{#gone}}".into(), "no such directive"),
+            ("a {{#timeline mio}}".into(), "must begin a line"),
+            ("{{#timeline mio".into(), "no }}"),
+            ("```rust\nfn f() {}\n```".into(), "of a chapter is not"),
+        ];
+        for (text, expected) in cases {
+            let chapter = format!("One.\n\n{text}\n");
+            let error = format!("{:#}", course.chapter(&chapter).unwrap_err());
+            assert!(error.contains("line 3"), "{text}: {error}");
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_there_takes_the_place_of_its_directive() {
+        let text = "It is {{#value rate of mio in perf2}}, \\{{#run}}.";
+        let filled = course().chapter(text).unwrap();
+        assert!(filled.starts_with("It is <span class=\"value\""), "{filled}");
+        assert!(filled.ends_with(" /s</span>, \\{{#run}}."), "{filled}");
     }
 }

@@ -26,6 +26,16 @@ addEventListener("load", () => setTimeout(() => {
   if (document.documentElement.scrollWidth > innerWidth + 1) {
     bad.push(`it scrolls sideways: ${document.documentElement.scrollWidth}`);
   }
+  const one = document.querySelector("svg [data-c]");
+  const ofOne = [...document.querySelectorAll(
+    `[data-c="${one?.dataset.c}"]`)];
+  const lit = () => ofOne.filter((two) => two.matches(".lit")).length;
+  const over = (place) =>
+    place?.dispatchEvent(new Event("pointerover", { bubbles: true }));
+  over(one);
+  if (lit() !== ofOne.length) bad.push(`lit are ${lit()}`);
+  over(document.querySelector("h1"));
+  if (lit() !== 0) bad.push("it stays lit");
   const text = document.querySelector("main")?.textContent ?? "";
   if (text.includes("{{#")) bad.push("a directive was left");
   parent.postMessage(JSON.stringify({

@@ -7,6 +7,9 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
+/// The run that the book is printed with.
+const FIGURES: &str = "bench/recorded/full-2026-11-24/figures.json";
+
 const BOOK: &str = env!("CARGO_BIN_EXE_book");
 
 /// The names of browsers that speak Chromium's flags.
@@ -107,6 +110,45 @@ fn built(folder: &Path) -> Vec<String> {
     }
     pages.push("index.html?search=waker".to_owned());
     pages
+}
+
+#[test]
+fn the_reader_s_own_run_takes_the_place_of_the_recorded_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = || fs::read_to_string(folder.path().join("html/threads.html"));
+    let output = build(folder.path(), &[]);
+    assert!(output.status.success(), "{output:?}");
+    let recorded = page().unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(FIGURES);
+    let text = fs::read_to_string(path).unwrap();
+    let mut run: Value = serde_json::from_str(&text).unwrap();
+    run["run"] = "of-a-reader".into();
+    for row in run["figures"].as_array_mut().unwrap() {
+        // Each ten times what it was, so that each is written otherwise.
+        if let Some(estimate) = row["estimate"].as_object_mut() {
+            for end in estimate.values_mut() {
+                *end = (end.as_f64().unwrap() * 10.0).into();
+            }
+        }
+    }
+    let path = folder.path().join("run.json");
+    fs::write(&path, run.to_string()).unwrap();
+    let output = build(folder.path(), &["--run", path.to_str().unwrap()]);
+    assert!(output.status.success(), "{output:?}");
+    let readers = page().unwrap();
+    let values = |page: &str| -> Vec<String> {
+        let parts = page.split("<span class=\"value\"").skip(1);
+        let parts = parts.filter_map(|part| part.split_once("</span>"));
+        parts.map(|(value, _)| value.to_owned()).collect()
+    };
+    let (recorded_values, values) = (values(&recorded), values(&readers));
+    assert_eq!(recorded_values.len(), values.len());
+    assert!(values.len() >= 3, "{values:?}");
+    for (before, after) in recorded_values.iter().zip(&values) {
+        assert_ne!(before, after);
+    }
+    assert!(readers.contains("run of-a-reader"));
+    assert!(!recorded.contains("run of-a-reader"));
 }
 
 /// What each page says of itself.
