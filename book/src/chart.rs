@@ -8,8 +8,8 @@ use crate::directive;
 use crate::figures::{Figures, Row};
 
 const WIDTH: f64 = 560.0;
-const NAMES: f64 = 124.0;
-const VALUES: f64 = 86.0;
+const NAMES: f64 = 128.0;
+const VALUES: f64 = 92.0;
 const ROW: f64 = 22.0;
 const AXIS: f64 = 20.0;
 

@@ -22,7 +22,8 @@ const SWITCH_INTERVAL: usize = 5;
 
 const NAMES: [&str; 2] = ["long client", "short client"];
 
-const LEFT: f64 = 84.0;
+const LEFT: f64 = 100.0;
+const RIGHT: f64 = 84.0;
 const STEP: f64 = 5.0;
 const LANE: f64 = 34.0;
 const BAR: f64 = 18.0;
@@ -62,7 +63,7 @@ enum Happens {
 pub(crate) fn of(model: &str) -> anyhow::Result<String> {
     let (rule, says) = rule(model)?;
     let lanes = play(rule);
-    let width = LEFT + STEPS as f64 * STEP + 70.0;
+    let width = LEFT + STEPS as f64 * STEP + RIGHT;
     let height = 2.0 * LANE + FOOT;
     let label = format!("Two clients of {model}: {says}");
     let mut svg = Svg::new([width, height], "chart wide", &label);
