@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use conformance::{Answer, Next, Stage, Verdict};
+use conformance::{Answer, Client, Next, Served, Stage, Verdict};
 
 use crate::exercise::Case;
 
@@ -38,9 +38,12 @@ pub(crate) const CASES: &[Case] = &[
 
 const NOT_A_NUMBER: Answer = Answer::Error("not-a-number");
 
+/// No request here takes any time: an answer comes soon, or never.
+const SOON: Duration = Duration::from_secs(3);
+
 fn in_one_piece(stage: &Stage<'_>) -> Verdict {
     let server = stage.server(&[])?;
-    let mut client = server.client()?;
+    let mut client = client_of(&server)?;
     client.ask(10)?;
     client.exchange(b"ten\n", NOT_A_NUMBER)?;
     client.ask(0)?;
@@ -51,7 +54,7 @@ fn in_one_piece(stage: &Stage<'_>) -> Verdict {
 fn in_two_pieces(stage: &Stage<'_>) -> Verdict {
     let server = stage.server(&[])?;
     for [first, second] in [["1", "0\n"], ["10", "\n"]] {
-        let mut client = server.client()?;
+        let mut client = client_of(&server)?;
         client.send(first.as_bytes())?;
         client.until_read()?;
         client.exchange(second.as_bytes(), Answer::Fib(10))?;
@@ -63,7 +66,7 @@ fn in_two_pieces(stage: &Stage<'_>) -> Verdict {
 
 fn two_in_one_piece(stage: &Stage<'_>) -> Verdict {
     let server = stage.server(&[])?;
-    let mut client = server.client()?;
+    let mut client = client_of(&server)?;
     client.send(b"10\n11\n")?;
     client.expect_all([Answer::Fib(10), Answer::Fib(11)])?;
     client.send(b"x\n12\n")?;
@@ -73,7 +76,7 @@ fn two_in_one_piece(stage: &Stage<'_>) -> Verdict {
 fn cut_anywhere(stage: &Stage<'_>) -> Verdict {
     const REQUESTS: u64 = 1_000;
     let server = stage.server(&[])?;
-    let mut client = server.client()?;
+    let mut client = client_of(&server)?;
     let numbers = || (0..REQUESTS).map(|i| i % 21);
     let text: String = numbers().map(|n| format!("{n}\n")).collect();
     // From a byte at a time to more than a buffer takes.
@@ -97,7 +100,7 @@ fn endless_line(stage: &Stage<'_>) -> Verdict {
     let server = stage.server(&[])?;
     server.expect_service()?;
     let before = server.vitals();
-    let mut client = server.client()?;
+    let mut client = client_of(&server)?;
     let piece = [b'1'; 64 << 10];
     let mut sent = 0;
     while sent < LINE_BYTES && client.has_room_within(REST) {
@@ -118,4 +121,9 @@ fn endless_line(stage: &Stage<'_>) -> Verdict {
 /// Whether something was said, and more may be.
 fn is_said(next: Next) -> bool {
     matches!(next, Next::Line(_))
+}
+
+/// A client that does not wait for long.
+fn client_of(server: &Served<'_>) -> Verdict<Client> {
+    Ok(Client::connect(server.address(), SOON)?)
 }
