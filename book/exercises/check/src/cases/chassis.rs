@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use conformance::{Answer, Client, Served, Stage, Verdict, check, until};
+use conformance::{Answer, Client, Next, Served, Stage, Verdict, check, until};
 use launch::Signal;
 
 use crate::exercise::Case;
@@ -53,7 +53,13 @@ fn waits_for_an_answer(stage: &Stage<'_>) -> Verdict {
     let (mut client, n) = busy_client(stage, &server)?;
     server.signal(Signal::TERM);
     client.expect(Answer::Fib(n))?;
-    client.expect_end()?;
+    match client.next_within(SOON) {
+        Next::End => {}
+        other => {
+            let what = client.describe(&other);
+            return Err(client.failure("end-of-file", &what));
+        }
+    }
     server.expect_exit(0, SOON).map(drop)
 }
 
