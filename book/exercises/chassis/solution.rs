@@ -1,2 +1,77 @@
-//! To be written.
-fn main() {}
+//! A thread per client, and two signals that end it all.
+//!
+//! Stop is end-of-file. The signal shuts the listener down, so that `accept`
+//! fails, and then each client's socket for reading. A thread that waits for a
+//! request reads end-of-file, as if its client had left. One that computes
+//! reads it when it has answered. The server ends when the last of them has.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Weak};
+use std::thread::{self, JoinHandle};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use socket2::SockRef;
+
+fn main() -> io::Result<()> {
+    let port = std::env::args().nth(1).expect("usage: chassis PORT");
+    let listener = TcpListener::bind(format!("127.0.0.1:{port}"))?;
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let door = listener.try_clone()?;
+    thread::spawn(move || {
+        signals.forever().next();
+        SockRef::from(&door).shutdown(Shutdown::Read)
+    });
+    let mut clients = Vec::new();
+    while let Ok((stream, _)) = listener.accept() {
+        clients.retain(|client: &Client| !client.thread.is_finished());
+        clients.push(Client::new(stream));
+    }
+    clients.iter().for_each(Client::stop);
+    for client in clients {
+        // Whatever became of its conversation, it is over.
+        let _ = client.thread.join();
+    }
+    Ok(())
+}
+
+/// A client, as whoever wants it to leave sees it.
+struct Client {
+    /// Its thread's. If we held it, too, it would not be closed when the
+    /// thread ends.
+    stream: Weak<TcpStream>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Client {
+    fn new(stream: TcpStream) -> Client {
+        let stream = Arc::new(stream);
+        let weak = Arc::downgrade(&stream);
+        Client {
+            stream: weak,
+            thread: thread::spawn(move || converse(&stream)),
+        }
+    }
+
+    /// Has its thread read what has come, and then end-of-file.
+    fn stop(&self) {
+        if let Some(stream) = self.stream.upgrade() {
+            // It fails only if the client has left.
+            let _ = stream.shutdown(Shutdown::Read);
+        }
+    }
+}
+
+/// Answers one client until it leaves.
+fn converse(mut stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    for line in BufReader::new(stream).lines() {
+        let reply = match line?.parse() {
+            Ok(n) if n <= protocol::N_MAX => protocol::fib(n).to_string(),
+            _ => "error: not-a-number".to_owned(),
+        };
+        stream.write_all(format!("{reply}\n").as_bytes())?;
+    }
+    Ok(())
+}

@@ -1,2 +1,46 @@
-//! To be written.
-fn main() {}
+//! A thread per client, and a read per request.
+//!
+//! Type a number into `nc 127.0.0.1 PORT`, and all is well. What is wrong with
+//! it? `cargo run -p check -- protocol` says what happens; why it does, you
+//! find here.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+/// So much is read at a time.
+const BUFFER_BYTES: usize = 1024;
+
+const NOT_A_NUMBER: &str = "error: not-a-number\n";
+
+fn main() -> io::Result<()> {
+    let port = std::env::args().nth(1).expect("usage: protocol PORT");
+    let listener = TcpListener::bind(format!("127.0.0.1:{port}"))?;
+    for stream in listener.incoming() {
+        let stream = stream?;
+        thread::spawn(move || converse(stream));
+    }
+    Ok(())
+}
+
+/// Answers one client until it leaves.
+fn converse(mut stream: TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut buffer = [0; BUFFER_BYTES];
+    loop {
+        let count = stream.read(&mut buffer)?;
+        if count == 0 {
+            return Ok(());
+        }
+        stream.write_all(reply(&buffer[..count]).as_bytes())?;
+    }
+}
+
+/// The reply to a request, with or without the end of its line.
+fn reply(request: &[u8]) -> String {
+    let text = str::from_utf8(request).unwrap_or_default();
+    match text.trim_ascii_end().parse() {
+        Ok(n) if n <= protocol::N_MAX => format!("{}\n", protocol::fib(n)),
+        _ => NOT_A_NUMBER.to_owned(),
+    }
+}

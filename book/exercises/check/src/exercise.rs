@@ -107,12 +107,12 @@ impl Exercise {
 pub(crate) const EXERCISES: &[Exercise] = &[
     Exercise {
         name: "protocol",
-        task: "to be written",
+        task: "answer lines, however they are cut on their way",
         cases: cases::protocol::CASES,
     },
     Exercise {
         name: "blocking",
-        task: "to be written",
+        task: "end a client's turn so that it loses none of its answers",
         cases: cases::blocking::CASES,
     },
     Exercise {
@@ -122,7 +122,7 @@ pub(crate) const EXERCISES: &[Exercise] = &[
     },
     Exercise {
         name: "processes",
-        task: "to be written",
+        task: "survive the death of a worker, and tell whom it concerns",
         cases: cases::processes::CASES,
     },
     Exercise { name: "mio", task: "to be written", cases: cases::mio::CASES },
@@ -154,7 +154,7 @@ pub(crate) const EXERCISES: &[Exercise] = &[
     },
     Exercise {
         name: "chassis",
-        task: "to be written",
+        task: "stop in good order at SIGTERM",
         cases: cases::chassis::CASES,
     },
     Exercise {

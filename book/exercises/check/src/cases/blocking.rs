@@ -1,5 +1,119 @@
-//! To be written.
+//! One client at a time, each for a thousand requests.
+
+use std::time::{Duration, Instant};
+
+use conformance::{Answer, Client, Next, Served, Stage, Verdict};
 
 use crate::exercise::Case;
 
-pub(crate) const CASES: &[Case] = &[];
+pub(crate) const CASES: &[Case] = &[
+    Case::of_server(
+        "a thousand requests are answered, and then the connection ends",
+        "end-of-file is what a client reads when there is no more",
+        a_turn,
+    )
+    .kept(),
+    Case::of_server(
+        "the next client's turn comes, though the last one stays",
+        "a client that has had its turn may be waited for, but not for ever",
+        next_turn,
+    )
+    .kept(),
+    Case::of_server(
+        "who has sent more than that loses none of its answers",
+        "what does the kernel send when a socket is closed whose input was \
+         not read, and what becomes of the output?",
+        no_answer_lost,
+    ),
+    Case::of_server(
+        "who goes on sending does not keep the next one waiting",
+        "a timeout of each read is no limit to all of them",
+        goes_on_sending,
+    )
+    .kept(),
+];
+
+/// So many requests are a turn.
+const TURN: usize = 1_000;
+
+/// So much more than a turn that a server has not read it all when the turn
+/// is over, whatever it reads at a time.
+const SURPLUS: usize = 60_000;
+
+const REQUEST: &str = "x\n";
+const ANSWER: Answer = Answer::Error("not-a-number");
+
+/// The next turn comes within this. A client that has been sent away may be
+/// waited for, but not for so long.
+const SOON: Duration = Duration::from_secs(4);
+
+fn a_turn(stage: &Stage<'_>) -> Verdict {
+    let server = stage.server(&[])?;
+    let mut client = client_of(&server)?;
+    for _ in 0..TURN / 2 {
+        client.ask(10)?;
+    }
+    client.send(REQUEST.repeat(TURN / 2).as_bytes())?;
+    client.expect_all([ANSWER; TURN / 2])?;
+    client.expect_end()
+}
+
+fn next_turn(stage: &Stage<'_>) -> Verdict {
+    let server = stage.server(&[])?;
+    let mut first = client_of(&server)?;
+    let mut second = client_of(&server)?;
+    second.send(b"10\n")?;
+    first.send(REQUEST.repeat(TURN).as_bytes())?;
+    first.expect_all([ANSWER; TURN])?;
+    second.expect(Answer::Fib(10))
+}
+
+fn no_answer_lost(stage: &Stage<'_>) -> Verdict {
+    /// Less than the answers of a turn: the rest of them is the server's
+    /// kernel's until the client reads.
+    const WINDOW_BYTES: usize = 4096;
+    let server = stage.server(&[])?;
+    let mut first = server.client_with_window(WINDOW_BYTES)?;
+    let mut second = client_of(&server)?;
+    second.send(b"10\n")?;
+    first.send(REQUEST.repeat(TURN + SURPLUS).as_bytes())?;
+    // Then the first one's turn is over.
+    second.expect(Answer::Fib(10))?;
+    for answers in 0..TURN {
+        match first.next_within(SOON) {
+            Next::Line(line) if ANSWER.is(&line) => {}
+            other => {
+                let what = first.describe(&other);
+                let what = format!("{what} after {answers} of them");
+                let expected = format!("the {TURN} answers of its turn");
+                return Err(first.failure(&expected, &what));
+            }
+        }
+    }
+    first.expect_end()
+}
+
+fn goes_on_sending(stage: &Stage<'_>) -> Verdict {
+    const PAUSE: Duration = Duration::from_millis(20);
+    let server = stage.server(&[])?;
+    let mut first = client_of(&server)?;
+    let mut second = client_of(&server)?;
+    second.send(b"10\n")?;
+    first.send(REQUEST.repeat(TURN).as_bytes())?;
+    first.expect_all([ANSWER; TURN])?;
+    let deadline = Instant::now() + SOON;
+    while !second.has_news_within(PAUSE) {
+        if Instant::now() >= deadline {
+            let what = "nothing, as long as the other went on sending";
+            return Err(second.failure("its turn", what));
+        }
+        // It fails when the first one has been sent away.
+        let _ = first.send_some(REQUEST.as_bytes());
+    }
+    second.expect(Answer::Fib(10))
+}
+
+/// A client that does not wait for long.
+fn client_of(server: &Served<'_>) -> Verdict<Client> {
+    Ok(Client::connect(server.address(), SOON)?)
+}

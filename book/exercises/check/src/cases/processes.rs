@@ -1,5 +1,221 @@
-//! To be written.
+//! Worker processes, some of which are killed.
+
+use std::collections::HashMap;
+use std::fs;
+use std::time::Duration;
+
+use conformance::{
+    Answer, Client, Fault, Served, Stage, Verdict, check, until,
+};
+use launch::Signal;
+use rustix::process::{Pid, kill_process};
 
 use crate::exercise::Case;
 
-pub(crate) const CASES: &[Case] = &[];
+pub(crate) const CASES: &[Case] = &[
+    Case::of_server(
+        "two clients' jobs are computed by two workers",
+        "the server itself must not compute, and a job must not wait for a \
+         worker that is free",
+        two_at_once,
+    )
+    .kept(),
+    Case::of_server(
+        "whose worker is killed is told `error: worker-lost`, and may go on",
+        "what does a read of the worker's pipe return when it has died?",
+        is_told,
+    ),
+    Case::of_server(
+        "each worker that is killed is replaced",
+        "who puts what into the pool, after a worker has died?",
+        are_replaced,
+    ),
+    Case::of_server(
+        "a worker that has died leaves no zombie",
+        "the kernel keeps what is left of a process for its parent to look \
+         at: see wait(2)",
+        no_zombie,
+    ),
+    Case::of_server(
+        "the server killed with SIGKILL leaves no worker, not even a busy one",
+        "how does a worker learn that its server has gone, and when?",
+        server_killed,
+    )
+    .kept(),
+];
+
+/// A job that nobody lives to see the end of.
+const ENDLESS: &[u8] = b"93\n";
+
+const WORKERS: usize = 2;
+
+/// What takes no computing comes within this, or not at all.
+const SOON: Duration = Duration::from_secs(2);
+
+fn two_at_once(stage: &Stage<'_>) -> Verdict {
+    let server = stage.server(&[])?;
+    server.client()?.ask(10)?;
+    expect_workers(&server)
+}
+
+fn is_told(stage: &Stage<'_>) -> Verdict {
+    let server = stage.server(&[])?;
+    let mut client = client_of(&server)?;
+    kill_worker_of(&server, &mut client)?;
+    client.expect(Answer::Error("worker-lost"))?;
+    client.ask(10)
+}
+
+fn are_replaced(stage: &Stage<'_>) -> Verdict {
+    let server = stage.server(&[])?;
+    for killed in 1..=2 * WORKERS {
+        kill_worker_of(&server, &mut client_of(&server)?)?;
+        // Each of them has done something: the dead one's place was filled.
+        for _ in 0..WORKERS {
+            client_of(&server)?.ask(10).map_err(|fault| {
+                fault.about(format!("a new client, {killed} killed"))
+            })?;
+        }
+    }
+    expect_workers(&server)
+}
+
+fn no_zombie(stage: &Stage<'_>) -> Verdict {
+    let server = stage.server(&[])?;
+    let mut client = client_of(&server)?;
+    let worker = kill_worker_of(&server, &mut client)?;
+    let is_gone = until(SOON, || {
+        // One may die and be reaped when the next is needed.
+        let _ = client_of(&server).and_then(|mut other| other.ask(1));
+        Process::of(worker).is_none()
+    });
+    check(is_gone, || {
+        format!("expected no process {worker} any more\ngot      a zombie")
+    })
+}
+
+fn server_killed(stage: &Stage<'_>) -> Verdict {
+    let server = stage.server(&[])?;
+    let mut client = server.client()?;
+    let before = descendants(&server);
+    client.send(ENDLESS)?;
+    busy(&server, &before, 1)?;
+    let workers = descendants(&server);
+    server.signal(Signal::KILL);
+    let is_left = |pid: &&i32| Process::of(**pid).is_some_and(|p| !p.is_dead());
+    let all_gone = until(SOON, || workers.keys().find(is_left).is_none());
+    let left = || workers.keys().filter(is_left).count();
+    check(all_gone, || {
+        format!("expected no worker any more\ngot      {} of them", left())
+    })
+}
+
+/// Expects that two jobs are computed at once, each in a process of its own.
+fn expect_workers(server: &Served<'_>) -> Verdict {
+    let mut clients = server.clients(WORKERS)?;
+    let before = descendants(server);
+    for client in &mut clients {
+        client.send(ENDLESS)?;
+    }
+    busy(server, &before, WORKERS).map(drop)
+}
+
+/// Has the client ask for what takes long, and kills the worker that is busy
+/// with it.
+fn kill_worker_of(server: &Served<'_>, client: &mut Client) -> Verdict<i32> {
+    let before = descendants(server);
+    client.send(ENDLESS)?;
+    let worker = busy(server, &before, 1)?[0];
+    if let Some(pid) = Pid::from_raw(worker) {
+        // It fails only for one that has ended, and what comes of that is
+        // looked at.
+        let _ = kill_process(pid, Signal::KILL);
+    }
+    Ok(worker)
+}
+
+/// So many workers that have computed for a while since then.
+fn busy(
+    server: &Served<'_>,
+    before: &HashMap<i32, Process>,
+    count: usize,
+) -> Verdict<Vec<i32>> {
+    /// More than it takes to start, and than it takes to be told of a job.
+    const TICKS: u64 = 15;
+    let mut busy = Vec::new();
+    let are_enough = until(3 * SOON, || {
+        busy = descendants(server)
+            .into_iter()
+            .filter(|(pid, process)| {
+                let before = before.get(pid).map_or(0, |before| before.ticks);
+                process.ticks.saturating_sub(before) >= TICKS
+            })
+            .map(|(pid, _)| pid)
+            .collect();
+        busy.len() >= count
+    });
+    match are_enough {
+        true => Ok(busy),
+        false => Err(Fault::new(format!(
+            "expected {count} worker processes that compute\ngot      {}",
+            busy.len()
+        ))),
+    }
+}
+
+/// The children of the server, and theirs, by their ids; but for the dead.
+fn descendants(server: &Served<'_>) -> HashMap<i32, Process> {
+    let all: HashMap<i32, Process> = fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter_map(|pid| Some((pid, Process::of(pid)?)))
+        .collect();
+    let top = server.pid().as_raw_nonzero().get();
+    let descends = |process: &Process| {
+        let mut parents = std::iter::successors(Some(process), |process| {
+            all.get(&process.parent)
+        });
+        parents.any(|process| process.parent == top)
+    };
+    let found = all.iter().filter(|(_, process)| descends(process));
+    found
+        .filter(|(_, process)| !process.is_dead())
+        .map(|(&pid, process)| (pid, process.clone()))
+        .collect()
+}
+
+/// What proc(5) says of a process.
+#[derive(Clone)]
+struct Process {
+    state: String,
+    parent: i32,
+    /// Its CPU time.
+    ticks: u64,
+}
+
+impl Process {
+    fn of(pid: i32) -> Option<Process> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // Its name, in brackets, may hold anything. Behind it come fields 3,
+        // 4 and so on.
+        let (_, rest) = stat.rsplit_once(')')?;
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        let ticks = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+        Some(Process {
+            state: (*fields.first()?).to_owned(),
+            parent: fields.get(1)?.parse().ok()?,
+            ticks: ticks(14)? + ticks(15)?,
+        })
+    }
+
+    /// Whether it has ended, and is only there to be looked at.
+    fn is_dead(&self) -> bool {
+        matches!(self.state.as_str(), "Z" | "X")
+    }
+}
+
+/// A client that does not wait for long.
+fn client_of(server: &Served<'_>) -> Verdict<Client> {
+    Ok(Client::connect(server.address(), SOON)?)
+}
