@@ -38,7 +38,7 @@ pub use cases::cases;
 pub use client::{Client, Next};
 pub use launch::Ready;
 pub use report::{Finding, Outcome, Report, Tally};
-pub use stage::{Cost, Served, Stage};
+pub use stage::{Jobs, Served, Stage};
 pub use subject::{Framing, Subject};
 pub use suite::{Selection, run};
 pub use vitals::Vitals;

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use launch::{Launch, Process, Signal};
@@ -33,18 +34,18 @@ pub struct Stage<'a> {
     pub subject: &'a Subject,
     /// What random choices follow from.
     pub seed: u64,
-    cost: &'a Verdict<Cost>,
+    jobs: &'a Jobs<'a>,
     log: RefCell<Vec<String>>,
 }
 
 impl<'a> Stage<'a> {
-    /// A stage for a case. `cost` is what [`Cost::measure`] said.
+    /// A stage for a case.
     pub fn new(
         subject: &'a Subject,
         seed: u64,
-        cost: &'a Verdict<Cost>,
+        jobs: &'a Jobs<'a>,
     ) -> Stage<'a> {
-        Stage { subject, seed, cost, log: RefCell::default() }
+        Stage { subject, seed, jobs, log: RefCell::default() }
     }
 
     /// A server of the subject that serves, started with these flags.
@@ -103,7 +104,7 @@ impl<'a> Stage<'a> {
     /// The smallest n whose reply takes at least so long when nothing else
     /// runs. It needs a server that was told to compute any n.
     pub fn job(&self, at_least: Duration) -> Verdict<u64> {
-        let cost = match self.cost {
+        let cost = match self.jobs.cost() {
             Ok(cost) => cost,
             Err(fault) => {
                 let what = "no job could be timed";
@@ -316,17 +317,38 @@ impl Drop for Served<'_> {
     }
 }
 
+/// What jobs cost at a subject, measured when it is first asked for.
+#[derive(Debug)]
+pub struct Jobs<'a> {
+    subject: &'a Subject,
+    cost: OnceLock<Verdict<Cost>>,
+}
+
+impl<'a> Jobs<'a> {
+    /// Those of this subject.
+    pub fn of(subject: &'a Subject) -> Jobs<'a> {
+        Jobs { subject, cost: OnceLock::new() }
+    }
+
+    pub(crate) fn cost(&self) -> &Verdict<Cost> {
+        self.cost.get_or_init(|| match self.subject.speaks_lines() {
+            true => Cost::measure(self.subject),
+            false => Err(Fault::new("it speaks no lines")),
+        })
+    }
+}
+
 /// What one job costs at this server, here and now. What others cost follows
 /// from it: the naive fib of n takes the sum of the two before.
 #[derive(Debug)]
-pub struct Cost {
+pub(crate) struct Cost {
     n: u64,
     takes: Duration,
 }
 
 impl Cost {
     /// Asks the server itself: machines differ, and so do languages.
-    pub fn measure(subject: &Subject) -> Verdict<Cost> {
+    fn measure(subject: &Subject) -> Verdict<Cost> {
         const NOTICEABLE: Duration = Duration::from_millis(10);
         /// From noticeable to so long that clock ticks can measure it.
         const STEPS: u64 = 6;

@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::case::{Case, Fault, Lane, Verdict};
 use crate::report::{Finding, Outcome, Report};
-use crate::stage::{Cost, Stage};
+use crate::stage::{Jobs, Stage};
 use crate::{Subject, cases};
 
 /// How many cases of the shared lane are played at a time. They wait most of
@@ -108,11 +108,9 @@ pub fn run(
         }
     }
     // Before anything else runs, or it would measure that as well.
-    let cost = match subject.speaks_lines() {
-        true => Cost::measure(subject),
-        false => Err(Fault::new("it speaks no lines")),
-    };
-    let stage = || Stage::new(subject, selection.seed, &cost);
+    let jobs = Jobs::of(subject);
+    jobs.cost();
+    let stage = || Stage::new(subject, selection.seed, &jobs);
     let lane = |lane: Lane, at_a_time| {
         let in_lane = playable.iter().filter(|(_, case)| case.lane == lane);
         Queue { cases: in_lane.copied().collect(), at_a_time }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use conformance::{Cost, Fault, Ready, Stage, Subject, Verdict};
+use conformance::{Jobs, Ready, Stage, Subject, Verdict};
 
 use crate::answer::Answer;
 use crate::cases;
@@ -80,17 +80,12 @@ impl Exercise {
             .only_flags(Vec::<String>::new())
             .without_service_manager()
             .patience(PATIENCE);
-        let is_server =
-            self.cases.iter().any(|case| matches!(case.play, Play::Server(_)));
-        let cost = match is_server {
-            true => Cost::measure(&subject),
-            false => Err(Fault::new("it is no server")),
-        };
+        let jobs = Jobs::of(&subject);
         for case in self.cases {
             let start = Instant::now();
             let verdict = match case.play {
                 Play::Server(play) => {
-                    let stage = Stage::new(&subject, 0, &cost);
+                    let stage = Stage::new(&subject, 0, &jobs);
                     play(&stage)
                         .map_err(|fault| format!("{fault}{}", stage.log_tail()))
                 }
