@@ -1,8 +1,8 @@
 //! A task per client on tokio. A client that asks nothing is told at every
 //! tick that the server is still there, so that it can hang up if it is not.
 //!
-//! A tick cancels the read. What the read had by then is in `line`, and so
-//! `line` lives for as long as it takes to come to the end of a line.
+//! A tick cancels the read. What it had read by then is in `line`: that is what
+//! `read_until` promises. So `line` lives on until its end has come.
 
 use std::io;
 use std::time::Duration;
@@ -37,12 +37,13 @@ async fn converse(stream: TcpStream) -> io::Result<()> {
     let mut line = Vec::new();
     loop {
         let read = stream.read_until(b'\n', &mut line);
-        let Ok(count) = timeout(TICK, read).await else {
+        let Ok(result) = timeout(TICK, read).await else {
             stream.write_all(b"still here\n").await?;
             continue;
         };
-        if count? == 0 {
-            return Ok(());
+        result?;
+        if !line.ends_with(b"\n") {
+            return Ok(()); // It has left, and what is unfinished is dropped.
         }
         let reply = answer(&line).await?;
         stream.write_all(format!("{reply}\n").as_bytes()).await?;

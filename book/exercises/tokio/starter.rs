@@ -38,12 +38,13 @@ async fn converse(stream: TcpStream) -> io::Result<()> {
     loop {
         let mut line = Vec::new();
         let read = stream.read_until(b'\n', &mut line);
-        let Ok(count) = timeout(TICK, read).await else {
+        let Ok(result) = timeout(TICK, read).await else {
             stream.write_all(b"still here\n").await?;
             continue;
         };
-        if count? == 0 {
-            return Ok(());
+        result?;
+        if !line.ends_with(b"\n") {
+            return Ok(()); // It has left, and what is unfinished is dropped.
         }
         let reply = answer(&line).await?;
         stream.write_all(format!("{reply}\n").as_bytes()).await?;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use conformance::{Answer, Client, Served, Stage, Verdict, check, until};
+use conformance::{Answer, Client, Next, Served, Stage, Verdict, check, until};
 use launch::Signal;
 
 use crate::exercise::Case;
@@ -17,6 +17,13 @@ pub(crate) const CASES: &[Case] = &[
         "what crosses to another process and back must come back to the \
          client who asked",
         answers,
+    )
+    .kept(),
+    Case::of_server(
+        "a connection ends when its client has left",
+        "who else has the client's socket open? a fork holds all that its \
+         parent had",
+        ends,
     )
     .kept(),
     Case::of_server(
@@ -40,6 +47,9 @@ pub(crate) const CASES: &[Case] = &[
     .kept(),
 ];
 
+/// What does not happen within so long will not happen.
+const SOON: Duration = Duration::from_secs(3);
+
 fn answers(stage: &Stage<'_>) -> Verdict {
     let server = stage.server(&[])?;
     let mut clients = server.clients(3)?;
@@ -55,14 +65,26 @@ fn answers(stage: &Stage<'_>) -> Verdict {
             Answer::Error("not-a-number"),
             Answer::Fib(n),
         ])?;
-        client.half_close()?;
-        client.expect_end()?;
     }
     Ok(())
 }
 
+fn ends(stage: &Stage<'_>) -> Verdict {
+    let server = stage.server(&[])?;
+    let mut client = server.client()?;
+    client.ask(10)?;
+    client.half_close()?;
+    match client.next_within(SOON) {
+        Next::End => Ok(()),
+        other => {
+            let what = client.describe(&other);
+            Err(client.failure("end-of-file", &what))
+        }
+    }
+}
+
 fn rate(stage: &Stage<'_>) -> Verdict {
-    const WINDOW: Duration = Duration::from_millis(600);
+    const WINDOW: Duration = Duration::from_millis(500);
     let n = stage.job(3 * WINDOW)?;
     let server = stage.server(&[])?;
     warm_up(stage, &server)?;
@@ -72,13 +94,17 @@ fn rate(stage: &Stage<'_>) -> Verdict {
     long.send(format!("{n}\n").as_bytes())?;
     long.until_read()?;
     let beside = replies_within(&mut short, WINDOW)?;
-    check(!long.has_news(), || "expected fib to compute all along".into())?;
     // A pool leaves a half and more, the lock a twentieth.
     check(5 * beside >= alone, || {
         format!(
             "expected at least a fifth of {alone} replies in {WINDOW:?}\n\
              got      {beside}"
         )
+    })?;
+    check(!long.has_news(), || {
+        "expected the long one to be computed all the while\n\
+         got      an answer before the window had ended"
+            .to_owned()
     })
 }
 
@@ -111,7 +137,7 @@ fn replies_within(client: &mut Client, window: Duration) -> Verdict<usize> {
 fn turns(stage: &Stage<'_>) -> Verdict {
     /// A thread that takes turns does so some 100 times in a second.
     const TIMES_PER_SECOND_MAX: f64 = 40.0;
-    let n = stage.job(Duration::from_millis(400))?;
+    let n = stage.job(Duration::from_millis(300))?;
     let server = stage.server(&[])?;
     warm_up(stage, &server)?;
     let mut clients = [server.client()?, server.client()?];
@@ -161,7 +187,6 @@ fn usage(server: &Served<'_>) -> HashMap<PathBuf, (f64, u64)> {
 }
 
 fn none_left(stage: &Stage<'_>) -> Verdict {
-    const SOON: Duration = Duration::from_secs(3);
     let n = stage.job(4 * SOON)?;
     let mut server = stage.server(&[])?;
     let mut long = server.client()?;
