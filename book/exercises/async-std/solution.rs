@@ -1,2 +1,46 @@
-//! To be written.
-fn main() {}
+//! A task per client on smol, which computes on its threads for what blocks.
+//!
+//! Most names are the same. What is not: smol cancels a task whose handle is
+//! dropped, so that a task that nobody waits for must be detached.
+
+use std::io;
+
+use smol::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use smol::net::{TcpListener, TcpStream};
+use smol::stream::StreamExt;
+
+fn main() -> io::Result<()> {
+    let port = std::env::args().nth(1).expect("usage: async-std PORT");
+    smol::block_on(serve(&port))
+}
+
+/// Accepts clients, and gives each a task.
+async fn serve(port: &str) -> io::Result<()> {
+    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        smol::spawn(converse(stream)).detach();
+    }
+}
+
+/// Answers one client until it leaves.
+async fn converse(mut stream: TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut lines = BufReader::new(stream.clone()).lines();
+    while let Some(line) = lines.next().await {
+        let reply = answer(&line?).await;
+        stream.write_all(format!("{reply}\n").as_bytes()).await?;
+    }
+    Ok(())
+}
+
+/// The reply to a line. A thread that may block computes it, so that none
+/// that runs tasks has to.
+async fn answer(line: &str) -> String {
+    match line.parse() {
+        Ok(n) if n <= protocol::N_MAX => {
+            smol::unblock(move || protocol::fib(n)).await.to_string()
+        }
+        _ => "error: not-a-number".to_owned(),
+    }
+}

@@ -138,13 +138,17 @@ pub(crate) const EXERCISES: &[Exercise] = &[
     },
     Exercise {
         name: "tokio",
-        task: "to be written",
+        task: "tell clients at every tick that you are here, and lose no byte by it",
         cases: cases::tokio::CASES,
     },
-    Exercise { name: "smol", task: "to be written", cases: cases::smol::CASES },
+    Exercise {
+        name: "smol",
+        task: "drop whoever takes too long for a line, in however many pieces",
+        cases: cases::smol::CASES,
+    },
     Exercise {
         name: "async-std",
-        task: "to be written",
+        task: "port a server from async-std to smol",
         cases: cases::async_std::CASES,
     },
     Exercise {
@@ -169,7 +173,7 @@ pub(crate) const EXERCISES: &[Exercise] = &[
     },
     Exercise {
         name: "python",
-        task: "to be written",
+        task: "keep a client's long requests from taking the others' rate",
         cases: cases::python::CASES,
     },
     Exercise {

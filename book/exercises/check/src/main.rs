@@ -14,6 +14,7 @@
 mod answer;
 mod cases;
 mod exercise;
+mod group;
 
 use std::process::ExitCode;
 

@@ -1,5 +1,205 @@
-//! To be written.
+//! A lock that threads take turns with.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use conformance::{Answer, Client, Next, Served, Stage, Verdict, check, until};
+use launch::Signal;
 
 use crate::exercise::Case;
+use crate::group;
 
-pub(crate) const CASES: &[Case] = &[];
+pub(crate) const CASES: &[Case] = &[
+    Case::of_server(
+        "lines are answered rightly, whoever computes",
+        "what crosses to another process and back must come back to the \
+         client who asked",
+        answers,
+    )
+    .kept(),
+    Case::of_server(
+        "a connection ends when its client has left",
+        "who else has the client's socket open? a fork holds all that its \
+         parent had",
+        ends,
+    )
+    .kept(),
+    Case::of_server(
+        "a short request takes little longer beside a long one",
+        "which lock does the thread of the long client hold while it computes, \
+         and for how long?",
+        rate,
+    ),
+    Case::of_server(
+        "two long requests do not take turns",
+        "two threads of one interpreter never compute at the same time, \
+         whatever the switch interval is",
+        turns,
+    ),
+    Case::of_server(
+        "no process is left behind when the server is killed",
+        "a worker waits for jobs from its parent: how does it learn that the \
+         parent is gone? see multiprocessing.parent_process",
+        none_left,
+    )
+    .kept(),
+];
+
+/// What does not happen within so long will not happen.
+const SOON: Duration = Duration::from_secs(3);
+
+fn answers(stage: &Stage<'_>) -> Verdict {
+    let server = stage.server(&[])?;
+    let mut clients = server.clients(3)?;
+    for (client, n) in clients.iter_mut().zip([20, 21, 22]) {
+        client.send(format!("{n}\n0\nten\n1\n94\n{n}\n").as_bytes())?;
+    }
+    for (client, n) in clients.iter_mut().zip([20, 21, 22]) {
+        client.expect_all([
+            Answer::Fib(n),
+            Answer::Fib(0),
+            Answer::Error("not-a-number"),
+            Answer::Fib(1),
+            Answer::Error("not-a-number"),
+            Answer::Fib(n),
+        ])?;
+    }
+    Ok(())
+}
+
+fn ends(stage: &Stage<'_>) -> Verdict {
+    let server = stage.server(&[])?;
+    let mut client = server.client()?;
+    client.ask(10)?;
+    client.half_close()?;
+    match client.next_within(SOON) {
+        Next::End => Ok(()),
+        other => {
+            let what = client.describe(&other);
+            Err(client.failure("end-of-file", &what))
+        }
+    }
+}
+
+fn rate(stage: &Stage<'_>) -> Verdict {
+    const WINDOW: Duration = Duration::from_millis(500);
+    let n = stage.job(3 * WINDOW)?;
+    let server = stage.server(&[])?;
+    warm_up(stage, &server)?;
+    let mut short = server.client()?;
+    let alone = median_wait(&mut short, WINDOW)?;
+    let mut long = server.client()?;
+    long.send(format!("{n}\n").as_bytes())?;
+    long.until_read()?;
+    let beside = median_wait(&mut short, WINDOW)?;
+    // With a pool, it is about the same; with the lock, a hundred times.
+    check(beside <= 10 * alone, || {
+        format!(
+            "expected at most ten times the {alone:.1?} that it takes alone\n\
+             got      {beside:.1?}"
+        )
+    })?;
+    check(!long.has_news(), || {
+        "expected the long one to be computed all the while\n\
+         got      an answer before the window had ended"
+            .to_owned()
+    })
+}
+
+/// Has some jobs computed at once, so that whoever starts workers when they
+/// are needed has started them.
+fn warm_up(stage: &Stage<'_>, server: &Served<'_>) -> Verdict {
+    let n = stage.job(Duration::from_millis(30))?;
+    let mut clients = server.clients(3)?;
+    for client in &mut clients {
+        client.send(format!("{n}\n").as_bytes())?;
+    }
+    clients.iter_mut().try_for_each(|client| client.expect(Answer::Fib(n)))
+}
+
+/// The median of what short requests take, one after the other. The pause
+/// before each is there so that the server waits for it: a thread that need
+/// not wait may keep the lock by luck.
+fn median_wait(client: &mut Client, window: Duration) -> Verdict<Duration> {
+    const PAUSE: Duration = Duration::from_micros(200);
+    let end = Instant::now() + window;
+    let mut waits = Vec::new();
+    while waits.is_empty() || Instant::now() < end {
+        client.expect_silence(PAUSE)?;
+        let start = Instant::now();
+        client.ask(1)?;
+        waits.push(start.elapsed());
+    }
+    waits.sort();
+    Ok(waits[waits.len() / 2])
+}
+
+fn turns(stage: &Stage<'_>) -> Verdict {
+    /// A thread that takes turns does so some 100 times in a second.
+    const TIMES_PER_SECOND_MAX: f64 = 40.0;
+    let n = stage.job(Duration::from_millis(300))?;
+    let server = stage.server(&[])?;
+    warm_up(stage, &server)?;
+    let mut clients = [server.client()?, server.client()?];
+    clients.iter_mut().try_for_each(|client| client.ask(1))?;
+    let before = usage(&server);
+    for client in &mut clients {
+        client.send(format!("{n}\n").as_bytes())?;
+    }
+    until(server.patience(), || clients.iter().any(Client::has_news));
+    let after = usage(&server);
+    clients.iter_mut().try_for_each(|client| client.expect(Answer::Fib(n)))?;
+    let (mut seconds, mut times) = (0.0, 0);
+    for (thread, (cpu, waits)) in after {
+        let (cpu_before, waits_before) =
+            before.get(&thread).copied().unwrap_or_default();
+        let cpu = cpu - cpu_before;
+        // Those with less do not compute.
+        if cpu > 0.1 {
+            seconds += cpu;
+            times += waits - waits_before;
+        }
+    }
+    check(times as f64 <= TIMES_PER_SECOND_MAX * seconds, || {
+        format!(
+            "expected threads that compute without a pause\n\
+             got      {times} pauses in {seconds:.1} s of computing"
+        )
+    })
+}
+
+/// Of each thread, the CPU time in seconds, and how often it has waited.
+fn usage(server: &Served<'_>) -> HashMap<PathBuf, (f64, u64)> {
+    const WAITS: &str = "voluntary_ctxt_switches:";
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let of = |thread: PathBuf| {
+        let stat = group::stat(&thread);
+        // The user and the system time, fields 14 and 15 in proc(5).
+        let ticks = stat.iter().skip(11).take(2);
+        let ticks: f64 = ticks.flat_map(|field| field.parse::<f64>()).sum();
+        let status = fs::read_to_string(thread.join("status"));
+        let status = status.unwrap_or_default();
+        let waits = status.lines().find_map(|line| line.strip_prefix(WAITS));
+        let waits = waits.and_then(|word| word.trim().parse().ok());
+        (thread, (ticks / TICKS_PER_SECOND, waits.unwrap_or(0)))
+    };
+    group::threads(server).into_iter().map(of).collect()
+}
+
+fn none_left(stage: &Stage<'_>) -> Verdict {
+    let n = stage.job(4 * SOON)?;
+    let mut server = stage.server(&[])?;
+    let mut long = server.client()?;
+    long.ask(1)?;
+    long.send(format!("{n}\n").as_bytes())?;
+    long.until_read()?;
+    server.signal(Signal::KILL);
+    server.process().wait(SOON);
+    let are_gone = until(SOON, || group::processes(&server).is_empty());
+    check(are_gone, || {
+        let count = group::processes(&server).len();
+        format!("expected its workers to end\ngot      {count} left")
+    })
+}
