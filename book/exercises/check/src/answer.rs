@@ -16,7 +16,8 @@ use tempfile::NamedTempFile;
 use crate::exercise::PATIENCE;
 
 /// What is no server needs no address.
-const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+pub(crate) const NOWHERE: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// An answer to an exercise: somebody's command, or a file of the exercise.
 pub(crate) struct Answer {
@@ -78,7 +79,7 @@ impl Answer {
         let launch = Launch::new(self.command.clone());
         let launch = launch.args(arguments.iter().copied());
         let mut process = launch.spawn(NOWHERE)?;
-        let deadline = Instant::now() + 6 * PATIENCE;
+        let deadline = Instant::now() + 2 * PATIENCE;
         let left = || deadline.saturating_duration_since(Instant::now());
         let mut lines = Vec::new();
         while let Some(line) = process.stdout_line(left()) {
