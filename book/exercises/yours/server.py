@@ -1,7 +1,7 @@
 """A server of somebody's own, which is right: `server.py PORT`.
 
-It has a thread for each client, and no flags. A request is a line. It says
-nothing when it is ready, and SIGTERM kills it.
+It has a thread for each client, and no flags. A request is a line. Where no
+thread can be had, a client is told nothing, and SIGTERM is the end of it.
 """
 
 import socketserver

@@ -20,7 +20,7 @@ pub(crate) const CASES: &[Case] = &[
     .kept(),
     Case::of_program(
         "an interval that an edge of the band parts leaves the claim open",
-        "the true ratio may be anywhere in the interval, not only in its middle",
+        "the true ratio may be anywhere in it, and not only in its middle",
         across,
     ),
     Case::of_program(

@@ -18,7 +18,7 @@ pub(crate) const CASES: &[Case] = &[
         drifting_twins,
     ),
     Case::of_program(
-        "who is better by a tenth is named, whatever the machine does meanwhile",
+        "who is better by a tenth is named, although the machine slows down",
         "compare what was measured at about the same time",
         drifting,
     ),
