@@ -1,6 +1,7 @@
 //! An answer to an exercise: the command that starts it.
 
 use std::fmt;
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,11 +11,13 @@ use anyhow::{Context, bail, ensure};
 use conformance::{Fault, Verdict};
 use launch::Launch;
 use serde_json::Value;
+use tempfile::NamedTempFile;
 
 use crate::exercise::PATIENCE;
 
 /// What is no server needs no address.
-const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+pub(crate) const NOWHERE: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// An answer to an exercise: somebody's command, or a file of the exercise.
 pub(crate) struct Answer {
@@ -47,7 +50,10 @@ impl Answer {
             .with_context(|| format!("{} has no {stem}", folder.display()))?;
         let text = path.to_str().context("the path is not UTF-8")?.to_owned();
         let command = match path.extension().and_then(|e| e.to_str()) {
-            Some("rs") => vec![build(exercise, stem)?],
+            Some("rs") => vec![build(
+                &format!("exercise-{exercise}"),
+                &format!("{stem}-{exercise}"),
+            )?],
             Some("py") => vec!["python3".to_owned(), text],
             _ => vec![text],
         };
@@ -73,7 +79,7 @@ impl Answer {
         let launch = Launch::new(self.command.clone());
         let launch = launch.args(arguments.iter().copied());
         let mut process = launch.spawn(NOWHERE)?;
-        let deadline = Instant::now() + 6 * PATIENCE;
+        let deadline = Instant::now() + 2 * PATIENCE;
         let left = || deadline.saturating_duration_since(Instant::now());
         let mut lines = Vec::new();
         while let Some(line) = process.stdout_line(left()) {
@@ -91,8 +97,20 @@ impl Answer {
         Ok(lines)
     }
 
+    /// Runs it with one more argument, a file of this text, and gives what it
+    /// printed.
+    pub(crate) fn run_on(
+        &self,
+        arguments: &[&str],
+        text: &str,
+    ) -> Verdict<Vec<String>> {
+        let mut file = NamedTempFile::new()?;
+        file.write_all(text.as_bytes())?;
+        let path = file.path().to_string_lossy();
+        self.run(&[arguments, &[&path]].concat())
+    }
+
     /// The file that it is, where an answer is no program.
-    #[expect(dead_code)]
     pub(crate) fn file(&self) -> &Path {
         Path::new(&self.command[0])
     }
@@ -104,9 +122,8 @@ impl fmt::Display for Answer {
     }
 }
 
-/// Builds the starter of an exercise, or its solution, as this program was
-/// built, and says where it is.
-fn build(exercise: &str, stem: &str) -> anyhow::Result<String> {
+/// Builds a program of a package, as this one was built, and says where it is.
+pub(crate) fn build(package: &str, program: &str) -> anyhow::Result<String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
     let output = Command::new(cargo)
@@ -114,13 +131,12 @@ fn build(exercise: &str, stem: &str) -> anyhow::Result<String> {
         .arg("--message-format=json-render-diagnostics")
         .arg("--manifest-path")
         .arg(workspace().join("Cargo.toml"))
-        .args(["--package", &format!("exercise-{exercise}")])
-        .args(["--bin", &format!("{stem}-{exercise}")])
+        .args(["--package", package, "--bin", program])
         .stderr(Stdio::inherit())
         .output()
         .context("cannot run cargo")?;
     if !output.status.success() {
-        bail!("the {stem} does not compile");
+        bail!("{program} does not compile");
     }
     let messages = String::from_utf8_lossy(&output.stdout);
     let executable = messages

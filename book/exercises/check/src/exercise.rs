@@ -158,17 +158,17 @@ pub(crate) const EXERCISES: &[Exercise] = &[
     },
     Exercise {
         name: "measuring",
-        task: "to be written",
+        task: "count what a server's stall costs all who were due in it",
         cases: cases::measuring::CASES,
     },
     Exercise {
         name: "results",
-        task: "to be written",
+        task: "say which of two servers is better on a machine that drifts",
         cases: cases::results::CASES,
     },
     Exercise {
         name: "claims",
-        task: "to be written",
+        task: "judge a claim by an interval, and know when nobody can",
         cases: cases::claims::CASES,
     },
     Exercise {
@@ -178,12 +178,12 @@ pub(crate) const EXERCISES: &[Exercise] = &[
     },
     Exercise {
         name: "choosing",
-        task: "to be written",
+        task: "say of a mix of requests whether it fits a loop, and threads",
         cases: cases::choosing::CASES,
     },
     Exercise {
         name: "yours",
-        task: "to be written",
+        task: "enter a server of your own so that the suite judges it fairly",
         cases: cases::yours::CASES,
     },
 ];

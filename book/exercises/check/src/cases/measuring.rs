@@ -1,5 +1,160 @@
-//! To be written.
+//! A load generator, and a server that stands still.
 
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use conformance::{Fault, Verdict, check};
+
+use crate::answer::Answer;
 use crate::exercise::Case;
 
-pub(crate) const CASES: &[Case] = &[];
+pub(crate) const CASES: &[Case] = &[
+    Case::of_program(
+        "every request is sent, and the longest time is the server's stall",
+        "what was due while the server stood still is late, but not lost",
+        all_are_sent,
+    )
+    .kept(),
+    Case::of_program(
+        "who was due while the server stood still has waited, too",
+        "from which moment on does somebody wait who comes to a closed door?",
+        all_have_waited,
+    ),
+];
+
+/// How many requests a second, and for how many seconds.
+const RATE: f64 = 200.0;
+const SECONDS: f64 = 1.6;
+
+/// When the server stands still, from the first request on, and how long: a
+/// quarter of the time, so that p90 is a wait of three fifths of the stall.
+const STALL_AT: Duration = Duration::from_millis(600);
+const STALL: Duration = Duration::from_millis(400);
+
+/// What the answer printed, in seconds, and what the server saw.
+struct Measured {
+    p50: f64,
+    p90: f64,
+    max: f64,
+    requests: usize,
+}
+
+fn all_are_sent(answer: &Answer) -> Verdict {
+    let Measured { max, requests, .. } = measured(answer)?;
+    let due = (RATE * SECONDS) as usize;
+    check(requests.abs_diff(due) <= 1, || {
+        format!("expected {due} requests\ngot      {requests}")
+    })?;
+    let stall = STALL.as_secs_f64();
+    check((0.75 * stall..3.0 * stall).contains(&max), || {
+        format!("expected a max of about {stall} s\ngot      {max} s")
+    })
+}
+
+fn all_have_waited(answer: &Answer) -> Verdict {
+    let Measured { p50, p90, .. } = measured(answer)?;
+    let stall = STALL.as_secs_f64();
+    check((0.3 * stall..0.95 * stall).contains(&p90), || {
+        format!(
+            "expected a p90 of about {:.2} s: a quarter of the requests were \
+             due while\n         the server stood still for {stall} s\n\
+             got      {p90} s",
+            0.6 * stall
+        )
+    })?;
+    check(p50 < 0.15 * stall, || {
+        format!(
+            "expected a p50 of next to nothing: most were not concerned\n\
+             got      {p50} s"
+        )
+    })
+}
+
+/// Lets the answer measure a server that stands still once.
+fn measured(answer: &Answer) -> Verdict<Measured> {
+    let server = Staller::new()?;
+    let address = server.listener.local_addr()?.to_string();
+    let (rate, seconds) = (RATE.to_string(), SECONDS.to_string());
+    let lines = thread::scope(|scope| {
+        scope.spawn(|| server.serve());
+        let lines = answer.run(&[&address, &rate, &seconds]);
+        server.stop(&address);
+        lines
+    })?;
+    let figure = |name: &str| {
+        let mut words = lines.iter().map(|line| line.split_once(' '));
+        let found = words.find_map(|words| {
+            let (first, rest) = words?;
+            (first == name).then(|| rest.parse().ok()).flatten()
+        });
+        found.ok_or_else(|| {
+            Fault::new(format!(
+                "expected a line `{name} SECONDS`\ngot      {lines:?}"
+            ))
+        })
+    };
+    Ok(Measured {
+        p50: figure("p50")?,
+        p90: figure("p90")?,
+        max: figure("max")?,
+        requests: server.requests.load(Ordering::Relaxed),
+    })
+}
+
+/// A server that answers at once, but for one stall, which is everybody's.
+struct Staller {
+    listener: TcpListener,
+    first: OnceLock<Instant>,
+    requests: AtomicUsize,
+    is_over: AtomicBool,
+}
+
+impl Staller {
+    fn new() -> io::Result<Staller> {
+        Ok(Staller {
+            listener: TcpListener::bind(("127.0.0.1", 0))?,
+            first: OnceLock::new(),
+            requests: AtomicUsize::new(0),
+            is_over: AtomicBool::new(false),
+        })
+    }
+
+    /// Serves whoever comes, until it is stopped and all have left.
+    fn serve(&self) {
+        thread::scope(|scope| {
+            for stream in self.listener.incoming() {
+                if self.is_over.load(Ordering::Relaxed) {
+                    break;
+                }
+                let Ok(stream) = stream else { continue };
+                // A client may leave as it likes.
+                scope.spawn(move || drop(self.converse(&stream)));
+            }
+        });
+    }
+
+    fn converse(&self, stream: &TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        for line in BufReader::new(stream).lines() {
+            line?;
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            let since = self.first.get_or_init(Instant::now).elapsed();
+            if (STALL_AT..STALL_AT + STALL).contains(&since) {
+                thread::sleep(STALL_AT + STALL - since);
+            }
+            (&*stream).write_all(b"1\n")?;
+        }
+        Ok(())
+    }
+
+    /// Ends `serve`, which must be told that there is news.
+    fn stop(&self, address: &str) {
+        self.is_over.store(true, Ordering::Relaxed);
+        // It fails only where nobody listens.
+        drop(TcpStream::connect(address));
+    }
+}
