@@ -125,7 +125,11 @@ pub(crate) const EXERCISES: &[Exercise] = &[
         task: "to be written",
         cases: cases::processes::CASES,
     },
-    Exercise { name: "mio", task: "to be written", cases: cases::mio::CASES },
+    Exercise {
+        name: "mio",
+        task: "keep what a socket does not take, and write it when it does",
+        cases: cases::mio::CASES,
+    },
     Exercise {
         name: "coroutines",
         task: "to be written",
