@@ -132,7 +132,7 @@ pub(crate) const EXERCISES: &[Exercise] = &[
     },
     Exercise {
         name: "coroutines",
-        task: "to be written",
+        task: "poll only the coroutines that can go on, and sleep otherwise",
         cases: cases::coroutines::CASES,
     },
     Exercise {
