@@ -137,7 +137,7 @@ pub(crate) const EXERCISES: &[Exercise] = &[
     },
     Exercise {
         name: "coroutines-pool",
-        task: "to be written",
+        task: "spare quick requests the way to the pool and back",
         cases: cases::coroutines_pool::CASES,
     },
     Exercise {

@@ -1,7 +1,7 @@
 //! An executor that polls only who was woken.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use conformance::{Answer, Client, Next, Served, Stage, Verdict, check};
 
@@ -114,11 +114,17 @@ fn crowd(stage: &Stage<'_>) -> Verdict {
 /// the server must go from one to the other. Says what CPU time that took.
 fn dialogue(server: &Served<'_>, clients: &mut [Client]) -> Verdict<Duration> {
     const TURNS: usize = 3000;
+    // A hundred times as long as it need take.
+    let deadline = Instant::now() + 3 * SOON;
     let before = server.vitals().cpu;
     for _ in 0..TURNS {
         for speaker in [0, clients.len() - 1] {
             clients[speaker].send(b"1\n")?;
             expect(&mut clients[speaker], 1)?;
+        }
+        if Instant::now() > deadline {
+            let what = "the server sleeping while there was work";
+            return Err(clients[0].failure("soon an answer each time", what));
         }
     }
     Ok(server.vitals().cpu - before)
