@@ -142,7 +142,7 @@ pub(crate) const EXERCISES: &[Exercise] = &[
     },
     Exercise {
         name: "mio-pool",
-        task: "to be written",
+        task: "give an answer to the client that asked, or to nobody",
         cases: cases::mio_pool::CASES,
     },
     Exercise {
