@@ -52,24 +52,28 @@ fn side_by_side(stage: &Stage<'_>) -> Verdict {
 }
 
 fn silent(stage: &Stage<'_>) -> Verdict {
-    const SILENCE: Duration = Duration::from_millis(800);
+    const LOOKS: usize = 80;
+    const PAUSE: Duration = Duration::from_millis(10);
     /// To look every 10 ms whether somebody speaks is not to sleep.
-    const SWITCHES_MAX: u64 = 40;
+    const SWITCHES_MAX: u64 = LOOKS as u64 / 2;
     let server = stage.server(&[])?;
     let mut clients = greeted(&server, 20)?;
-    let before = (server.vitals().cpu, switches(&server));
-    clients[0].expect_silence(SILENCE)?;
-    let used = server.vitals().cpu - before.0;
-    check(used < SILENCE / 10, || {
+    let before = switches(&server);
+    let mut running = 0;
+    for _ in 0..LOOKS {
+        clients[0].expect_silence(PAUSE)?;
+        running += usize::from(is_running(&server));
+    }
+    check(running < LOOKS / 4, || {
         format!(
-            "expected no work while all are silent for {SILENCE:?}\n\
-             got      {used:?} of CPU time"
+            "expected it to sleep while all are silent\n\
+             got      it running in {running} looks at it of {LOOKS}"
         )
     })?;
-    let switches = switches(&server) - before.1;
+    let switches = switches(&server) - before;
     check(switches < SWITCHES_MAX, || {
         format!(
-            "expected it to sleep while all are silent for {SILENCE:?}\n\
+            "expected it to sleep while all are silent\n\
              got      {switches} times that it woke up"
         )
     })
@@ -95,7 +99,7 @@ fn after_a_silence(stage: &Stage<'_>) -> Verdict {
 fn crowd(stage: &Stage<'_>) -> Verdict {
     const CROWD: usize = 800;
     /// Some clock ticks: of less than that, a third may be chance.
-    const LITTLE: Duration = Duration::from_millis(60);
+    const LITTLE: Duration = Duration::from_millis(150);
     let server = stage.server(&[])?;
     let mut clients = greeted(&server, 2)?;
     let alone = dialogue(&server, &mut clients)?;
@@ -115,7 +119,7 @@ fn crowd(stage: &Stage<'_>) -> Verdict {
 fn dialogue(server: &Served<'_>, clients: &mut [Client]) -> Verdict<Duration> {
     const TURNS: usize = 3000;
     // A hundred times as long as it need take.
-    let deadline = Instant::now() + 3 * SOON;
+    let deadline = Instant::now() + 8 * SOON;
     let before = server.vitals().cpu;
     for _ in 0..TURNS {
         for speaker in [0, clients.len() - 1] {
@@ -123,7 +127,7 @@ fn dialogue(server: &Served<'_>, clients: &mut [Client]) -> Verdict<Duration> {
             expect(&mut clients[speaker], 1)?;
         }
         if Instant::now() > deadline {
-            let what = "the server sleeping while there was work";
+            let what = "them too late: does it sleep while there is work?";
             return Err(clients[0].failure("soon an answer each time", what));
         }
     }
@@ -140,19 +144,27 @@ fn greeted(server: &Served<'_>, count: usize) -> Verdict<Vec<Client>> {
     Ok(clients)
 }
 
-/// How often the server's threads have gone to sleep, by proc(5).
+/// Whether a thread of the server runs, or would if it had a core.
+fn is_running(server: &Served<'_>) -> bool {
+    statuses(server, "State:").iter().any(|state| state.starts_with('R'))
+}
+
+/// How often the server's threads have gone to sleep.
 fn switches(server: &Served<'_>) -> u64 {
+    let counts = statuses(server, "voluntary_ctxt_switches:");
+    counts.iter().filter_map(|count| count.parse::<u64>().ok()).sum()
+}
+
+/// What proc(5) says behind this key, of each thread of the server.
+fn statuses(server: &Served<'_>, key: &str) -> Vec<String> {
     let tasks = format!("/proc/{}/task", server.pid().as_raw_nonzero());
-    let statuses = fs::read_dir(tasks).into_iter().flatten().flatten();
-    let statuses = statuses
-        .filter_map(|task| fs::read_to_string(task.path().join("status")).ok());
-    let count = |status: String| -> Option<u64> {
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
-        line.trim().parse().ok()
+    let tasks = fs::read_dir(tasks).into_iter().flatten().flatten();
+    let value = |task: fs::DirEntry| {
+        let status = fs::read_to_string(task.path().join("status")).ok()?;
+        let value = status.lines().find_map(|line| line.strip_prefix(key))?;
+        Some(value.trim().to_owned())
     };
-    statuses.filter_map(count).sum()
+    tasks.filter_map(value).collect()
 }
 
 fn expect(client: &mut Client, n: u64) -> Verdict {
