@@ -1,2 +1,85 @@
-//! To be written.
-fn main() {}
+//! A coroutine per client, and an executor that polls them, in one file.
+//!
+//! Its answers are right. Look at it in `top` while its clients are silent.
+
+use std::cell::RefCell;
+use std::future;
+use std::io::{self, ErrorKind, Read, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use mio::net::{TcpListener, TcpStream};
+use protocol::{Conversation, Framing, N_MAX, Step};
+
+/// A coroutine that runs beside the others.
+type Task = Pin<Box<dyn Future<Output = ()>>>;
+
+thread_local! {
+    /// The tasks that the executor has not taken yet.
+    static SPAWNED: RefCell<Vec<Task>> = RefCell::default();
+}
+
+fn main() -> io::Result<()> {
+    let port = std::env::args().nth(1).expect("usage: coroutines PORT");
+    let address = format!("127.0.0.1:{port}").parse().expect("a port");
+    spawn(serve(TcpListener::bind(address)?));
+    run()
+}
+
+/// Accepts clients, and gives each a task.
+async fn serve(listener: TcpListener) {
+    loop {
+        let accepted = when_ready(|| listener.accept()).await;
+        let (stream, _) = accepted.expect("accept(2) cannot fail here");
+        // A conversation that fails is over as well.
+        spawn(async { _ = converse(stream).await });
+    }
+}
+
+/// Answers one client until it leaves.
+async fn converse(mut stream: TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut conversation = Conversation::new(Framing::Line, N_MAX);
+    loop {
+        match conversation.next_step() {
+            Step::Read(space) => {
+                let count = when_ready(|| stream.read(space)).await?;
+                conversation.received(count);
+            }
+            Step::Compute(request) => conversation.reply(request.compute()),
+            Step::Write(bytes) => {
+                let count = when_ready(|| stream.write(bytes)).await?;
+                conversation.sent(count);
+            }
+            Step::Close => return Ok(()),
+        }
+    }
+}
+
+/// Tries it, and waits as long as it would block.
+async fn when_ready<T>(
+    mut try_it: impl FnMut() -> io::Result<T>,
+) -> io::Result<T> {
+    future::poll_fn(|_context| match try_it() {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Poll::Pending,
+        tried => Poll::Ready(tried),
+    })
+    .await
+}
+
+/// Makes a task of a coroutine.
+fn spawn(coroutine: impl Future<Output = ()> + 'static) {
+    SPAWNED.with_borrow_mut(|spawned| spawned.push(Box::pin(coroutine)));
+}
+
+/// The executor: polls every task, round after round.
+fn run() -> ! {
+    let mut tasks: Vec<Task> = Vec::new();
+    loop {
+        tasks.append(&mut SPAWNED.take());
+        tasks.retain_mut(|task| {
+            let mut context = Context::from_waker(Waker::noop());
+            task.as_mut().poll(&mut context).is_pending()
+        });
+    }
+}

@@ -120,20 +120,24 @@ pub(crate) const EXERCISES: &[Exercise] = &[
         task: "survive the death of a worker, and tell whom it concerns",
         cases: cases::processes::CASES,
     },
-    Exercise { name: "mio", task: "to be written", cases: cases::mio::CASES },
+    Exercise {
+        name: "mio",
+        task: "keep what a socket does not take, and write it when it does",
+        cases: cases::mio::CASES,
+    },
     Exercise {
         name: "coroutines",
-        task: "to be written",
+        task: "poll only the coroutines that can go on, and sleep otherwise",
         cases: cases::coroutines::CASES,
     },
     Exercise {
         name: "coroutines-pool",
-        task: "to be written",
+        task: "spare quick requests the way to the pool and back",
         cases: cases::coroutines_pool::CASES,
     },
     Exercise {
         name: "mio-pool",
-        task: "to be written",
+        task: "give an answer to the client that asked, or to nobody",
         cases: cases::mio_pool::CASES,
     },
     Exercise {

@@ -1,5 +1,179 @@
-//! To be written.
+//! An executor that polls only who was woken.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use conformance::{Answer, Client, Next, Served, Stage, Verdict, check};
 
 use crate::exercise::Case;
 
-pub(crate) const CASES: &[Case] = &[];
+pub(crate) const CASES: &[Case] = &[
+    Case::of_server(
+        "clients are answered side by side, each in order",
+        "while one client is silent, the others have their turn",
+        side_by_side,
+    )
+    .kept(),
+    Case::of_server(
+        "silent clients cost no time",
+        "whom does the executor poll while nobody was woken, and when does it \
+         sleep?",
+        silent,
+    ),
+    Case::of_server(
+        "whoever speaks after a silence is answered",
+        "a task that is pending must have left its waker where its event is \
+         told",
+        after_a_silence,
+    )
+    .kept(),
+    Case::of_server(
+        "an answer costs no more where others are silent",
+        "an event is about one socket: which task waits for that?",
+        crowd,
+    ),
+];
+
+/// What must come comes sooner, even on a busy machine.
+const SOON: Duration = Duration::from_secs(4);
+
+fn side_by_side(stage: &Stage<'_>) -> Verdict {
+    let server = stage.server(&[])?;
+    let mut clients = server.clients(20)?;
+    for _ in 0..10 {
+        for client in &mut clients {
+            client.send(b"1\n7\n10\n")?;
+        }
+        for client in clients.iter_mut().rev() {
+            [1, 7, 10].into_iter().try_for_each(|n| expect(client, n))?;
+        }
+    }
+    Ok(())
+}
+
+fn silent(stage: &Stage<'_>) -> Verdict {
+    const LOOKS: usize = 80;
+    const PAUSE: Duration = Duration::from_millis(10);
+    /// To look every 10 ms whether somebody speaks is not to sleep.
+    const SWITCHES_MAX: u64 = LOOKS as u64 / 2;
+    let server = stage.server(&[])?;
+    let mut clients = greeted(&server, 20)?;
+    let before = switches(&server);
+    let mut running = 0;
+    for _ in 0..LOOKS {
+        clients[0].expect_silence(PAUSE)?;
+        running += usize::from(is_running(&server));
+    }
+    check(running < LOOKS / 4, || {
+        format!(
+            "expected it to sleep while all are silent\n\
+             got      it running in {running} looks at it of {LOOKS}"
+        )
+    })?;
+    let switches = switches(&server) - before;
+    check(switches < SWITCHES_MAX, || {
+        format!(
+            "expected it to sleep while all are silent\n\
+             got      {switches} times that it woke up"
+        )
+    })
+}
+
+fn after_a_silence(stage: &Stage<'_>) -> Verdict {
+    const SILENCE: Duration = Duration::from_millis(200);
+    let server = stage.server(&[])?;
+    let mut clients = greeted(&server, 20)?;
+    clients[0].expect_silence(SILENCE)?;
+    for n in 0..5 {
+        for client in clients.iter_mut().rev() {
+            client.send(format!("{n}\n").as_bytes())?;
+            expect(client, n)?;
+        }
+        // Those who are left are as many, and their sockets are others.
+        clients.remove(3);
+        clients.extend(greeted(&server, 1)?);
+    }
+    Ok(())
+}
+
+fn crowd(stage: &Stage<'_>) -> Verdict {
+    const CROWD: usize = 800;
+    /// Some clock ticks: of less than that, a third may be chance.
+    const LITTLE: Duration = Duration::from_millis(150);
+    let server = stage.server(&[])?;
+    let mut clients = greeted(&server, 2)?;
+    let alone = dialogue(&server, &mut clients)?;
+    clients.extend(greeted(&server, CROWD)?);
+    let beside = dialogue(&server, &mut clients)?;
+    check(beside < 3 * alone.max(LITTLE), || {
+        format!(
+            "expected answers to cost what they cost without a crowd, \
+             {alone:?} of CPU time\ngot      {beside:?} beside {CROWD} silent \
+             clients"
+        )
+    })
+}
+
+/// Has the first of the clients and the last be answered by turns, so that
+/// the server must go from one to the other. Says what CPU time that took.
+fn dialogue(server: &Served<'_>, clients: &mut [Client]) -> Verdict<Duration> {
+    const TURNS: usize = 3000;
+    // A hundred times as long as it need take.
+    let deadline = Instant::now() + 8 * SOON;
+    let before = server.vitals().cpu;
+    for _ in 0..TURNS {
+        for speaker in [0, clients.len() - 1] {
+            clients[speaker].send(b"1\n")?;
+            expect(&mut clients[speaker], 1)?;
+        }
+        if Instant::now() > deadline {
+            let what = "them too late: does it sleep while there is work?";
+            return Err(clients[0].failure("soon an answer each time", what));
+        }
+    }
+    Ok(server.vitals().cpu - before)
+}
+
+/// Clients that have been answered once, and are silent now.
+fn greeted(server: &Served<'_>, count: usize) -> Verdict<Vec<Client>> {
+    let mut clients = server.clients(count)?;
+    for client in &mut clients {
+        client.send(b"2\n")?;
+        expect(client, 2)?;
+    }
+    Ok(clients)
+}
+
+/// Whether a thread of the server runs, or would if it had a core.
+fn is_running(server: &Served<'_>) -> bool {
+    statuses(server, "State:").iter().any(|state| state.starts_with('R'))
+}
+
+/// How often the server's threads have gone to sleep.
+fn switches(server: &Served<'_>) -> u64 {
+    let counts = statuses(server, "voluntary_ctxt_switches:");
+    counts.iter().filter_map(|count| count.parse::<u64>().ok()).sum()
+}
+
+/// What proc(5) says behind this key, of each thread of the server.
+fn statuses(server: &Served<'_>, key: &str) -> Vec<String> {
+    let tasks = format!("/proc/{}/task", server.pid().as_raw_nonzero());
+    let tasks = fs::read_dir(tasks).into_iter().flatten().flatten();
+    let value = |task: fs::DirEntry| {
+        let status = fs::read_to_string(task.path().join("status")).ok()?;
+        let value = status.lines().find_map(|line| line.strip_prefix(key))?;
+        Some(value.trim().to_owned())
+    };
+    tasks.filter_map(value).collect()
+}
+
+fn expect(client: &mut Client, n: u64) -> Verdict {
+    let answer = Answer::Fib(n);
+    match client.next_within(SOON) {
+        Next::Line(line) if answer.is(&line) => Ok(()),
+        other => {
+            let what = client.describe(&other);
+            Err(client.failure(&answer.to_string(), &what))
+        }
+    }
+}

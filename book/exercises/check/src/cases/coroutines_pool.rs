@@ -1,5 +1,127 @@
-//! To be written.
+//! A pool that computes only what is slow.
+
+use std::fs;
+use std::time::Duration;
+
+use conformance::{Answer, Client, Next, Served, Stage, Verdict, check};
 
 use crate::exercise::Case;
 
-pub(crate) const CASES: &[Case] = &[];
+pub(crate) const CASES: &[Case] = &[
+    Case::of_server(
+        "quick and slow requests of a client are answered in order",
+        "a later request may be done sooner, and must wait for its turn",
+        in_order,
+    )
+    .kept(),
+    Case::of_server(
+        "a quick request does not wait for another's long one",
+        "what is long must not be computed on the loop's thread",
+        |stage| beside(stage, 1, 2 * LONG),
+    )
+    .kept(),
+    Case::of_server(
+        "a quick request does not wait for long ones that fill the pool",
+        "does a quick request need a worker?",
+        |stage| beside(stage, LONG_ONES, LONG),
+    ),
+    Case::of_server(
+        "quick requests wake no thread each",
+        "what does the way to a worker and back cost, and what the answer?",
+        stays,
+    ),
+];
+
+/// A job that is still computed when a quick one is long done.
+const LONG: Duration = Duration::from_millis(300);
+
+/// More than the pool has workers, on most machines.
+const LONG_ONES: usize = 16;
+
+/// What must come comes sooner, even on a busy machine.
+const SOON: Duration = Duration::from_secs(4);
+
+fn in_order(stage: &Stage<'_>) -> Verdict {
+    let slow = stage.job(Duration::from_millis(20))?;
+    let server = stage.server(&[])?;
+    let mut client = server.client()?;
+    let numbers = [1, slow, 2, 3, slow + 1, slow, 4, 20, 5];
+    let lines = numbers.map(|n| format!("{n}\n")).concat();
+    client.send(lines.as_bytes())?;
+    numbers.into_iter().try_for_each(|n| expect(&mut client, n))
+}
+
+/// Asks something quick beside so many who have long jobs computed.
+fn beside(stage: &Stage<'_>, count: usize, long: Duration) -> Verdict {
+    let n = stage.job(long)?;
+    let server = stage.server(&[])?;
+    let mut quick = server.client()?;
+    quick.ask(1)?;
+    let mut long_ones = server.clients(count)?;
+    for long in &mut long_ones {
+        long.send(format!("{n}\n").as_bytes())?;
+    }
+    long_ones[count - 1].until_read()?;
+    let before = answered(&long_ones);
+    for n in 2..5 {
+        quick.send(format!("{n}\n").as_bytes())?;
+        expect(&mut quick, n)?;
+    }
+    let meanwhile = answered(&long_ones) - before;
+    check(meanwhile <= count / 4, || {
+        format!(
+            "expected answers before those of the long requests\n\
+             got      them after {meanwhile} of {count}"
+        )
+    })
+}
+
+/// How many have been answered by now.
+fn answered(clients: &[Client]) -> usize {
+    clients.iter().filter(|client| client.has_news()).count()
+}
+
+fn stays(stage: &Stage<'_>) -> Verdict {
+    const REQUESTS: usize = 4000;
+    /// Each would wake a worker, or the loop, or both.
+    const SWITCHES_MAX: u64 = REQUESTS as u64 / 8;
+    let server = stage.server(&[])?;
+    let mut client = server.client()?;
+    client.ask(1)?;
+    let before = switches(&server);
+    client.send("2\n".repeat(REQUESTS).as_bytes())?;
+    (0..REQUESTS).try_for_each(|_| expect(&mut client, 2))?;
+    let switches = switches(&server) - before;
+    check(switches < SWITCHES_MAX, || {
+        format!(
+            "expected that its threads sleep seldom while one client has sent \
+             {REQUESTS} requests\ngot      {switches} times"
+        )
+    })
+}
+
+/// How often the server's threads have gone to sleep, by proc(5).
+fn switches(server: &Served<'_>) -> u64 {
+    let tasks = format!("/proc/{}/task", server.pid().as_raw_nonzero());
+    let statuses = fs::read_dir(tasks).into_iter().flatten().flatten();
+    let statuses = statuses
+        .filter_map(|task| fs::read_to_string(task.path().join("status")).ok());
+    let count = |status: String| -> Option<u64> {
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+        line.trim().parse().ok()
+    };
+    statuses.filter_map(count).sum()
+}
+
+fn expect(client: &mut Client, n: u64) -> Verdict {
+    let answer = Answer::Fib(n);
+    match client.next_within(SOON) {
+        Next::Line(line) if answer.is(&line) => Ok(()),
+        other => {
+            let what = client.describe(&other);
+            Err(client.failure(&answer.to_string(), &what))
+        }
+    }
+}

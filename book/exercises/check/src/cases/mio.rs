@@ -1,5 +1,164 @@
-//! To be written.
+//! Replies that do not fit into a socket.
+
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
+use conformance::{Answer, Client, Fault, Next, Served, Stage, Verdict, check};
 
 use crate::exercise::Case;
 
-pub(crate) const CASES: &[Case] = &[];
+pub(crate) const CASES: &[Case] = &[
+    Case::of_server(
+        "pipelined requests are answered in order",
+        "a read may bring many lines, and a part of one",
+        pipelined,
+    )
+    .kept(),
+    Case::of_server(
+        "a client that reads late gets all its answers, in order",
+        "how much was written when a write would block, and which event says \
+         that there is room again?",
+        late,
+    ),
+    Case::of_server(
+        "a client that never reads is not read from for ever",
+        "who has replies to take should not be asked for more requests",
+        never,
+    ),
+    Case::of_server(
+        "others are answered while a client does not read",
+        "whoever waits for room must not wait in the loop",
+        others,
+    )
+    .kept(),
+];
+
+/// Requests whose answers differ, so that none can stand for another.
+const BATCH: &str = "0\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14\n15\n";
+
+/// How many requests are whole in so many bytes of repeated batches.
+fn requests(bytes: usize) -> usize {
+    let lines = |text: &str| text.matches('\n').count();
+    let (whole, rest) = (bytes / BATCH.len(), bytes % BATCH.len());
+    whole * lines(BATCH) + lines(&BATCH[..rest])
+}
+
+/// What repeated batches are answered with.
+fn answers() -> impl Iterator<Item = Answer> {
+    let numbers = BATCH.lines().map(|line| line.parse().expect("a number"));
+    numbers.map(Answer::Fib).cycle()
+}
+
+fn pipelined(stage: &Stage<'_>) -> Verdict {
+    let server = stage.server(&[])?;
+    let batches = BATCH.repeat(1000);
+    let answers = answers().take(requests(batches.len()));
+    server.client()?.pump(batches.as_bytes(), answers)
+}
+
+fn late(stage: &Stage<'_>) -> Verdict {
+    let server = stage.server(&[])?;
+    let mut client = server.client_with_window(WINDOW_BYTES)?;
+    let sent = fill(&server, &mut client, 3 * REST)?;
+    let mut answers = answers();
+    for answer in answers.by_ref().take(requests(sent)) {
+        expect(&mut client, answer)?;
+    }
+    // It is read from again: the batch that was cut goes on, and another one.
+    let rest = [&BATCH[sent % BATCH.len()..], BATCH].concat();
+    client.send(rest.as_bytes())?;
+    let count = requests(sent + rest.len()) - requests(sent);
+    for answer in answers.take(count) {
+        expect(&mut client, answer)?;
+    }
+    Ok(())
+}
+
+fn never(stage: &Stage<'_>) -> Verdict {
+    const MEMORY_BYTES_MAX: u64 = 4 << 20;
+    let server = stage.server(&[])?;
+    let mut client = server.client_with_window(WINDOW_BYTES)?;
+    client.ask(1)?;
+    let before = server.vitals();
+    let sent = fill(&server, &mut client, REST)?;
+    check(sent < BYTES_MAX, || {
+        format!(
+            "expected the server to read no more, as long as nobody reads its \
+             replies\ngot      {sent} bytes of requests read"
+        )
+    })?;
+    server.expect_memory_bounded(before, MEMORY_BYTES_MAX)
+}
+
+fn others(stage: &Stage<'_>) -> Verdict {
+    let server = stage.server(&[])?;
+    let mut other = server.client()?;
+    let mut client = server.client_with_window(WINDOW_BYTES)?;
+    fill(&server, &mut client, REST)?;
+    for n in 0..10 {
+        other.send(format!("{n}\n").as_bytes())?;
+        expect(&mut other, Answer::Fib(n))?;
+    }
+    server.expect_service()
+}
+
+/// A client's kernel holds so much of the replies, or little more.
+const WINDOW_BYTES: usize = 4 * 1024;
+
+/// More than any pair of kernels holds between two programs.
+const BYTES_MAX: usize = 12 << 20;
+
+/// What must come comes sooner, even on a busy machine.
+const SOON: Duration = Duration::from_secs(3);
+
+/// Who does nothing for so long is likely to wait. It may be for the kernel,
+/// which sends again what was lost, each time a little later.
+const REST: Duration = Duration::from_millis(300);
+
+/// Has the client send batch after batch, without reading, until the server
+/// takes no more and rests for so long, or has taken a great deal. Says how many bytes.
+fn fill(
+    server: &Served<'_>,
+    client: &mut Client,
+    rest: Duration,
+) -> Verdict<usize> {
+    const FULL: Duration = Duration::from_millis(100);
+    let expected = "the server to wait for a client that does not read";
+    // It may be slow, too, or get little of a busy machine.
+    let deadline = Instant::now() + 6 * SOON;
+    let batches = BATCH.repeat(1000);
+    let mut sent = 0;
+    while sent < BYTES_MAX {
+        if client.has_room_within(FULL) {
+            let next = &batches.as_bytes()[sent % BATCH.len()..];
+            match client.send_some(next) {
+                Ok(count) => sent += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => {
+                    let what = format!("sending failed: {error}");
+                    return Err(client.failure(expected, &what));
+                }
+            }
+            continue;
+        }
+        let cpu = server.vitals().cpu;
+        if !client.has_room_within(rest) && server.vitals().cpu == cpu {
+            break;
+        }
+        if Instant::now() > deadline {
+            let what = "it does not rest, and reads no requests either";
+            return Err(client.failure(expected, what));
+        }
+    }
+    Ok(sent)
+}
+
+fn expect(client: &mut Client, answer: Answer) -> Verdict {
+    match client.next_within(SOON) {
+        Next::Line(line) if answer.is(&line) => Ok(()),
+        other => {
+            let what = client.describe(&other);
+            Err::<(), Fault>(client.failure(&answer.to_string(), &what))
+        }
+    }
+}
