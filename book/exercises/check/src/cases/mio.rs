@@ -24,7 +24,8 @@ pub(crate) const CASES: &[Case] = &[
         "a client that never reads is not read from for ever",
         "who has replies to take should not be asked for more requests",
         never,
-    ),
+    )
+    .kept(),
     Case::of_server(
         "others are answered while a client does not read",
         "whoever waits for room must not wait in the loop",
@@ -116,7 +117,8 @@ const SOON: Duration = Duration::from_secs(3);
 const REST: Duration = Duration::from_millis(300);
 
 /// Has the client send batch after batch, without reading, until the server
-/// takes no more and rests for so long, or has taken a great deal. Says how many bytes.
+/// takes no more and rests for so long, or has taken a great deal. Says how
+/// many bytes.
 fn fill(
     server: &Served<'_>,
     client: &mut Client,

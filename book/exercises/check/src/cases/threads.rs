@@ -57,8 +57,8 @@ fn short_beside_long(stage: &Stage<'_>) -> Verdict {
     let used = server.vitals().cpu - before;
     check(used < LONG, || {
         format!(
-            "expected the short answer while the long one is computed\ngot      \
-             it after {used:?} of computing"
+            "expected the short answer before much of the long one is computed\n\
+             got      it after {used:?} of computing"
         )
     })?;
     long.expect(Answer::Fib(n))
