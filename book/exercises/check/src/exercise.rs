@@ -142,7 +142,7 @@ pub(crate) const EXERCISES: &[Exercise] = &[
     },
     Exercise {
         name: "tokio",
-        task: "tell the silent at every tick that you are here, and lose no byte",
+        task: "tell the silent at every tick that you live, and lose no byte",
         cases: cases::tokio::CASES,
     },
     Exercise {

@@ -57,7 +57,7 @@ fn short_beside_long(stage: &Stage<'_>) -> Verdict {
     let used = server.vitals().cpu - before;
     check(used < LONG, || {
         format!(
-            "expected the short answer before much of the long one is computed\n\
+            "expected the short answer before the long one is computed\n\
              got      it after {used:?} of computing"
         )
     })?;
