@@ -2,7 +2,7 @@
 //! measures it again.
 
 use anyhow::bail;
-use charts::{Anchor, Scale, Svg, Zero, circle, escaped};
+use charts::{Anchor, Scale, Svg, Unit, Zero, circle, escaped};
 
 use crate::directive;
 use crate::figures::{Figures, Row};
@@ -31,17 +31,36 @@ pub(crate) fn of(figures: &Figures, arguments: &str) -> anyhow::Result<String> {
     let title = format!("{} in {scenario}", title(figure));
     let pattern = format!("^{}$", scenario.replace('.', r"\."));
     Ok(format!(
-        "<figure class=\"measured\">\n<figcaption><b>{}</b> {}</figcaption>\n\
+        "<figure class=\"measured\">\n<figcaption><b>{}</b> {}{}</figcaption>\n\
          {}{}\
          <details><summary>Where this is from</summary><p>{}</p>\
          <pre><code>cargo run --release -p compare -- -s '{}'</code></pre>\
          </details>\n</figure>\n",
         escaped(&title),
         better(figure),
+        floor_text(figures.noise_floor(figure, scenario)),
         picture(&rows, &marked, &title),
         table(&rows),
         escaped(&figures.machine()),
         escaped(&pattern)
+    ))
+}
+
+/// The noise floor of `FIGURE in SCENARIO`, in the text.
+pub(crate) fn floor(
+    figures: &Figures,
+    arguments: &str,
+) -> anyhow::Result<String> {
+    let words: Vec<&str> = arguments.split_whitespace().collect();
+    let [figure, "in", scenario] = words[..] else {
+        bail!("expected FIGURE in SCENARIO");
+    };
+    let Some(share) = figures.noise_floor(figure, scenario) else {
+        bail!("there is no noise floor of {figure} in {scenario}");
+    };
+    Ok(format!(
+        "<span class=\"value\" title=\"noise floor of {arguments}\">{}</span>",
+        Unit::Share.text(share)
     ))
 }
 
@@ -63,6 +82,11 @@ pub(crate) fn value(
         escaped(&title),
         escaped(&row.text())
     ))
+}
+
+fn floor_text(share: Option<f64>) -> String {
+    let Some(share) = share else { return String::new() };
+    format!("; noise floor {}", Unit::Share.text(share))
 }
 
 fn picture(rows: &[&Row], marked: &[&str], label: &str) -> String {

@@ -16,7 +16,16 @@ pub(crate) struct Figures {
     run: String,
     rounds_done: u64,
     machine: Machine,
+    noise_floors: Vec<Floor>,
     figures: Vec<Row>,
+}
+
+/// How far a contestant came out apart from itself, as a share.
+#[derive(Deserialize)]
+struct Floor {
+    scenario: String,
+    figure: String,
+    share: f64,
 }
 
 #[derive(Deserialize)]
@@ -90,6 +99,18 @@ impl Figures {
         row.with_context(|| {
             format!("run {}: {contestant} is not in {scenario}", self.run)
         })
+    }
+
+    /// Below which difference two contestants tie, as a share.
+    pub(crate) fn noise_floor(
+        &self,
+        figure: &str,
+        scenario: &str,
+    ) -> Option<f64> {
+        let is_it = |floor: &&Floor| {
+            floor.scenario == scenario && floor.figure == figure
+        };
+        self.noise_floors.iter().find(is_it).map(|floor| floor.share)
     }
 
     /// Where and when they were measured.

@@ -66,7 +66,7 @@ impl Course {
                 let line = directive::line(text, place.start);
                 format!("line {line}: {{{{#{name} {arguments}}}}}")
             })?;
-            let is_inline = ["value", "run"].contains(&name.as_str());
+            let is_inline = ["value", "floor", "run"].contains(&name.as_str());
             let stands_alone =
                 text[..place.start].ends_with('\n') || place.start == 0;
             ensure!(
@@ -90,13 +90,14 @@ impl Course {
             "exercise" => exercise::of(&self.root, arguments),
             "chart" => chart::of(&self.figures, arguments),
             "value" => chart::value(&self.figures, arguments),
+            "floor" => chart::floor(&self.figures, arguments),
             "run" => Ok(self.figures.machine()),
             "timeline" => timeline::of(arguments),
             "claim" => self.verdicts.one(arguments),
             "claims" => self.verdicts.all(arguments),
             _ => bail!(
                 "there is no such directive; there are code, diff, \
-                 exercise, chart, value, run, timeline, claim and claims"
+                 exercise, chart, value, floor, run, timeline, claim and claims"
             ),
         }
     }
@@ -131,6 +132,7 @@ mod tests {
             ("{{#chart rate in perf2: gone}}".into(), "gone is not in perf2"),
             ("{{#value rate of gone in perf2}}".into(), "gone is not in"),
             ("{{#value rate in perf2}}".into(), "expected FIGURE of"),
+            ("{{#floor left in perf2}}".into(), "there is no noise floor"),
             ("{{#timeline gone}}".into(), "no model `gone`"),
             ("{{#claim gone}}".into(), "gone"),
             ("{{#exercise gone}}".into(), "has no starter"),

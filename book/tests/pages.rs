@@ -65,6 +65,7 @@ fn a_chapter_that_asks_for_what_is_not_there_breaks_the_build() {
             "processors_allowed": [],
             "kernel": "none",
         },
+        "noise_floors": [],
         "figures": [],
     });
     fs::write(&run, text.to_string()).unwrap();

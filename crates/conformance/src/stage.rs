@@ -208,6 +208,7 @@ impl Served<'_> {
         const REST: Duration = Duration::from_millis(300);
         const BYTES_MAX: usize = 16 << 20;
         let expected = "the server to wait for a client that does not read";
+        let deadline = Instant::now() + 3 * self.patience;
         let mut sent = 0;
         while sent < BYTES_MAX {
             if client.has_room_within(FULL) {
@@ -225,6 +226,10 @@ impl Served<'_> {
             let cpu = self.vitals().cpu;
             if !client.has_room_within(REST) && self.vitals().cpu == cpu {
                 return Ok(sent);
+            }
+            if Instant::now() > deadline {
+                let what = "it reads nothing, and does not rest either";
+                return Err(client.failure(expected, what));
             }
         }
         let what = format!("{BYTES_MAX} bytes of its requests read");
