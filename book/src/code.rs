@@ -11,7 +11,8 @@ const BEFORE: [&str; 6] =
     ["pub ", "pub(crate) ", "pub(super) ", "async ", "const ", "unsafe "];
 
 /// A code block with an item of a file, or all of it: `PATH`, or `PATH ITEM`
-/// such as `fn serve`, `impl Future for Read` or, in Python, `def serve`.
+/// such as `fn serve`, `impl Future for Read`, in Python `def serve`, or in
+/// TOML the name of an entry.
 pub(crate) fn block(root: &Path, arguments: &str) -> anyhow::Result<String> {
     let (path, item) = match arguments.split_once(' ') {
         Some((path, item)) => (path, Some(item.trim())),
@@ -20,6 +21,9 @@ pub(crate) fn block(root: &Path, arguments: &str) -> anyhow::Result<String> {
     let text = fs::read_to_string(root.join(path))
         .with_context(|| format!("cannot read {path}"))?;
     let part = match item {
+        Some(name) if path.ends_with(".toml") => {
+            entry(&text, name).with_context(|| path.to_owned())?
+        }
         Some(item) => find(&text, item).with_context(|| path.to_owned())?,
         None => text.trim_end().to_owned(),
     };
@@ -94,6 +98,27 @@ fn find(text: &str, item: &str) -> anyhow::Result<String> {
     Ok(part.join("\n").trim_end().to_owned())
 }
 
+/// The entry of that name in an array of tables, with the tables in it.
+fn entry(text: &str, name: &str) -> anyhow::Result<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let named = format!("name = \"{name}\"");
+    let places: Vec<usize> =
+        (0..lines.len()).filter(|&i| lines[i] == named).collect();
+    let [place] = places[..] else {
+        bail!("`{name}` is there {} times, not once", places.len());
+    };
+    let start = lines[..place].iter().rposition(|line| line.starts_with("[["));
+    let start = start.context("it is in no table")?;
+    let inner = lines[start].replace("]]", ".");
+    let ends = |line: &&str| {
+        line.starts_with('#')
+            || line.starts_with("[[") && !line.starts_with(&inner)
+    };
+    let after = lines[place..].iter().position(ends);
+    let end = after.map_or(lines.len(), |count| place + count);
+    Ok(lines[start..end].join("\n").trim_end().to_owned())
+}
+
 /// Whether a line begins an item.
 fn begins(line: &str, item: &str) -> bool {
     let mut rest = line.trim_start();
@@ -157,6 +182,17 @@ fn fg() {}
     fn an_item_that_is_not_there_is_an_error() {
         let error = find(TEXT, "fn gone").unwrap_err().to_string();
         assert_eq!(error, "`fn gone` is there 0 times, not once");
+    }
+
+    #[test]
+    fn an_entry_comes_with_the_tables_in_it() {
+        let text = "[[a]]\nname = \"one\"\nx = 1\n\n[[a.b]]\ny = 2\n\n\
+                    # Two.\n[[a]]\nname = \"two\"\n\n[[a]]\nname = \"three\"\n";
+        let one = "[[a]]\nname = \"one\"\nx = 1\n\n[[a.b]]\ny = 2";
+        assert_eq!(entry(text, "one").unwrap(), one);
+        assert_eq!(entry(text, "two").unwrap(), "[[a]]\nname = \"two\"");
+        let error = entry(text, "four").unwrap_err().to_string();
+        assert_eq!(error, "`four` is there 0 times, not once");
     }
 
     #[test]
