@@ -10,8 +10,13 @@ use crate::code;
 /// What a starter can be written in.
 const ENDINGS: [&str; 3] = ["rs", "py", "toml"];
 
-/// The block of the exercise of that name, in `book/exercises`.
-pub(crate) fn of(root: &Path, name: &str) -> anyhow::Result<String> {
+/// The block of an exercise in `book/exercises`: `NAME`, or `NAME here` if its
+/// answer must be the starter, changed.
+pub(crate) fn of(root: &Path, arguments: &str) -> anyhow::Result<String> {
+    let (name, is_here) = match arguments.strip_suffix(" here") {
+        Some(name) => (name, true),
+        None => (arguments, false),
+    };
     let folder = format!("book/exercises/{name}");
     let ending = ENDINGS
         .into_iter()
@@ -21,11 +26,19 @@ pub(crate) fn of(root: &Path, name: &str) -> anyhow::Result<String> {
     let solution = format!("{folder}/solution.{ending}");
     let code = code::block(root, &starter)?;
     let diff = code::diff(root, &format!("{starter} {solution}"))?;
+    let elsewhere = match (ending, is_here) {
+        (_, true) => "",
+        ("toml", _) => "With `--with FILE`, it checks a file of yours instead.",
+        _ => {
+            "It may be in another language, too: with `--with 'COMMAND'`, that \
+             command is checked. What it must be told, such as a port, is put \
+             behind it."
+        }
+    };
     Ok(format!(
         "You start from `{starter}`. Change it until its check passes:\n\n\
          ```\ncargo run -p check -- {name}\n```\n\n\
-         It may be in another language, too: `--with 'COMMAND'` checks that \
-         command in its place.\n\n\
+         {elsewhere}\n\n\
          <details><summary>Where you start</summary>\n\n{code}\n</details>\n\n\
          <details><summary>A solution, as a difference</summary>\n\n{diff}\n\
          </details>\n"

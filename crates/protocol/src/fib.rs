@@ -1,9 +1,9 @@
 /// The `n`-th Fibonacci number, F(0) = 0 and F(1) = 1
 /// ([OEIS A000045](https://oeis.org/A000045)), by naive recursion.
 ///
-/// It takes about F(n) nanoseconds, and has no point at which it could be
-/// stopped: it is the long job that the servers must live with. Never inlined,
-/// so that it costs the same in all ten.
+/// It takes one or two times F(n) nanoseconds, and has no point at which it
+/// could be stopped: it is the long job that the servers must live with. Never
+/// inlined, so that it costs the same in all ten.
 ///
 /// `n` above [`N_MAX`](crate::N_MAX) overflows.
 #[inline(never)]

@@ -21,7 +21,7 @@ pub(crate) const CASES: &[Case] = &[
         late,
     ),
     Case::of_server(
-        "a client that never reads is not read from for ever",
+        "from a client that never reads, no more than so much is read",
         "who has replies to take should not be asked for more requests",
         never,
     )
