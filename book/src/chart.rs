@@ -1,11 +1,11 @@
 //! Charts of measured figures, each with its data and the command that
 //! measures it again.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use charts::{Anchor, Scale, Svg, Unit, Zero, circle, escaped};
 
-use crate::directive;
-use crate::figures::{Figures, Row};
+use crate::directive::{self, Cell};
+use crate::figures::{Row, Runs};
 
 const WIDTH: f64 = 560.0;
 const NAMES: f64 = 128.0;
@@ -15,19 +15,15 @@ const AXIS: f64 = 20.0;
 
 /// A chart of `FIGURE in SCENARIO`, or `FIGURE in SCENARIO: NAME NAME` with
 /// some contestants set off.
-pub(crate) fn of(figures: &Figures, arguments: &str) -> anyhow::Result<String> {
+pub(crate) fn of(runs: &Runs, arguments: &str) -> anyhow::Result<String> {
     let (what, marked) = arguments.split_once(':').unwrap_or((arguments, ""));
     let words: Vec<&str> = what.split_whitespace().collect();
     let [figure, "in", scenario] = words[..] else {
         bail!("expected FIGURE in SCENARIO, or FIGURE in SCENARIO: NAMES");
     };
-    let rows = figures.of(figure, scenario)?;
     let marked: Vec<&str> = marked.split_whitespace().collect();
-    for name in &marked {
-        if !rows.iter().any(|row| row.contestant == *name) {
-            bail!("{name} is not in {scenario}");
-        }
-    }
+    let figures = runs.with(figure, scenario, &marked)?;
+    let rows = figures.of(figure, scenario, &marked)?;
     let title = format!("{} in {scenario}", title(figure));
     let pattern = format!("^{}$", scenario.replace('.', r"\."));
     Ok(format!(
@@ -47,14 +43,12 @@ pub(crate) fn of(figures: &Figures, arguments: &str) -> anyhow::Result<String> {
 }
 
 /// The noise floor of `FIGURE in SCENARIO`, in the text.
-pub(crate) fn floor(
-    figures: &Figures,
-    arguments: &str,
-) -> anyhow::Result<String> {
+pub(crate) fn floor(runs: &Runs, arguments: &str) -> anyhow::Result<String> {
     let words: Vec<&str> = arguments.split_whitespace().collect();
     let [figure, "in", scenario] = words[..] else {
         bail!("expected FIGURE in SCENARIO");
     };
+    let figures = runs.with(figure, scenario, &[])?;
     let Some(share) = figures.noise_floor(figure, scenario) else {
         bail!("there is no noise floor of {figure} in {scenario}");
     };
@@ -65,12 +59,13 @@ pub(crate) fn floor(
 }
 
 /// One figure in the text, with its interval where a pointer rests.
-pub(crate) fn value(
-    figures: &Figures,
-    arguments: &str,
-) -> anyhow::Result<String> {
-    let cell = directive::cell(arguments)?;
-    let row = figures.one(&cell)?;
+pub(crate) fn value(runs: &Runs, arguments: &str) -> anyhow::Result<String> {
+    let Cell { figure, contestant, scenario } = directive::cell(arguments)?;
+    let who = [contestant.as_str()];
+    let rows =
+        runs.with(&figure, &scenario, &who)?.of(&figure, &scenario, &who)?;
+    let row = rows.into_iter().find(|row| row.contestant == contestant);
+    let row = row.context("it is among them")?;
     if row.estimate.is_none() {
         let why = row.reason.as_deref().unwrap_or("it was not measured");
         bail!("there is none: {why}");

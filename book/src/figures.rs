@@ -8,7 +8,8 @@ use charts::Unit;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use crate::directive::Cell;
+/// Runs, of which the first that has what is asked for is taken.
+pub(crate) struct Runs(pub(crate) Vec<Figures>);
 
 /// A run.
 #[derive(Deserialize)]
@@ -63,6 +64,30 @@ pub(crate) struct Estimate {
     pub(crate) high: f64,
 }
 
+impl Runs {
+    /// The run that has a figure of all of these in a scenario.
+    pub(crate) fn with(
+        &self,
+        figure: &str,
+        scenario: &str,
+        contestants: &[&str],
+    ) -> anyhow::Result<&Figures> {
+        let has_all =
+            |run: &&Figures| run.of(figure, scenario, contestants).is_ok();
+        if let Some(run) = self.0.iter().find(has_all) {
+            return Ok(run);
+        }
+        // What is amiss is said of the run that the book is printed with.
+        self.first().of(figure, scenario, contestants)?;
+        Ok(self.first())
+    }
+
+    /// The run that the book is printed with.
+    pub(crate) fn first(&self) -> &Figures {
+        &self.0[0]
+    }
+}
+
 impl Figures {
     /// Reads them.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Figures> {
@@ -73,11 +98,12 @@ impl Figures {
         })
     }
 
-    /// A figure of all who have it in a scenario.
+    /// A figure of all who have it in a scenario, these among them.
     pub(crate) fn of(
         &self,
         figure: &str,
         scenario: &str,
+        contestants: &[&str],
     ) -> anyhow::Result<Vec<&Row>> {
         let is_it = |row: &&Row| {
             row.scenario == scenario
@@ -88,17 +114,12 @@ impl Figures {
         if !rows.iter().any(|row| row.estimate.is_some()) {
             bail!("run {}: there is no {figure} in {scenario}", self.run);
         }
+        for name in contestants {
+            if !rows.iter().any(|row| row.contestant == *name) {
+                bail!("run {}: {name} is not in {scenario}", self.run);
+            }
+        }
         Ok(rows)
-    }
-
-    /// One figure of one contestant.
-    pub(crate) fn one(&self, cell: &Cell) -> anyhow::Result<&Row> {
-        let Cell { figure, contestant, scenario } = cell;
-        let rows = self.of(figure, scenario)?;
-        let row = rows.into_iter().find(|row| row.contestant == *contestant);
-        row.with_context(|| {
-            format!("run {}: {contestant} is not in {scenario}", self.run)
-        })
     }
 
     /// Below which difference two contestants tie, as a share.

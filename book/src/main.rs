@@ -27,12 +27,15 @@ use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
 use mdbook_driver::MDBook;
 
-use figures::Figures;
+use figures::{Figures, Runs};
 use preprocessor::Course;
 use verdicts::Verdicts;
 
 /// The run that the book is printed with.
 const FIGURES: &str = "bench/recorded/full-2026-11-24/figures.json";
+
+/// One that the mistakes take part in, where the other has not got them.
+const MISTAKES: &str = "bench/recorded/mistakes-2026-11-24/figures.json";
 
 /// What it said of the talk's claims.
 const CLAIMS: &str = "bench/recorded/claims-2026-11-24/claims.json";
@@ -96,13 +99,16 @@ impl Build {
         let ours = |path: &Option<PathBuf>, otherwise: &str| {
             path.clone().unwrap_or_else(|| root.join(otherwise))
         };
-        let figures = Figures::read(&ours(&self.run, FIGURES))?;
+        let runs = Runs(vec![
+            Figures::read(&ours(&self.run, FIGURES))?,
+            Figures::read(&root.join(MISTAKES))?,
+        ]);
         let verdicts = Verdicts::read(&ours(&self.claims, CLAIMS))?;
         let mut book = MDBook::load(root.join("book"))?;
         if let Some(folder) = &self.dest {
             book.config.build.build_dir = std::path::absolute(folder)?;
         }
-        let course = Course { root: root.to_owned(), figures, verdicts };
+        let course = Course { root: root.to_owned(), runs, verdicts };
         book.with_preprocessor(course);
         book.build()?;
         let pages = book.build_dir_for("html");

@@ -11,7 +11,7 @@ use crate::chart;
 use crate::code;
 use crate::directive::{self, Directive};
 use crate::exercise;
-use crate::figures::Figures;
+use crate::figures::Runs;
 use crate::timeline;
 use crate::verdicts::Verdicts;
 
@@ -19,8 +19,8 @@ use crate::verdicts::Verdicts;
 pub(crate) struct Course {
     /// The workspace.
     pub(crate) root: PathBuf,
-    /// The run that the figures are of.
-    pub(crate) figures: Figures,
+    /// The runs that the figures are of.
+    pub(crate) runs: Runs,
     /// What a run said of the claims.
     pub(crate) verdicts: Verdicts,
 }
@@ -88,10 +88,10 @@ impl Course {
             "code" => code::block(&self.root, arguments),
             "diff" => code::diff(&self.root, arguments),
             "exercise" => exercise::of(&self.root, arguments),
-            "chart" => chart::of(&self.figures, arguments),
-            "value" => chart::value(&self.figures, arguments),
-            "floor" => chart::floor(&self.figures, arguments),
-            "run" => Ok(self.figures.machine()),
+            "chart" => chart::of(&self.runs, arguments),
+            "value" => chart::value(&self.runs, arguments),
+            "floor" => chart::floor(&self.runs, arguments),
+            "run" => Ok(self.runs.first().machine()),
             "timeline" => timeline::of(arguments),
             "claim" => self.verdicts.one(arguments),
             "claims" => self.verdicts.all(arguments),
@@ -108,13 +108,14 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::figures::Figures;
     use crate::{CLAIMS, FIGURES};
 
     fn course() -> Course {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         Course {
             root: root.to_owned(),
-            figures: Figures::read(&root.join(FIGURES)).unwrap(),
+            runs: Runs(vec![Figures::read(&root.join(FIGURES)).unwrap()]),
             verdicts: Verdicts::read(&root.join(CLAIMS)).unwrap(),
         }
     }
