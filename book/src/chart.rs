@@ -105,7 +105,7 @@ fn picture(rows: &[&Row], marked: &[&str], label: &str) -> String {
         let is_marked = marked.contains(&name.as_str());
         let class = if is_marked { "row marked" } else { "row" };
         let title = format!("{name}: {} ({})", row.text(), row.interval());
-        svg.open(class, escaped(name), &title);
+        svg.open(class, name, &title);
         svg.rect("hit", [0.0, y - ROW / 2.0], [WIDTH, ROW]);
         svg.text("name", [NAMES - 8.0, y + 4.0], Anchor::End, name);
         if let Some(estimate) = &row.estimate {

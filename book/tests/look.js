@@ -36,6 +36,13 @@ addEventListener("load", () => setTimeout(() => {
   if (lit() !== ofOne.length) bad.push(`lit are ${lit()}`);
   over(document.querySelector("h1"));
   if (lit() !== 0) bad.push("it stays lit");
+  const click = (place) =>
+    place?.dispatchEvent(new Event("click", { bubbles: true }));
+  click(one);
+  over(document.querySelector("h1"));
+  if (lit() !== ofOne.length) bad.push("a click does not keep it lit");
+  click(one);
+  if (lit() !== 0) bad.push("a second click leaves it lit");
   const text = document.querySelector("main")?.textContent ?? "";
   if (text.includes("{{#")) bad.push("a directive was left");
   parent.postMessage(JSON.stringify({

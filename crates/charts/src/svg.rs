@@ -104,7 +104,7 @@ impl Svg {
 
     /// Opens a group of what belongs to one contestant.
     pub fn open(&mut self, class: &str, who: impl Display, title: &str) {
-        let title = escaped(title);
+        let (who, title) = (escaped(&who.to_string()), escaped(title));
         self.raw(&format!(
             "<g class=\"{class}\" data-c=\"{who}\"><title>{title}</title>"
         ));

@@ -108,7 +108,8 @@ impl Unit {
 const KIBIBYTE: f64 = 1024.0;
 const MEBIBYTE: f64 = 1024.0 * KIBIBYTE;
 
-/// Three significant digits, or all those before the point.
+/// Three significant digits, or all those before the point; of what is small,
+/// at most four decimals.
 pub fn number(value: f64) -> String {
     let decimals = match value.abs() {
         0.0 => 0,
@@ -121,7 +122,7 @@ pub fn number(value: f64) -> String {
     if decimals == 0 { thousands(&text) } else { text }
 }
 
-/// A ratio: two significant digits or three, and at most four decimals.
+/// A ratio: two significant digits or three, as far as four decimals allow.
 pub fn ratio(value: f64) -> String {
     let decimals = match value {
         0.0 => 0,
