@@ -62,15 +62,16 @@ pub(crate) fn floor(runs: &Runs, arguments: &str) -> anyhow::Result<String> {
 pub(crate) fn value(runs: &Runs, arguments: &str) -> anyhow::Result<String> {
     let Cell { figure, contestant, scenario } = directive::cell(arguments)?;
     let who = [contestant.as_str()];
-    let rows =
-        runs.with(&figure, &scenario, &who)?.of(&figure, &scenario, &who)?;
+    let figures = runs.with(&figure, &scenario, &who)?;
+    let rows = figures.of(&figure, &scenario, &who)?;
     let row = rows.into_iter().find(|row| row.contestant == contestant);
     let row = row.context("it is among them")?;
     if row.estimate.is_none() {
         let why = row.reason.as_deref().unwrap_or("it was not measured");
         bail!("there is none: {why}");
     }
-    let title = format!("{arguments}: {}", row.interval());
+    let (interval, run) = (row.interval(), &figures.run);
+    let title = format!("{arguments}: {interval} (run {run})");
     Ok(format!(
         "<span class=\"value\" data-c=\"{}\" title=\"{}\">{}</span>",
         escaped(&row.contestant),

@@ -14,7 +14,8 @@ pub(crate) struct Runs(pub(crate) Vec<Figures>);
 /// A run.
 #[derive(Deserialize)]
 pub(crate) struct Figures {
-    run: String,
+    /// Its name.
+    pub(crate) run: String,
     rounds_done: u64,
     machine: Machine,
     noise_floors: Vec<Floor>,
