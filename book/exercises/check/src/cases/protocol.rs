@@ -25,8 +25,8 @@ pub(crate) const CASES: &[Case] = &[
     ),
     Case::of_server(
         "of a thousand requests, cut anywhere, each is answered in its turn",
-        "the end of what was read may be the beginning of a line; and if it takes \
-         many seconds, see TCP_NODELAY in tcp(7)",
+        "the end of what was read may be the beginning of a line; and if it \
+         takes many seconds, see TCP_NODELAY in tcp(7)",
         cut_anywhere,
     ),
     Case::of_server(
