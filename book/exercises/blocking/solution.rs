@@ -6,7 +6,7 @@
 //! their way. So the server says that no more answers follow, and then reads
 //! what nobody will answer, until the client has left.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -49,8 +49,12 @@ fn part(mut stream: &TcpStream) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)?;
     while let Some(left) = LEAVE_TIME_MAX.checked_sub(start.elapsed()) {
         stream.set_read_timeout(Some(left))?;
-        if stream.read(&mut [0; 8192])? == 0 {
-            break;
+        match stream.read(&mut [0; 8192]) {
+            Ok(1..) => {}
+            Ok(0) => break,
+            // It stays, and its time is over.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
         }
     }
     Ok(())

@@ -3,16 +3,22 @@
 //! Stop is end-of-file. The signal shuts the listener down, so that `accept`
 //! fails, and then each client's socket for reading. A thread that waits for a
 //! request reads end-of-file, as if its client had left. One that computes
-//! reads it when it has answered. The server ends when the last of them has.
+//! reads it when it has answered. The server ends when the last of them has, or
+//! at a second signal.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process;
 use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use socket2::SockRef;
+
+/// How long nobody is let in when that has failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 fn main() -> io::Result<()> {
     let port = std::env::args().nth(1).expect("usage: chassis PORT");
@@ -20,13 +26,25 @@ fn main() -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let door = listener.try_clone()?;
     thread::spawn(move || {
-        signals.forever().next();
-        SockRef::from(&door).shutdown(Shutdown::Read)
+        let mut signals = signals.forever();
+        signals.next();
+        SockRef::from(&door).shutdown(Shutdown::Read).expect("it listens");
+        if let Some(second) = signals.next() {
+            process::exit(128 + second);
+        }
     });
     let mut clients = Vec::new();
-    while let Ok((stream, _)) = listener.accept() {
-        clients.retain(|client: &Client| !client.thread.is_finished());
-        clients.push(Client::new(stream));
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                clients.retain(|client: &Client| !client.thread.is_finished());
+                clients.push(Client::new(stream));
+            }
+            // It has been shut down.
+            Err(error) if error.kind() == ErrorKind::InvalidInput => break,
+            // There may be too many clients: some will leave.
+            Err(_) => thread::sleep(ACCEPT_PAUSE),
+        }
     }
     clients.iter().for_each(Client::stop);
     for client in clients {

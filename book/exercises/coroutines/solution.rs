@@ -10,6 +10,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
+use std::process;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -48,16 +49,23 @@ impl Wake for Number {
 fn main() -> io::Result<()> {
     let port = std::env::args().nth(1).expect("usage: coroutines PORT");
     let address = format!("127.0.0.1:{port}").parse().expect("a port");
-    spawn(serve(TcpListener::bind(address)?));
+    let listener = TcpListener::bind(address)?;
+    spawn(async {
+        // It ends only if it fails, and then the server does.
+        if let Err(error) = serve(listener).await {
+            eprintln!("Error: {error}");
+            process::exit(1);
+        }
+    });
     run()
 }
 
 /// Accepts clients, and gives each a task.
-async fn serve(mut listener: TcpListener) {
-    let token = watch(&mut listener).expect("epoll can watch it");
+async fn serve(mut listener: TcpListener) -> io::Result<()> {
+    let token = watch(&mut listener)?;
     loop {
         let accepted = when_ready(token, || listener.accept()).await;
-        let (stream, _) = accepted.expect("accept(2) cannot fail here");
+        let (stream, _) = accepted?;
         // A conversation that fails is over as well.
         spawn(async { _ = converse(stream).await });
     }

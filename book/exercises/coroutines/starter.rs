@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::future;
 use std::io::{self, ErrorKind, Read, Write};
 use std::pin::Pin;
+use std::process;
 use std::task::{Context, Poll, Waker};
 
 use mio::net::{TcpListener, TcpStream};
@@ -22,15 +23,22 @@ thread_local! {
 fn main() -> io::Result<()> {
     let port = std::env::args().nth(1).expect("usage: coroutines PORT");
     let address = format!("127.0.0.1:{port}").parse().expect("a port");
-    spawn(serve(TcpListener::bind(address)?));
+    let listener = TcpListener::bind(address)?;
+    spawn(async {
+        // It ends only if it fails, and then the server does.
+        if let Err(error) = serve(listener).await {
+            eprintln!("Error: {error}");
+            process::exit(1);
+        }
+    });
     run()
 }
 
 /// Accepts clients, and gives each a task.
-async fn serve(listener: TcpListener) {
+async fn serve(listener: TcpListener) -> io::Result<()> {
     loop {
         let accepted = when_ready(|| listener.accept()).await;
-        let (stream, _) = accepted.expect("accept(2) cannot fail here");
+        let (stream, _) = accepted?;
         // A conversation that fails is over as well.
         spawn(async { _ = converse(stream).await });
     }

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection, get_context, parent_process
 
 # How many jobs are computed at once. A short one finds a worker as long as
@@ -17,6 +18,9 @@ WORKERS = 4
 
 # The largest n that is computed.
 N_MAX = 93
+
+# What has more digits is not looked at: Python refuses some 4,300.
+DIGITS_MAX = 60
 
 
 def fib(n):
@@ -73,9 +77,14 @@ def answer(line, pool):
     """The reply to a line."""
     digits = line.strip()
     # Of bytes, it takes ASCII's digits alone.
-    if not digits.isdigit() or int(digits) > N_MAX:
+    is_number = digits.isdigit() and len(digits) <= DIGITS_MAX
+    if not is_number or int(digits) > N_MAX:
         return b"error: not-a-number\n"
-    return b"%d\n" % pool.submit(fib, int(digits)).result()
+    try:
+        return b"%d\n" % pool.submit(fib, int(digits)).result()
+    except BrokenProcessPool:
+        # It has lost a worker, and computes no more.
+        return b"error: worker-lost\n"
 
 
 if __name__ == "__main__":

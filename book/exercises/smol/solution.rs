@@ -1,5 +1,5 @@
 //! A task per client on smol. A client has half a second for a line; who
-//! takes longer is dropped, so that nobody can stay for ever without asking.
+//! takes longer is dropped. To read its answers, it has all the time there is.
 //!
 //! A time limit is a future, and stands around whatever future it is to limit:
 //! here, all that reads a line, however many pieces that comes in.

@@ -1,7 +1,7 @@
 //! A task per client on smol. A client has half a second for a line; who
-//! takes longer is dropped, so that nobody can stay for ever without asking.
+//! takes longer is dropped. To read its answers, it has all the time there is.
 //!
-//! Nobody? `cargo run -p check -- smol` says who can; why, you find here.
+//! Everybody? `cargo run -p check -- smol` says who is not; why, you find here.
 
 use std::future::Future;
 use std::io::{self, ErrorKind};

@@ -26,6 +26,11 @@ pub(crate) const CASES: &[Case] = &[
         no_answer_lost,
     ),
     Case::of_server(
+        "nor does who sends more while it is sent away",
+        "that nothing is there to be read does not say that nothing will come",
+        sends_more,
+    ),
+    Case::of_server(
         "who goes on sending does not keep the next one waiting",
         "a timeout of each read is no limit to all of them",
         goes_on_sending,
@@ -46,6 +51,10 @@ const ANSWER: Answer = Answer::Error("not-a-number");
 /// The next turn comes within this. A client that has been sent away may be
 /// waited for, but not for so long.
 const SOON: Duration = Duration::from_secs(4);
+
+/// Less than the answers of a turn: the rest of them is the server's kernel's
+/// until the client reads.
+const WINDOW_BYTES: usize = 4096;
 
 fn a_turn(stage: &Stage<'_>) -> Verdict {
     let server = stage.server(&[])?;
@@ -69,9 +78,6 @@ fn next_turn(stage: &Stage<'_>) -> Verdict {
 }
 
 fn no_answer_lost(stage: &Stage<'_>) -> Verdict {
-    /// Less than the answers of a turn: the rest of them is the server's
-    /// kernel's until the client reads.
-    const WINDOW_BYTES: usize = 4096;
     let server = stage.server(&[])?;
     let mut first = server.client_with_window(WINDOW_BYTES)?;
     let mut second = client_of(&server)?;
@@ -79,18 +85,38 @@ fn no_answer_lost(stage: &Stage<'_>) -> Verdict {
     first.send(REQUEST.repeat(TURN + SURPLUS).as_bytes())?;
     // Then the first one's turn is over.
     second.expect(Answer::Fib(10))?;
+    expect_turn(&mut first)
+}
+
+fn sends_more(stage: &Stage<'_>) -> Verdict {
+    /// In all, more than a turn takes, and less than one waits for a client.
+    const PIECES: usize = 5;
+    const PAUSE: Duration = Duration::from_millis(20);
+    let server = stage.server(&[])?;
+    let mut first = server.client_with_window(WINDOW_BYTES)?;
+    first.send(REQUEST.repeat(TURN).as_bytes())?;
+    for _ in 0..PIECES {
+        first.is_reset_within(PAUSE);
+        // It fails when the connection was reset: then answers are missing.
+        let _ = first.send_some(REQUEST.as_bytes());
+    }
+    expect_turn(&mut first)
+}
+
+/// Expects as many answers as a turn has, and then the end.
+fn expect_turn(client: &mut Client) -> Verdict {
     for answers in 0..TURN {
-        match first.next_within(SOON) {
+        match client.next_within(SOON) {
             Next::Line(line) if ANSWER.is(&line) => {}
             other => {
-                let what = first.describe(&other);
+                let what = client.describe(&other);
                 let what = format!("{what} after {answers} of them");
                 let expected = format!("the {TURN} answers of its turn");
-                return Err(first.failure(&expected, &what));
+                return Err(client.failure(&expected, &what));
             }
         }
     }
-    first.expect_end()
+    client.expect_end()
 }
 
 fn goes_on_sending(stage: &Stage<'_>) -> Verdict {

@@ -40,17 +40,24 @@ const LONG: Duration = Duration::from_secs(1);
 /// What takes no computing comes within this, or never.
 const SOON: Duration = Duration::from_secs(3);
 
+/// An idle server has stopped within this.
+const IDLE_STOP: Duration = Duration::from_secs(2);
+
+/// A server that waits for a while, instead of for its clients, has gone
+/// before this is over: else it would be too late when it is idle.
+const LONGER: Duration = Duration::from_millis(2500);
+
 fn idle(stage: &Stage<'_>) -> Verdict {
     let mut server = stage.server(&[])?;
     let mut clients = idle_clients(&server)?;
     server.signal(Signal::TERM);
     clients.iter_mut().try_for_each(Client::expect_end)?;
-    server.expect_exit(0, SOON).map(drop)
+    server.expect_exit(0, IDLE_STOP).map(drop)
 }
 
 fn waits_for_an_answer(stage: &Stage<'_>) -> Verdict {
     let mut server = stage.server(&[])?;
-    let (mut client, n) = busy_client(stage, &server)?;
+    let (mut client, n) = busy_client(stage, &server, LONGER)?;
     server.signal(Signal::TERM);
     client.expect(Answer::Fib(n))?;
     match client.next_within(SOON) {
@@ -66,7 +73,7 @@ fn waits_for_an_answer(stage: &Stage<'_>) -> Verdict {
 fn meanwhile(stage: &Stage<'_>) -> Verdict {
     let mut server = stage.server(&[])?;
     let mut idle = idle_clients(&server)?;
-    let (mut busy, n) = busy_client(stage, &server)?;
+    let (mut busy, n) = busy_client(stage, &server, LONG)?;
     server.signal(Signal::TERM);
     idle.iter_mut().try_for_each(Client::expect_end)?;
     let is_closed = until(SOON, || client_of(&server).is_err());
@@ -129,10 +136,11 @@ fn idle_clients(server: &Served<'_>) -> Verdict<Vec<Client>> {
 fn busy_client(
     stage: &Stage<'_>,
     server: &Served<'_>,
+    job: Duration,
 ) -> Verdict<(Client, u64)> {
     /// Some ticks of the clock: more than it takes to read a request.
     const BEGUN: Duration = Duration::from_millis(50);
-    let n = stage.job(LONG)?;
+    let n = stage.job(job)?;
     let mut client = server.client()?;
     let before = server.vitals().cpu;
     client.send(format!("{n}\n").as_bytes())?;

@@ -25,8 +25,8 @@ pub(crate) const CASES: &[Case] = &[
     ),
     Case::of_server(
         "of a thousand requests, cut anywhere, each is answered in its turn",
-        "the end of what was read may be the beginning of a line; and if it takes \
-         many seconds, see TCP_NODELAY in tcp(7)",
+        "the end of what was read may be the beginning of a line; and if it \
+         takes many seconds, see TCP_NODELAY in tcp(7)",
         cut_anywhere,
     ),
     Case::of_server(
@@ -35,6 +35,12 @@ pub(crate) const CASES: &[Case] = &[
         endless_line,
     )
     .kept(),
+    Case::of_server(
+        "a line that is too long costs nobody the answers to earlier ones",
+        "what does the kernel send when a socket is closed whose input was \
+         not read, and what becomes of the output?",
+        earlier_answers,
+    ),
 ];
 
 const NOT_A_NUMBER: Answer = Answer::Error("not-a-number");
@@ -117,6 +123,35 @@ fn endless_line(stage: &Stage<'_>) -> Verdict {
     }
     server.expect_memory_bounded(before, GROWTH_BYTES_MAX)?;
     server.expect_service()
+}
+
+fn earlier_answers(stage: &Stage<'_>) -> Verdict {
+    const REQUESTS: usize = 1_000;
+    /// Less than the answers: the rest of them is the server's kernel's until
+    /// the client reads.
+    const WINDOW_BYTES: usize = 4096;
+    const LINE_BYTES: usize = 100_000;
+    /// It takes a server far less to have the long line.
+    const REST: Duration = Duration::from_millis(500);
+    let server = stage.server(&[])?;
+    let mut client = server.client_with_window(WINDOW_BYTES)?;
+    client.send("x\n".repeat(REQUESTS).as_bytes())?;
+    // To end the connection is to answer, too.
+    let _ = client.send("1".repeat(LINE_BYTES).as_bytes());
+    let _ = client.half_close();
+    client.is_reset_within(REST);
+    for answers in 0..REQUESTS {
+        match client.next_within(SOON) {
+            Next::Line(line) if NOT_A_NUMBER.is(&line) => {}
+            other => {
+                let what = client.describe(&other);
+                let what = format!("{what} after {answers} of them");
+                let expected = format!("the answers to {REQUESTS} lines");
+                return Err(client.failure(&expected, &what));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whether something was said, and more may be.

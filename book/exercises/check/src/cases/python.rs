@@ -1,12 +1,13 @@
 //! A lock that threads take turns with.
 
 use std::collections::HashMap;
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use std::{fs, iter};
 
 use conformance::{Answer, Client, Next, Served, Stage, Verdict, check, until};
 use launch::Signal;
+use rustix::param::clock_ticks_per_second;
 
 use crate::exercise::Case;
 use crate::group;
@@ -162,6 +163,9 @@ fn turns(stage: &Stage<'_>) -> Verdict {
             times += waits - waits_before;
         }
     }
+    check(seconds > 0.0, || {
+        "expected threads that compute\ngot      none".to_owned()
+    })?;
     check(times as f64 <= TIMES_PER_SECOND_MAX * seconds, || {
         format!(
             "expected threads that compute without a pause\n\
@@ -173,7 +177,7 @@ fn turns(stage: &Stage<'_>) -> Verdict {
 /// Of each thread, the CPU time in seconds, and how often it has waited.
 fn usage(server: &Served<'_>) -> HashMap<PathBuf, (f64, u64)> {
     const WAITS: &str = "voluntary_ctxt_switches:";
-    const TICKS_PER_SECOND: f64 = 100.0;
+    let ticks_per_second = clock_ticks_per_second() as f64;
     let of = |thread: PathBuf| {
         let stat = group::stat(&thread);
         // The user and the system time, fields 14 and 15 in proc(5).
@@ -183,9 +187,10 @@ fn usage(server: &Served<'_>) -> HashMap<PathBuf, (f64, u64)> {
         let status = status.unwrap_or_default();
         let waits = status.lines().find_map(|line| line.strip_prefix(WAITS));
         let waits = waits.and_then(|word| word.trim().parse().ok());
-        (thread, (ticks / TICKS_PER_SECOND, waits.unwrap_or(0)))
+        (thread, (ticks / ticks_per_second, waits.unwrap_or(0)))
     };
-    group::threads(server).into_iter().map(of).collect()
+    let tasks = family(server).into_iter().map(|p| p.join("task"));
+    tasks.flat_map(|tasks| entries(&tasks)).map(of).collect()
 }
 
 fn none_left(stage: &Stage<'_>) -> Verdict {
@@ -193,13 +198,53 @@ fn none_left(stage: &Stage<'_>) -> Verdict {
     let mut server = stage.server(&[])?;
     let mut long = server.client()?;
     long.ask(1)?;
+    let before = computed(&server);
     long.send(format!("{n}\n").as_bytes())?;
-    long.until_read()?;
+    until(server.patience(), || computed(&server) > before + 0.1);
+    // When it has gone, they are nobody's children, but have their ids.
+    let mut left = family(&server);
     server.signal(Signal::KILL);
     server.process().wait(SOON);
-    let are_gone = until(SOON, || group::processes(&server).is_empty());
+    let are_gone = until(SOON, || {
+        left.retain(|process| is_alive(process));
+        left.is_empty() && group::processes(&server).is_empty()
+    });
     check(are_gone, || {
-        let count = group::processes(&server).len();
+        let count = left.len().max(group::processes(&server).len());
         format!("expected its workers to end\ngot      {count} left")
     })
+}
+
+/// The CPU time in seconds of all of its threads.
+fn computed(server: &Served<'_>) -> f64 {
+    usage(server).values().map(|(cpu, _)| cpu).sum()
+}
+
+/// The folders in `/proc` of the server, of its children, and theirs: they may
+/// have a group of their own.
+fn family(server: &Served<'_>) -> Vec<PathBuf> {
+    let processes: HashMap<PathBuf, PathBuf> = entries(Path::new("/proc"))
+        .filter(|process| is_alive(process))
+        .filter_map(|process| {
+            let parent = Path::new("/proc").join(group::stat(&process).get(1)?);
+            Some((process, parent))
+        })
+        .collect();
+    let top = format!("/proc/{}", server.pid().as_raw_nonzero());
+    let descends = |process: &&PathBuf| {
+        let mut line =
+            iter::successors(Some(*process), |process| processes.get(*process));
+        line.any(|process| process == Path::new(&top))
+    };
+    processes.keys().filter(descends).cloned().collect()
+}
+
+/// Whether it has not ended.
+fn is_alive(process: &Path) -> bool {
+    group::stat(process).first().is_some_and(|state| state != "Z")
+}
+
+/// What is in a folder that may be gone by now.
+fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path())
 }
