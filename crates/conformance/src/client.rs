@@ -67,7 +67,7 @@ impl Client {
 
     /// A client whose kernel holds few requests and, of the replies, about
     /// `window_bytes`: what it doesn't read stays at the server.
-    pub fn connect_with_window(
+    pub(crate) fn connect_with_window(
         address: SocketAddr,
         patience: Duration,
         window_bytes: usize,
@@ -126,7 +126,7 @@ impl Client {
 
     /// Sends a byte as urgent data (MSG_OOB): the server's kernel takes it out
     /// of the stream and marks where it was; see tcp(7).
-    pub fn send_urgent(&mut self, byte: u8) -> Verdict {
+    pub(crate) fn send_urgent(&mut self, byte: u8) -> Verdict {
         self.sent.add(&[byte]);
         let sent = send(&self.stream, &[byte], SendFlags::OOB);
         sent.map(drop).map_err(|error| {
@@ -137,7 +137,7 @@ impl Client {
 
     /// Has the kernel acknowledge what comes next as late as it may, which is
     /// 40 ms on Linux. It forgets that after a while.
-    pub fn acknowledge_late(&self) -> Verdict {
+    pub(crate) fn acknowledge_late(&self) -> Verdict {
         Ok(set_tcp_quickack(&self.stream, false).map_err(io::Error::from)?)
     }
 
@@ -219,7 +219,7 @@ impl Client {
 
     /// Takes the replies that have come by now, up to the end if that has
     /// come too. Each must be this answer. Says how many they were.
-    pub fn take_all(&mut self, answer: Answer) -> Verdict<usize> {
+    pub(crate) fn take_all(&mut self, answer: Answer) -> Verdict<usize> {
         let mut count = 0;
         while self.has_line() || self.has_news() {
             match self.next_within(Duration::ZERO) {
@@ -266,7 +266,7 @@ impl Client {
 
     /// Expects the connection to end, be it by FIN or by RST: when a client
     /// sent what the server didn't read, the kernel resets it.
-    pub fn expect_closed(&mut self) -> Verdict {
+    pub(crate) fn expect_closed(&mut self) -> Verdict {
         match self.next_reply() {
             Next::End | Next::Reset if self.is_drained() => Ok(()),
             other => {
@@ -330,14 +330,14 @@ impl Client {
 
     /// Waits until the server has reset the connection, without reading.
     /// `false` when that takes longer than `timeout`.
-    pub fn is_reset_within(&self, timeout: Duration) -> bool {
+    pub(crate) fn is_reset_within(&self, timeout: Duration) -> bool {
         let flags = self.poll(PollFlags::empty(), Instant::now() + timeout);
         flags.intersects(PollFlags::ERR | PollFlags::HUP)
     }
 
     /// Reads what comes, up to so many bytes, as one piece; `None` at the end
     /// of the connection.
-    pub fn read_piece(&mut self, size: usize) -> Option<usize> {
+    pub(crate) fn read_piece(&mut self, size: usize) -> Option<usize> {
         let mut piece = vec![0; size];
         let count = self.stream.read(&mut piece).ok()?;
         self.received.add(&piece[..count]);
@@ -360,7 +360,7 @@ impl Client {
 
     /// A failure that shows this client's conversation.
     pub fn failure(&self, expected: &str, got: &str) -> Fault {
-        Fault::Failed(format!(
+        Fault::new(format!(
             "expected {expected}\ngot      {got}\nsent     {}\nreceived {}",
             self.sent.show(),
             self.received.show()
@@ -381,7 +381,7 @@ impl Client {
     }
 
     /// Whether no part of a line is left over.
-    pub fn is_drained(&self) -> bool {
+    pub(crate) fn is_drained(&self) -> bool {
         self.taken == self.unread.len()
     }
 
