@@ -8,6 +8,7 @@ use conformance::{Answer, Stage, Verdict, check};
 
 use crate::exercise::Case;
 use crate::group;
+use crate::talk::short_beside_long;
 
 pub(crate) const CASES: &[Case] = &[
     Case::of_server(
@@ -19,7 +20,7 @@ pub(crate) const CASES: &[Case] = &[
     Case::of_server(
         "a short request does not wait for a long one",
         "what smol spawns runs on a single thread: who computes on that?",
-        short_beside_long,
+        |stage| short_beside_long(stage, LONG, PATIENCE),
     )
     .kept(),
     Case::of_server(
@@ -33,6 +34,12 @@ pub(crate) const CASES: &[Case] = &[
         program,
     ),
 ];
+
+/// A job that is still computed when a short one is long done.
+const LONG: Duration = Duration::from_millis(800);
+
+/// A long job may take so long, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn answers(stage: &Stage<'_>) -> Verdict {
     let server = stage.server(&[])?;
@@ -53,24 +60,6 @@ fn answers(stage: &Stage<'_>) -> Verdict {
         client.expect_end()?;
     }
     Ok(())
-}
-
-fn short_beside_long(stage: &Stage<'_>) -> Verdict {
-    let n = stage.job(Duration::from_millis(800))?;
-    let server = stage.server(&[])?;
-    let mut long = server.client()?;
-    let mut short = server.client()?;
-    short.ask(1)?;
-    long.send(format!("{n}\n").as_bytes())?;
-    long.until_read()?;
-    short.ask(2)?;
-    match long.has_news() {
-        false => long.expect(Answer::Fib(n)),
-        true => Err(short.failure(
-            "an answer before that of the long request",
-            "it afterwards",
-        )),
-    }
 }
 
 fn threads(stage: &Stage<'_>) -> Verdict {
