@@ -72,10 +72,22 @@ impl Client {
         patience: Duration,
         window_bytes: usize,
     ) -> io::Result<Client> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        // Before the connection is made: the window is agreed on then.
-        socket.set_recv_buffer_size(window_bytes)?;
-        socket.set_send_buffer_size(64 * 1024)?;
+        let socket = with_window(window_bytes)?;
+        socket.connect_timeout(&address.into(), patience)?;
+        Client::from_stream(socket.into(), patience)
+    }
+
+    /// The same, but the server's kernel does not hold much of its replies
+    /// either: room for them is made by the segment, which is 64 KiB on
+    /// loopback, and is to be this here. A server is stuck sooner.
+    pub(crate) fn connect_with_segments(
+        address: SocketAddr,
+        patience: Duration,
+        window_bytes: usize,
+    ) -> io::Result<Client> {
+        const SEGMENT_BYTES: u32 = 1024;
+        let socket = with_window(window_bytes)?;
+        socket.set_tcp_mss(SEGMENT_BYTES)?;
         socket.connect_timeout(&address.into(), patience)?;
         Client::from_stream(socket.into(), patience)
     }
@@ -437,6 +449,14 @@ impl Client {
             }
         }
     }
+}
+
+/// A socket whose window is small: that is agreed on when it is connected.
+fn with_window(window_bytes: usize) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_recv_buffer_size(window_bytes)?;
+    socket.set_send_buffer_size(64 * 1024)?;
+    Ok(socket)
 }
 
 fn would_block(error: &io::Error) -> bool {

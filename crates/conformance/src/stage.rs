@@ -176,6 +176,12 @@ impl Served<'_> {
         Ok(Client::connect_with_window(address, patience, bytes)?)
     }
 
+    /// The same, but the server's kernel does not hold much either.
+    pub fn client_with_little_room(&self, window: usize) -> Verdict<Client> {
+        let (address, patience) = (self.address(), self.patience);
+        Ok(Client::connect_with_segments(address, patience, window)?)
+    }
+
     /// How long its clients wait for what must come.
     pub fn patience(&self) -> Duration {
         self.patience
