@@ -27,12 +27,14 @@ pub(crate) const CASES: &[Case] = &[
         "no thread is async-std's",
         "which call starts the runtime? every task of async-std's does",
         threads,
-    ),
+    )
+    .fails_by("got      async-std/"),
     Case::of_server(
         "nothing of async-std is in the program",
         "grep -n async_std; what is only imported and never used is not in it",
         program,
-    ),
+    )
+    .fails_by("/async-std-1."),
 ];
 
 /// A job that is still computed when a short one is long done.

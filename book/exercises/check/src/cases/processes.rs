@@ -27,18 +27,21 @@ pub(crate) const CASES: &[Case] = &[
         "whose worker is killed is told `error: worker-lost`, and may go on",
         "what does a read of the worker's pipe return when it has died?",
         is_told,
-    ),
+    )
+    .fails_by("got      nothing in time"),
     Case::of_server(
         "each worker that is killed is replaced",
         "who puts what into the pool, after a worker has died?",
         are_replaced,
-    ),
+    )
+    .fails_by("a new client, 1 killed"),
     Case::of_server(
         "a worker that has died leaves no zombie",
         "the kernel keeps what is left of a process for its parent to look \
          at: see wait(2)",
         no_zombie,
-    ),
+    )
+    .fails_by("got      a zombie"),
     Case::of_server(
         "the server killed with SIGKILL leaves no worker, not even a busy one",
         "how does a worker learn that its server has gone, and when?",

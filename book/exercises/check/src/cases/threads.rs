@@ -18,7 +18,8 @@ pub(crate) const CASES: &[Case] = &[
         "a short request does not wait for another's long one",
         "who holds the lock of the memo while fib is computed?",
         short_beside_long,
-    ),
+    )
+    .fails_by("got      it after"),
     Case::of_server(
         "what several ask for at once is computed once",
         "the first who wants a number must leave a mark that others can wait \
