@@ -1,7 +1,11 @@
 //! How `compare` ends.
 
 use std::fmt;
-use std::process::ExitCode;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitCode, ExitStatus};
+
+use anyhow::bail;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// How a verb ended that could be carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +57,21 @@ impl From<Outcome> for ExitCode {
 pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
     let usage = error.is::<Usage>();
     ExitCode::from(if usage { USAGE } else { FAILED })
+}
+
+/// The exit code of a runner, which its keeper and the front end with.
+///
+/// # Errors
+///
+/// When it was killed.
+pub(crate) fn code_of_kept(status: ExitStatus) -> anyhow::Result<ExitCode> {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Ok(ExitCode::from(code as u8)),
+        (None, Some(SIGHUP | SIGINT | SIGTERM)) => {
+            Ok(ExitCode::from(INTERRUPTED))
+        }
+        _ => bail!("the runner was killed ({status}); nothing is left of it"),
+    }
 }
 
 impl fmt::Display for Usage {

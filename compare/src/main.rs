@@ -31,7 +31,6 @@ mod faulty;
 mod findings;
 mod forms;
 mod interrupt;
-mod keeper;
 mod known;
 mod limits;
 mod list;
@@ -64,25 +63,29 @@ mod workspace;
 use std::process::ExitCode;
 
 use clap::Parser;
-
-use keeper::Role;
+use launch::keeper::{self, Role};
 
 fn main() -> ExitCode {
-    let ended = Role::of_this_process().and_then(|role| match role {
-        Role::Runner(arguments) => {
-            cli::Cli::parse_from(arguments).carry_out().map(ExitCode::from)
-        }
-        Role::Keeper { parent, arguments } => keeper::keep(parent, arguments),
-        Role::Front(arguments) => {
-            let cli = cli::Cli::parse_from(&arguments);
-            match cli.starts_servers() {
-                true => keeper::run_kept(arguments),
-                false => cli.carry_out().map(ExitCode::from),
-            }
-        }
-    });
-    ended.unwrap_or_else(|error| {
+    run().unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         exit::code_of(&error)
     })
+}
+
+fn run() -> anyhow::Result<ExitCode> {
+    match Role::of_this_process()? {
+        Role::Runner(arguments) => {
+            cli::Cli::parse_from(arguments).carry_out().map(ExitCode::from)
+        }
+        Role::Keeper { parent, arguments } => {
+            exit::code_of_kept(keeper::keep(parent, arguments)?)
+        }
+        Role::Front(arguments) => {
+            let cli = cli::Cli::parse_from(&arguments);
+            match cli.starts_servers() {
+                true => exit::code_of_kept(keeper::run_kept(arguments)?),
+                false => cli.carry_out().map(ExitCode::from),
+            }
+        }
+    }
 }

@@ -18,7 +18,7 @@ pub struct Case {
     pub family: Family,
     pub(crate) needs: &'static [Need],
     /// What a server shows by passing. One that can't do it by design must
-    /// fail, and by [`Fault::Unable`].
+    /// fail, and by [`FaultKind::Unable`].
     pub(crate) shows: Option<Ability>,
     pub(crate) lane: Lane,
     pub(crate) play: fn(&Stage<'_>) -> Verdict,
@@ -135,7 +135,7 @@ pub(crate) enum Need {
 
 /// What a model may be unable to do by design.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ability {
+pub(crate) enum Ability {
     /// Serve a second client while one is idle.
     ServeBesideIdle,
     /// Answer `1` while another client's long job runs.
@@ -149,45 +149,57 @@ pub type Verdict<T = ()> = Result<T, Fault>;
 
 /// Why a case didn't pass.
 #[derive(Debug)]
-pub enum Fault {
-    /// The server did something else.
-    Failed(String),
-    /// The server lacks the ability that the case is about.
-    Unable(String),
-    /// It turned out that the case means nothing here.
-    Moot(String),
+pub struct Fault {
+    pub(crate) kind: FaultKind,
+    pub(crate) text: String,
+}
+
+/// What a fault says of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FaultKind {
+    /// It did something else.
+    Failed,
+    /// It lacks the ability that the case is about.
+    Unable,
+    /// Nothing: it turned out that the case means nothing here.
+    Moot,
 }
 
 impl Fault {
     /// The server did something else: what was expected, and what came.
     pub fn new(text: impl Into<String>) -> Fault {
-        Fault::Failed(text.into())
+        Fault { kind: FaultKind::Failed, text: text.into() }
+    }
+
+    /// The case means nothing here: why.
+    pub(crate) fn moot(text: String) -> Fault {
+        Fault { kind: FaultKind::Moot, text }
     }
 
     /// The same, said to be about the ability.
-    pub fn unable(self) -> Fault {
-        match self {
-            Fault::Failed(text) => Fault::Unable(text),
-            other => other,
+    pub(crate) fn unable(mut self) -> Fault {
+        if self.kind == FaultKind::Failed {
+            self.kind = FaultKind::Unable;
         }
+        self
     }
 
     /// The same, with what it was about in front.
-    pub fn about(self, what: impl fmt::Display) -> Fault {
-        match self {
-            Fault::Failed(text) => Fault::Failed(format!("{what}: {text}")),
-            other => other,
+    pub fn about(mut self, what: impl fmt::Display) -> Fault {
+        if self.kind == FaultKind::Failed {
+            self.text = format!("{what}: {}", self.text);
         }
+        self
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Fault::Failed(text) | Fault::Unable(text) | Fault::Moot(text)) =
-            self;
-        f.write_str(text)
+        f.write_str(&self.text)
     }
 }
+
+impl std::error::Error for Fault {}
 
 impl From<launch::Error> for Fault {
     fn from(error: launch::Error) -> Fault {
@@ -203,7 +215,7 @@ impl From<std::io::Error> for Fault {
 
 /// Passes when `condition` holds.
 pub fn check(condition: bool, otherwise: impl FnOnce() -> String) -> Verdict {
-    if condition { Ok(()) } else { Err(Fault::Failed(otherwise())) }
+    if condition { Ok(()) } else { Err(Fault::new(otherwise())) }
 }
 
 /// Waits for what can only be looked at (proc(5), a port) and tells of no

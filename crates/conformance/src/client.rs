@@ -67,15 +67,27 @@ impl Client {
 
     /// A client whose kernel holds few requests and, of the replies, about
     /// `window_bytes`: what it doesn't read stays at the server.
-    pub fn connect_with_window(
+    pub(crate) fn connect_with_window(
         address: SocketAddr,
         patience: Duration,
         window_bytes: usize,
     ) -> io::Result<Client> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        // Before the connection is made: the window is agreed on then.
-        socket.set_recv_buffer_size(window_bytes)?;
-        socket.set_send_buffer_size(64 * 1024)?;
+        let socket = with_window(window_bytes)?;
+        socket.connect_timeout(&address.into(), patience)?;
+        Client::from_stream(socket.into(), patience)
+    }
+
+    /// The same, but the server's kernel does not hold much of its replies
+    /// either: room for them is made by the segment, which is 64 KiB on
+    /// loopback, and is to be this here. A server is stuck sooner.
+    pub(crate) fn connect_with_segments(
+        address: SocketAddr,
+        patience: Duration,
+        window_bytes: usize,
+    ) -> io::Result<Client> {
+        const SEGMENT_BYTES: u32 = 1024;
+        let socket = with_window(window_bytes)?;
+        socket.set_tcp_mss(SEGMENT_BYTES)?;
         socket.connect_timeout(&address.into(), patience)?;
         Client::from_stream(socket.into(), patience)
     }
@@ -126,7 +138,7 @@ impl Client {
 
     /// Sends a byte as urgent data (MSG_OOB): the server's kernel takes it out
     /// of the stream and marks where it was; see tcp(7).
-    pub fn send_urgent(&mut self, byte: u8) -> Verdict {
+    pub(crate) fn send_urgent(&mut self, byte: u8) -> Verdict {
         self.sent.add(&[byte]);
         let sent = send(&self.stream, &[byte], SendFlags::OOB);
         sent.map(drop).map_err(|error| {
@@ -137,7 +149,7 @@ impl Client {
 
     /// Has the kernel acknowledge what comes next as late as it may, which is
     /// 40 ms on Linux. It forgets that after a while.
-    pub fn acknowledge_late(&self) -> Verdict {
+    pub(crate) fn acknowledge_late(&self) -> Verdict {
         Ok(set_tcp_quickack(&self.stream, false).map_err(io::Error::from)?)
     }
 
@@ -219,7 +231,7 @@ impl Client {
 
     /// Takes the replies that have come by now, up to the end if that has
     /// come too. Each must be this answer. Says how many they were.
-    pub fn take_all(&mut self, answer: Answer) -> Verdict<usize> {
+    pub(crate) fn take_all(&mut self, answer: Answer) -> Verdict<usize> {
         let mut count = 0;
         while self.has_line() || self.has_news() {
             match self.next_within(Duration::ZERO) {
@@ -266,7 +278,7 @@ impl Client {
 
     /// Expects the connection to end, be it by FIN or by RST: when a client
     /// sent what the server didn't read, the kernel resets it.
-    pub fn expect_closed(&mut self) -> Verdict {
+    pub(crate) fn expect_closed(&mut self) -> Verdict {
         match self.next_reply() {
             Next::End | Next::Reset if self.is_drained() => Ok(()),
             other => {
@@ -330,14 +342,14 @@ impl Client {
 
     /// Waits until the server has reset the connection, without reading.
     /// `false` when that takes longer than `timeout`.
-    pub fn is_reset_within(&self, timeout: Duration) -> bool {
+    pub(crate) fn is_reset_within(&self, timeout: Duration) -> bool {
         let flags = self.poll(PollFlags::empty(), Instant::now() + timeout);
         flags.intersects(PollFlags::ERR | PollFlags::HUP)
     }
 
     /// Reads what comes, up to so many bytes, as one piece; `None` at the end
     /// of the connection.
-    pub fn read_piece(&mut self, size: usize) -> Option<usize> {
+    pub(crate) fn read_piece(&mut self, size: usize) -> Option<usize> {
         let mut piece = vec![0; size];
         let count = self.stream.read(&mut piece).ok()?;
         self.received.add(&piece[..count]);
@@ -360,7 +372,7 @@ impl Client {
 
     /// A failure that shows this client's conversation.
     pub fn failure(&self, expected: &str, got: &str) -> Fault {
-        Fault::Failed(format!(
+        Fault::new(format!(
             "expected {expected}\ngot      {got}\nsent     {}\nreceived {}",
             self.sent.show(),
             self.received.show()
@@ -381,7 +393,7 @@ impl Client {
     }
 
     /// Whether no part of a line is left over.
-    pub fn is_drained(&self) -> bool {
+    pub(crate) fn is_drained(&self) -> bool {
         self.taken == self.unread.len()
     }
 
@@ -437,6 +449,14 @@ impl Client {
             }
         }
     }
+}
+
+/// A socket whose window is small: that is agreed on when it is connected.
+fn with_window(window_bytes: usize) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_recv_buffer_size(window_bytes)?;
+    socket.set_send_buffer_size(64 * 1024)?;
+    Ok(socket)
 }
 
 fn would_block(error: &io::Error) -> bool {

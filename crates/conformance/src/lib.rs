@@ -33,14 +33,14 @@ mod vitals;
 use std::sync::{Mutex, PoisonError};
 
 pub use answer::{Answer, fib};
-pub use case::{Ability, Case, Family, Fault, Verdict, check, until};
+pub use case::{Case, Family, Fault, Verdict, check, until};
 pub use cases::cases;
 pub use client::{Client, Next};
 pub use launch::Ready;
 pub use report::{Finding, Outcome, Report, Tally};
 pub use stage::{Jobs, Served, Stage};
 pub use subject::{Framing, Subject};
-pub use suite::{Selection, run};
+pub use suite::{Selection, raise_fd_limit, run};
 pub use vitals::Vitals;
 
 /// Plays every case and prints a line for each. Suites that one process runs

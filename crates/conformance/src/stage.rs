@@ -31,9 +31,9 @@ const LOG_LINES_SHOWN: usize = 8;
 /// jobs cost there.
 pub struct Stage<'a> {
     /// Who is judged.
-    pub subject: &'a Subject,
+    pub(crate) subject: &'a Subject,
     /// What random choices follow from.
-    pub seed: u64,
+    pub(crate) seed: u64,
     jobs: &'a Jobs<'a>,
     log: RefCell<Vec<String>>,
 }
@@ -54,14 +54,14 @@ impl<'a> Stage<'a> {
     }
 
     /// The server of a launch that a case has made itself.
-    pub fn served(&self, launch: Launch) -> Verdict<Served<'_>> {
+    pub(crate) fn served(&self, launch: Launch) -> Verdict<Served<'_>> {
         let server = launch.start()?;
         Ok(Served { server, patience: self.patience(), log: &self.log })
     }
 
     /// A launch with these flags. `--max-n` is a wish: a server that hasn't
     /// got it keeps the limit that it has.
-    pub fn launch(&self, flags: &[&str]) -> Launch {
+    pub(crate) fn launch(&self, flags: &[&str]) -> Launch {
         let flags = match flags.iter().position(|&flag| flag == ANY_N[0]) {
             Some(at) if !self.subject.has_flag(ANY_N[0]) => {
                 [&flags[..at], &flags[at + ANY_N.len()..]].concat()
@@ -73,7 +73,7 @@ impl<'a> Stage<'a> {
 
     /// Starts the subject on an address of the case's choice and waits until
     /// it serves there.
-    pub fn server_at(
+    pub(crate) fn server_at(
         &self,
         address: SocketAddr,
         flags: &[&str],
@@ -97,7 +97,7 @@ impl<'a> Stage<'a> {
     /// # Errors
     ///
     /// Those of connect(2).
-    pub fn client_of(&self, address: SocketAddr) -> io::Result<Client> {
+    pub(crate) fn client_of(&self, address: SocketAddr) -> io::Result<Client> {
         Client::connect(address, self.patience())
     }
 
@@ -124,7 +124,7 @@ impl<'a> Stage<'a> {
     }
 
     /// How long to wait for what only a server with this ability does.
-    pub fn patience_for(&self, ability: Ability) -> Duration {
+    pub(crate) fn patience_for(&self, ability: Ability) -> Duration {
         match self.subject.lacks(ability) {
             Some(_) => IMPATIENCE,
             None => self.patience(),
@@ -133,7 +133,7 @@ impl<'a> Stage<'a> {
 
     /// How many clients there can be at a time, where a case would have
     /// `wanted`.
-    pub fn clients_at_a_time(&self, wanted: usize) -> usize {
+    pub(crate) fn clients_at_a_time(&self, wanted: usize) -> usize {
         if self.subject.serves_several() { wanted } else { 1 }
     }
 
@@ -176,6 +176,12 @@ impl Served<'_> {
         Ok(Client::connect_with_window(address, patience, bytes)?)
     }
 
+    /// The same, but the server's kernel does not hold much either.
+    pub fn client_with_little_room(&self, window: usize) -> Verdict<Client> {
+        let (address, patience) = (self.address(), self.patience);
+        Ok(Client::connect_with_segments(address, patience, window)?)
+    }
+
     /// How long its clients wait for what must come.
     pub fn patience(&self) -> Duration {
         self.patience
@@ -199,7 +205,7 @@ impl Served<'_> {
     /// Has the client send a batch again and again, without reading, until
     /// the server is stuck on its replies: it takes nothing more, and rests.
     /// Says how many bytes that were.
-    pub fn get_stuck_on(
+    pub(crate) fn get_stuck_on(
         &self,
         client: &mut Client,
         batch: &[u8],
@@ -274,7 +280,7 @@ impl Served<'_> {
     }
 
     /// Expects that its port takes no more connections.
-    pub fn expect_port_closed(&self) -> Verdict {
+    pub(crate) fn expect_port_closed(&self) -> Verdict {
         let closed = until(self.patience, || self.client().is_err());
         check(closed, || "expected the port to be closed".to_owned())
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::case::{Case, Fault, Lane, Verdict};
+use crate::case::{Case, Fault, FaultKind, Lane, Verdict};
 use crate::report::{Finding, Outcome, Report};
 use crate::stage::{Jobs, Stage};
 use crate::{Subject, cases};
@@ -170,7 +170,7 @@ fn play_all<'a>(
 fn play(case: &'static Case, stage: &Stage<'_>) -> Finding {
     let start = Instant::now();
     let verdict = catch_unwind(AssertUnwindSafe(|| (case.play)(stage)))
-        .unwrap_or_else(|panic| Err(Fault::Failed(panic_text(&*panic))));
+        .unwrap_or_else(|panic| Err(Fault::new(panic_text(&*panic))));
     let lacks = case.shows.and_then(|ability| stage.subject.lacks(ability));
     let outcome = match judge(verdict, lacks) {
         Outcome::Failed(why) => Outcome::Failed(why + &stage.log_tail()),
@@ -187,13 +187,15 @@ fn judge(verdict: Verdict, lacks: Option<&'static str>) -> Outcome {
             "unexpectedly passed: by design it can't ({reason}). Either this \
              is another model now, or the case shows nothing"
         )),
-        (Err(Fault::Unable(_)), Some(reason)) => {
-            Outcome::ByDesign(reason.to_owned())
-        }
-        (Err(Fault::Failed(why) | Fault::Unable(why)), _) => {
-            Outcome::Failed(why)
-        }
-        (Err(Fault::Moot(reason)), _) => Outcome::NotApplicable(reason),
+        (Err(fault), lacks) => match (fault.kind, lacks) {
+            (FaultKind::Unable, Some(reason)) => {
+                Outcome::ByDesign(reason.to_owned())
+            }
+            (FaultKind::Moot, _) => Outcome::NotApplicable(fault.text),
+            (FaultKind::Failed | FaultKind::Unable, _) => {
+                Outcome::Failed(fault.text)
+            }
+        },
     }
 }
 
@@ -206,8 +208,9 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
 }
 
 /// Lets this process, and the servers that it starts, have as many fds as the
-/// system allows: a crowd of 10,000 needs as many on each side.
-fn raise_fd_limit() {
+/// system allows: a crowd of 10,000 needs as many on each side. A run does that
+/// by itself.
+pub fn raise_fd_limit() {
     static RAISED: Once = Once::new();
     RAISED.call_once(|| {
         let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
@@ -226,7 +229,7 @@ mod tests {
         let reason = "it can't";
         assert_eq!(judge(Ok(()), None), Outcome::Passed);
         assert_eq!(
-            judge(Err(Fault::Unable("no reply".into())), Some(reason)),
+            judge(Err(Fault::new("no reply").unable()), Some(reason)),
             Outcome::ByDesign(reason.into())
         );
         let passed = judge(Ok(()), Some(reason));
@@ -235,7 +238,7 @@ mod tests {
         // A wrong answer is not what the design excuses.
         let failed = judge(Err(Fault::new("a wrong reply")), Some(reason));
         assert_eq!(failed, Outcome::Failed("a wrong reply".into()));
-        let unable = judge(Err(Fault::Unable("no reply".into())), None);
+        let unable = judge(Err(Fault::new("no reply").unable()), None);
         assert_eq!(unable, Outcome::Failed("no reply".into()));
     }
 }

@@ -23,7 +23,7 @@ pub struct Vitals {
 
 impl Vitals {
     /// The vitals of the process group that `leader` leads.
-    pub fn of_group(leader: Pid) -> Vitals {
+    pub(crate) fn of_group(leader: Pid) -> Vitals {
         let leader = leader.as_raw_nonzero().get().to_string();
         let mut sum = Vitals::default();
         for pid in processes() {

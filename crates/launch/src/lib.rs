@@ -9,6 +9,7 @@
 //! and else if this process [adopts orphans](adopt_orphans).
 
 mod child;
+pub mod keeper;
 mod orphans;
 
 use std::collections::VecDeque;

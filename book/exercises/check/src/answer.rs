@@ -1,17 +1,20 @@
 //! An answer to an exercise: the command that starts it.
 
+use std::env;
 use std::fmt;
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{self, Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
 use conformance::{Fault, Verdict};
 use launch::Launch;
+use rustix::fs::{Access, access};
 use serde_json::Value;
-use tempfile::NamedTempFile;
 
 use crate::exercise::PATIENCE;
 
@@ -27,11 +30,20 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The reader's own command.
-    pub(crate) fn of_command(command: &str) -> anyhow::Result<Answer> {
+    /// The reader's own command, or text where the exercise is one.
+    pub(crate) fn of_command(
+        command: &str,
+        exercise: &str,
+    ) -> anyhow::Result<Answer> {
         let words = shell_words::split(command)
             .with_context(|| format!("`{command}` is no command"))?;
-        ensure!(!words.is_empty(), "the command is empty");
+        let first = words.first().context("the command is empty")?;
+        let starter = file_of(exercise, stem(false))?;
+        if starter.extension().is_some_and(|ending| ending == "toml") {
+            ensure!(Path::new(first).is_file(), "there is no file `{first}`");
+        } else {
+            ensure!(can_be_started(first), "`{first}` cannot be started");
+        }
         Ok(Answer { command: words, name: command.to_owned() })
     }
 
@@ -41,13 +53,8 @@ impl Answer {
         exercise: &str,
         is_solution: bool,
     ) -> anyhow::Result<Answer> {
-        let stem = if is_solution { "solution" } else { "starter" };
-        let folder = exercises().join(exercise);
-        let path = ["rs", "py", "toml"]
-            .map(|ending| folder.join(stem).with_extension(ending))
-            .into_iter()
-            .find(|path| path.is_file())
-            .with_context(|| format!("{} has no {stem}", folder.display()))?;
+        let stem = stem(is_solution);
+        let path = file_of(exercise, stem)?;
         let text = path.to_str().context("the path is not UTF-8")?.to_owned();
         let command = match path.extension().and_then(|e| e.to_str()) {
             Some("rs") => vec![build(
@@ -76,13 +83,23 @@ impl Answer {
 
     /// Runs it as a program to its end, and gives the lines that it printed.
     pub(crate) fn run(&self, arguments: &[&str]) -> Verdict<Vec<String>> {
+        /// No right answer prints as much.
+        const LINES_MAX: usize = 1_000;
+        const BYTES_MAX: usize = 1 << 20;
         let launch = Launch::new(self.command.clone());
         let launch = launch.args(arguments.iter().copied());
         let mut process = launch.spawn(NOWHERE)?;
         let deadline = Instant::now() + 2 * PATIENCE;
         let left = || deadline.saturating_duration_since(Instant::now());
         let mut lines = Vec::new();
+        let mut bytes = 0;
         while let Some(line) = process.stdout_line(left()) {
+            bytes += line.len();
+            if lines.len() == LINES_MAX || bytes > BYTES_MAX {
+                return Err(Fault::new(
+                    "expected some lines\ngot      more than anybody reads",
+                ));
+            }
             lines.push(line.trim_end().to_owned());
         }
         let Some(status) = process.wait(left()) else {
@@ -104,9 +121,7 @@ impl Answer {
         arguments: &[&str],
         text: &str,
     ) -> Verdict<Vec<String>> {
-        let mut file = NamedTempFile::new()?;
-        file.write_all(text.as_bytes())?;
-        let path = file.path().to_string_lossy();
+        let (_file, path) = file_of_text(text)?;
         self.run(&[arguments, &[&path]].concat())
     }
 
@@ -120,6 +135,42 @@ impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
     }
+}
+
+/// A file of this text, for as long as it is held, and its path. It has no
+/// name in any folder, so that nothing is left of it, however this process
+/// ends.
+pub(crate) fn file_of_text(text: &str) -> io::Result<(File, String)> {
+    let mut file = tempfile::tempfile()?;
+    file.write_all(text.as_bytes())?;
+    let path = format!("/proc/{}/fd/{}", process::id(), file.as_raw_fd());
+    Ok((file, path))
+}
+
+/// What the files of an answer to an exercise are called.
+pub(crate) fn stem(is_solution: bool) -> &'static str {
+    if is_solution { "solution" } else { "starter" }
+}
+
+/// The file of an exercise that is called so, in whatever language it is.
+fn file_of(exercise: &str, stem: &str) -> anyhow::Result<PathBuf> {
+    let folder = exercises().join(exercise);
+    ["rs", "py", "toml"]
+        .map(|ending| folder.join(stem).with_extension(ending))
+        .into_iter()
+        .find(|path| path.is_file())
+        .with_context(|| format!("{} has no {stem}", folder.display()))
+}
+
+/// Whether there is such a program, found as the system finds it.
+fn can_be_started(program: &str) -> bool {
+    let is_program =
+        |path: &Path| path.is_file() && access(path, Access::EXEC_OK).is_ok();
+    if program.contains('/') {
+        return is_program(Path::new(program));
+    }
+    let folders = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&folders).any(|folder| is_program(&folder.join(program)))
 }
 
 /// Builds a program of a package, as this one was built, and says where it is.

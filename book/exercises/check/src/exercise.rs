@@ -29,6 +29,8 @@ pub(crate) struct Case {
     pub(crate) hint: &'static str,
     /// Whether it is true of the starter already.
     pub(crate) is_kept: bool,
+    /// What is said of the starter where it is not true of it.
+    pub(crate) fault: &'static str,
     play: Play,
 }
 
@@ -48,7 +50,7 @@ impl Case {
         hint: &'static str,
         play: fn(&Stage<'_>) -> Verdict,
     ) -> Case {
-        Case { name, hint, is_kept: false, play: Play::Server(play) }
+        Case::new(name, hint, Play::Server(play))
     }
 
     /// What a program must do, and the starter does not.
@@ -57,12 +59,23 @@ impl Case {
         hint: &'static str,
         play: fn(&Answer) -> Verdict,
     ) -> Case {
-        Case { name, hint, is_kept: false, play: Play::Program(play) }
+        Case::new(name, hint, Play::Program(play))
+    }
+
+    const fn new(name: &'static str, hint: &'static str, play: Play) -> Case {
+        Case { name, hint, is_kept: false, fault: "", play }
     }
 
     /// The starter does it, and an answer must not lose it.
     pub(crate) const fn kept(mut self) -> Case {
         self.is_kept = true;
+        self
+    }
+
+    /// How the starter fails it: what is said of it has this part. It would
+    /// teach something else if it failed in another way.
+    pub(crate) const fn fails_by(mut self, fault: &'static str) -> Case {
+        self.fault = fault;
         self
     }
 }

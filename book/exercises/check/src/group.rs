@@ -8,11 +8,9 @@ use conformance::Served;
 /// The folders in `/proc` of those that have not ended. A server is a process
 /// group: it may be a script that starts others, or have worker processes.
 pub(crate) fn processes(server: &Served<'_>) -> Vec<PathBuf> {
-    let leader = server.pid().as_raw_nonzero().to_string();
+    let leader = server.pid().as_raw_nonzero().get();
     let is_one = |process: &Path| {
-        let stat = stat(process);
-        let state = stat.first().map(String::as_str);
-        stat.get(2) == Some(&leader) && state != Some("Z")
+        Stat::of(process).is_some_and(|s| s.group == leader && !s.is_dead())
     };
     entries(Path::new("/proc")).filter(|process| is_one(process)).collect()
 }
@@ -23,8 +21,38 @@ pub(crate) fn threads(server: &Served<'_>) -> Vec<PathBuf> {
     tasks.flat_map(|tasks| entries(&tasks)).collect()
 }
 
-/// The fields of a process or a thread in its `stat`, from the state on. What
-/// stands before that, its name, may hold anything.
+/// What the `stat` of a process says, or that of a thread.
+#[derive(Clone)]
+pub(crate) struct Stat {
+    state: String,
+    pub(crate) parent: i32,
+    group: i32,
+    /// Its CPU time.
+    pub(crate) ticks: u64,
+}
+
+impl Stat {
+    /// That of a folder in `/proc`, unless it has gone.
+    pub(crate) fn of(folder: &Path) -> Option<Stat> {
+        let fields = stat(folder);
+        let field = |number: usize| fields.get(number - 3);
+        let ticks = |number| field(number)?.parse::<u64>().ok();
+        Some(Stat {
+            state: field(3)?.clone(),
+            parent: field(4)?.parse().ok()?,
+            group: field(5)?.parse().ok()?,
+            ticks: ticks(14)? + ticks(15)?,
+        })
+    }
+
+    /// Whether it has ended, and is only there to be looked at.
+    pub(crate) fn is_dead(&self) -> bool {
+        matches!(self.state.as_str(), "Z" | "X")
+    }
+}
+
+/// The fields of a process or a thread in its `stat`, from the state on, which
+/// is field 3. What stands before that, its name, may hold anything.
 pub(crate) fn stat(folder: &Path) -> Vec<String> {
     let stat = fs::read_to_string(folder.join("stat")).unwrap_or_default();
     let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);

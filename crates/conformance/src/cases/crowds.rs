@@ -161,7 +161,7 @@ fn at_once(stage: &Stage<'_>, count: usize) -> Verdict {
     // The suite's own output, its pipes, and what the harness holds.
     let room = limit.current.unwrap_or(u64::MAX).saturating_sub(100);
     if room < count as u64 {
-        return Err(Fault::Moot(format!(
+        return Err(Fault::moot(format!(
             "the fd limit leaves room for {room} clients; raise it with \
              `ulimit -n`"
         )));

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use conformance::{Answer, Client, Next, Stage, Verdict};
+use conformance::{Answer, Client, Served, Stage, Verdict};
 
 use crate::exercise::Case;
+use crate::talk::{client_of, short_beside_long};
 
 pub(crate) const CASES: &[Case] = &[
     Case::of_server(
@@ -16,7 +17,7 @@ pub(crate) const CASES: &[Case] = &[
     Case::of_server(
         "a short request does not wait for another's long one",
         "nothing may be computed on the loop's thread",
-        short_beside_long,
+        |stage| short_beside_long(stage, 3 * LONG, SOON),
     )
     .kept(),
     Case::of_server(
@@ -24,7 +25,8 @@ pub(crate) const CASES: &[Case] = &[
         "a key is given away again: what else would tell the two clients \
          apart?",
         one_who_left,
-    ),
+    )
+    .fails_by("F("),
     Case::of_server(
         "who has left leaves nothing behind",
         "when the answer is there, at the latest, a client's place is free",
@@ -43,7 +45,7 @@ const SOON: Duration = Duration::from_secs(20);
 fn side_by_side(stage: &Stage<'_>) -> Verdict {
     let slow = stage.job(Duration::from_millis(10))?;
     let server = stage.server(&[])?;
-    let mut clients = server.clients(8)?;
+    let mut clients = clients_of(&server, 8)?;
     let numbers = |client: usize| [client as u64, slow, 20, 30 - client as u64];
     for (client, number) in clients.iter_mut().zip(0..) {
         let lines = numbers(number).map(|n| format!("{n}\n")).concat();
@@ -51,46 +53,29 @@ fn side_by_side(stage: &Stage<'_>) -> Verdict {
         client.half_close()?;
     }
     for (client, number) in clients.iter_mut().zip(0..) {
-        numbers(number).into_iter().try_for_each(|n| expect(client, n))?;
+        client.expect_all(numbers(number).map(Answer::Fib))?;
         client.expect_end()?;
     }
     Ok(())
 }
 
-fn short_beside_long(stage: &Stage<'_>) -> Verdict {
-    let n = stage.job(3 * LONG)?;
-    let server = stage.server(&[])?;
-    let mut long = server.client()?;
-    let mut short = server.client()?;
-    expect_after(&mut short, 1)?;
-    long.send(format!("{n}\n").as_bytes())?;
-    long.until_read()?;
-    expect_after(&mut short, 2)?;
-    match long.has_news() {
-        false => expect(&mut long, n),
-        true => Err(short.failure(
-            "an answer before that of the long request",
-            "it afterwards",
-        )),
-    }
-}
-
 fn one_who_left(stage: &Stage<'_>) -> Verdict {
-    let n = stage.job(LONG)?;
+    // It must still be computed when the next ones have come.
+    let n = stage.job(2 * LONG)?;
     let server = stage.server(&[])?;
     let mut leaver = server.client()?;
     leaver.send(format!("{n}\n").as_bytes())?;
     leaver.until_read()?;
     leaver.reset();
     // Who comes now asks for more, so that the other answer would come first.
-    let mut comers = server.clients(2)?;
+    let mut comers = clients_of(&server, 2)?;
     for comer in &mut comers {
-        expect_after(comer, 3)?;
+        comer.ask(3)?;
         comer.send(format!("{}\n", n + 1).as_bytes())?;
     }
     for comer in &mut comers {
-        expect(comer, n + 1)?;
-        expect_after(comer, 4)?;
+        comer.expect(Answer::Fib(n + 1))?;
+        comer.ask(4)?;
     }
     Ok(())
 }
@@ -111,19 +96,7 @@ fn leave(stage: &Stage<'_>) -> Verdict {
     server.expect_fds_back(before)
 }
 
-/// Sends a number, and expects its answer next.
-fn expect_after(client: &mut Client, n: u64) -> Verdict {
-    client.send(format!("{n}\n").as_bytes())?;
-    expect(client, n)
-}
-
-fn expect(client: &mut Client, n: u64) -> Verdict {
-    let answer = Answer::Fib(n);
-    match client.next_within(SOON) {
-        Next::Line(line) if answer.is(&line) => Ok(()),
-        other => {
-            let what = client.describe(&other);
-            Err(client.failure(&answer.to_string(), &what))
-        }
-    }
+/// So many clients with time to wait.
+fn clients_of(server: &Served<'_>, count: usize) -> Verdict<Vec<Client>> {
+    (0..count).map(|_| client_of(server, SOON)).collect()
 }

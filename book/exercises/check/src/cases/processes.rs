@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use conformance::{
@@ -11,6 +12,8 @@ use launch::Signal;
 use rustix::process::{Pid, kill_process};
 
 use crate::exercise::Case;
+use crate::group::Stat;
+use crate::talk::client_of;
 
 pub(crate) const CASES: &[Case] = &[
     Case::of_server(
@@ -24,18 +27,21 @@ pub(crate) const CASES: &[Case] = &[
         "whose worker is killed is told `error: worker-lost`, and may go on",
         "what does a read of the worker's pipe return when it has died?",
         is_told,
-    ),
+    )
+    .fails_by("got      nothing in time"),
     Case::of_server(
         "each worker that is killed is replaced",
         "who puts what into the pool, after a worker has died?",
         are_replaced,
-    ),
+    )
+    .fails_by("a new client, "),
     Case::of_server(
         "a worker that has died leaves no zombie",
         "the kernel keeps what is left of a process for its parent to look \
          at: see wait(2)",
         no_zombie,
-    ),
+    )
+    .fails_by("got      a zombie"),
     Case::of_server(
         "the server killed with SIGKILL leaves no worker, not even a busy one",
         "how does a worker learn that its server has gone, and when?",
@@ -60,7 +66,7 @@ fn two_at_once(stage: &Stage<'_>) -> Verdict {
 
 fn is_told(stage: &Stage<'_>) -> Verdict {
     let server = stage.server(&[])?;
-    let mut client = client_of(&server)?;
+    let mut client = client_of(&server, SOON)?;
     kill_worker_of(&server, &mut client)?;
     client.expect(Answer::Error("worker-lost"))?;
     client.ask(10)
@@ -69,10 +75,10 @@ fn is_told(stage: &Stage<'_>) -> Verdict {
 fn are_replaced(stage: &Stage<'_>) -> Verdict {
     let server = stage.server(&[])?;
     for killed in 1..=2 * WORKERS {
-        kill_worker_of(&server, &mut client_of(&server)?)?;
+        kill_worker_of(&server, &mut client_of(&server, SOON)?)?;
         // Each of them has done something: the dead one's place was filled.
         for _ in 0..WORKERS {
-            client_of(&server)?.ask(10).map_err(|fault| {
+            client_of(&server, SOON)?.ask(10).map_err(|fault| {
                 fault.about(format!("a new client, {killed} killed"))
             })?;
         }
@@ -82,12 +88,12 @@ fn are_replaced(stage: &Stage<'_>) -> Verdict {
 
 fn no_zombie(stage: &Stage<'_>) -> Verdict {
     let server = stage.server(&[])?;
-    let mut client = client_of(&server)?;
+    let mut client = client_of(&server, SOON)?;
     let worker = kill_worker_of(&server, &mut client)?;
     let is_gone = until(SOON, || {
         // One may die and be reaped when the next is needed.
-        let _ = client_of(&server).and_then(|mut other| other.ask(1));
-        Process::of(worker).is_none()
+        let _ = client_of(&server, SOON).and_then(|mut other| other.ask(1));
+        stat(worker).is_none()
     });
     check(is_gone, || {
         format!("expected no process {worker} any more\ngot      a zombie")
@@ -102,7 +108,7 @@ fn server_killed(stage: &Stage<'_>) -> Verdict {
     busy(&server, &before, 1)?;
     let workers = descendants(&server);
     server.signal(Signal::KILL);
-    let is_left = |pid: &&i32| Process::of(**pid).is_some_and(|p| !p.is_dead());
+    let is_left = |pid: &&i32| stat(**pid).is_some_and(|p| !p.is_dead());
     let all_gone = until(SOON, || workers.keys().find(is_left).is_none());
     let left = || workers.keys().filter(is_left).count();
     check(all_gone, || {
@@ -137,7 +143,7 @@ fn kill_worker_of(server: &Served<'_>, client: &mut Client) -> Verdict<i32> {
 /// So many workers that have computed for a while since then.
 fn busy(
     server: &Served<'_>,
-    before: &HashMap<i32, Process>,
+    before: &HashMap<i32, Stat>,
     count: usize,
 ) -> Verdict<Vec<i32>> {
     /// More than it takes to start, and than it takes to be told of a job.
@@ -164,15 +170,15 @@ fn busy(
 }
 
 /// The children of the server, and theirs, by their ids; but for the dead.
-fn descendants(server: &Served<'_>) -> HashMap<i32, Process> {
-    let all: HashMap<i32, Process> = fs::read_dir("/proc")
+fn descendants(server: &Served<'_>) -> HashMap<i32, Stat> {
+    let all: HashMap<i32, Stat> = fs::read_dir("/proc")
         .into_iter()
         .flatten()
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter_map(|pid| Some((pid, Process::of(pid)?)))
+        .filter_map(|pid| Some((pid, stat(pid)?)))
         .collect();
     let top = server.pid().as_raw_nonzero().get();
-    let descends = |process: &Process| {
+    let descends = |process: &Stat| {
         let mut parents = std::iter::successors(Some(process), |process| {
             all.get(&process.parent)
         });
@@ -185,37 +191,7 @@ fn descendants(server: &Served<'_>) -> HashMap<i32, Process> {
         .collect()
 }
 
-/// What proc(5) says of a process.
-#[derive(Clone)]
-struct Process {
-    state: String,
-    parent: i32,
-    /// Its CPU time.
-    ticks: u64,
-}
-
-impl Process {
-    fn of(pid: i32) -> Option<Process> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // Its name, in brackets, may hold anything. Behind it come fields 3,
-        // 4 and so on.
-        let (_, rest) = stat.rsplit_once(')')?;
-        let fields: Vec<&str> = rest.split_whitespace().collect();
-        let ticks = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
-        Some(Process {
-            state: (*fields.first()?).to_owned(),
-            parent: fields.get(1)?.parse().ok()?,
-            ticks: ticks(14)? + ticks(15)?,
-        })
-    }
-
-    /// Whether it has ended, and is only there to be looked at.
-    fn is_dead(&self) -> bool {
-        matches!(self.state.as_str(), "Z" | "X")
-    }
-}
-
-/// A client that does not wait for long.
-fn client_of(server: &Served<'_>) -> Verdict<Client> {
-    Ok(Client::connect(server.address(), SOON)?)
+/// What proc(5) says of a process that has not gone.
+fn stat(pid: i32) -> Option<Stat> {
+    Stat::of(&Path::new("/proc").join(pid.to_string()))
 }

@@ -13,20 +13,29 @@ pub(crate) const CASES: &[Case] = &[
     )
     .kept(),
     Case::of_program(
+        "who is better by three per cent is named, where that is certain",
+        "the noise floor is two per cent, and no round says otherwise",
+        certain,
+    )
+    .kept(),
+    Case::of_program(
         "twins tie, on a machine that slows down in the midst of a round",
         "in which round was A's median measured, and in which one B's?",
         drifting_twins,
-    ),
+    )
+    .fails_by("expected tie\ngot      A"),
     Case::of_program(
         "who is better by a tenth is named, although the machine slows down",
         "compare what was measured at about the same time",
         drifting,
-    ),
+    )
+    .fails_by("expected B\ngot      A"),
     Case::of_program(
         "twins tie, however much a round differs from the next",
         "what else could the median have been, had the rounds been others?",
         jitter,
-    ),
+    )
+    .fails_by("expected tie\ngot      A"),
     Case::of_program(
         "who is better by one per cent is not called better",
         "a difference can be certain, and still be less than two twins differ",
@@ -51,6 +60,25 @@ fn steady(answer: &Answer) -> Verdict {
             [109.7, 100.5],
             [110.9, 100.0],
             [109.5, 99.4],
+        ],
+    )
+}
+
+/// Little, but in each round.
+fn certain(answer: &Answer) -> Verdict {
+    expect(
+        answer,
+        "A",
+        &[
+            [103.1, 100.0],
+            [102.8, 99.9],
+            [103.3, 100.1],
+            [103.0, 100.2],
+            [103.2, 99.8],
+            [102.9, 100.0],
+            [103.4, 100.1],
+            [103.0, 99.9],
+            [103.1, 100.1],
         ],
     )
 }
@@ -93,7 +121,8 @@ fn drifting(answer: &Answer) -> Verdict {
     )
 }
 
-/// Five rounds for A, four for B, and more than two per cent in the middle.
+/// Five rounds for A, four for B, and more than two per cent in the middle;
+/// then more than ten per cent, in rounds that differ by more.
 fn jitter(answer: &Answer) -> Verdict {
     expect(
         answer,
@@ -108,6 +137,21 @@ fn jitter(answer: &Answer) -> Verdict {
             [108.0, 102.0],
             [96.0, 100.5],
             [106.0, 98.0],
+        ],
+    )?;
+    expect(
+        answer,
+        "tie",
+        &[
+            [112.0, 100.0],
+            [85.0, 101.0],
+            [119.0, 99.0],
+            [91.0, 101.0],
+            [127.0, 100.0],
+            [80.0, 98.0],
+            [114.0, 99.0],
+            [96.0, 102.0],
+            [125.0, 101.0],
         ],
     )
 }

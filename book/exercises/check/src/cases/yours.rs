@@ -1,6 +1,7 @@
 //! A server of the reader's own, entered as a contestant.
 
-use std::fs;
+use std::fs::{self, File};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use conformance::{Fault, Verdict, check};
@@ -14,53 +15,100 @@ pub(crate) const CASES: &[Case] = &[
         "it is started so that it serves, and its numbers are right",
         "what does server.py expect behind its name, and what is it given?",
         serves,
-    ),
+    )
+    .fails_by("the server ended before it was ready"),
     Case::of_program(
         "it is not asked to understand flags",
         "our servers have many; an entry says which of them its server has",
         no_flags,
-    ),
+    )
+    .fails_by("answers: max-n"),
     Case::of_program(
-        "it is held to the protocol, in lines that are none and at the end",
+        "it is held to all of the protocol that it keeps",
         "who claims no family is asked nothing: `families` is what it keeps",
         claims_much,
-    ),
+    )
+    .kept(),
     Case::of_program(
         "it is not blamed for what it does not claim",
         "server.py says at its top what it does not do",
         claims_no_more,
-    ),
+    )
+    .fails_by("expected exit code 0"),
 ];
 
 /// The suite waits up to ten seconds for what does not come, and again.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A case of the family that every server claims.
+const EVERY_N: &str = "every n from 0";
+
 /// How many lines of what the suite says are shown.
 const LINES_SHOWN: usize = 12;
 
 fn serves(answer: &Answer) -> Verdict {
-    passes(answer, "every n from 0", 1)
+    passes(&Entry::of(answer)?, EVERY_N, 1)
 }
 
 fn no_flags(answer: &Answer) -> Verdict {
-    passes(answer, "max-n", 0)
+    passes(&Entry::started(answer)?, "max-n", 0)
 }
 
 fn claims_much(answer: &Answer) -> Verdict {
-    passes(answer, "letters are no number", 1)?;
-    passes(answer, "unfinished last line", 1)
+    let entry = Entry::started(answer)?;
+    let of_each_family = [
+        EVERY_N,
+        "letters are no number",
+        "good and bad lines mixed",
+        "unfinished last line",
+        "keep others from being served",
+    ];
+    of_each_family.into_iter().try_for_each(|only| passes(&entry, only, 1))
 }
 
 fn claims_no_more(answer: &Answer) -> Verdict {
-    passes(answer, "SIGINT", 0)?;
-    passes(answer, "given no thread", 0)?;
-    passes(answer, "without a newline", 0)
+    let entry = Entry::started(answer)?;
+    let of_no_family = ["SIGINT", "given no thread", "without a newline"];
+    of_no_family.into_iter().try_for_each(|only| passes(&entry, only, 0))
+}
+
+/// A file of contestants.
+struct Entry {
+    path: String,
+    /// It, where it is not the reader's own.
+    _file: Option<File>,
+}
+
+impl Entry {
+    /// The reader's own.
+    fn of(answer: &Answer) -> Verdict<Entry> {
+        let path = fs::canonicalize(answer.file()).map_err(|error| {
+            Fault::new(format!(
+                "expected a file of contestants\ngot      {answer}: {error}"
+            ))
+        })?;
+        let path = path.to_string_lossy().into_owned();
+        Ok(Entry { path, _file: None })
+    }
+
+    /// The same, where it can be started; else one in which an address is a
+    /// port. How it is started is one lesson, and what it claims is another.
+    fn started(answer: &Answer) -> Verdict<Entry> {
+        let entry = Entry::of(answer)?;
+        let text = fs::read_to_string(&entry.path)?;
+        if !text.contains("{addr}") || verify(&entry, EVERY_N)?.0 {
+            return Ok(entry);
+        }
+        let text = text.replace("{addr}", "{port}");
+        let (file, path) = answer::file_of_text(&text)?;
+        Ok(Entry { path, _file: Some(file) })
+    }
 }
 
 /// Expects the contestants to pass so many, at least, of the cases that have
 /// this in their name, and to fail none.
-fn passes(answer: &Answer, only: &str, at_least: usize) -> Verdict {
-    let (is_success, lines) = verify(answer, only)?;
+fn passes(entry: &Entry, only: &str, at_least: usize) -> Verdict {
+    let (is_success, lines) = verify(entry, only)?;
     let passed: Vec<usize> =
         lines.iter().filter_map(|line| passed(line)).collect();
     let is_enough =
@@ -86,21 +134,20 @@ fn passed(line: &str) -> Option<usize> {
     before.rsplit_once(": ")?.1.parse().ok()
 }
 
-/// Whether `compare verify` is content with the contestants that the answer
-/// enters, and what it says.
-fn verify(answer: &Answer, only: &str) -> Verdict<(bool, Vec<String>)> {
+/// Whether `compare verify` is content with the contestants of an entry, and
+/// what it says.
+fn verify(entry: &Entry, only: &str) -> Verdict<(bool, Vec<String>)> {
     /// In the workspace, where the paths of a contestant's command begin.
     const IN_FOLDER: &str = "cd \"$0\" && exec \"$@\"";
-    let file = fs::canonicalize(answer.file()).map_err(|error| {
-        Fault::new(format!(
-            "expected a file of contestants\ngot      {answer}: {error}"
-        ))
-    })?;
-    let compare = answer::build("compare", "compare")
-        .map_err(|error| Fault::new(format!("{error:#}")))?;
+    static COMPARE: OnceLock<Result<String, String>> = OnceLock::new();
+    let compare = COMPARE.get_or_init(|| {
+        let built = answer::build("compare", "compare");
+        built.map_err(|error| format!("{error:#}"))
+    });
+    let compare = compare.as_ref().map_err(Fault::new)?;
     let workspace = answer::workspace().to_string_lossy();
-    let launch = Launch::new(["sh", "-c", IN_FOLDER, &workspace, &compare])
-        .args(["verify", "--quiet", "--contestants", &file.to_string_lossy()])
+    let launch = Launch::new(["sh", "-c", IN_FOLDER, &workspace, compare])
+        .args(["verify", "--quiet", "--contestants", &entry.path])
         .args(["--only", only]);
     let mut process = launch.spawn(NOWHERE)?;
     let deadline = Instant::now() + PATIENCE;

@@ -13,17 +13,17 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitCode, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 
-use anyhow::{Context, bail};
 use rustix::process::{
     Pid, Signal, getpid, getppid, kill_process, set_parent_process_death_signal,
 };
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::exit::INTERRUPTED;
+use crate::{adopt_orphans, end_children};
 
 /// The first word of the keeper's command line.
 const KEEP: &str = "keep";
@@ -33,7 +33,7 @@ const KEPT: &str = "kept";
 
 /// What this process is to the others, and the command line that it was called
 /// with, as the user typed it.
-pub(crate) enum Role {
+pub enum Role {
     /// What was called.
     Front(Vec<OsString>),
     /// Waits for the others.
@@ -54,7 +54,7 @@ impl Role {
     /// # Errors
     ///
     /// When a keeper or a runner was called by somebody else.
-    pub(crate) fn of_this_process() -> anyhow::Result<Role> {
+    pub fn of_this_process() -> io::Result<Role> {
         let mut arguments: Vec<OsString> = env::args_os().collect();
         let word = arguments.get(1).and_then(|word| word.to_str());
         let is_keeper = word == Some(KEEP);
@@ -63,60 +63,62 @@ impl Role {
         }
         let parent =
             arguments.get(2).and_then(|word| word.to_str()?.parse().ok());
-        let parent = parent.context("only compare itself calls it so")?;
+        let itself = || io::Error::other("only this program calls itself so");
+        let parent = parent.ok_or_else(itself)?;
         arguments.drain(1..3);
         if is_keeper {
             return Ok(Role::Keeper { parent, arguments });
         }
         end_with(parent, Signal::KILL)?;
-        launch::adopt_orphans()?;
+        adopt_orphans()?;
         Ok(Role::Runner(arguments))
     }
 }
 
-/// Carries out a command line in a runner with a keeper, and ends as it does.
+/// Carries out a command line in a runner with a keeper, and says how that
+/// ended. An exit code of the keeper's is the runner's, or stands for what the
+/// keeper was told of it.
 ///
 /// # Errors
 ///
-/// When this program can't be started once more, or when it was killed.
-pub(crate) fn run_kept(arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
+/// When this program can't be started once more.
+pub fn run_kept(arguments: Vec<OsString>) -> io::Result<ExitStatus> {
     let signals = Signals::new([SIGCHLD, SIGINT, SIGTERM])?;
-    launch::adopt_orphans()?;
+    adopt_orphans()?;
     let mut command = again(KEEP, arguments)?;
     // So that Ctrl-C comes to each of them once: from here.
     command.process_group(0);
     wait_for(command, signals)
 }
 
-/// The keeper's work: carries out a command line in a runner, and ends as it
-/// does, or when the front does.
+/// The keeper's work: carries out a command line in a runner, and says how that
+/// ended; by SIGHUP, if the front did.
 ///
 /// # Errors
 ///
 /// As for [`run_kept`].
-pub(crate) fn keep(
-    parent: i32,
-    arguments: Vec<OsString>,
-) -> anyhow::Result<ExitCode> {
+pub fn keep(parent: i32, arguments: Vec<OsString>) -> io::Result<ExitStatus> {
     let signals = Signals::new([SIGCHLD, SIGINT, SIGTERM, SIGHUP])?;
     end_with(parent, Signal::HUP)?;
-    launch::adopt_orphans()?;
+    adopt_orphans()?;
     wait_for(again(KEPT, arguments)?, signals)
 }
 
 /// Has the kernel send a signal when the parent ends.
-fn end_with(parent: i32, signal: Signal) -> anyhow::Result<()> {
+fn end_with(parent: i32, signal: Signal) -> io::Result<()> {
     set_parent_process_death_signal(Some(signal))?;
     if getppid() != Pid::from_raw(parent) {
         // It ended before the line above: nobody would signal us.
-        bail!("the process {parent} that started this one is gone");
+        return Err(io::Error::other(format!(
+            "the process {parent} that started this one is gone"
+        )));
     }
     Ok(())
 }
 
 /// This program once more, in another role.
-fn again(role: &str, arguments: Vec<OsString>) -> anyhow::Result<Command> {
-    let program = env::current_exe().context("which program is this?")?;
+fn again(role: &str, arguments: Vec<OsString>) -> io::Result<Command> {
+    let program = env::current_exe()?;
     let own = getpid().as_raw_nonzero().to_string();
     let mut command = Command::new(program);
     command.args([role, &own]).args(arguments.into_iter().skip(1));
@@ -127,19 +129,11 @@ fn again(role: &str, arguments: Vec<OsString>) -> anyhow::Result<Command> {
 fn wait_for(
     mut command: Command,
     mut signals: Signals,
-) -> anyhow::Result<ExitCode> {
-    let mut child =
-        command.spawn().context("cannot start this program once more")?;
+) -> io::Result<ExitStatus> {
+    let mut child = command.spawn()?;
     let ended = end_of(&mut child, &mut signals);
-    launch::end_children();
-    let Some(status) = ended else {
-        return Ok(ExitCode::from(INTERRUPTED));
-    };
-    match (status.code(), status.signal()) {
-        (Some(code), _) => Ok(ExitCode::from(code as u8)),
-        (None, Some(SIGINT | SIGTERM)) => Ok(ExitCode::from(INTERRUPTED)),
-        _ => bail!("the runner was killed ({status}); nothing is left of it"),
-    }
+    end_children();
+    Ok(ended.unwrap_or(ExitStatus::from_raw(SIGHUP)))
 }
 
 /// How it ended; `None` when nobody waits for that any more.
