@@ -342,7 +342,7 @@ impl Client {
 
     /// Waits until the server has reset the connection, without reading.
     /// `false` when that takes longer than `timeout`.
-    pub(crate) fn is_reset_within(&self, timeout: Duration) -> bool {
+    pub fn is_reset_within(&self, timeout: Duration) -> bool {
         let flags = self.poll(PollFlags::empty(), Instant::now() + timeout);
         flags.intersects(PollFlags::ERR | PollFlags::HUP)
     }
