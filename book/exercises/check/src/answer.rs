@@ -57,10 +57,7 @@ impl Answer {
         let path = file_of(exercise, stem)?;
         let text = path.to_str().context("the path is not UTF-8")?.to_owned();
         let command = match path.extension().and_then(|e| e.to_str()) {
-            Some("rs") => vec![build(
-                &format!("exercise-{exercise}"),
-                &format!("{stem}-{exercise}"),
-            )?],
+            Some("rs") => vec![build(&format!("{stem}-{exercise}"))?],
             Some("py") => vec!["python3".to_owned(), text],
             _ => vec![text],
         };
@@ -173,8 +170,8 @@ fn can_be_started(program: &str) -> bool {
     env::split_paths(&folders).any(|folder| is_program(&folder.join(program)))
 }
 
-/// Builds a program of a package, as this one was built, and says where it is.
-pub(crate) fn build(package: &str, program: &str) -> anyhow::Result<String> {
+/// Builds a program of ours, as this one was built, and says where it is.
+pub(crate) fn build(program: &str) -> anyhow::Result<String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
     let output = Command::new(cargo)
@@ -182,7 +179,9 @@ pub(crate) fn build(package: &str, program: &str) -> anyhow::Result<String> {
         .arg("--message-format=json-render-diagnostics")
         .arg("--manifest-path")
         .arg(workspace().join("Cargo.toml"))
-        .args(["--package", package, "--bin", program])
+        // Whatever is built, with the features that all of them need: else
+        // one would have cargo compile what another depends on anew.
+        .args(["--workspace", "--bin", program])
         .stderr(Stdio::inherit())
         .output()
         .context("cannot run cargo")?;

@@ -141,7 +141,7 @@ fn verify(entry: &Entry, only: &str) -> Verdict<(bool, Vec<String>)> {
     const IN_FOLDER: &str = "cd \"$0\" && exec \"$@\"";
     static COMPARE: OnceLock<Result<String, String>> = OnceLock::new();
     let compare = COMPARE.get_or_init(|| {
-        let built = answer::build("compare", "compare");
+        let built = answer::build("compare");
         built.map_err(|error| format!("{error:#}"))
     });
     let compare = compare.as_ref().map_err(Fault::new)?;
