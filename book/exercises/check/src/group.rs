@@ -21,6 +21,24 @@ pub(crate) fn threads(server: &Served<'_>) -> Vec<PathBuf> {
     tasks.flat_map(|tasks| entries(&tasks)).collect()
 }
 
+/// How often the threads of a server have gone to sleep.
+pub(crate) fn switches(server: &Served<'_>) -> u64 {
+    threads(server).iter().map(|thread| switches_of(thread)).sum()
+}
+
+/// How often a thread has.
+pub(crate) fn switches_of(thread: &Path) -> u64 {
+    let count = status(thread, "voluntary_ctxt_switches:");
+    count.and_then(|count| count.parse().ok()).unwrap_or(0)
+}
+
+/// What the `status` of a process or a thread says behind this key.
+pub(crate) fn status(folder: &Path, key: &str) -> Option<String> {
+    let status = fs::read_to_string(folder.join("status")).ok()?;
+    let value = status.lines().find_map(|line| line.strip_prefix(key))?;
+    Some(value.trim().to_owned())
+}
+
 /// What the `stat` of a process says, or that of a thread.
 #[derive(Clone)]
 pub(crate) struct Stat {
@@ -53,13 +71,13 @@ impl Stat {
 
 /// The fields of a process or a thread in its `stat`, from the state on, which
 /// is field 3. What stands before that, its name, may hold anything.
-pub(crate) fn stat(folder: &Path) -> Vec<String> {
+fn stat(folder: &Path) -> Vec<String> {
     let stat = fs::read_to_string(folder.join("stat")).unwrap_or_default();
     let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     fields.split_whitespace().map(str::to_owned).collect()
 }
 
 /// What is in a folder that may be gone by now.
-fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+pub(crate) fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path())
 }

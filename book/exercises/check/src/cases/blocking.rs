@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use conformance::{Answer, Client, Next, Served, Stage, Verdict};
 
 use crate::exercise::Case;
+use crate::talk;
 
 pub(crate) const CASES: &[Case] = &[
     Case::of_server(
@@ -141,5 +142,5 @@ fn goes_on_sending(stage: &Stage<'_>) -> Verdict {
 
 /// A client that does not wait for long.
 fn client_of(server: &Served<'_>) -> Verdict<Client> {
-    Ok(Client::connect(server.address(), SOON)?)
+    talk::client_of(server, SOON)
 }

@@ -1,13 +1,12 @@
 //! An executor that polls only who was woken.
 
-use std::fs;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use conformance::{Answer, Client, Next, Served, Stage, Verdict, check};
+use conformance::{Answer, Client, Served, Stage, Verdict, check};
 
 use crate::exercise::Case;
 use crate::group;
+use crate::talk::expect_within;
 
 pub(crate) const CASES: &[Case] = &[
     Case::of_server(
@@ -60,7 +59,7 @@ fn silent(stage: &Stage<'_>) -> Verdict {
     const SWITCHES_MAX: u64 = LOOKS as u64 / 2;
     let server = stage.server(&[])?;
     let mut clients = greeted(&server, 20)?;
-    let before = switches(&server);
+    let before = group::switches(&server);
     let mut running = 0;
     for _ in 0..LOOKS {
         clients[0].expect_silence(PAUSE)?;
@@ -72,7 +71,7 @@ fn silent(stage: &Stage<'_>) -> Verdict {
              got      it running in {running} looks at it of {LOOKS}"
         )
     })?;
-    let switches = switches(&server).saturating_sub(before);
+    let switches = group::switches(&server).saturating_sub(before);
     check(switches < SWITCHES_MAX, || {
         format!(
             "expected it to sleep while all are silent\n\
@@ -152,29 +151,12 @@ fn is_running(server: &Served<'_>) -> bool {
     statuses(server, "State:").iter().any(|state| state.starts_with('R'))
 }
 
-/// How often the server's threads have gone to sleep.
-fn switches(server: &Served<'_>) -> u64 {
-    let counts = statuses(server, "voluntary_ctxt_switches:");
-    counts.iter().filter_map(|count| count.parse::<u64>().ok()).sum()
-}
-
 /// What proc(5) says behind this key, of each thread of the server.
 fn statuses(server: &Served<'_>, key: &str) -> Vec<String> {
-    let value = |thread: PathBuf| {
-        let status = fs::read_to_string(thread.join("status")).ok()?;
-        let value = status.lines().find_map(|line| line.strip_prefix(key))?;
-        Some(value.trim().to_owned())
-    };
-    group::threads(server).into_iter().filter_map(value).collect()
+    let threads = group::threads(server).into_iter();
+    threads.filter_map(|thread| group::status(&thread, key)).collect()
 }
 
 fn expect(client: &mut Client, n: u64) -> Verdict {
-    let answer = Answer::Fib(n);
-    match client.next_within(SOON) {
-        Next::Line(line) if answer.is(&line) => Ok(()),
-        other => {
-            let what = client.describe(&other);
-            Err(client.failure(&answer.to_string(), &what))
-        }
-    }
+    expect_within(client, Answer::Fib(n), SOON)
 }

@@ -1,12 +1,12 @@
 //! A pool that computes only what is slow.
 
-use std::fs;
 use std::time::Duration;
 
-use conformance::{Answer, Client, Next, Served, Stage, Verdict, check};
+use conformance::{Answer, Client, Stage, Verdict, check};
 
 use crate::exercise::Case;
 use crate::group;
+use crate::talk::expect_within;
 
 pub(crate) const CASES: &[Case] = &[
     Case::of_server(
@@ -89,10 +89,10 @@ fn stays(stage: &Stage<'_>) -> Verdict {
     let server = stage.server(&[])?;
     let mut client = server.client()?;
     client.ask(1)?;
-    let before = switches(&server);
+    let before = group::switches(&server);
     client.send("2\n".repeat(REQUESTS).as_bytes())?;
     (0..REQUESTS).try_for_each(|_| expect(&mut client, 2))?;
-    let switches = switches(&server).saturating_sub(before);
+    let switches = group::switches(&server).saturating_sub(before);
     check(switches < SWITCHES_MAX, || {
         format!(
             "expected that its threads sleep seldom while one client has sent \
@@ -101,27 +101,6 @@ fn stays(stage: &Stage<'_>) -> Verdict {
     })
 }
 
-/// How often the server's threads have gone to sleep, by proc(5).
-fn switches(server: &Served<'_>) -> u64 {
-    let threads = group::threads(server).into_iter();
-    let statuses = threads
-        .filter_map(|thread| fs::read_to_string(thread.join("status")).ok());
-    let count = |status: String| -> Option<u64> {
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
-        line.trim().parse().ok()
-    };
-    statuses.filter_map(count).sum()
-}
-
 fn expect(client: &mut Client, n: u64) -> Verdict {
-    let answer = Answer::Fib(n);
-    match client.next_within(SOON) {
-        Next::Line(line) if answer.is(&line) => Ok(()),
-        other => {
-            let what = client.describe(&other);
-            Err(client.failure(&answer.to_string(), &what))
-        }
-    }
+    expect_within(client, Answer::Fib(n), SOON)
 }

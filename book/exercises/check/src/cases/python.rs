@@ -1,16 +1,16 @@
 //! A lock that threads take turns with.
 
 use std::collections::HashMap;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use std::{fs, iter};
 
 use conformance::{Answer, Client, Next, Served, Stage, Verdict, check, until};
 use launch::Signal;
 use rustix::param::clock_ticks_per_second;
 
 use crate::exercise::Case;
-use crate::group;
+use crate::group::{self, Stat, entries};
 
 pub(crate) const CASES: &[Case] = &[
     Case::of_server(
@@ -176,18 +176,11 @@ fn turns(stage: &Stage<'_>) -> Verdict {
 
 /// Of each thread, the CPU time in seconds, and how often it has waited.
 fn usage(server: &Served<'_>) -> HashMap<PathBuf, (f64, u64)> {
-    const WAITS: &str = "voluntary_ctxt_switches:";
     let ticks_per_second = clock_ticks_per_second() as f64;
     let of = |thread: PathBuf| {
-        let stat = group::stat(&thread);
-        // The user and the system time, fields 14 and 15 in proc(5).
-        let ticks = stat.iter().skip(11).take(2);
-        let ticks: f64 = ticks.flat_map(|field| field.parse::<f64>()).sum();
-        let status = fs::read_to_string(thread.join("status"));
-        let status = status.unwrap_or_default();
-        let waits = status.lines().find_map(|line| line.strip_prefix(WAITS));
-        let waits = waits.and_then(|word| word.trim().parse().ok());
-        (thread, (ticks / ticks_per_second, waits.unwrap_or(0)))
+        let ticks = Stat::of(&thread).map_or(0, |stat| stat.ticks);
+        let waits = group::switches_of(&thread);
+        (thread, (ticks as f64 / ticks_per_second, waits))
     };
     let tasks = family(server).into_iter().map(|p| p.join("task"));
     tasks.flat_map(|tasks| entries(&tasks)).map(of).collect()
@@ -226,8 +219,8 @@ fn family(server: &Served<'_>) -> Vec<PathBuf> {
     let processes: HashMap<PathBuf, PathBuf> = entries(Path::new("/proc"))
         .filter(|process| is_alive(process))
         .filter_map(|process| {
-            let parent = Path::new("/proc").join(group::stat(&process).get(1)?);
-            Some((process, parent))
+            let parent = Stat::of(&process)?.parent.to_string();
+            Some((process, Path::new("/proc").join(parent)))
         })
         .collect();
     let top = format!("/proc/{}", server.pid().as_raw_nonzero());
@@ -241,10 +234,5 @@ fn family(server: &Served<'_>) -> Vec<PathBuf> {
 
 /// Whether it has not ended.
 fn is_alive(process: &Path) -> bool {
-    group::stat(process).first().is_some_and(|state| state != "Z")
-}
-
-/// What is in a folder that may be gone by now.
-fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
-    fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path())
+    Stat::of(process).is_some_and(|stat| !stat.is_dead())
 }
