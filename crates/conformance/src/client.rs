@@ -14,7 +14,7 @@ use rustix::net::sockopt::set_tcp_quickack;
 use rustix::net::{SendFlags, send};
 use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, SERVER_FULL};
 use crate::case::{Fault, Verdict, until};
 
 /// No reply is longer; a line that doesn't end is not read for ever.
@@ -244,6 +244,23 @@ impl Client {
             }
         }
         Ok(count)
+    }
+
+    /// Asks for F(10) of a server that may be full. Whether it was answered,
+    /// and not told `server-full`.
+    pub(crate) fn ask_for_place(&mut self) -> Verdict<bool> {
+        // It fails when the refusal was faster.
+        let _ = self.send(b"10\n");
+        let place = Answer::Fib(10);
+        match self.next_reply() {
+            Next::Line(line) if place.is(&line) => Ok(true),
+            Next::Line(line) if SERVER_FULL.is(&line) => Ok(false),
+            other => {
+                let what = self.describe(&other);
+                let expected = format!("{place} or {SERVER_FULL}");
+                Err(self.failure(&expected, &what))
+            }
+        }
     }
 
     /// Expects one reply line.

@@ -9,7 +9,7 @@ use launch::Resource;
 
 use crate::answer::{Answer, SERVER_FULL};
 use crate::case::{Case, Family, Fault, Need, Verdict, check, until};
-use crate::client::{Client, Next};
+use crate::client::Client;
 use crate::stage::{ANY_N, Served, Stage};
 use crate::vitals::Vitals;
 
@@ -250,21 +250,11 @@ fn out_of_threads(stage: &Stage<'_>) -> Verdict {
     let mut full = false;
     while !full && inside.len() < CLIENTS {
         let mut client = server.client()?;
-        // It fails when the refusal was faster.
-        let _ = client.send(b"10\n");
-        match client.next_reply() {
-            Next::Line(line) if Answer::Fib(10).is(&line) => {
-                inside.push(client);
-            }
-            Next::Line(line) if SERVER_FULL.is(&line) => {
-                client.expect_closed()?;
-                full = true;
-            }
-            other => {
-                let expected = format!("{} or {SERVER_FULL}", Answer::Fib(10));
-                let what = client.describe(&other);
-                return Err(client.failure(&expected, &what));
-            }
+        if client.ask_for_place()? {
+            inside.push(client);
+        } else {
+            client.expect_closed()?;
+            full = true;
         }
     }
     check(full, || {

@@ -91,7 +91,9 @@ fn never(stage: &Stage<'_>) -> Verdict {
              replies\ngot      {sent} bytes of requests read"
         )
     })?;
-    server.expect_memory_bounded(before, MEMORY_BYTES_MAX)
+    server.expect_memory_bounded(before, MEMORY_BYTES_MAX)?;
+    // Who has ended holds no memory either.
+    server.expect_service()
 }
 
 fn others(stage: &Stage<'_>) -> Verdict {
