@@ -83,31 +83,40 @@ impl Case {
 impl Exercise {
     /// Plays the cases one after the other, and tells of each how it went and
     /// how many seconds it took.
+    ///
+    /// # Errors
+    ///
+    /// The answer is a server that does not start: no case is played.
     pub(crate) fn play(
         &self,
         answer: &Answer,
         mut tell: impl FnMut(&Case, Result<(), String>, f64),
-    ) {
+    ) -> Result<(), String> {
         let subject = Subject::new(answer.server())
             .ready(Ready::Either)
             .only_flags(Vec::<String>::new())
             .without_service_manager()
             .patience(PATIENCE);
         let jobs = Jobs::of(&subject);
+        let on_stage = |play: &dyn Fn(&Stage<'_>) -> Verdict| {
+            let stage = Stage::new(&subject, 0, &jobs);
+            play(&stage).map_err(|fault| format!("{fault}{}", stage.log_tail()))
+        };
+        let is_server = |case: &Case| matches!(case.play, Play::Server(_));
+        if self.cases.iter().any(is_server) {
+            on_stage(&|stage| stage.server(&[]).map(drop))?;
+        }
         for case in self.cases {
             let start = Instant::now();
             let verdict = match case.play {
-                Play::Server(play) => {
-                    let stage = Stage::new(&subject, 0, &jobs);
-                    play(&stage)
-                        .map_err(|fault| format!("{fault}{}", stage.log_tail()))
-                }
+                Play::Server(play) => on_stage(&play),
                 Play::Program(play) => {
                     play(answer).map_err(|fault| fault.to_string())
                 }
             };
             tell(case, verdict, start.elapsed().as_secs_f64());
         }
+        Ok(())
     }
 }
 

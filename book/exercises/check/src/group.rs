@@ -1,6 +1,8 @@
 //! The processes of a server and their threads, as proc(5) shows them.
 
+use std::collections::HashMap;
 use std::fs;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use conformance::Served;
@@ -15,7 +17,38 @@ pub(crate) fn processes(server: &Served<'_>) -> Vec<PathBuf> {
     entries(Path::new("/proc")).filter(|process| is_one(process)).collect()
 }
 
-/// The folders in `/proc` of their threads.
+/// The server, its children, and theirs, by their ids, but for the dead. They
+/// may have left its group.
+pub(crate) fn family(server: &Served<'_>) -> HashMap<i32, Stat> {
+    let all: HashMap<i32, Stat> = entries(Path::new("/proc"))
+        .filter_map(|process| {
+            let pid = process.file_name()?.to_str()?.parse().ok()?;
+            Some((pid, Stat::of(&process)?))
+        })
+        .collect();
+    let top = server.pid().as_raw_nonzero().get();
+    let descends = |pid: &i32| {
+        iter::successors(Some(*pid), |pid| all.get(pid).map(|p| p.parent))
+            .any(|pid| pid == top)
+    };
+    let living = all.iter().filter(|(_, process)| !process.is_dead());
+    living
+        .filter(|(pid, _)| descends(pid))
+        .map(|(&pid, process)| (pid, process.clone()))
+        .collect()
+}
+
+/// The folder of a process in `/proc`.
+pub(crate) fn folder(pid: i32) -> PathBuf {
+    Path::new("/proc").join(pid.to_string())
+}
+
+/// Whether a process has not ended.
+pub(crate) fn is_alive(pid: i32) -> bool {
+    Stat::of(&folder(pid)).is_some_and(|process| !process.is_dead())
+}
+
+/// The folders in `/proc` of the threads of the group.
 pub(crate) fn threads(server: &Served<'_>) -> Vec<PathBuf> {
     let tasks = processes(server).into_iter().map(|p| p.join("task"));
     tasks.flat_map(|tasks| entries(&tasks)).collect()
@@ -43,7 +76,7 @@ pub(crate) fn status(folder: &Path, key: &str) -> Option<String> {
 #[derive(Clone)]
 pub(crate) struct Stat {
     state: String,
-    pub(crate) parent: i32,
+    parent: i32,
     group: i32,
     /// Its CPU time.
     pub(crate) ticks: u64,

@@ -123,7 +123,7 @@ impl Cli {
 fn check(exercise: &Exercise, answer: &Answer) -> bool {
     say(format_args!("{}: {}\n{answer}\n", exercise.name, exercise.task));
     let mut failed = 0;
-    exercise.play(answer, |case, verdict, seconds| {
+    let played = exercise.play(answer, |case, verdict, seconds| {
         let word = if verdict.is_ok() { "ok" } else { "FAILED" };
         say(format_args!("  {word:6} {seconds:5.1} s  {}", case.name));
         let Err(why) = verdict else { return };
@@ -133,6 +133,10 @@ fn check(exercise: &Exercise, answer: &Answer) -> bool {
         }
         say(format_args!("                  hint: {}", case.hint));
     });
+    if let Err(why) = played {
+        say(format_args!("{why}"));
+        return false;
+    }
     let count = exercise.cases.len();
     match failed {
         0 => say(format_args!("\nall {count} pass")),
@@ -161,10 +165,11 @@ fn is_as_it_ships(exercise: &Exercise, is_solution: bool) -> bool {
     match Answer::of_exercise(exercise.name, is_solution) {
         Ok(answer) => {
             name = answer.to_string();
-            exercise.play(&answer, |case, verdict, seconds| {
+            let played = exercise.play(&answer, |case, verdict, seconds| {
                 took += seconds;
                 wrong.extend(surprise(case, verdict, is_solution));
             });
+            wrong.extend(played.err());
         }
         Err(error) => wrong.push(format!("{error:#}")),
     }

@@ -1,8 +1,6 @@
 //! Worker processes, some of which are killed.
 
 use std::collections::HashMap;
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use conformance::{
@@ -12,7 +10,7 @@ use launch::Signal;
 use rustix::process::{Pid, kill_process};
 
 use crate::exercise::Case;
-use crate::group::Stat;
+use crate::group::{self, Stat};
 use crate::talk::client_of;
 
 pub(crate) const CASES: &[Case] = &[
@@ -93,7 +91,7 @@ fn no_zombie(stage: &Stage<'_>) -> Verdict {
     let is_gone = until(SOON, || {
         // One may die and be reaped when the next is needed.
         let _ = client_of(&server, SOON).and_then(|mut other| other.ask(1));
-        stat(worker).is_none()
+        Stat::of(&group::folder(worker)).is_none()
     });
     check(is_gone, || {
         format!("expected no process {worker} any more\ngot      a zombie")
@@ -108,10 +106,8 @@ fn server_killed(stage: &Stage<'_>) -> Verdict {
     busy(&server, &before, 1)?;
     let workers = descendants(&server);
     server.signal(Signal::KILL);
-    let is_left = |pid: &&i32| stat(**pid).is_some_and(|p| !p.is_dead());
-    let all_gone = until(SOON, || workers.keys().find(is_left).is_none());
-    let left = || workers.keys().filter(is_left).count();
-    check(all_gone, || {
+    let left = || workers.keys().filter(|pid| group::is_alive(**pid)).count();
+    check(until(SOON, || left() == 0), || {
         format!("expected no worker any more\ngot      {} of them", left())
     })
 }
@@ -171,27 +167,7 @@ fn busy(
 
 /// The children of the server, and theirs, by their ids; but for the dead.
 fn descendants(server: &Served<'_>) -> HashMap<i32, Stat> {
-    let all: HashMap<i32, Stat> = fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter_map(|pid| Some((pid, stat(pid)?)))
-        .collect();
-    let top = server.pid().as_raw_nonzero().get();
-    let descends = |process: &Stat| {
-        let mut parents = std::iter::successors(Some(process), |process| {
-            all.get(&process.parent)
-        });
-        parents.any(|process| process.parent == top)
-    };
-    let found = all.iter().filter(|(_, process)| descends(process));
-    found
-        .filter(|(_, process)| !process.is_dead())
-        .map(|(&pid, process)| (pid, process.clone()))
-        .collect()
-}
-
-/// What proc(5) says of a process that has not gone.
-fn stat(pid: i32) -> Option<Stat> {
-    Stat::of(&Path::new("/proc").join(pid.to_string()))
+    let mut family = group::family(server);
+    family.remove(&server.pid().as_raw_nonzero().get());
+    family
 }

@@ -1,8 +1,7 @@
 //! A lock that threads take turns with.
 
 use std::collections::HashMap;
-use std::iter;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use conformance::{Answer, Client, Next, Served, Stage, Verdict, check, until};
@@ -182,7 +181,8 @@ fn usage(server: &Served<'_>) -> HashMap<PathBuf, (f64, u64)> {
         let waits = group::switches_of(&thread);
         (thread, (ticks as f64 / ticks_per_second, waits))
     };
-    let tasks = family(server).into_iter().map(|p| p.join("task"));
+    let family = group::family(server).into_keys();
+    let tasks = family.map(|pid| group::folder(pid).join("task"));
     tasks.flat_map(|tasks| entries(&tasks)).map(of).collect()
 }
 
@@ -195,11 +195,11 @@ fn none_left(stage: &Stage<'_>) -> Verdict {
     long.send(format!("{n}\n").as_bytes())?;
     until(server.patience(), || computed(&server) > before + 0.1);
     // When it has gone, they are nobody's children, but have their ids.
-    let mut left = family(&server);
+    let mut left: Vec<i32> = group::family(&server).into_keys().collect();
     server.signal(Signal::KILL);
     server.process().wait(SOON);
     let are_gone = until(SOON, || {
-        left.retain(|process| is_alive(process));
+        left.retain(|&pid| group::is_alive(pid));
         left.is_empty() && group::processes(&server).is_empty()
     });
     check(are_gone, || {
@@ -211,28 +211,4 @@ fn none_left(stage: &Stage<'_>) -> Verdict {
 /// The CPU time in seconds of all of its threads.
 fn computed(server: &Served<'_>) -> f64 {
     usage(server).values().map(|(cpu, _)| cpu).sum()
-}
-
-/// The folders in `/proc` of the server, of its children, and theirs: they may
-/// have a group of their own.
-fn family(server: &Served<'_>) -> Vec<PathBuf> {
-    let processes: HashMap<PathBuf, PathBuf> = entries(Path::new("/proc"))
-        .filter(|process| is_alive(process))
-        .filter_map(|process| {
-            let parent = Stat::of(&process)?.parent.to_string();
-            Some((process, Path::new("/proc").join(parent)))
-        })
-        .collect();
-    let top = format!("/proc/{}", server.pid().as_raw_nonzero());
-    let descends = |process: &&PathBuf| {
-        let mut line =
-            iter::successors(Some(*process), |process| processes.get(*process));
-        line.any(|process| process == Path::new(&top))
-    };
-    processes.keys().filter(descends).cloned().collect()
-}
-
-/// Whether it has not ended.
-fn is_alive(process: &Path) -> bool {
-    Stat::of(process).is_some_and(|stat| !stat.is_dead())
 }
