@@ -148,10 +148,16 @@ fn drip(stage: &Stage<'_>) -> Verdict {
 fn flood(stage: &Stage<'_>) -> Verdict {
     let server = stage.server(&SHORT_IDLE_FLAGS)?;
     let mut client = server.client()?;
+    client.exchange(&[b'x'; 4_096], LINE_TOO_LONG)?;
     let start = Instant::now();
     while start.elapsed() < SHORT_IDLE * 2 + LATE {
         let has_room = client.has_room_within(Duration::from_millis(50));
-        if has_room && client.send_some(&[b'x'; 4_096]).is_err() {
+        // One that had read all before it left has sent FIN; and if its window
+        // was closed, nothing more is sent that could be answered by RST.
+        if has_room && client.send_some(&[b'x'; 4_096]).is_err()
+            || client.has_news()
+        {
+            client.expect_closed()?;
             return server.expect_service();
         }
     }

@@ -126,7 +126,7 @@ fn under_load(stage: &Stage<'_>) -> Verdict {
     const REQUESTS: usize = 200;
     // No short request: the reply to one may wait for those behind it.
     let n = stage.job(Duration::from_micros(400))?.max(22);
-    let mut server = stage.server(&[])?;
+    let mut server = server_with_time(stage)?;
     let mut clients = server.clients(stage.clients_at_a_time(6))?;
     let burst = format!("{n}\n").repeat(REQUESTS);
     for client in &mut clients {
@@ -149,35 +149,55 @@ fn under_load(stage: &Stage<'_>) -> Verdict {
 
 fn no_torn_line(stage: &Stage<'_>) -> Verdict {
     let n = stage.job(Duration::from_micros(50))?;
-    let mut server = stage.server(&[])?;
+    let mut server = server_with_time(stage)?;
     let mut clients = server.clients(stage.clients_at_a_time(4))?;
     clients.iter_mut().try_for_each(|client| client.ask(10))?;
+    let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         let players: Vec<_> = clients
             .iter_mut()
-            .map(|client| scope.spawn(move || ask_to_the_end(client, n)))
+            .map(|client| scope.spawn(|| ask_to_the_end(client, n, &is_over)))
             .collect();
         // In the middle of it: this long after the last was accepted.
         let load = Duration::from_millis(100);
         let early = server.process().wait(load);
-        server.signal(Signal::TERM);
+        // They go on until the stop has begun.
+        let stop = server.stop();
+        is_over.store(true, Relaxed);
         for player in players {
             player.join().expect("it doesn't panic")?;
         }
+        stop?;
         check(early.is_none(), || "it ended before SIGTERM".to_owned())
     })?;
     server.expect_exit(0, stage.patience())?;
     server.expect_port_closed()
 }
 
-/// Keeps ten requests in flight until the server leaves. It may leave some
-/// that it hasn't received unanswered, but what it answers must be right.
-fn ask_to_the_end(client: &mut Client, n: u64) -> Verdict {
+/// A server that has all the time it needs to answer what it received.
+fn server_with_time<'a>(stage: &'a Stage<'_>) -> Verdict<Served<'a>> {
+    match stage.subject.has_flag(LONG_DRAIN_FLAGS[0]) {
+        true => stage.server(&LONG_DRAIN_FLAGS),
+        false => stage.server(&ANY_N),
+    }
+}
+
+/// Keeps ten requests in flight until it is over, and reads until the server
+/// leaves. It may leave some that it hasn't received unanswered, but what it
+/// answers must be right.
+fn ask_to_the_end(
+    client: &mut Client,
+    n: u64,
+    is_over: &AtomicBool,
+) -> Verdict {
     const IN_FLIGHT: usize = 10;
     let batch = format!("{n}\n").repeat(IN_FLIGHT);
     loop {
         // It fails when the server has left. What it said before is there.
-        let sent = client.send(batch.as_bytes());
+        let sent = match is_over.load(Relaxed) {
+            true => Ok(()),
+            false => client.send(batch.as_bytes()),
+        };
         let mut answered = 0;
         while answered < IN_FLIGHT {
             match client.next_reply() {
