@@ -251,13 +251,13 @@ impl Client {
     pub(crate) fn ask_for_place(&mut self) -> Verdict<bool> {
         // It fails when the refusal was faster.
         let _ = self.send(b"10\n");
-        let place = Answer::Fib(10);
+        let answer = Answer::Fib(10);
         match self.next_reply() {
-            Next::Line(line) if place.is(&line) => Ok(true),
+            Next::Line(line) if answer.is(&line) => Ok(true),
             Next::Line(line) if SERVER_FULL.is(&line) => Ok(false),
             other => {
                 let what = self.describe(&other);
-                let expected = format!("{place} or {SERVER_FULL}");
+                let expected = format!("{answer} or {SERVER_FULL}");
                 Err(self.failure(&expected, &what))
             }
         }

@@ -242,7 +242,8 @@ impl Served<'_> {
         Err(client.failure(expected, &what))
     }
 
-    /// Expects the server to hold as few fds again as it once did.
+    /// Expects the server to hold as few fds again as it once did, and to
+    /// live: to a new client, it has something to say.
     pub fn expect_fds_back(&self, baseline: Vitals) -> Verdict {
         let mut now = baseline;
         let back = until(self.patience, || {
@@ -256,7 +257,9 @@ impl Served<'_> {
         // Who has ended holds no fds either; and who is ending shows none as
         // soon as its first thread is gone, while others hold the listener.
         // Only a word from it shows that it lives, be it that it is full.
-        self.client()?.ask_for_place().map(drop)
+        let what = "a client that came afterwards";
+        let place = self.client()?.ask_for_place();
+        place.map(drop).map_err(|fault| fault.about(what))
     }
 
     /// Expects that the most memory it ever held is little more than what it

@@ -1,5 +1,6 @@
 //! Clients that take long, and the idle clock.
 
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use crate::answer::{Answer, LINE_TOO_LONG};
@@ -151,12 +152,16 @@ fn flood(stage: &Stage<'_>) -> Verdict {
     client.exchange(&[b'x'; 4_096], LINE_TOO_LONG)?;
     let start = Instant::now();
     while start.elapsed() < SHORT_IDLE * 2 + LATE {
-        let has_room = client.has_room_within(Duration::from_millis(50));
-        // One that had read all before it left has sent FIN; and if its window
-        // was closed, nothing more is sent that could be answered by RST.
-        if has_room && client.send_some(&[b'x'; 4_096]).is_err()
-            || client.has_news()
-        {
+        // A server that had read all before it left has sent FIN; and behind a
+        // closed window the client sends nothing that RST could answer.
+        let mut has_ended = client.has_news();
+        if client.has_room_within(Duration::from_millis(50)) {
+            has_ended |= match client.send_some(&[b'x'; 4_096]) {
+                Ok(_) => false,
+                Err(error) => error.kind() != ErrorKind::WouldBlock,
+            };
+        }
+        if has_ended {
             client.expect_closed()?;
             return server.expect_service();
         }

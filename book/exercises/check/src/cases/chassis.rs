@@ -117,7 +117,9 @@ fn nothing_left(stage: &Stage<'_>) -> Verdict {
             "expected nothing to be left of {CLIENTS} clients\ngot      \
              {fds} descriptors and {threads} threads"
         )
-    })
+    })?;
+    // Of one that has ended, nothing is left either.
+    server.expect_service()
 }
 
 /// Clients that have been answered, and ask no more.
