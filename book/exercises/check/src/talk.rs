@@ -27,6 +27,28 @@ pub(crate) fn expect_within(
     }
 }
 
+/// Expects so many answers, each within so long; `what` they are, in the words
+/// of a failure, which says how many have come.
+pub(crate) fn expect_count(
+    client: &mut Client,
+    answer: Answer,
+    count: usize,
+    timeout: Duration,
+    what: &str,
+) -> Verdict {
+    for answers in 0..count {
+        match client.next_within(timeout) {
+            Next::Line(line) if answer.is(&line) => {}
+            other => {
+                let got = client.describe(&other);
+                let got = format!("{got} after {answers} of them");
+                return Err(client.failure(what, &got));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Has a client ask for something short, while a job of so long is computed
 /// for another. Expects its answer to come first.
 pub(crate) fn short_beside_long(

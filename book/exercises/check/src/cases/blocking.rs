@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use conformance::{Answer, Client, Next, Served, Stage, Verdict};
+use conformance::{Answer, Client, Served, Stage, Verdict};
 
 use crate::exercise::Case;
 use crate::talk;
@@ -106,17 +106,8 @@ fn sends_more(stage: &Stage<'_>) -> Verdict {
 
 /// Expects as many answers as a turn has, and then the end.
 fn expect_turn(client: &mut Client) -> Verdict {
-    for answers in 0..TURN {
-        match client.next_within(SOON) {
-            Next::Line(line) if ANSWER.is(&line) => {}
-            other => {
-                let what = client.describe(&other);
-                let what = format!("{what} after {answers} of them");
-                let expected = format!("the {TURN} answers of its turn");
-                return Err(client.failure(&expected, &what));
-            }
-        }
-    }
+    let what = format!("the {TURN} answers of its turn");
+    talk::expect_count(client, ANSWER, TURN, SOON, &what)?;
     client.expect_end()
 }
 

@@ -141,18 +141,8 @@ fn earlier_answers(stage: &Stage<'_>) -> Verdict {
     let _ = client.send("1".repeat(LINE_BYTES).as_bytes());
     let _ = client.half_close();
     client.is_reset_within(REST);
-    for answers in 0..REQUESTS {
-        match client.next_within(SOON) {
-            Next::Line(line) if NOT_A_NUMBER.is(&line) => {}
-            other => {
-                let what = client.describe(&other);
-                let what = format!("{what} after {answers} of them");
-                let expected = format!("the answers to {REQUESTS} lines");
-                return Err(client.failure(&expected, &what));
-            }
-        }
-    }
-    Ok(())
+    let what = format!("the answers to {REQUESTS} lines");
+    talk::expect_count(&mut client, NOT_A_NUMBER, REQUESTS, SOON, &what)
 }
 
 /// Whether something was said, and more may be.
