@@ -245,6 +245,18 @@ impl Served<'_> {
     /// Expects the server to hold as few fds again as it once did, and to
     /// live: to a new client, it has something to say.
     pub fn expect_fds_back(&self, baseline: Vitals) -> Verdict {
+        self.expect_few_fds(baseline)?;
+        // Only a word from it shows that it lives, be it that it is full.
+        let what = "a client that came afterwards";
+        let place = self.client()?.ask_for_place();
+        place.map(drop).map_err(|fault| fault.about(what))
+    }
+
+    /// Expects the server to hold as few fds again as it once did. Who has
+    /// ended holds none; and who is ending shows none as soon as its first
+    /// thread is gone, while others hold the listener. So whoever calls this
+    /// has it say something afterwards.
+    pub fn expect_few_fds(&self, baseline: Vitals) -> Verdict {
         let mut now = baseline;
         let back = until(self.patience, || {
             now = self.vitals();
@@ -253,13 +265,7 @@ impl Served<'_> {
         check(back, || {
             let (before, after) = (baseline.fds, now.fds);
             format!("expected {before} fds as before, got {after}")
-        })?;
-        // Who has ended holds no fds either; and who is ending shows none as
-        // soon as its first thread is gone, while others hold the listener.
-        // Only a word from it shows that it lives, be it that it is full.
-        let what = "a client that came afterwards";
-        let place = self.client()?.ask_for_place();
-        place.map(drop).map_err(|fault| fault.about(what))
+        })
     }
 
     /// Expects that the most memory it ever held is little more than what it

@@ -83,7 +83,10 @@ fn one_who_left(stage: &Stage<'_>) -> Verdict {
 fn leave(stage: &Stage<'_>) -> Verdict {
     let n = stage.job(LONG / 2)?;
     let server = stage.server(&[])?;
-    server.client()?.ask(1)?;
+    // Whoever stays keeps their key. A newcomer would get one that was given
+    // back, and with it, in the starter, an answer to one who has left.
+    let mut stayer = client_of(&server, SOON)?;
+    stayer.ask(1)?;
     let before = server.vitals();
     for mut leaver in server.clients(20)? {
         leaver.ask(1)?;
@@ -93,7 +96,8 @@ fn leave(stage: &Stage<'_>) -> Verdict {
         leaver.until_read()?;
         leaver.reset();
     }
-    server.expect_fds_back(before)
+    server.expect_few_fds(before)?;
+    stayer.ask(2)
 }
 
 /// So many clients with time to wait.
