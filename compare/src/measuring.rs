@@ -166,6 +166,7 @@ impl Plan {
             seed: record.seed,
             cells,
             failed_to_start: HashMap::new(),
+            not_calibrated: HashMap::new(),
             capacities: HashMap::new(),
             own_system_calls: HashMap::new(),
         };
@@ -247,6 +248,9 @@ struct Measuring<'a> {
     cells: Option<BTreeSet<(String, String)>>,
     /// Entrants that are not tried again, and why.
     failed_to_start: HashMap<String, String>,
+    /// Contestants of whom it could not be found which n stands for a cost,
+    /// and why.
+    not_calibrated: HashMap<String, Failure>,
     /// What a contestant can do at most, by round, contestant and scenario.
     capacities: HashMap<(u64, String, String), f64>,
     /// The system calls that a contestant needs to start and to end.
@@ -282,31 +286,44 @@ impl Measuring<'_> {
                 let theirs: Vec<Contestant> =
                     record.contestants().filter(theirs).cloned().collect();
                 self.progress.say(&format!("what {cost:?} is with {fib}"));
-                let mut why = String::new();
+                let mut failures = Vec::new();
+                let mut found = None;
                 for contestant in &theirs {
                     let time = |n| self.time(contestant, n, cost);
                     match calibrate_by(fib, cost, time) {
-                        Ok(calibrated) => {
-                            record.calibration.push(calibrated);
-                            why.clear();
-                            break;
-                        }
+                        Ok(calibrated) => found = Some(calibrated),
                         Err(Failure::Interrupted) => return false,
-                        Err(failure) => why = failure.to_string(),
+                        Err(failure) => failures.push((contestant, failure)),
+                    }
+                    if found.is_some() {
+                        break;
                     }
                 }
-                if why.is_empty() {
+                if found.is_some() {
+                    record.calibration.extend(found);
                     continue;
                 }
-                self.progress.note(&format!("with {fib}: {why}"));
+                // Better the n of all others than none: whoever answers it
+                // from a table will be told so.
                 let mut ours = record.calibration.iter();
-                if let Some(ours) = ours.find(|c| c.is_of(cost, None)) {
-                    // Better the n of all others than none. Whoever answers
-                    // it from a table will be told so.
-                    let fib = Some(fib.clone());
-                    let same = Calibrated { fib, ..ours.clone() };
-                    record.calibration.push(same);
+                let ours = ours.find(|c| c.is_of(cost, None)).cloned();
+                for (contestant, failure) in failures {
+                    let name = &contestant.name;
+                    let note = format!("{name}, for n of {cost:?}: {failure}");
+                    self.progress.note(&note);
+                    let is_theirs = !matches!(failure, Failure::Instrument(_));
+                    self.not_calibrated.insert(name.clone(), failure);
+                    let Some(ours) = &ours else { continue };
+                    if is_theirs || found.is_some() {
+                        continue;
+                    }
+                    found = self.time(contestant, ours.n, cost).ok().map(|t| {
+                        let took_ns = t.as_nanos() as u64;
+                        let fib = Some(fib.clone());
+                        Calibrated { took_ns, fib, ..*ours }
+                    });
                 }
+                record.calibration.extend(found);
             }
         }
         true
@@ -320,7 +337,7 @@ impl Measuring<'_> {
         n: u8,
         at_most: Duration,
     ) -> Result<Duration, Failure> {
-        let name = "alone".to_owned();
+        let name = "calibration".to_owned();
         let group = Group {
             name,
             n,
@@ -337,7 +354,7 @@ impl Measuring<'_> {
             seed: self.seed,
         };
         let report = cell.measure(self.interrupt)?;
-        let group = report.group("alone");
+        let group = report.group("calibration");
         // The shortest is the one that nothing disturbed.
         let time_ns = group.and_then(|g| g.service_ns.at_quantile_ns(0.0));
         let why = || Failure::Instrument(format!("no reply to n = {n}"));
@@ -537,9 +554,13 @@ impl Measuring<'_> {
     ) -> Result<Round, Failure> {
         let placement = self.processors.place(scenario.cpus);
         let fib = contestant.fib.as_deref();
+        let groups = groups(scenario, calibration, fib).map_err(|unknown| {
+            let why = self.not_calibrated.get(&contestant.name);
+            why.cloned().unwrap_or(unknown)
+        });
         let mut cell = Cell {
             contestant,
-            groups: groups(scenario, calibration, fib)?,
+            groups: groups?,
             warm_up: scenario.warm_up,
             window: scenario.window,
             placement: placement.clone(),

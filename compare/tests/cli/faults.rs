@@ -77,6 +77,29 @@ fn who_fails_in_a_later_round_is_named_and_all_that_was_measured_is_kept() {
 }
 
 #[test]
+fn who_lies_while_its_n_is_looked_for_has_no_figure() {
+    let folder = Folder::new();
+    // Too few are asked for what takes 50 ms to meet a lie again.
+    let lies = "\"wrong\", \"--after\", \"20\"]\nfib = \"own\"";
+    let liar = contestant("liar", "wrong").replace("\"wrong\"]", lies);
+    let file = folder.file("c.toml", &(contestant("good", "none") + &liar));
+    let arguments = ["-s", "^perf1$", "--rounds", "1", "--duration", "250ms"];
+    let output = compare(&file, &arguments);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+
+    let table = stdout(&output);
+    let sentence = "void: liar in perf1, round 1: calibration: ";
+    let line = table.lines().find(|line| line.starts_with(sentence));
+    let is_told = line.is_some_and(|line| line.contains("wrong replies"));
+    assert!(is_told, "no `{sentence}wrong replies` in:\n{table}");
+    // Nor is said of it what was measured on others.
+    let record = read_json(&folder.path.join("out/run.json"));
+    let known = record["calibration"].as_array().unwrap();
+    assert_eq!(known.len(), 1, "{known:?}");
+    assert_eq!(record["cells"]["perf1"]["good"]["void"], Value::Null);
+}
+
+#[test]
 fn a_server_that_became_a_daemon_does_not_outlive_its_run() {
     let folder = Folder::new();
     let file = folder.file("c.toml", &daemon());
