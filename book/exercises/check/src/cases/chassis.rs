@@ -6,6 +6,7 @@ use conformance::{Answer, Client, Next, Served, Stage, Verdict, check, until};
 use launch::Signal;
 
 use crate::exercise::Case;
+use crate::talk;
 
 pub(crate) const CASES: &[Case] = &[
     Case::of_server(
@@ -46,6 +47,9 @@ const IDLE_STOP: Duration = Duration::from_secs(2);
 /// A server that waits for a while, instead of for its clients, has gone
 /// before this is over: else it would be too late when it is idle.
 const LONGER: Duration = Duration::from_millis(2500);
+
+/// A long job may take so long, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn idle(stage: &Stage<'_>) -> Verdict {
     let mut server = stage.server(&[])?;
@@ -143,7 +147,7 @@ fn busy_client(
     /// Some ticks of the clock: more than it takes to read a request.
     const BEGUN: Duration = Duration::from_millis(50);
     let n = stage.job(job)?;
-    let mut client = server.client()?;
+    let mut client = talk::client_of(server, PATIENCE)?;
     let before = server.vitals().cpu;
     client.send(format!("{n}\n").as_bytes())?;
     let has_begun = until(stage.patience(), || {
@@ -155,5 +159,5 @@ fn busy_client(
 
 /// A client that does not wait for long.
 fn client_of(server: &Served<'_>) -> Verdict<Client> {
-    Ok(Client::connect(server.address(), SOON)?)
+    talk::client_of(server, SOON)
 }
