@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use conformance::{
-    Answer, Client, Fault, Served, Stage, Verdict, check, until,
+    Answer, Client, Fault, Next, Served, Stage, Verdict, check, until,
 };
 use launch::Signal;
 use rustix::process::{Pid, kill_process};
@@ -73,7 +73,9 @@ fn is_told(stage: &Stage<'_>) -> Verdict {
 fn are_replaced(stage: &Stage<'_>) -> Verdict {
     let server = stage.server(&[])?;
     for killed in 1..=2 * WORKERS {
-        kill_worker_of(&server, &mut client_of(&server, SOON)?)?;
+        let mut client = client_of(&server, SOON)?;
+        kill_worker_of(&server, &mut client)?;
+        see_place_filled(&mut client);
         // Each of them has done something: the dead one's place was filled.
         for _ in 0..WORKERS {
             client_of(&server, SOON)?.ask(10).map_err(|fault| {
@@ -134,6 +136,19 @@ fn kill_worker_of(server: &Served<'_>, client: &mut Client) -> Verdict<i32> {
         let _ = kill_process(pid, Signal::KILL);
     }
     Ok(worker)
+}
+
+/// Has a client whose worker was killed ask for more, and waits until it is
+/// answered, or sent away. By then the worker's place is filled, if only with
+/// the dead. Else it would be chance whom the next clients' jobs go to.
+fn see_place_filled(client: &mut Client) {
+    // It fails where the client has been sent away.
+    let _ = client.send(b"10\n");
+    while let Next::Line(line) = client.next_reply() {
+        if Answer::Fib(10).is(&line) {
+            break;
+        }
+    }
 }
 
 /// So many workers that have computed for a while since then.
