@@ -96,6 +96,8 @@ fn sends_more(stage: &Stage<'_>) -> Verdict {
     let server = stage.server(&[])?;
     let mut first = server.client_with_window(WINDOW_BYTES)?;
     first.send(REQUEST.repeat(TURN).as_bytes())?;
+    // The turn has begun. A server that reads late would read it all at once.
+    first.has_news_within(SOON);
     for _ in 0..PIECES {
         first.is_reset_within(PAUSE);
         // It fails when the connection was reset: then answers are missing.
