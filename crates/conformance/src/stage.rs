@@ -378,8 +378,9 @@ impl Cost {
         const STEPS: u64 = 6;
         /// Some clock ticks: what used less was not long.
         const CPU_MIN: Duration = Duration::from_millis(50);
-        /// What takes this is long, though its CPU time may not be seen: it
-        /// is no process of the server's group that computes.
+        /// What takes this is long, though its CPU time is not seen: it is no
+        /// process of the server's group that computes. Where some is seen,
+        /// it is rather the machine that is busy.
         const LONG: Duration = Duration::from_millis(500);
         /// Every case depends on it, however busy the machine is.
         const LONGEST: Duration = Duration::from_secs(60);
@@ -398,7 +399,8 @@ impl Cost {
             if cpu >= CPU_MIN {
                 return Ok(Cost { n, takes: takes.min(cpu) });
             }
-            if takes >= LONG || n == subject.largest_n() {
+            let is_unseen = takes >= LONG && cpu.is_zero();
+            if is_unseen || n == subject.largest_n() {
                 return Ok(Cost { n, takes });
             }
         }
