@@ -5,6 +5,7 @@ use std::time::Duration;
 use conformance::{Answer, Client, Next, Stage, Verdict};
 
 use crate::exercise::Case;
+use crate::talk::client_of;
 
 pub(crate) const CASES: &[Case] = &[
     Case::of_server(
@@ -30,13 +31,16 @@ pub(crate) const CASES: &[Case] = &[
 /// How long a client may take for a line.
 const LIMIT: Duration = Duration::from_millis(500);
 
+/// A long answer may take so long, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// So long after it began, a limit is over on the busiest machine.
 const OVER: Duration = LIMIT.saturating_mul(4);
 
 fn stays(stage: &Stage<'_>) -> Verdict {
     let n = stage.job(5 * LIMIT / 4)?;
     let server = stage.server(&[])?;
-    let mut client = server.client()?;
+    let mut client = client_of(&server, PATIENCE)?;
     client.send(b"1")?;
     client.expect_silence(LIMIT / 5)?;
     client.exchange(b"2\n", Answer::Fib(12))?;
