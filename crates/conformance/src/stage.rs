@@ -182,6 +182,12 @@ impl Served<'_> {
         Ok(Client::connect_with_segments(address, patience, window)?)
     }
 
+    /// A client that waits for a long job: on a busy machine it takes its
+    /// time, though nothing is wrong.
+    pub(crate) fn patient_client(&self) -> Verdict<Client> {
+        Ok(Client::connect(self.address(), 3 * self.patience)?)
+    }
+
     /// How long its clients wait for what must come.
     pub fn patience(&self) -> Duration {
         self.patience

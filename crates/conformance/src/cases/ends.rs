@@ -175,7 +175,7 @@ fn reset_queued(stage: &Stage<'_>) -> Verdict {
     // Long enough for the leaver to have left before it ends, also if the
     // suite is kept waiting meanwhile.
     let n = stage.job(Duration::from_secs(2))?;
-    let mut first = server.client()?;
+    let mut first = server.patient_client()?;
     first.ask(10)?;
     let idle = server.vitals().cpu;
     first.send(format!("{n}\n").as_bytes())?;

@@ -101,7 +101,7 @@ fn reset_in_the_queue(stage: &Stage<'_>) -> Verdict {
     // Long enough to be seen at work, also if the time was taken while others
     // had the processor.
     let n = stage.job(Duration::from_secs(2))?;
-    let mut first = server.client()?;
+    let mut first = server.patient_client()?;
     first.send(format!("{n}\n").as_bytes())?;
     let worker = busy_worker(&server)?;
     let mut leaver = server.client()?;
