@@ -61,7 +61,7 @@ fn side_by_side(stage: &Stage<'_>) -> Verdict {
 
 fn one_who_left(stage: &Stage<'_>) -> Verdict {
     // It must still be computed when the next ones have come.
-    let n = stage.job(2 * LONG)?;
+    let n = stage.job(4 * LONG)?;
     let server = stage.server(&[])?;
     let mut leaver = server.client()?;
     leaver.send(format!("{n}\n").as_bytes())?;
