@@ -29,12 +29,17 @@ fn main() -> io::Result<()> {
 /// Answers one client until it leaves.
 fn converse(mut stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    for line in BufReader::new(stream).lines() {
-        let reply = match line?.parse() {
+    let mut input = BufReader::new(stream);
+    let mut line = String::new();
+    while input.read_line(&mut line)? > 0 {
+        // An end may come in the middle of a line. Half a number is none.
+        let Some(number) = line.strip_suffix('\n') else { break };
+        let reply = match number.parse() {
             Ok(n) if n <= protocol::N_MAX => protocol::fib(n).to_string(),
             _ => "error: not-a-number".to_owned(),
         };
         stream.write_all(format!("{reply}\n").as_bytes())?;
+        line.clear();
     }
     Ok(())
 }

@@ -16,6 +16,12 @@ pub(crate) const CASES: &[Case] = &[
     )
     .kept(),
     Case::of_server(
+        "who has sent half a line is told of the stop, and nothing else",
+        "a number that is cut off by an end is another number",
+        half_a_line,
+    )
+    .kept(),
+    Case::of_server(
         "who waits for an answer gets it, and then the end",
         "who sees to it that the process lives until the answer is sent?",
         waits_for_an_answer,
@@ -56,6 +62,17 @@ fn idle(stage: &Stage<'_>) -> Verdict {
     let mut clients = idle_clients(&server)?;
     server.signal(Signal::TERM);
     clients.iter_mut().try_for_each(Client::expect_end)?;
+    server.expect_exit(0, IDLE_STOP).map(drop)
+}
+
+fn half_a_line(stage: &Stage<'_>) -> Verdict {
+    let mut server = stage.server(&[])?;
+    let mut client = server.client()?;
+    client.ask(10)?;
+    client.send(b"1")?;
+    client.until_read()?;
+    server.signal(Signal::TERM);
+    client.expect_end()?;
     server.expect_exit(0, IDLE_STOP).map(drop)
 }
 
