@@ -37,7 +37,7 @@ pub(crate) fn of(runs: &Runs, arguments: &str) -> anyhow::Result<String> {
         floor_text(figures.noise_floor(figure, scenario)),
         picture(&rows, &marked, &title),
         table(&rows),
-        escaped(&figures.machine()),
+        escaped(&figures.origin()),
         escaped(&pattern)
     ))
 }

@@ -1,7 +1,7 @@
 //! The figures of a run, as `compare report --json` writes them.
 
-use std::fs;
 use std::path::Path;
+use std::{fmt, fs};
 
 use anyhow::{Context, bail};
 use charts::Unit;
@@ -16,6 +16,8 @@ pub(crate) struct Runs(pub(crate) Vec<Figures>);
 pub(crate) struct Figures {
     /// Its name.
     pub(crate) run: String,
+    complete: bool,
+    rounds_wanted: u64,
     rounds_done: u64,
     machine: Machine,
     noise_floors: Vec<Floor>,
@@ -30,8 +32,9 @@ struct Floor {
     share: f64,
 }
 
+/// Where something was measured.
 #[derive(Deserialize)]
-struct Machine {
+pub(crate) struct Machine {
     processor: Known<String>,
     processors_allowed: Vec<usize>,
     kernel: String,
@@ -135,17 +138,38 @@ impl Figures {
         self.noise_floors.iter().find(is_it).map(|floor| floor.share)
     }
 
-    /// Where and when they were measured.
-    pub(crate) fn machine(&self) -> String {
-        let Machine { processor, processors_allowed, kernel } = &self.machine;
+    /// Where and when they were measured, and how often.
+    pub(crate) fn origin(&self) -> String {
+        let Figures { run, machine, .. } = self;
+        format!("run {run}: {machine}; {}", self.rounds())
+    }
+
+    fn rounds(&self) -> String {
+        let intervals = match self.rounds_done {
+            0 | 1 => "a single round, without intervals".to_owned(),
+            // All of n values lie on one side of the median in two of 2^n
+            // cases.
+            few @ 2..=4 => format!(
+                "medians of {few} rounds; their intervals span them all, which \
+                 holds the true median in {} of 100 cases",
+                100 - 200 / (1 << few)
+            ),
+            many => format!("medians of {many} rounds with 95 % intervals"),
+        };
+        if self.complete {
+            return intervals;
+        }
+        let Figures { rounds_done: done, rounds_wanted: wanted, .. } = self;
+        format!("broken off after {done} of {wanted} rounds; {intervals}")
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Machine { processor, processors_allowed, kernel } = self;
         let processor = processor.value.as_deref().unwrap_or("unknown");
-        format!(
-            "run {}: {processor}, {} processors, {kernel}; medians of {} \
-             rounds with 95 % intervals",
-            self.run,
-            processors_allowed.len(),
-            self.rounds_done
-        )
+        let count = processors_allowed.len();
+        write!(f, "{processor}, {count} processors, {kernel}")
     }
 }
 

@@ -108,13 +108,28 @@ impl Build {
         if let Some(folder) = &self.dest {
             book.config.build.build_dir = std::path::absolute(folder)?;
         }
+        if self.run.is_some() {
+            println!("{}", runs.first().origin());
+        }
         let course = Course { root: root.to_owned(), runs, verdicts };
         book.with_preprocessor(course);
-        book.build()?;
+        book.build().map_err(|error| self.with_advice(error))?;
         let pages = book.build_dir_for("html");
         let dead = links::dead(&pages)?;
         ensure!(dead.is_empty(), "dead links:\n{}", dead.join("\n"));
         Ok(pages)
+    }
+
+    /// What to do about it, where a run of the reader's own lacks something.
+    fn with_advice(&self, error: anyhow::Error) -> anyhow::Error {
+        match &self.run {
+            Some(run) => error.context(format!(
+                "the course shows what `compare run --full` measures, in \
+                 windows as long as it has by itself: has {} all of that?",
+                run.display()
+            )),
+            None => error,
+        }
     }
 }
 

@@ -91,7 +91,7 @@ impl Course {
             "chart" => chart::of(&self.runs, arguments),
             "value" => chart::value(&self.runs, arguments),
             "floor" => chart::floor(&self.runs, arguments),
-            "run" => Ok(self.runs.first().machine()),
+            "run" => Ok(self.runs.first().origin()),
             "timeline" => timeline::of(arguments),
             "claim" => self.verdicts.one(arguments),
             "claims" => self.verdicts.all(arguments),

@@ -1,18 +1,20 @@
 //! The talk's claims, as `compare claims --json` judged them.
 
-use std::fs;
 use std::path::Path;
+use std::{fmt, fs};
 
 use anyhow::{Context, bail};
 use charts::{escaped, inline};
 use serde::Deserialize;
 
-use crate::figures::Estimate;
+use crate::figures::{Estimate, Machine};
 
 /// The claims of a run.
 #[derive(Deserialize)]
 pub(crate) struct Verdicts {
     run: String,
+    rounds_done: u64,
+    machine: Machine,
     claims: Vec<Claim>,
 }
 
@@ -32,6 +34,16 @@ struct Trial {
     of: String,
     verdict: String,
     ratio: Option<Estimate>,
+    left: Side,
+    right: Side,
+}
+
+/// A figure that a ratio is made of.
+#[derive(Deserialize)]
+struct Side {
+    figure: String,
+    contestant: String,
+    scenario: String,
 }
 
 impl Verdicts {
@@ -52,10 +64,11 @@ impl Verdicts {
         };
         Ok(format!(
             "<div class=\"claim\"><p class=\"says\">{}</p>\n<table><tbody>{}\
-             </tbody></table><p class=\"mechanism\">{}</p></div>\n",
+             </tbody></table><p class=\"mechanism\">{}</p>\n{}</div>\n",
             inline(&claim.says),
             rows(claim),
-            inline(&claim.mechanism)
+            inline(&claim.mechanism),
+            self.origin(&[claim])
         ))
     }
 
@@ -68,11 +81,11 @@ impl Verdicts {
             bail!("run {}: no claim is of version {version}", self.run);
         }
         let mut html = String::from(
-            "<table class=\"claims\"><thead><tr><th>claim</th>\
+            "<div class=\"table-wrapper\"><table class=\"claims\"><thead><tr><th>claim</th>\
              <th>tried on</th><th>measured</th><th>claimed</th>\
              <th>verdict</th></tr></thead><tbody>\n",
         );
-        for claim in claims {
+        for &claim in &claims {
             let count = claim.trials.iter().filter(|t| t.is_tried()).count();
             html += &format!(
                 "<tr><th scope=\"rowgroup\" rowspan=\"{}\">{}</th></tr>{}\n",
@@ -81,7 +94,38 @@ impl Verdicts {
                 rows(claim)
             );
         }
-        Ok(html + "</tbody></table>\n")
+        Ok(html + "</tbody></table></div>\n" + &self.origin(&claims))
+    }
+
+    /// What the ratios are of, and where they were measured.
+    fn origin(&self, claims: &[&Claim]) -> String {
+        let ratios = claims.iter().map(|claim| {
+            let tried = claim.trials.iter().filter(|trial| trial.is_tried());
+            let items = tried.map(|Trial { of, left, right, .. }| {
+                let of = escaped(of);
+                format!("<li>{of}: {left}, divided by {right}</li>\n")
+            });
+            let says = inline(&claim.says);
+            format!("<p>{says}</p>\n<ul>{}</ul>\n", items.collect::<String>())
+        });
+        format!(
+            "<details><summary>What was divided by what, and where</summary>\n\
+             {}<p>run {}: {}; medians of {} rounds</p>\n\
+             <pre><code>cargo run --release -p compare -- claims</code></pre>\
+             </details>\n",
+            ratios.collect::<String>(),
+            self.run,
+            escaped(&self.machine.to_string()),
+            self.rounds_done
+        )
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Side { figure, contestant, scenario } = self;
+        let text = format!("{figure} of {contestant} in {scenario}");
+        write!(f, "<i>{}</i>", escaped(&text))
     }
 }
 
@@ -93,7 +137,7 @@ impl Trial {
 
 fn rows(claim: &Claim) -> String {
     let tried = claim.trials.iter().filter(|trial| trial.is_tried());
-    let rows = tried.map(|Trial { of, verdict, ratio }| {
+    let rows = tried.map(|Trial { of, verdict, ratio, .. }| {
         let ratio = ratio.map_or("–".to_owned(), |ratio| {
             let [median, low, high] =
                 [ratio.median, ratio.low, ratio.high].map(charts::ratio);

@@ -59,6 +59,8 @@ fn a_chapter_that_asks_for_what_is_not_there_breaks_the_build() {
     // A run without any figure.
     let text = json!({
         "run": "empty",
+        "complete": false,
+        "rounds_wanted": 5,
         "rounds_done": 0,
         "machine": {
             "processor": { "value": "none" },
@@ -72,7 +74,8 @@ fn a_chapter_that_asks_for_what_is_not_there_breaks_the_build() {
     let output = build(folder.path(), &["--run", run.to_str().unwrap()]);
     assert!(!output.status.success());
     let text = String::from_utf8_lossy(&output.stderr);
-    for words in ["threads.md: line ", "run empty: there is no", "rss"] {
+    let gap = "run empty: there is no";
+    for words in ["threads.md: line ", gap, "rss", "compare run --full"] {
         assert!(text.contains(words), "{words}: {text}");
     }
 }
@@ -124,6 +127,9 @@ fn the_reader_s_own_run_takes_the_place_of_the_recorded_one() {
     let text = fs::read_to_string(path).unwrap();
     let mut run: Value = serde_json::from_str(&text).unwrap();
     run["run"] = "of-a-reader".into();
+    // Somebody broke it off, which is not kept from whoever reads the figures.
+    run["complete"] = false.into();
+    run["rounds_done"] = 1.into();
     for row in run["figures"].as_array_mut().unwrap() {
         // Each ten times what it was, so that each is written otherwise.
         if let Some(estimate) = row["estimate"].as_object_mut() {
@@ -149,6 +155,8 @@ fn the_reader_s_own_run_takes_the_place_of_the_recorded_one() {
         assert_ne!(before, after);
     }
     assert!(readers.contains("run of-a-reader"));
+    assert!(readers.contains("broken off after 1 of 5 rounds"));
+    assert!(!recorded.contains("broken off"));
     assert!(!recorded.contains("run of-a-reader"));
 }
 
