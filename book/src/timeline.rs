@@ -101,7 +101,8 @@ pub(crate) fn of(model: &str) -> anyhow::Result<String> {
         "<figure class=\"timeline\">\n{}<figcaption>{}. \
          <span class=\"key computes\">computing</span> \
          <span class=\"key waits\">waiting for its turn</span> \
-         <span class=\"key crosses\">on the way to a pool and back</span>\
+         <span class=\"key crosses\">on the way to a pool and back</span> \
+         <span class=\"key thinks\">not asking</span>\
          </figcaption>\n{}</figure>\n",
         svg.finish(),
         escaped(says),
@@ -114,18 +115,20 @@ fn table(lanes: &[Vec<Happens>; 2]) -> String {
     let mut html = format!(
         "<details><summary>The figures: steps of {STEPS}</summary><table>\
          <thead><tr><th></th><th>answers</th><th>computing</th>\
-         <th>waiting for its turn</th><th>on the way</th></tr></thead>\
+         <th>waiting for its turn</th><th>on the way</th>\
+         <th>not asking</th></tr></thead>\
          <tbody>\n"
     );
     for (name, lane) in NAMES.iter().zip(lanes) {
         let count = |what| lane.iter().filter(|step| **step == what).count();
         html += &format!(
             "<tr><td>{name}</td><td>{}</td><td>{}</td><td>{}</td>\
-             <td>{}</td></tr>\n",
+             <td>{}</td><td>{}</td></tr>\n",
             answers(lane),
             count(Happens::Computes),
             count(Happens::Waits),
-            count(Happens::Crosses)
+            count(Happens::Crosses),
+            count(Happens::Thinks)
         );
     }
     html + "</tbody></table></details>\n"

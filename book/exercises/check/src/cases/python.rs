@@ -84,21 +84,31 @@ fn ends(stage: &Stage<'_>) -> Verdict {
 }
 
 fn rate(stage: &Stage<'_>) -> Verdict {
-    const WINDOW: Duration = Duration::from_millis(500);
-    let n = stage.job(3 * WINDOW)?;
+    /// On a busy machine an answer may be late without a lock, but not in
+    /// each of them.
+    const WINDOWS: u32 = 5;
+    const WINDOW: Duration = Duration::from_millis(300);
+    /// A thread that wants the lock asks for it after 5 ms.
+    const FREE: Duration = Duration::from_millis(3);
+    let n = stage.job(2 * WINDOWS * WINDOW)?;
     let server = stage.server(&[])?;
     warm_up(stage, &server)?;
     let mut short = server.client()?;
-    let alone = median_wait(&mut short, WINDOW)?;
+    short.ask(1)?;
     let mut long = server.client()?;
     long.send(format!("{n}\n").as_bytes())?;
     long.until_read()?;
-    let beside = median_wait(&mut short, WINDOW)?;
-    // With a pool, it is about the same; with the lock, a hundred times.
-    check(beside <= 10 * alone, || {
+    let mut waited = Duration::MAX;
+    for _ in 0..WINDOWS {
+        waited = waited.min(most_waits(&mut short, WINDOW)?);
+        if waited < FREE {
+            break;
+        }
+    }
+    check(waited < FREE, || {
         format!(
-            "expected at most ten times the {alone:.1?} that it takes alone\n\
-             got      {beside:.1?}"
+            "expected nine of ten answers within {FREE:?}\n\
+             got      them within {waited:.1?}"
         )
     })?;
     check(!long.has_news(), || {
@@ -119,10 +129,10 @@ fn warm_up(stage: &Stage<'_>, server: &Served<'_>) -> Verdict {
     clients.iter_mut().try_for_each(|client| client.expect(Answer::Fib(n)))
 }
 
-/// The median of what short requests take, one after the other. The pause
-/// before each is there so that the server waits for it: a thread that need
-/// not wait may keep the lock by luck.
-fn median_wait(client: &mut Client, window: Duration) -> Verdict<Duration> {
+/// Within what time nine of ten short requests are answered, one after the
+/// other. The pause before each is there so that the server waits for it: a
+/// thread that need not wait may keep the lock by luck.
+fn most_waits(client: &mut Client, window: Duration) -> Verdict<Duration> {
     const PAUSE: Duration = Duration::from_micros(200);
     let end = Instant::now() + window;
     let mut waits = Vec::new();
@@ -133,7 +143,7 @@ fn median_wait(client: &mut Client, window: Duration) -> Verdict<Duration> {
         waits.push(start.elapsed());
     }
     waits.sort();
-    Ok(waits[waits.len() / 2])
+    Ok(waits[waits.len() * 9 / 10])
 }
 
 fn turns(stage: &Stage<'_>) -> Verdict {
