@@ -183,12 +183,16 @@ fn reset_queued(stage: &Stage<'_>) -> Verdict {
     let is_busy =
         until(stage.patience(), || server.vitals().cpu >= idle + busy);
     check(is_busy, || "expected the one worker to be busy".to_owned())?;
+    let before = server.vitals();
     let mut leaver = server.client()?;
     // A job that no one lives to see the end of.
     leaver.send(b"93\n")?;
     leaver.until_read()?;
     leaver.reset();
     first.expect(Answer::Fib(n))?;
+    // Until its job is done with, its connection is not: who comes now may
+    // have the worker first.
+    server.expect_fds_back(before)?;
     server.client()?.ask(30)
 }
 

@@ -104,12 +104,15 @@ fn reset_in_the_queue(stage: &Stage<'_>) -> Verdict {
     let mut first = server.patient_client()?;
     first.send(format!("{n}\n").as_bytes())?;
     let worker = busy_worker(&server)?;
+    let before = server.vitals();
     let mut leaver = server.client()?;
     leaver.send(ENDLESS)?;
     leaver.until_read()?;
     leaver.reset();
     first.expect(Answer::Fib(n))?;
-    server.client()?.ask(10)?;
+    // Until its job is done with, its connection is not: who comes now may
+    // have the worker first.
+    server.expect_fds_back(before)?;
     let still = workers(&server, 1)?;
     check(still == [worker], || {
         "expected the worker to live on: its one job was wanted".to_owned()
