@@ -130,7 +130,7 @@ fn picture(rows: &[&Row], marked: &[&str], label: &str) -> String {
 fn table(rows: &[&Row]) -> String {
     let mut html = String::from(
         "<details><summary>The figures</summary><table><thead><tr>\
-         <th>contestant</th><th>median</th><th>95 % interval</th><th></th>\
+         <th>contestant</th><th>median</th><th>interval</th><th></th>\
          </tr></thead><tbody>\n",
     );
     for row in rows {

@@ -141,26 +141,30 @@ impl Figures {
     /// Where and when they were measured, and how often.
     pub(crate) fn origin(&self) -> String {
         let Figures { run, machine, .. } = self;
-        format!("run {run}: {machine}; {}", self.rounds())
-    }
-
-    fn rounds(&self) -> String {
-        let intervals = match self.rounds_done {
-            0 | 1 => "a single round, without intervals".to_owned(),
-            // All of n values lie on one side of the median in two of 2^n
-            // cases.
-            few @ 2..=4 => format!(
-                "medians of {few} rounds; their intervals span them all, which \
-                 holds the true median in {} of 100 cases",
-                100 - 200 / (1 << few)
-            ),
-            many => format!("medians of {many} rounds with 95 % intervals"),
-        };
+        let done = self.rounds_done;
+        let medians = medians(done);
         if self.complete {
-            return intervals;
+            return format!("run {run}: {machine}; {medians}");
         }
-        let Figures { rounds_done: done, rounds_wanted: wanted, .. } = self;
-        format!("broken off after {done} of {wanted} rounds; {intervals}")
+        let wanted = self.rounds_wanted;
+        format!(
+            "run {run}: {machine}; broken off after {done} of {wanted} \
+             rounds; {medians}"
+        )
+    }
+}
+
+/// What stands for so many rounds.
+pub(crate) fn medians(rounds: u64) -> String {
+    match rounds {
+        0 | 1 => "a single round, without intervals".to_owned(),
+        // All of n values lie on one side of the median in two of 2^n cases.
+        2..=5 => format!(
+            "medians of {rounds} rounds; their intervals span them all, which \
+             holds the true median in {} of 100 cases",
+            100 - 200 / (1 << rounds)
+        ),
+        _ => format!("medians of {rounds} rounds with bootstrap intervals"),
     }
 }
 

@@ -7,12 +7,13 @@ use anyhow::{Context, bail};
 use charts::{escaped, inline};
 use serde::Deserialize;
 
-use crate::figures::{Estimate, Machine};
+use crate::figures::{Estimate, Machine, medians};
 
 /// The claims of a run.
 #[derive(Deserialize)]
 pub(crate) struct Verdicts {
     run: String,
+    complete: bool,
     rounds_done: u64,
     machine: Machine,
     claims: Vec<Claim>,
@@ -81,7 +82,8 @@ impl Verdicts {
             bail!("run {}: no claim is of version {version}", self.run);
         }
         let mut html = String::from(
-            "<div class=\"table-wrapper\"><table class=\"claims\"><thead><tr><th>claim</th>\
+            "<div class=\"table-wrapper\">\
+             <table class=\"claims\"><thead><tr><th>claim</th>\
              <th>tried on</th><th>measured</th><th>claimed</th>\
              <th>verdict</th></tr></thead><tbody>\n",
         );
@@ -108,15 +110,16 @@ impl Verdicts {
             let says = inline(&claim.says);
             format!("<p>{says}</p>\n<ul>{}</ul>\n", items.collect::<String>())
         });
+        let state = if self.complete { "" } else { "broken off; " };
         format!(
             "<details><summary>What was divided by what, and where</summary>\n\
-             {}<p>run {}: {}; medians of {} rounds</p>\n\
+             {}<p>run {}: {}; {state}{}</p>\n\
              <pre><code>cargo run --release -p compare -- claims</code></pre>\
              </details>\n",
             ratios.collect::<String>(),
             self.run,
             escaped(&self.machine.to_string()),
-            self.rounds_done
+            medians(self.rounds_done)
         )
     }
 }

@@ -248,8 +248,8 @@ struct Measuring<'a> {
     cells: Option<BTreeSet<(String, String)>>,
     /// Entrants that are not tried again, and why.
     failed_to_start: HashMap<String, String>,
-    /// Contestants of whom it could not be found which n stands for a cost,
-    /// and why.
+    /// Contestants that failed when it was to be found which n stands for a
+    /// cost, and how.
     not_calibrated: HashMap<String, Failure>,
     /// What a contestant can do at most, by round, contestant and scenario.
     capacities: HashMap<(u64, String, String), f64>,
@@ -299,29 +299,32 @@ impl Measuring<'_> {
                         break;
                     }
                 }
-                if found.is_some() {
-                    record.calibration.extend(found);
-                    continue;
-                }
-                // Better the n of all others than none: whoever answers it
-                // from a table will be told so.
                 let mut ours = record.calibration.iter();
                 let ours = ours.find(|c| c.is_of(cost, None)).cloned();
                 for (contestant, failure) in failures {
                     let name = &contestant.name;
                     let note = format!("{name}, for n of {cost:?}: {failure}");
                     self.progress.note(&note);
-                    let is_theirs = !matches!(failure, Failure::Instrument(_));
-                    self.not_calibrated.insert(name.clone(), failure);
-                    let Some(ours) = &ours else { continue };
-                    if is_theirs || found.is_some() {
+                    let Failure::Instrument(_) = failure else {
+                        self.not_calibrated.insert(name.clone(), failure);
                         continue;
+                    };
+                    let (None, Some(ours)) = (&found, &ours) else { continue };
+                    // Better the n of all others than none: whoever answers
+                    // it from a table will be told so.
+                    match self.time(contestant, ours.n, cost) {
+                        Ok(took) => {
+                            let took_ns = took.as_nanos() as u64;
+                            let fib = Some(fib.clone());
+                            found = Some(Calibrated { took_ns, fib, ..*ours });
+                        }
+                        Err(Failure::Interrupted) => return false,
+                        // Its cells say that the n is not known.
+                        Err(Failure::Instrument(_)) => {}
+                        Err(failure) => {
+                            self.not_calibrated.insert(name.clone(), failure);
+                        }
                     }
-                    found = self.time(contestant, ours.n, cost).ok().map(|t| {
-                        let took_ns = t.as_nanos() as u64;
-                        let fib = Some(fib.clone());
-                        Calibrated { took_ns, fib, ..*ours }
-                    });
                 }
                 record.calibration.extend(found);
             }
@@ -554,13 +557,16 @@ impl Measuring<'_> {
     ) -> Result<Round, Failure> {
         let placement = self.processors.place(scenario.cpus);
         let fib = contestant.fib.as_deref();
-        let groups = groups(scenario, calibration, fib).map_err(|unknown| {
-            let why = self.not_calibrated.get(&contestant.name);
-            why.cloned().unwrap_or(unknown)
-        });
+        let name = contestant.name.as_str();
+        let name = name.strip_suffix(AGAIN).unwrap_or(name);
+        if scenario.groups.iter().any(|group| group.cost.is_some())
+            && let Some(why) = self.not_calibrated.get(name)
+        {
+            return Err(why.clone());
+        }
         let mut cell = Cell {
             contestant,
-            groups: groups?,
+            groups: groups(scenario, calibration, fib)?,
             warm_up: scenario.warm_up,
             window: scenario.window,
             placement: placement.clone(),

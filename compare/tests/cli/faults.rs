@@ -82,7 +82,10 @@ fn who_lies_while_its_n_is_looked_for_has_no_figure() {
     // Too few are asked for what takes 50 ms to meet a lie again.
     let lies = "\"wrong\", \"--after\", \"20\"]\nfib = \"own\"";
     let liar = contestant("liar", "wrong").replace("\"wrong\"]", lies);
-    let file = folder.file("c.toml", &(contestant("good", "none") + &liar));
+    // Another one of the same fib answers rightly, which excuses nobody.
+    let honest = contestant("honest", "none") + "fib = \"own\"";
+    let all = contestant("good", "none") + &liar + &honest;
+    let file = folder.file("c.toml", &all);
     let arguments = ["-s", "^perf1$", "--rounds", "1", "--duration", "250ms"];
     let output = compare(&file, &arguments);
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
@@ -92,11 +95,19 @@ fn who_lies_while_its_n_is_looked_for_has_no_figure() {
     let line = table.lines().find(|line| line.starts_with(sentence));
     let is_told = line.is_some_and(|line| line.contains("wrong replies"));
     assert!(is_told, "no `{sentence}wrong replies` in:\n{table}");
-    // Nor is said of it what was measured on others.
+    let record = read_json(&folder.path.join("out/run.json"));
+    for name in ["good", "honest"] {
+        assert_eq!(record["cells"]["perf1"][name]["void"], Value::Null);
+    }
+
+    // Where it is alone, nothing is said of it that was measured on others.
+    let folder = Folder::new();
+    let file = folder.file("c.toml", &(contestant("good", "none") + &liar));
+    let output = compare(&file, &arguments);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
     let record = read_json(&folder.path.join("out/run.json"));
     let known = record["calibration"].as_array().unwrap();
     assert_eq!(known.len(), 1, "{known:?}");
-    assert_eq!(record["cells"]["perf1"]["good"]["void"], Value::Null);
 }
 
 #[test]

@@ -38,9 +38,9 @@ pub(crate) const CASES: &[Case] = &[
 /// A job that is still computed when its client has long left.
 const LONG: Duration = Duration::from_millis(200);
 
-/// What must come comes sooner, though it may be two long jobs and the machine
-/// busy.
-const SOON: Duration = Duration::from_secs(20);
+/// What must come comes sooner, though it may be three long jobs and the
+/// machine busy.
+const SOON: Duration = Duration::from_secs(60);
 
 fn side_by_side(stage: &Stage<'_>) -> Verdict {
     let slow = stage.job(Duration::from_millis(10))?;

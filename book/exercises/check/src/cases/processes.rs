@@ -139,8 +139,8 @@ fn kill_worker_of(server: &Served<'_>, client: &mut Client) -> Verdict<i32> {
 }
 
 /// Has a client whose worker was killed ask for more, and waits until it is
-/// answered, or sent away. By then the worker's place is filled, if only with
-/// the dead. Else it would be chance whom the next clients' jobs go to.
+/// answered, or sent away. By then a server that puts the dead one back has
+/// done so. Else it would be chance whom the next clients' jobs go to.
 fn see_place_filled(client: &mut Client) {
     // It fails where the client has been sent away.
     let _ = client.send(b"10\n");
