@@ -5,7 +5,7 @@
 //! titles and groups. `plotters`, the library that was tried, writes colours,
 //! fonts and sizes as attributes of each element instead. Without these, what
 //! remains of a library is the arithmetic of an axis, which is
-//! [`Scale`](crate::Scale). ARCHITECTURE.md describes the experiment.
+//! [`Scale`](crate::Scale). ARCHITECTURE.md has the results of that trial.
 
 use std::fmt::{Display, Write};
 

@@ -1,5 +1,5 @@
-//! What a case works with: it starts servers, and knows how long a job takes
-//! on them.
+//! The fixture of a case: starts servers of the subject, and knows how long a
+//! job takes on them.
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
@@ -231,9 +231,9 @@ impl TestServer<'_> {
         client: &mut Client,
         batch: &[u8],
     ) -> CaseResult<usize> {
-        /// After so long without room, the buffers seem to be full.
+        /// After this time without room, all buffers seem to be full.
         const FULL: Duration = Duration::from_millis(200);
-        /// For so long, a stuck server must use no CPU time.
+        /// A stuck server uses no CPU time for this long.
         const IDLE: Duration = Duration::from_millis(300);
         const BYTES_MAX: usize = 16 << 20;
         let expected = "the server to wait for a client that does not read";
@@ -267,7 +267,7 @@ impl TestServer<'_> {
     }
 
     /// Checks that the server uses no more file descriptors than `baseline`
-    /// and is still alive: a new client gets a reply or `server-full`.
+    /// and is still alive: a new client gets a value or `server-full`.
     pub fn expect_fds_released(&self, baseline: ResourceUsage) -> CaseResult {
         self.expect_fds_closed(baseline)?;
         // Only a reply shows that the server is alive; a refusal will do.
@@ -383,7 +383,7 @@ impl<'a> JobCosts<'a> {
     /// Returns the cost that was measured; measures it at the first call.
     pub(crate) fn measured(&self) -> &CaseResult<JobCost> {
         self.measured.get_or_init(|| {
-            if self.subject.speaks_lines() {
+            if self.subject.has_line_framing() {
                 JobCost::measure(self.subject)
             } else {
                 Err(CaseFailure::new("the server has no line framing"))
@@ -406,7 +406,8 @@ impl JobCost {
     /// machine and on the server's language.
     fn measure(subject: &Subject) -> CaseResult<JobCost> {
         const NOTICEABLE: Duration = Duration::from_millis(10);
-        /// From a noticeable job to one long enough for CPU clock ticks.
+        /// How far n is increased from a noticeable job to one that takes
+        /// several CPU clock ticks.
         const STEPS: u64 = 6;
         /// A few clock ticks. A job that used less CPU time was not long.
         const CPU_MIN: Duration = Duration::from_millis(50);
@@ -420,12 +421,12 @@ impl JobCost {
         let server = subject.launch(&[]).start()?;
         let mut client = Client::connect(server.address(), WAIT_MAX)?;
         for n in 14..=subject.largest_n() {
-            if time(&mut client, n)? < NOTICEABLE {
+            if time_request(&mut client, n)? < NOTICEABLE {
                 continue;
             }
             let n = subject.largest_n().min(n + STEPS);
             let before = ResourceUsage::of_group(server.pid()).cpu;
-            let duration = time(&mut client, n)?;
+            let duration = time_request(&mut client, n)?;
             // On a busy machine, a reply takes longer than its job. A cost
             // that is too high would make cases choose jobs that are too short.
             let cpu = ResourceUsage::of_group(server.pid()).cpu - before;
@@ -437,7 +438,7 @@ impl JobCost {
                 return Ok(JobCost { n, duration });
             }
         }
-        Err(CaseFailure::new("no n takes the server measurable time"))
+        Err(CaseFailure::new("no n takes a measurable time"))
     }
 
     /// Returns how long the job for `n` takes.
@@ -453,7 +454,7 @@ impl JobCost {
 }
 
 /// Requests F(n) and returns how long the reply took.
-fn time(client: &mut Client, n: u64) -> CaseResult<Duration> {
+fn time_request(client: &mut Client, n: u64) -> CaseResult<Duration> {
     let start = Instant::now();
     client.send(format!("{n}\n").as_bytes())?;
     match client.next_reply() {

@@ -130,7 +130,8 @@ impl Subject {
         self
     }
 
-    /// Declares that a client is cheap enough for 10,000 at a time.
+    /// Declares that the server's cost per client allows 10,000 clients at a
+    /// time.
     pub fn large_crowds(mut self) -> Subject {
         self.model.large_crowds = true;
         self
@@ -226,7 +227,7 @@ impl Subject {
     }
 
     /// Returns `true` if the server can separate requests by lines.
-    pub(crate) fn speaks_lines(&self) -> bool {
+    pub(crate) fn has_line_framing(&self) -> bool {
         self.framing != Framing::Talk
     }
 

@@ -49,7 +49,7 @@ pub(super) const CASES: &[Case] = &[
     )
     .computes(),
     case(
-        "a pool never starts a queued job whose client has reset",
+        "a queued job never starts after its client resets the connection",
         reset_queued,
     )
     .needs(&[Need::Pool, Need::Flag("--workers")])

@@ -285,12 +285,12 @@ fn beside_long_job(fixture: &Fixture<'_>) -> CaseResult {
         // If an earlier client's reply arrives first, that client's long job
         // has delayed the `1`.
         busy.push(client);
-        expect_last_is_first(&mut busy, 1)?;
+        expect_last_served_first(&mut busy, 1)?;
     }
     let mut short = server.client()?;
     short.send(b"1\n")?;
     busy.push(short);
-    expect_last_is_first(&mut busy, 1)?;
+    expect_last_served_first(&mut busy, 1)?;
     // Every long job gets its reply.
     busy.pop();
     busy.iter_mut()
@@ -299,7 +299,7 @@ fn beside_long_job(fixture: &Fixture<'_>) -> CaseResult {
 
 /// Checks that the last of these clients gets F(n) before any other client
 /// receives anything.
-fn expect_last_is_first(clients: &mut [Client], n: u64) -> CaseResult {
+fn expect_last_served_first(clients: &mut [Client], n: u64) -> CaseResult {
     let (last, others) = clients.split_last_mut().expect("there is one");
     let expected = ExpectedReply::Fib(n);
     let deadline = Instant::now() + last.patience();

@@ -474,8 +474,8 @@ fn bad_flags(fixture: &Fixture<'_>) -> CaseResult {
         &["--framing", "words"],
     ];
     for flags in table {
-        let unused = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut process = fixture.launch(flags).spawn(unused)?;
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut process = fixture.launch(flags).spawn(any_port)?;
         let in_context =
             |failure: CaseFailure| failure.context(flags.join(" "));
         expect_process_exit(fixture, &mut process, 2).map_err(in_context)?;
@@ -523,8 +523,8 @@ fn describe(fixture: &Fixture<'_>) -> CaseResult {
 
 /// Returns what the server prints to stdout for a flag that makes it exit.
 fn output_of(fixture: &Fixture<'_>, flag: &str) -> CaseResult<String> {
-    let unused = SocketAddr::from(([127, 0, 0, 1], 0));
-    let mut process = fixture.launch(&[flag]).spawn(unused)?;
+    let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut process = fixture.launch(&[flag]).spawn(any_port)?;
     expect_process_exit(fixture, &mut process, 0)
         .map_err(|failure| failure.context(flag))?;
     let lines = std::iter::from_fn(|| process.stdout_line(fixture.patience()));

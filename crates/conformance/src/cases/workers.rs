@@ -32,7 +32,7 @@ pub(super) const CASES: &[Case] = &[
     )
     .computes(),
     case(
-        "a worker never starts a queued job whose client has reset",
+        "a worker starts no queued job after its client resets the connection",
         reset_in_the_queue,
     )
     .computes(),

@@ -16,7 +16,8 @@ use rustix::process::{
 use crate::server::Fault::{self, *};
 use crate::server::{lock, protocol_fib};
 
-/// From this n on, a job takes long enough to be stopped when its client leaves.
+/// From this n on, a job takes long enough to be stopped when its client
+/// leaves.
 const N_SLOW: u64 = 20;
 
 /// How often to check whether a client that waits for a worker has left.
@@ -123,8 +124,8 @@ impl Workers {
         }
     }
 
-    /// Has the worker compute F(n). Returns the value, or the token of an error,
-    /// or `None` if the worker has ended.
+    /// Has the worker compute F(n). Returns the value, or the token of an
+    /// error, or `None` if the worker has ended.
     fn lend(
         &self,
         worker: &mut Worker,
