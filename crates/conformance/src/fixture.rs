@@ -113,8 +113,8 @@ impl<'a> Fixture<'a> {
     /// Returns the smallest n whose job takes at least `duration` on the
     /// subject's servers when nothing else runs.
     ///
-    /// A server must be started with [`ANY_N`] to accept this n. If the subject
-    /// has no `--max-n`, this is at most the largest n that it accepts.
+    /// A server must be started with `--max-n 93` to accept this n. If the
+    /// subject has no such flag, this is at most the largest n that it accepts.
     pub fn n_that_takes(&self, duration: Duration) -> CaseResult<u64> {
         let cost = self.costs.measured().as_ref().map_err(|failure| {
             CaseFailure::new(format!("no job could be timed: {failure}"))

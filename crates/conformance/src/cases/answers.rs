@@ -39,10 +39,10 @@ fn every_small_n(fixture: &Fixture<'_>) -> CaseResult {
 
 fn random_n(fixture: &Fixture<'_>) -> CaseResult {
     const REQUESTS: usize = 500;
-    let n_max = fixture.n_that_takes(Duration::from_micros(100))?.max(10);
+    let n_end = fixture.n_that_takes(Duration::from_micros(100))?.max(10);
     let mut random = Random::new(fixture.seed);
     let numbers: Vec<u64> =
-        (0..REQUESTS).map(|_| random.below(n_max)).collect();
+        (0..REQUESTS).map(|_| random.below(n_end)).collect();
     let requests: String = numbers.iter().map(|n| format!("{n}\n")).collect();
     let server = fixture.server(&[])?;
     let replies = numbers.into_iter().map(ExpectedReply::Fib);
