@@ -49,7 +49,7 @@ pub(super) const CASES: &[Case] = &[
     .needs(LIMIT)
     .alone(),
     case(
-        "a client that can be given no thread gets `server-full`",
+        "a client for which no thread can be started gets `server-full`",
         out_of_threads,
     )
     .needs(&[Need::ThreadPerClient])

@@ -63,7 +63,7 @@ pub(super) const CASES: &[Case] = &[
         .computes()
         .needs(IDLE_TIMEOUT),
     case(
-        "a client that half-closed and waits is never dropped",
+        "a client that has half-closed and waits is never dropped",
         waits_half_closed,
     )
     .computes()

@@ -86,7 +86,7 @@ const CAUGHT_BY: &[(Fault, &str)] = &[
     (TalkNeedsNewline, "perf1's `30`"),
     (Refuses93, "max-n can be 93"),
     (Serves500AtMost, "1,000 clients are served at the same time"),
-    (HidesThreadShortage, "can be given no thread"),
+    (HidesThreadShortage, "no thread can be started"),
     (StartsAbandonedJobs, "a queued job never starts"),
     (ReplacesNoWorker, "killing an idle worker"),
     (HidesWorkerLoss, "killing a busy worker"),

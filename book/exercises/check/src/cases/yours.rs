@@ -68,7 +68,8 @@ fn claims_much(answer: &Answer) -> CaseResult {
 
 fn claims_no_more(answer: &Answer) -> CaseResult {
     let entry = Entry::started(answer)?;
-    let of_no_family = ["SIGINT", "given no thread", "without a newline"];
+    let of_no_family =
+        ["SIGINT", "no thread can be started", "without a newline"];
     of_no_family.into_iter().try_for_each(|only| passes(&entry, only, 0))
 }
 
