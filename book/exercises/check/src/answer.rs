@@ -11,7 +11,7 @@ use std::process::{self, Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
-use conformance::{Fault, Verdict};
+use conformance::{CaseFailure, CaseResult};
 use launch::Launch;
 use rustix::fs::{Access, access};
 use serde_json::Value;
@@ -79,7 +79,7 @@ impl Answer {
     }
 
     /// Runs it as a program to its end, and gives the lines that it printed.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Verdict<Vec<String>> {
+    pub(crate) fn run(&self, arguments: &[&str]) -> CaseResult<Vec<String>> {
         /// No right answer prints as much.
         const LINES_MAX: usize = 1_000;
         const BYTES_MAX: usize = 1 << 20;
@@ -93,18 +93,20 @@ impl Answer {
         while let Some(line) = process.stdout_line(left()) {
             bytes += line.len();
             if lines.len() == LINES_MAX || bytes > BYTES_MAX {
-                return Err(Fault::new(
+                return Err(CaseFailure::new(
                     "expected some lines\ngot      more than anybody reads",
                 ));
             }
             lines.push(line.trim_end().to_owned());
         }
         let Some(status) = process.wait(left()) else {
-            return Err(Fault::new("expected it to end, but it still runs"));
+            return Err(CaseFailure::new(
+                "expected it to end, but it still runs",
+            ));
         };
         if !status.success() {
             let log = process.log().join("\n");
-            return Err(Fault::new(format!(
+            return Err(CaseFailure::new(format!(
                 "expected it to succeed\ngot      {status}\n{log}"
             )));
         }
@@ -117,7 +119,7 @@ impl Answer {
         &self,
         arguments: &[&str],
         text: &str,
-    ) -> Verdict<Vec<String>> {
+    ) -> CaseResult<Vec<String>> {
         let (_file, path) = file_of_text(text)?;
         self.run(&[arguments, &[&path]].concat())
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use conformance::{Jobs, Ready, Stage, Subject, Verdict};
+use conformance::{CaseResult, Fixture, JobCosts, Ready, Subject};
 
 use crate::answer::Answer;
 use crate::cases;
@@ -38,9 +38,9 @@ pub(crate) struct Case {
 #[derive(Clone, Copy)]
 enum Play {
     /// A server, which is started and spoken to.
-    Server(fn(&Stage<'_>) -> Verdict),
+    Server(fn(&Fixture<'_>) -> CaseResult),
     /// A program, which is run.
-    Program(fn(&Answer) -> Verdict),
+    Program(fn(&Answer) -> CaseResult),
 }
 
 impl Case {
@@ -48,7 +48,7 @@ impl Case {
     pub(crate) const fn of_server(
         name: &'static str,
         hint: &'static str,
-        play: fn(&Stage<'_>) -> Verdict,
+        play: fn(&Fixture<'_>) -> CaseResult,
     ) -> Case {
         Case::new(name, hint, Play::Server(play))
     }
@@ -57,7 +57,7 @@ impl Case {
     pub(crate) const fn of_program(
         name: &'static str,
         hint: &'static str,
-        play: fn(&Answer) -> Verdict,
+        play: fn(&Answer) -> CaseResult,
     ) -> Case {
         Case::new(name, hint, Play::Program(play))
     }
@@ -97,14 +97,15 @@ impl Exercise {
             .only_flags(Vec::<String>::new())
             .without_service_manager()
             .patience(PATIENCE);
-        let jobs = Jobs::of(&subject);
-        let on_stage = |play: &dyn Fn(&Stage<'_>) -> Verdict| {
-            let stage = Stage::new(&subject, 0, &jobs);
-            play(&stage).map_err(|fault| format!("{fault}{}", stage.log_tail()))
+        let jobs = JobCosts::of(&subject);
+        let on_stage = |play: &dyn Fn(&Fixture<'_>) -> CaseResult| {
+            let fixture = Fixture::new(&subject, 0, &jobs);
+            play(&fixture)
+                .map_err(|fault| format!("{fault}{}", fixture.log_tail()))
         };
         let is_server = |case: &Case| matches!(case.play, Play::Server(_));
         if self.cases.iter().any(is_server) {
-            on_stage(&|stage| stage.server(&[]).map(drop))?;
+            on_stage(&|fixture| fixture.server(&[]).map(drop))?;
         }
         for case in self.cases {
             let start = Instant::now();

@@ -5,11 +5,11 @@ use std::fs;
 use std::iter;
 use std::path::{Path, PathBuf};
 
-use conformance::Served;
+use conformance::TestServer;
 
 /// The folders in `/proc` of those that have not ended. A server is a process
 /// group: it may be a script that starts others, or have worker processes.
-pub(crate) fn processes(server: &Served<'_>) -> Vec<PathBuf> {
+pub(crate) fn processes(server: &TestServer<'_>) -> Vec<PathBuf> {
     let leader = server.pid().as_raw_nonzero().get();
     let is_one = |process: &Path| {
         Stat::of(process).is_some_and(|s| s.group == leader && !s.is_dead())
@@ -19,7 +19,7 @@ pub(crate) fn processes(server: &Served<'_>) -> Vec<PathBuf> {
 
 /// The server, its children, and theirs, by their ids, but for the dead. They
 /// may have left its group.
-pub(crate) fn family(server: &Served<'_>) -> HashMap<i32, Stat> {
+pub(crate) fn family(server: &TestServer<'_>) -> HashMap<i32, Stat> {
     let all: HashMap<i32, Stat> = entries(Path::new("/proc"))
         .filter_map(|process| {
             let pid = process.file_name()?.to_str()?.parse().ok()?;
@@ -49,13 +49,13 @@ pub(crate) fn is_alive(pid: i32) -> bool {
 }
 
 /// The folders in `/proc` of the threads of the group.
-pub(crate) fn threads(server: &Served<'_>) -> Vec<PathBuf> {
+pub(crate) fn threads(server: &TestServer<'_>) -> Vec<PathBuf> {
     let tasks = processes(server).into_iter().map(|p| p.join("task"));
     tasks.flat_map(|tasks| entries(&tasks)).collect()
 }
 
 /// How often the threads of a server have gone to sleep.
-pub(crate) fn switches(server: &Served<'_>) -> u64 {
+pub(crate) fn switches(server: &TestServer<'_>) -> u64 {
     threads(server).iter().map(|thread| switches_of(thread)).sum()
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use conformance::{Answer, Stage, Verdict, check};
+use conformance::{CaseResult, ExpectedReply, Fixture, check};
 
 use crate::exercise::Case;
 use crate::group;
@@ -20,7 +20,7 @@ pub(crate) const CASES: &[Case] = &[
     Case::of_server(
         "a short request does not wait for a long one",
         "what smol spawns runs on a single thread: who computes on that?",
-        |stage| short_beside_long(stage, LONG, PATIENCE),
+        |fixture| short_beside_long(fixture, LONG, PATIENCE),
     )
     .kept(),
     Case::of_server(
@@ -43,8 +43,8 @@ const LONG: Duration = Duration::from_millis(800);
 /// A long job may take so long, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn answers(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn answers(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut clients = server.clients(3)?;
     for n in [0, 10, 20] {
         for client in &mut clients {
@@ -54,9 +54,9 @@ fn answers(stage: &Stage<'_>) -> Verdict {
     for client in &mut clients {
         client.send(b"11\nten\n12\n")?;
         client.expect_all([
-            Answer::Fib(11),
-            Answer::Error("not-a-number"),
-            Answer::Fib(12),
+            ExpectedReply::Fib(11),
+            ExpectedReply::Error("not-a-number"),
+            ExpectedReply::Fib(12),
         ])?;
         client.half_close()?;
         client.expect_end()?;
@@ -64,8 +64,8 @@ fn answers(stage: &Stage<'_>) -> Verdict {
     Ok(())
 }
 
-fn threads(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn threads(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     // So that all threads are there that it takes to compute.
     server.client()?.ask(20)?;
     let names = group::threads(&server).into_iter().map(|thread| {
@@ -86,11 +86,11 @@ fn threads(stage: &Stage<'_>) -> Verdict {
     })
 }
 
-fn program(stage: &Stage<'_>) -> Verdict {
+fn program(fixture: &Fixture<'_>) -> CaseResult {
     /// What is compiled in names its source where it may panic, and the
     /// runtime names its threads.
     const TRACES: [&str; 2] = ["/async-std-1.", "async-std/runtime"];
-    let server = stage.server(&[])?;
+    let server = fixture.server(&[])?;
     for process in group::processes(&server) {
         let path = fs::read_link(process.join("exe")).unwrap_or_default();
         let program = fs::read(process.join("exe"))?;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use conformance::{Answer, Client, Served, Stage, Verdict};
+use conformance::{CaseResult, Client, ExpectedReply, Fixture, TestServer};
 
 use crate::exercise::Case;
 use crate::talk;
@@ -47,7 +47,7 @@ const TURN: usize = 1_000;
 const SURPLUS: usize = 60_000;
 
 const REQUEST: &str = "x\n";
-const ANSWER: Answer = Answer::Error("not-a-number");
+const ANSWER: ExpectedReply = ExpectedReply::Error("not-a-number");
 
 /// The next turn comes within this. A client that has been sent away may be
 /// waited for, but not for so long.
@@ -57,8 +57,8 @@ const SOON: Duration = Duration::from_secs(4);
 /// until the client reads.
 const WINDOW_BYTES: usize = 4096;
 
-fn a_turn(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn a_turn(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut client = client_of(&server)?;
     for _ in 0..TURN / 2 {
         client.ask(10)?;
@@ -68,36 +68,36 @@ fn a_turn(stage: &Stage<'_>) -> Verdict {
     client.expect_end()
 }
 
-fn next_turn(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn next_turn(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut first = client_of(&server)?;
     let mut second = client_of(&server)?;
     second.send(b"10\n")?;
     first.send(REQUEST.repeat(TURN).as_bytes())?;
     first.expect_all([ANSWER; TURN])?;
-    second.expect(Answer::Fib(10))
+    second.expect(ExpectedReply::Fib(10))
 }
 
-fn no_answer_lost(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn no_answer_lost(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut first = server.client_with_window(WINDOW_BYTES)?;
     let mut second = client_of(&server)?;
     second.send(b"10\n")?;
     first.send(REQUEST.repeat(TURN + SURPLUS).as_bytes())?;
     // Then the first one's turn is over.
-    second.expect(Answer::Fib(10))?;
+    second.expect(ExpectedReply::Fib(10))?;
     expect_turn(&mut first)
 }
 
-fn sends_more(stage: &Stage<'_>) -> Verdict {
+fn sends_more(fixture: &Fixture<'_>) -> CaseResult {
     /// In all, more than a turn takes, and less than one waits for a client.
     const PIECES: usize = 5;
     const PAUSE: Duration = Duration::from_millis(20);
-    let server = stage.server(&[])?;
+    let server = fixture.server(&[])?;
     let mut first = server.client_with_window(WINDOW_BYTES)?;
     first.send(REQUEST.repeat(TURN).as_bytes())?;
     // The turn has begun. A server that reads late would read it all at once.
-    first.has_news_within(SOON);
+    first.has_input_within(SOON);
     for _ in 0..PIECES {
         first.is_reset_within(PAUSE);
         // It fails when the connection was reset: then answers are missing.
@@ -107,22 +107,22 @@ fn sends_more(stage: &Stage<'_>) -> Verdict {
 }
 
 /// Expects as many answers as a turn has, and then the end.
-fn expect_turn(client: &mut Client) -> Verdict {
+fn expect_turn(client: &mut Client) -> CaseResult {
     let what = format!("the {TURN} answers of its turn");
     talk::expect_count(client, ANSWER, TURN, SOON, &what)?;
     client.expect_end()
 }
 
-fn goes_on_sending(stage: &Stage<'_>) -> Verdict {
+fn goes_on_sending(fixture: &Fixture<'_>) -> CaseResult {
     const PAUSE: Duration = Duration::from_millis(20);
-    let server = stage.server(&[])?;
+    let server = fixture.server(&[])?;
     let mut first = client_of(&server)?;
     let mut second = client_of(&server)?;
     second.send(b"10\n")?;
     first.send(REQUEST.repeat(TURN).as_bytes())?;
     first.expect_all([ANSWER; TURN])?;
     let deadline = Instant::now() + SOON;
-    while !second.has_news_within(PAUSE) {
+    while !second.has_input_within(PAUSE) {
         if Instant::now() >= deadline {
             let what = "nothing, as long as the other went on sending";
             return Err(second.failure("its turn", what));
@@ -130,10 +130,10 @@ fn goes_on_sending(stage: &Stage<'_>) -> Verdict {
         // It fails when the first one has been sent away.
         let _ = first.send_some(REQUEST.as_bytes());
     }
-    second.expect(Answer::Fib(10))
+    second.expect(ExpectedReply::Fib(10))
 }
 
 /// A client that does not wait for long.
-fn client_of(server: &Served<'_>) -> Verdict<Client> {
+fn client_of(server: &TestServer<'_>) -> CaseResult<Client> {
     talk::client_of(server, SOON)
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use conformance::{Answer, Client, Next, Served, Stage, Verdict, check, until};
+use conformance::{
+    CaseResult, Client, ExpectedReply, Fixture, Next, TestServer, check,
+    wait_until,
+};
 use launch::Signal;
 
 use crate::exercise::Case;
@@ -57,30 +60,30 @@ const LONGER: Duration = Duration::from_millis(2500);
 /// A long job may take so long, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn idle(stage: &Stage<'_>) -> Verdict {
-    let mut server = stage.server(&[])?;
+fn idle(fixture: &Fixture<'_>) -> CaseResult {
+    let mut server = fixture.server(&[])?;
     let mut clients = idle_clients(&server)?;
     server.signal(Signal::TERM);
     clients.iter_mut().try_for_each(Client::expect_end)?;
     server.expect_exit(0, IDLE_STOP).map(drop)
 }
 
-fn half_a_line(stage: &Stage<'_>) -> Verdict {
-    let mut server = stage.server(&[])?;
+fn half_a_line(fixture: &Fixture<'_>) -> CaseResult {
+    let mut server = fixture.server(&[])?;
     let mut client = server.client()?;
     client.ask(10)?;
     client.send(b"1")?;
-    client.until_read()?;
+    client.wait_until_read()?;
     server.signal(Signal::TERM);
     client.expect_end()?;
     server.expect_exit(0, IDLE_STOP).map(drop)
 }
 
-fn waits_for_an_answer(stage: &Stage<'_>) -> Verdict {
-    let mut server = stage.server(&[])?;
-    let (mut client, n) = busy_client(stage, &server, LONGER)?;
+fn waits_for_an_answer(fixture: &Fixture<'_>) -> CaseResult {
+    let mut server = fixture.server(&[])?;
+    let (mut client, n) = busy_client(fixture, &server, LONGER)?;
     server.signal(Signal::TERM);
-    client.expect(Answer::Fib(n))?;
+    client.expect(ExpectedReply::Fib(n))?;
     match client.next_within(SOON) {
         Next::End => {}
         other => {
@@ -91,43 +94,43 @@ fn waits_for_an_answer(stage: &Stage<'_>) -> Verdict {
     server.expect_exit(0, SOON).map(drop)
 }
 
-fn meanwhile(stage: &Stage<'_>) -> Verdict {
-    let mut server = stage.server(&[])?;
+fn meanwhile(fixture: &Fixture<'_>) -> CaseResult {
+    let mut server = fixture.server(&[])?;
     let mut idle = idle_clients(&server)?;
-    let (mut busy, n) = busy_client(stage, &server, LONG)?;
+    let (mut busy, n) = busy_client(fixture, &server, LONG)?;
     server.signal(Signal::TERM);
     idle.iter_mut().try_for_each(Client::expect_end)?;
-    let is_closed = until(SOON, || client_of(&server).is_err());
+    let is_closed = wait_until(SOON, || client_of(&server).is_err());
     check(is_closed, || {
         "expected the port to be closed\ngot      a connection".to_owned()
     })?;
-    if busy.has_news() {
+    if busy.has_input() {
         let what = busy.next_within(Duration::ZERO);
         let got = format!("first of all {}", busy.describe(&what));
         let expected = "others to be sent away before this one's answer";
         return Err(busy.failure(expected, &got));
     }
-    busy.expect(Answer::Fib(n))?;
+    busy.expect(ExpectedReply::Fib(n))?;
     server.expect_exit(0, SOON).map(drop)
 }
 
-fn nothing_left(stage: &Stage<'_>) -> Verdict {
+fn nothing_left(fixture: &Fixture<'_>) -> CaseResult {
     const CLIENTS: usize = 20;
     /// Whatever a server keeps for a while, it keeps less than this.
     const FEW: u64 = 5;
-    let server = stage.server(&[])?;
+    let server = fixture.server(&[])?;
     server.expect_service()?;
-    let before = server.vitals();
+    let before = server.usage();
     for _ in 0..CLIENTS {
         let mut client = client_of(&server)?;
         client.send(b"10\n")?;
         client.half_close()?;
-        client.expect(Answer::Fib(10))?;
+        client.expect(ExpectedReply::Fib(10))?;
         client.expect_end()?;
     }
     let mut left = (0, 0);
-    let is_little = until(SOON, || {
-        let now = server.vitals();
+    let is_little = wait_until(SOON, || {
+        let now = server.usage();
         let threads = now.threads.saturating_sub(before.threads);
         left = (now.fds.saturating_sub(before.fds), threads);
         left.0 < FEW && left.1 < FEW
@@ -144,7 +147,7 @@ fn nothing_left(stage: &Stage<'_>) -> Verdict {
 }
 
 /// Clients that have been answered, and ask no more.
-fn idle_clients(server: &Served<'_>) -> Verdict<Vec<Client>> {
+fn idle_clients(server: &TestServer<'_>) -> CaseResult<Vec<Client>> {
     const CLIENTS: usize = 3;
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
@@ -157,24 +160,24 @@ fn idle_clients(server: &Served<'_>) -> Verdict<Vec<Client>> {
 
 /// A client that waits for an answer which is being computed.
 fn busy_client(
-    stage: &Stage<'_>,
-    server: &Served<'_>,
+    fixture: &Fixture<'_>,
+    server: &TestServer<'_>,
     job: Duration,
-) -> Verdict<(Client, u64)> {
+) -> CaseResult<(Client, u64)> {
     /// Some ticks of the clock: more than it takes to read a request.
     const BEGUN: Duration = Duration::from_millis(50);
-    let n = stage.job(job)?;
+    let n = fixture.n_that_takes(job)?;
     let mut client = talk::client_of(server, PATIENCE)?;
-    let before = server.vitals().cpu;
+    let before = server.usage().cpu;
     client.send(format!("{n}\n").as_bytes())?;
-    let has_begun = until(stage.patience(), || {
-        server.vitals().cpu.saturating_sub(before) >= BEGUN
+    let has_begun = wait_until(fixture.patience(), || {
+        server.usage().cpu.saturating_sub(before) >= BEGUN
     });
     check(has_begun, || format!("expected it to compute F({n})"))?;
     Ok((client, n))
 }
 
 /// A client that does not wait for long.
-fn client_of(server: &Served<'_>) -> Verdict<Client> {
+fn client_of(server: &TestServer<'_>) -> CaseResult<Client> {
     talk::client_of(server, SOON)
 }

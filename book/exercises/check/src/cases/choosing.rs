@@ -1,6 +1,6 @@
 //! What fits a loop, and what fits threads.
 
-use conformance::{Fault, Verdict, check};
+use conformance::{CaseFailure, CaseResult, check};
 
 use crate::answer::Answer;
 use crate::exercise::Case;
@@ -30,7 +30,7 @@ pub(crate) const CASES: &[Case] = &[
     ),
 ];
 
-fn threads(answer: &Answer) -> Verdict {
+fn threads(answer: &Answer) -> CaseResult {
     // The third class alone would fit, and so would the others.
     let mix = "100 0.004\n50 0.01\n200 0.0065\n";
     expect(answer, "0.02", "4", mix, "threads: fits 0.55")?;
@@ -39,13 +39,13 @@ fn threads(answer: &Answer) -> Verdict {
     expect(answer, "0.01", "2", "1000 0.0001\n1 0.7\n", "threads: fits 0.40")
 }
 
-fn short(answer: &Answer) -> Verdict {
+fn short(answer: &Answer) -> CaseResult {
     let mix = "2000 0.0001\n300 0.0014\n";
     expect(answer, "0.01", "1", mix, "loop: fits 0.62")?;
     expect(answer, "0.01", "1", mix, "threads: fits 0.62")
 }
 
-fn one_core(answer: &Answer) -> Verdict {
+fn one_core(answer: &Answer) -> CaseResult {
     let mix = "2000 0.0001\n300 0.0014\n";
     expect(answer, "0.01", "4", mix, "loop: fits 0.62")?;
     let mix = "2000 0.0002\n600 0.0014\n";
@@ -53,7 +53,7 @@ fn one_core(answer: &Answer) -> Verdict {
     expect(answer, "0.01", "2", mix, "threads: fits 0.62")
 }
 
-fn one_long(answer: &Answer) -> Verdict {
+fn one_long(answer: &Answer) -> CaseResult {
     // Of 2,005 requests, five are long: the mean is a quarter of a millisecond.
     let mix = "2000 0.0001\n5 0.062\n";
     expect(answer, "0.01", "1", mix, "loop: too slow 0.51")?;
@@ -68,11 +68,11 @@ fn expect(
     cores: &str,
     mix: &str,
     line: &str,
-) -> Verdict {
+) -> CaseResult {
     let of = format!("of a limit of {limit} s, {cores} cores and\n{mix}");
     let got = answer
         .run_on(&[limit, cores], mix)
-        .map_err(|fault| Fault::new(format!("{fault}\n{of}")))?;
+        .map_err(|fault| CaseFailure::new(format!("{fault}\n{of}")))?;
     check(got.iter().any(|got| got == line), || {
         let got = got.join("\n         ");
         format!("expected {line}\ngot      {got}\n{of}")

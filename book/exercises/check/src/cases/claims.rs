@@ -1,6 +1,6 @@
 //! A judge of claims.
 
-use conformance::{Fault, Verdict, check};
+use conformance::{CaseFailure, CaseResult, check};
 
 use crate::answer::Answer;
 use crate::exercise::Case;
@@ -35,7 +35,7 @@ pub(crate) const CASES: &[Case] = &[
     ),
 ];
 
-fn within(answer: &Answer) -> Verdict {
+fn within(answer: &Answer) -> CaseResult {
     expect(
         answer,
         "holds",
@@ -48,7 +48,7 @@ fn within(answer: &Answer) -> Verdict {
     )
 }
 
-fn outside(answer: &Answer) -> Verdict {
+fn outside(answer: &Answer) -> CaseResult {
     expect(
         answer,
         "refuted",
@@ -61,7 +61,7 @@ fn outside(answer: &Answer) -> Verdict {
     )
 }
 
-fn across(answer: &Answer) -> Verdict {
+fn across(answer: &Answer) -> CaseResult {
     expect(
         answer,
         "open",
@@ -75,7 +75,7 @@ fn across(answer: &Answer) -> Verdict {
     )
 }
 
-fn wider(answer: &Answer) -> Verdict {
+fn wider(answer: &Answer) -> CaseResult {
     expect(
         answer,
         "open",
@@ -83,7 +83,7 @@ fn wider(answer: &Answer) -> Verdict {
     )
 }
 
-fn on_the_edge(answer: &Answer) -> Verdict {
+fn on_the_edge(answer: &Answer) -> CaseResult {
     expect(
         answer,
         "open",
@@ -99,13 +99,13 @@ fn on_the_edge(answer: &Answer) -> Verdict {
 }
 
 /// Expects a ruling on each of these: an interval, and a band.
-fn expect(answer: &Answer, ruling: &str, asked: &[[&str; 4]]) -> Verdict {
+fn expect(answer: &Answer, ruling: &str, asked: &[[&str; 4]]) -> CaseResult {
     for arguments in asked {
         let [low, high, at_least, at_most] = arguments;
         let of = format!("of {low} to {high}, in a band {at_least} {at_most}");
         let got = answer
             .run(arguments)
-            .map_err(|fault| Fault::new(format!("{fault}\n{of}")))?;
+            .map_err(|fault| CaseFailure::new(format!("{fault}\n{of}")))?;
         check(got == [ruling], || {
             let got = got.join("\n");
             format!("expected {ruling}\ngot      {got}\n{of}")

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use conformance::{Answer, Client, Served, Stage, Verdict, check};
+use conformance::{
+    CaseResult, Client, ExpectedReply, Fixture, TestServer, check,
+};
 
 use crate::exercise::Case;
 use crate::group;
@@ -38,8 +40,8 @@ pub(crate) const CASES: &[Case] = &[
 /// What must come comes sooner, even on a busy machine.
 const SOON: Duration = Duration::from_secs(4);
 
-fn side_by_side(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn side_by_side(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut clients = server.clients(20)?;
     for _ in 0..10 {
         for client in &mut clients {
@@ -52,12 +54,12 @@ fn side_by_side(stage: &Stage<'_>) -> Verdict {
     Ok(())
 }
 
-fn silent(stage: &Stage<'_>) -> Verdict {
+fn silent(fixture: &Fixture<'_>) -> CaseResult {
     const LOOKS: usize = 80;
     const PAUSE: Duration = Duration::from_millis(10);
     /// To look every 10 ms whether somebody speaks is not to sleep.
     const SWITCHES_MAX: u64 = LOOKS as u64 / 2;
-    let server = stage.server(&[])?;
+    let server = fixture.server(&[])?;
     let mut clients = greeted(&server, 20)?;
     let before = group::switches(&server);
     let mut running = 0;
@@ -80,9 +82,9 @@ fn silent(stage: &Stage<'_>) -> Verdict {
     })
 }
 
-fn after_a_silence(stage: &Stage<'_>) -> Verdict {
+fn after_a_silence(fixture: &Fixture<'_>) -> CaseResult {
     const SILENCE: Duration = Duration::from_millis(200);
-    let server = stage.server(&[])?;
+    let server = fixture.server(&[])?;
     let mut clients = greeted(&server, 20)?;
     clients[0].expect_silence(SILENCE)?;
     for n in 0..5 {
@@ -97,7 +99,7 @@ fn after_a_silence(stage: &Stage<'_>) -> Verdict {
     Ok(())
 }
 
-fn crowd(stage: &Stage<'_>) -> Verdict {
+fn crowd(fixture: &Fixture<'_>) -> CaseResult {
     /// At two descriptors each, they are less than a limit of 1,024.
     const CROWD: usize = 400;
     const ROUNDS: usize = 30;
@@ -106,7 +108,7 @@ fn crowd(stage: &Stage<'_>) -> Verdict {
     /// To sleep before each answer, and be woken, costs up to five times what
     /// it costs where all speak. To ask the crowd costs ten times that.
     const FACTOR_MAX: u32 = 6;
-    let server = stage.server(&[])?;
+    let server = fixture.server(&[])?;
     let mut clients = greeted(&server, CROWD)?;
     // A server that does not sleep uses time until its clients get round to
     // speak. In a crowd, that is next to nothing for each of the answers.
@@ -129,14 +131,14 @@ fn crowd(stage: &Stage<'_>) -> Verdict {
 /// Has the clients be answered by turns, so many at a time. Says what CPU time
 /// that took.
 fn dialogue(
-    server: &Served<'_>,
+    server: &TestServer<'_>,
     clients: &mut [Client],
     at_a_time: usize,
     rounds: usize,
-) -> Verdict<Duration> {
+) -> CaseResult<Duration> {
     // A hundred times as long as it need take.
     let deadline = Instant::now() + 8 * SOON;
-    let before = server.vitals().cpu;
+    let before = server.usage().cpu;
     for _ in 0..rounds {
         for speakers in clients.chunks_mut(at_a_time) {
             speakers.iter_mut().try_for_each(|s| s.send(b"1\n"))?;
@@ -147,11 +149,11 @@ fn dialogue(
             return Err(clients[0].failure("soon an answer each time", what));
         }
     }
-    Ok(server.vitals().cpu - before)
+    Ok(server.usage().cpu - before)
 }
 
 /// Clients that have been answered once, and are silent now.
-fn greeted(server: &Served<'_>, count: usize) -> Verdict<Vec<Client>> {
+fn greeted(server: &TestServer<'_>, count: usize) -> CaseResult<Vec<Client>> {
     let mut clients = server.clients(count)?;
     for client in &mut clients {
         client.send(b"2\n")?;
@@ -161,16 +163,16 @@ fn greeted(server: &Served<'_>, count: usize) -> Verdict<Vec<Client>> {
 }
 
 /// Whether a thread of the server runs, or would if it had a core.
-fn is_running(server: &Served<'_>) -> bool {
+fn is_running(server: &TestServer<'_>) -> bool {
     statuses(server, "State:").iter().any(|state| state.starts_with('R'))
 }
 
 /// What proc(5) says behind this key, of each thread of the server.
-fn statuses(server: &Served<'_>, key: &str) -> Vec<String> {
+fn statuses(server: &TestServer<'_>, key: &str) -> Vec<String> {
     let threads = group::threads(server).into_iter();
     threads.filter_map(|thread| group::status(&thread, key)).collect()
 }
 
-fn expect(client: &mut Client, n: u64) -> Verdict {
-    expect_within(client, Answer::Fib(n), SOON)
+fn expect(client: &mut Client, n: u64) -> CaseResult {
+    expect_within(client, ExpectedReply::Fib(n), SOON)
 }

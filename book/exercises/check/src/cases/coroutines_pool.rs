@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use conformance::{Answer, Client, Stage, Verdict, check};
+use conformance::{CaseResult, Client, ExpectedReply, Fixture, check};
 
 use crate::exercise::Case;
 use crate::group;
@@ -18,13 +18,13 @@ pub(crate) const CASES: &[Case] = &[
     Case::of_server(
         "a quick request does not wait for another's long one",
         "what is long must not be computed on the loop's thread",
-        |stage| beside(stage, 1, 2 * LONG),
+        |fixture| beside(fixture, 1, 2 * LONG),
     )
     .kept(),
     Case::of_server(
         "a quick request does not wait for long ones that fill the pool",
         "does a quick request need a worker?",
-        |stage| beside(stage, LONG_ONES, LONG),
+        |fixture| beside(fixture, LONG_ONES, LONG),
     ),
     Case::of_server(
         "quick requests wake no thread each",
@@ -42,9 +42,9 @@ const LONG_ONES: usize = 16;
 /// What must come comes sooner, even on a busy machine.
 const SOON: Duration = Duration::from_secs(4);
 
-fn in_order(stage: &Stage<'_>) -> Verdict {
-    let slow = stage.job(Duration::from_millis(20))?;
-    let server = stage.server(&[])?;
+fn in_order(fixture: &Fixture<'_>) -> CaseResult {
+    let slow = fixture.n_that_takes(Duration::from_millis(20))?;
+    let server = fixture.server(&[])?;
     let mut client = server.client()?;
     let numbers = [1, slow, 2, 3, slow + 1, slow, 4, 20, 5];
     let lines = numbers.map(|n| format!("{n}\n")).concat();
@@ -53,16 +53,16 @@ fn in_order(stage: &Stage<'_>) -> Verdict {
 }
 
 /// Asks something quick beside so many who have long jobs computed.
-fn beside(stage: &Stage<'_>, count: usize, long: Duration) -> Verdict {
-    let n = stage.job(long)?;
-    let server = stage.server(&[])?;
+fn beside(fixture: &Fixture<'_>, count: usize, long: Duration) -> CaseResult {
+    let n = fixture.n_that_takes(long)?;
+    let server = fixture.server(&[])?;
     let mut quick = server.client()?;
     quick.ask(1)?;
     let mut long_ones = server.clients(count)?;
     for long in &mut long_ones {
         long.send(format!("{n}\n").as_bytes())?;
     }
-    long_ones[count - 1].until_read()?;
+    long_ones[count - 1].wait_until_read()?;
     let before = answered(&long_ones);
     for n in 2..5 {
         quick.send(format!("{n}\n").as_bytes())?;
@@ -79,14 +79,14 @@ fn beside(stage: &Stage<'_>, count: usize, long: Duration) -> Verdict {
 
 /// How many have been answered by now.
 fn answered(clients: &[Client]) -> usize {
-    clients.iter().filter(|client| client.has_news()).count()
+    clients.iter().filter(|client| client.has_input()).count()
 }
 
-fn stays(stage: &Stage<'_>) -> Verdict {
+fn stays(fixture: &Fixture<'_>) -> CaseResult {
     const REQUESTS: usize = 4000;
     /// Each would wake a worker, or the loop, or both.
     const SWITCHES_MAX: u64 = REQUESTS as u64 / 8;
-    let server = stage.server(&[])?;
+    let server = fixture.server(&[])?;
     let mut client = server.client()?;
     client.ask(1)?;
     let before = group::switches(&server);
@@ -101,6 +101,6 @@ fn stays(stage: &Stage<'_>) -> Verdict {
     })
 }
 
-fn expect(client: &mut Client, n: u64) -> Verdict {
-    expect_within(client, Answer::Fib(n), SOON)
+fn expect(client: &mut Client, n: u64) -> CaseResult {
+    expect_within(client, ExpectedReply::Fib(n), SOON)
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use conformance::{Fault, Verdict, check};
+use conformance::{CaseFailure, CaseResult, check};
 
 use crate::answer::Answer;
 use crate::exercise::Case;
@@ -43,7 +43,7 @@ struct Measured {
     requests: usize,
 }
 
-fn all_are_sent(answer: &Answer) -> Verdict {
+fn all_are_sent(answer: &Answer) -> CaseResult {
     let Measured { max, requests, .. } = measured(answer)?;
     let due = (RATE * SECONDS) as usize;
     check(requests.abs_diff(due) <= 1, || {
@@ -55,7 +55,7 @@ fn all_are_sent(answer: &Answer) -> Verdict {
     })
 }
 
-fn all_have_waited(answer: &Answer) -> Verdict {
+fn all_have_waited(answer: &Answer) -> CaseResult {
     let Measured { p50, p90, .. } = measured(answer)?;
     let stall = STALL.as_secs_f64();
     check((0.3 * stall..0.95 * stall).contains(&p90), || {
@@ -75,7 +75,7 @@ fn all_have_waited(answer: &Answer) -> Verdict {
 }
 
 /// Lets the answer measure a server that stands still once.
-fn measured(answer: &Answer) -> Verdict<Measured> {
+fn measured(answer: &Answer) -> CaseResult<Measured> {
     let server = Staller::new()?;
     let address = server.listener.local_addr()?.to_string();
     let (rate, seconds) = (RATE.to_string(), SECONDS.to_string());
@@ -92,7 +92,7 @@ fn measured(answer: &Answer) -> Verdict<Measured> {
             (first == name).then(|| rest.parse().ok()).flatten()
         });
         found.ok_or_else(|| {
-            Fault::new(format!(
+            CaseFailure::new(format!(
                 "expected a line `{name} SECONDS`\ngot      {lines:?}"
             ))
         })

@@ -3,7 +3,9 @@
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use conformance::{Answer, Client, Served, Stage, Verdict, check};
+use conformance::{
+    CaseResult, Client, ExpectedReply, Fixture, TestServer, check,
+};
 
 use crate::exercise::{Case, PATIENCE};
 use crate::talk::expect_within;
@@ -48,21 +50,21 @@ fn requests(bytes: usize) -> usize {
 }
 
 /// What repeated batches are answered with.
-fn answers() -> impl Iterator<Item = Answer> {
+fn answers() -> impl Iterator<Item = ExpectedReply> {
     let numbers = BATCH.lines().map(|line| line.parse().expect("a number"));
-    numbers.map(Answer::Fib).cycle()
+    numbers.map(ExpectedReply::Fib).cycle()
 }
 
-fn pipelined(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn pipelined(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let batches = BATCH.repeat(1000);
     let answers = answers().take(requests(batches.len()));
     server.client()?.pump(batches.as_bytes(), answers)
 }
 
-fn late(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
-    let mut client = server.client_with_little_room(WINDOW_BYTES)?;
+fn late(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
+    let mut client = server.client_with_small_buffers(WINDOW_BYTES)?;
     let sent = fill(&server, &mut client, 3 * REST)?;
     let mut answers = answers();
     for answer in answers.by_ref().take(requests(sent)) {
@@ -78,12 +80,12 @@ fn late(stage: &Stage<'_>) -> Verdict {
     Ok(())
 }
 
-fn never(stage: &Stage<'_>) -> Verdict {
+fn never(fixture: &Fixture<'_>) -> CaseResult {
     const MEMORY_BYTES_MAX: u64 = 4 << 20;
-    let server = stage.server(&[])?;
-    let mut client = server.client_with_little_room(WINDOW_BYTES)?;
+    let server = fixture.server(&[])?;
+    let mut client = server.client_with_small_buffers(WINDOW_BYTES)?;
     client.ask(1)?;
-    let before = server.vitals();
+    let before = server.usage();
     let sent = fill(&server, &mut client, REST)?;
     check(sent < BYTES_MAX, || {
         format!(
@@ -96,14 +98,14 @@ fn never(stage: &Stage<'_>) -> Verdict {
     server.expect_service()
 }
 
-fn others(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn others(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut other = server.client()?;
-    let mut client = server.client_with_little_room(WINDOW_BYTES)?;
+    let mut client = server.client_with_small_buffers(WINDOW_BYTES)?;
     fill(&server, &mut client, REST)?;
     for n in 0..10 {
         other.send(format!("{n}\n").as_bytes())?;
-        expect_within(&mut other, Answer::Fib(n), SOON)?;
+        expect_within(&mut other, ExpectedReply::Fib(n), SOON)?;
     }
     server.expect_service()
 }
@@ -129,10 +131,10 @@ const REST: Duration = Duration::from_millis(300);
 /// takes no more and rests for so long, or has taken a great deal. Says how
 /// many bytes.
 fn fill(
-    server: &Served<'_>,
+    server: &TestServer<'_>,
     client: &mut Client,
     rest: Duration,
-) -> Verdict<usize> {
+) -> CaseResult<usize> {
     const FULL: Duration = Duration::from_millis(100);
     let expected = "the server to wait for a client that does not read";
     // It may be slow, too, or get little of a busy machine. But it goes on.
@@ -140,7 +142,7 @@ fn fill(
     let batches = BATCH.repeat(1000);
     let mut sent = 0;
     while sent < BYTES_MAX {
-        if client.has_room_within(FULL) {
+        if client.can_send_within(FULL) {
             let next = &batches.as_bytes()[sent % BATCH.len()..];
             match client.send_some(next) {
                 Ok(count) => {
@@ -155,8 +157,8 @@ fn fill(
             }
             continue;
         }
-        let cpu = server.vitals().cpu;
-        if !client.has_room_within(rest) && server.vitals().cpu == cpu {
+        let cpu = server.usage().cpu;
+        if !client.can_send_within(rest) && server.usage().cpu == cpu {
             break;
         }
         if Instant::now() > deadline {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use conformance::{Answer, Client, Served, Stage, Verdict};
+use conformance::{CaseResult, Client, ExpectedReply, Fixture, TestServer};
 
 use crate::exercise::Case;
 use crate::talk::{client_of, short_beside_long};
@@ -17,7 +17,7 @@ pub(crate) const CASES: &[Case] = &[
     Case::of_server(
         "a short request does not wait for another's long one",
         "nothing may be computed on the loop's thread",
-        |stage| short_beside_long(stage, 3 * LONG, SOON),
+        |fixture| short_beside_long(fixture, 3 * LONG, SOON),
     )
     .kept(),
     Case::of_server(
@@ -42,9 +42,9 @@ const LONG: Duration = Duration::from_millis(200);
 /// machine busy.
 const SOON: Duration = Duration::from_secs(60);
 
-fn side_by_side(stage: &Stage<'_>) -> Verdict {
-    let slow = stage.job(Duration::from_millis(10))?;
-    let server = stage.server(&[])?;
+fn side_by_side(fixture: &Fixture<'_>) -> CaseResult {
+    let slow = fixture.n_that_takes(Duration::from_millis(10))?;
+    let server = fixture.server(&[])?;
     let mut clients = clients_of(&server, 8)?;
     let numbers = |client: usize| [client as u64, slow, 20, 30 - client as u64];
     for (client, number) in clients.iter_mut().zip(0..) {
@@ -53,19 +53,19 @@ fn side_by_side(stage: &Stage<'_>) -> Verdict {
         client.half_close()?;
     }
     for (client, number) in clients.iter_mut().zip(0..) {
-        client.expect_all(numbers(number).map(Answer::Fib))?;
+        client.expect_all(numbers(number).map(ExpectedReply::Fib))?;
         client.expect_end()?;
     }
     Ok(())
 }
 
-fn one_who_left(stage: &Stage<'_>) -> Verdict {
+fn one_who_left(fixture: &Fixture<'_>) -> CaseResult {
     // It must still be computed when the next ones have come.
-    let n = stage.job(4 * LONG)?;
-    let server = stage.server(&[])?;
+    let n = fixture.n_that_takes(4 * LONG)?;
+    let server = fixture.server(&[])?;
     let mut leaver = server.client()?;
     leaver.send(format!("{n}\n").as_bytes())?;
-    leaver.until_read()?;
+    leaver.wait_until_read()?;
     leaver.reset();
     // Who comes now asks for more, so that the other answer would come first.
     let mut comers = clients_of(&server, 2)?;
@@ -74,33 +74,36 @@ fn one_who_left(stage: &Stage<'_>) -> Verdict {
         comer.send(format!("{}\n", n + 1).as_bytes())?;
     }
     for comer in &mut comers {
-        comer.expect(Answer::Fib(n + 1))?;
+        comer.expect(ExpectedReply::Fib(n + 1))?;
         comer.ask(4)?;
     }
     Ok(())
 }
 
-fn leave(stage: &Stage<'_>) -> Verdict {
-    let n = stage.job(LONG / 2)?;
-    let server = stage.server(&[])?;
+fn leave(fixture: &Fixture<'_>) -> CaseResult {
+    let n = fixture.n_that_takes(LONG / 2)?;
+    let server = fixture.server(&[])?;
     // Whoever stays keeps their key. A newcomer would get one that was given
     // back, and with it, in the starter, an answer to one who has left.
     let mut stayer = client_of(&server, SOON)?;
     stayer.ask(1)?;
-    let before = server.vitals();
+    let before = server.usage();
     for mut leaver in server.clients(20)? {
         leaver.ask(1)?;
     }
     for mut leaver in server.clients(4)? {
         leaver.send(format!("{n}\n").as_bytes())?;
-        leaver.until_read()?;
+        leaver.wait_until_read()?;
         leaver.reset();
     }
-    server.expect_few_fds(before)?;
+    server.expect_fds_closed(before)?;
     stayer.ask(2)
 }
 
 /// So many clients with time to wait.
-fn clients_of(server: &Served<'_>, count: usize) -> Verdict<Vec<Client>> {
+fn clients_of(
+    server: &TestServer<'_>,
+    count: usize,
+) -> CaseResult<Vec<Client>> {
     (0..count).map(|_| client_of(server, SOON)).collect()
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use conformance::{
-    Answer, Client, Fault, Next, Served, Stage, Verdict, check, until,
+    CaseFailure, CaseResult, Client, ExpectedReply, Fixture, Next, TestServer,
+    check, wait_until,
 };
 use launch::Signal;
 use rustix::process::{Pid, kill_process};
@@ -56,22 +57,22 @@ const WORKERS: usize = 2;
 /// What takes no computing comes within this, or not at all.
 const SOON: Duration = Duration::from_secs(2);
 
-fn two_at_once(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn two_at_once(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     server.client()?.ask(10)?;
     expect_workers(&server)
 }
 
-fn is_told(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn is_told(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut client = client_of(&server, SOON)?;
     kill_worker_of(&server, &mut client)?;
-    client.expect(Answer::Error("worker-lost"))?;
+    client.expect(ExpectedReply::Error("worker-lost"))?;
     client.ask(10)
 }
 
-fn are_replaced(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn are_replaced(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     for killed in 1..=2 * WORKERS {
         let mut client = client_of(&server, SOON)?;
         kill_worker_of(&server, &mut client)?;
@@ -79,18 +80,18 @@ fn are_replaced(stage: &Stage<'_>) -> Verdict {
         // Each of them has done something: the dead one's place was filled.
         for _ in 0..WORKERS {
             client_of(&server, SOON)?.ask(10).map_err(|fault| {
-                fault.about(format!("a new client, {killed} killed"))
+                fault.context(format!("a new client, {killed} killed"))
             })?;
         }
     }
     expect_workers(&server)
 }
 
-fn no_zombie(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn no_zombie(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut client = client_of(&server, SOON)?;
     let worker = kill_worker_of(&server, &mut client)?;
-    let is_gone = until(SOON, || {
+    let is_gone = wait_until(SOON, || {
         // One may die and be reaped when the next is needed.
         let _ = client_of(&server, SOON).and_then(|mut other| other.ask(1));
         Stat::of(&group::folder(worker)).is_none()
@@ -100,8 +101,8 @@ fn no_zombie(stage: &Stage<'_>) -> Verdict {
     })
 }
 
-fn server_killed(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn server_killed(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut client = server.client()?;
     let before = descendants(&server);
     client.send(ENDLESS)?;
@@ -109,13 +110,13 @@ fn server_killed(stage: &Stage<'_>) -> Verdict {
     let workers = descendants(&server);
     server.signal(Signal::KILL);
     let left = || workers.keys().filter(|pid| group::is_alive(**pid)).count();
-    check(until(SOON, || left() == 0), || {
+    check(wait_until(SOON, || left() == 0), || {
         format!("expected no worker any more\ngot      {} of them", left())
     })
 }
 
 /// Expects that two jobs are computed at once, each in a process of its own.
-fn expect_workers(server: &Served<'_>) -> Verdict {
+fn expect_workers(server: &TestServer<'_>) -> CaseResult {
     let mut clients = server.clients(WORKERS)?;
     let before = descendants(server);
     for client in &mut clients {
@@ -126,7 +127,10 @@ fn expect_workers(server: &Served<'_>) -> Verdict {
 
 /// Has the client ask for what takes long, and kills the worker that is busy
 /// with it.
-fn kill_worker_of(server: &Served<'_>, client: &mut Client) -> Verdict<i32> {
+fn kill_worker_of(
+    server: &TestServer<'_>,
+    client: &mut Client,
+) -> CaseResult<i32> {
     let before = descendants(server);
     client.send(ENDLESS)?;
     let worker = busy(server, &before, 1)?[0];
@@ -145,7 +149,7 @@ fn see_place_filled(client: &mut Client) {
     // It fails where the client has been sent away.
     let _ = client.send(b"10\n");
     while let Next::Line(line) = client.next_reply() {
-        if Answer::Fib(10).is(&line) {
+        if ExpectedReply::Fib(10).matches(&line) {
             break;
         }
     }
@@ -153,14 +157,14 @@ fn see_place_filled(client: &mut Client) {
 
 /// So many workers that have computed for a while since then.
 fn busy(
-    server: &Served<'_>,
+    server: &TestServer<'_>,
     before: &HashMap<i32, Stat>,
     count: usize,
-) -> Verdict<Vec<i32>> {
+) -> CaseResult<Vec<i32>> {
     /// More than it takes to start, and than it takes to be told of a job.
     const TICKS: u64 = 15;
     let mut busy = Vec::new();
-    let are_enough = until(3 * SOON, || {
+    let are_enough = wait_until(3 * SOON, || {
         busy = descendants(server)
             .into_iter()
             .filter(|(pid, process)| {
@@ -173,7 +177,7 @@ fn busy(
     });
     match are_enough {
         true => Ok(busy),
-        false => Err(Fault::new(format!(
+        false => Err(CaseFailure::new(format!(
             "expected {count} worker processes that compute\ngot      {}",
             busy.len()
         ))),
@@ -181,7 +185,7 @@ fn busy(
 }
 
 /// The children of the server, and theirs, by their ids; but for the dead.
-fn descendants(server: &Served<'_>) -> HashMap<i32, Stat> {
+fn descendants(server: &TestServer<'_>) -> HashMap<i32, Stat> {
     let mut family = group::family(server);
     family.remove(&server.pid().as_raw_nonzero().get());
     family

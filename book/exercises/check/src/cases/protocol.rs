@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use conformance::{Answer, Client, Next, Served, Stage, Verdict};
+use conformance::{
+    CaseResult, Client, ExpectedReply, Fixture, Next, TestServer,
+};
 
 use crate::exercise::Case;
 use crate::talk;
@@ -44,13 +46,13 @@ pub(crate) const CASES: &[Case] = &[
     ),
 ];
 
-const NOT_A_NUMBER: Answer = Answer::Error("not-a-number");
+const NOT_A_NUMBER: ExpectedReply = ExpectedReply::Error("not-a-number");
 
 /// No request here takes any time: an answer comes soon, or never.
 const SOON: Duration = Duration::from_secs(3);
 
-fn in_one_piece(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn in_one_piece(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut client = client_of(&server)?;
     client.ask(10)?;
     client.exchange(b"ten\n", NOT_A_NUMBER)?;
@@ -59,31 +61,31 @@ fn in_one_piece(stage: &Stage<'_>) -> Verdict {
     client.ask(20)
 }
 
-fn in_two_pieces(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn in_two_pieces(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     for [first, second] in [["1", "0\n"], ["10", "\n"]] {
         let mut client = client_of(&server)?;
         client.send(first.as_bytes())?;
-        client.until_read()?;
-        client.exchange(second.as_bytes(), Answer::Fib(10))?;
+        client.wait_until_read()?;
+        client.exchange(second.as_bytes(), ExpectedReply::Fib(10))?;
         // An answer too many would come before this one.
         client.ask(11)?;
     }
     Ok(())
 }
 
-fn two_in_one_piece(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn two_in_one_piece(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut client = client_of(&server)?;
     client.send(b"10\n11\n")?;
-    client.expect_all([Answer::Fib(10), Answer::Fib(11)])?;
+    client.expect_all([ExpectedReply::Fib(10), ExpectedReply::Fib(11)])?;
     client.send(b"x\n12\n")?;
-    client.expect_all([NOT_A_NUMBER, Answer::Fib(12)])
+    client.expect_all([NOT_A_NUMBER, ExpectedReply::Fib(12)])
 }
 
-fn cut_anywhere(stage: &Stage<'_>) -> Verdict {
+fn cut_anywhere(fixture: &Fixture<'_>) -> CaseResult {
     const REQUESTS: u64 = 1_000;
-    let server = stage.server(&[])?;
+    let server = fixture.server(&[])?;
     let mut client = client_of(&server)?;
     let numbers = || (0..REQUESTS).map(|i| i % 21);
     let text: String = numbers().map(|n| format!("{n}\n")).collect();
@@ -92,7 +94,7 @@ fn cut_anywhere(stage: &Stage<'_>) -> Verdict {
         let mut answers = numbers();
         for bytes in text.as_bytes().chunks(piece) {
             let lines = bytes.iter().filter(|&&byte| byte == b'\n').count();
-            let answers = answers.by_ref().take(lines).map(Answer::Fib);
+            let answers = answers.by_ref().take(lines).map(ExpectedReply::Fib);
             client.send(bytes)?;
             client.expect_all(answers)?;
         }
@@ -100,21 +102,22 @@ fn cut_anywhere(stage: &Stage<'_>) -> Verdict {
     Ok(())
 }
 
-fn endless_line(stage: &Stage<'_>) -> Verdict {
+fn endless_line(fixture: &Fixture<'_>) -> CaseResult {
     const LINE_BYTES: usize = 24 << 20;
     const GROWTH_BYTES_MAX: u64 = 8 << 20;
     /// Who takes nothing for so long, and says nothing, will not.
     const REST: Duration = Duration::from_secs(2);
-    let server = stage.server(&[])?;
+    let server = fixture.server(&[])?;
     server.expect_service()?;
-    let before = server.vitals();
+    let before = server.usage();
     let mut client = client_of(&server)?;
     let piece = [b'1'; 64 << 10];
     let mut sent = 0;
-    while sent < LINE_BYTES && client.has_room_within(REST) {
+    while sent < LINE_BYTES && client.can_send_within(REST) {
         // To answer with an error is as good as to leave: what comes is read,
         // so that the server need not wait for that.
-        while client.has_news() && is_said(client.next_within(Duration::ZERO)) {
+        while client.has_input() && is_said(client.next_within(Duration::ZERO))
+        {
         }
         match client.send_some(&piece) {
             Ok(count) => sent += count,
@@ -126,7 +129,7 @@ fn endless_line(stage: &Stage<'_>) -> Verdict {
     server.expect_service()
 }
 
-fn earlier_answers(stage: &Stage<'_>) -> Verdict {
+fn earlier_answers(fixture: &Fixture<'_>) -> CaseResult {
     const REQUESTS: usize = 1_000;
     /// Less than the answers: the rest of them is the server's kernel's until
     /// the client reads.
@@ -134,7 +137,7 @@ fn earlier_answers(stage: &Stage<'_>) -> Verdict {
     const LINE_BYTES: usize = 100_000;
     /// It takes a server far less to have the long line.
     const REST: Duration = Duration::from_millis(500);
-    let server = stage.server(&[])?;
+    let server = fixture.server(&[])?;
     let mut client = server.client_with_window(WINDOW_BYTES)?;
     client.send("x\n".repeat(REQUESTS).as_bytes())?;
     // To end the connection is to answer, too.
@@ -151,6 +154,6 @@ fn is_said(next: Next) -> bool {
 }
 
 /// A client that does not wait for long.
-fn client_of(server: &Served<'_>) -> Verdict<Client> {
+fn client_of(server: &TestServer<'_>) -> CaseResult<Client> {
     talk::client_of(server, SOON)
 }

@@ -1,6 +1,6 @@
 //! Who is better, in nine rounds.
 
-use conformance::{Fault, Verdict, check};
+use conformance::{CaseFailure, CaseResult, check};
 
 use crate::answer::Answer;
 use crate::exercise::Case;
@@ -46,7 +46,7 @@ pub(crate) const CASES: &[Case] = &[
 
 type Rounds = [[f64; 2]; 9];
 
-fn steady(answer: &Answer) -> Verdict {
+fn steady(answer: &Answer) -> CaseResult {
     expect(
         answer,
         "A",
@@ -65,7 +65,7 @@ fn steady(answer: &Answer) -> Verdict {
 }
 
 /// Little, but in each round.
-fn certain(answer: &Answer) -> Verdict {
+fn certain(answer: &Answer) -> CaseResult {
     expect(
         answer,
         "A",
@@ -84,7 +84,7 @@ fn certain(answer: &Answer) -> Verdict {
 }
 
 /// The machine slows down by 40 per cent between A and B of the fifth round.
-fn drifting_twins(answer: &Answer) -> Verdict {
+fn drifting_twins(answer: &Answer) -> CaseResult {
     expect(
         answer,
         "tie",
@@ -103,7 +103,7 @@ fn drifting_twins(answer: &Answer) -> Verdict {
 }
 
 /// So it does here.
-fn drifting(answer: &Answer) -> Verdict {
+fn drifting(answer: &Answer) -> CaseResult {
     expect(
         answer,
         "B",
@@ -123,7 +123,7 @@ fn drifting(answer: &Answer) -> Verdict {
 
 /// Five rounds for A, four for B, and more than two per cent in the middle;
 /// then more than ten per cent, in rounds that differ by more.
-fn jitter(answer: &Answer) -> Verdict {
+fn jitter(answer: &Answer) -> CaseResult {
     expect(
         answer,
         "tie",
@@ -156,7 +156,7 @@ fn jitter(answer: &Answer) -> Verdict {
     )
 }
 
-fn below_the_floor(answer: &Answer) -> Verdict {
+fn below_the_floor(answer: &Answer) -> CaseResult {
     expect(
         answer,
         "tie",
@@ -176,7 +176,7 @@ fn below_the_floor(answer: &Answer) -> Verdict {
 
 /// Expects a verdict on the rounds; and the reverse, where A and B have changed
 /// places.
-fn expect(answer: &Answer, better: &str, rounds: &Rounds) -> Verdict {
+fn expect(answer: &Answer, better: &str, rounds: &Rounds) -> CaseResult {
     expect_one(answer, better, rounds)?;
     let reverse = match better {
         "A" => "B",
@@ -186,12 +186,12 @@ fn expect(answer: &Answer, better: &str, rounds: &Rounds) -> Verdict {
     expect_one(answer, reverse, &rounds.map(|[a, b]| [b, a]))
 }
 
-fn expect_one(answer: &Answer, better: &str, rounds: &Rounds) -> Verdict {
+fn expect_one(answer: &Answer, better: &str, rounds: &Rounds) -> CaseResult {
     let lines = rounds.iter().map(|[a, b]| format!("{a} {b}\n"));
     let text: String = lines.collect();
     let got = answer
         .run_on(&[], &text)
-        .map_err(|fault| Fault::new(format!("{fault}\nof\n{text}")))?;
+        .map_err(|fault| CaseFailure::new(format!("{fault}\nof\n{text}")))?;
     check(got == [better], || {
         let got = got.join("\n");
         format!("expected {better}\ngot      {got}\nof\n{text}")

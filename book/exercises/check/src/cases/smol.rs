@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use conformance::{Answer, Client, Fault, Next, Stage, Verdict};
+use conformance::{
+    CaseFailure, CaseResult, Client, ExpectedReply, Fixture, Next,
+};
 
 use crate::exercise::Case;
 use crate::talk::client_of;
@@ -37,12 +39,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// So long after it began, a limit is over on the busiest machine.
 const OVER: Duration = LIMIT.saturating_mul(4);
 
-fn stays(stage: &Stage<'_>) -> Verdict {
+fn stays(fixture: &Fixture<'_>) -> CaseResult {
     /// How often to look whether the long answer is there.
     const LOOK: Duration = Duration::from_millis(10);
-    let n = stage.job(5 * LIMIT / 4)?;
+    let n = fixture.n_that_takes(5 * LIMIT / 4)?;
     unless_late(|waits| {
-        let server = stage.server(&[])?;
+        let server = fixture.server(&[])?;
         waits.begin();
         let mut client = client_of(&server, PATIENCE)?;
         waits.end_by(|| client.send(b"1"))?;
@@ -50,25 +52,25 @@ fn stays(stage: &Stage<'_>) -> Verdict {
         waits.go_on();
         silence?;
         waits.end_by(|| client.send(format!("2\n{n}\n").as_bytes()))?;
-        client.expect(Answer::Fib(12))?;
+        client.expect(ExpectedReply::Fib(12))?;
         // The server waits for bytes again when it has answered: not before
         // the last look that found no answer.
         let end = Instant::now() + PATIENCE;
         loop {
             waits.begin();
-            if client.has_news_within(LOOK) || Instant::now() > end {
+            if client.has_input_within(LOOK) || Instant::now() > end {
                 break;
             }
         }
-        client.expect(Answer::Fib(n))?;
+        client.expect(ExpectedReply::Fib(n))?;
         waits.end_by(|| client.send(b"ten\n10\n"))?;
-        client.expect(Answer::Error("not-a-number"))?;
-        client.expect(Answer::Fib(10))
+        client.expect(ExpectedReply::Error("not-a-number"))?;
+        client.expect(ExpectedReply::Fib(10))
     })
 }
 
-fn silent(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn silent(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut client = server.client()?;
     client.ask(10)?;
     match client.next_within(OVER) {
@@ -77,10 +79,10 @@ fn silent(stage: &Stage<'_>) -> Verdict {
     }
 }
 
-fn drips(stage: &Stage<'_>) -> Verdict {
+fn drips(fixture: &Fixture<'_>) -> CaseResult {
     const PAUSE: Duration = Duration::from_millis(150);
     unless_late(|waits| {
-        let server = stage.server(&[])?;
+        let server = fixture.server(&[])?;
         waits.begin();
         let mut client = server.client()?;
         waits.end_by(|| client.ask(10))?;
@@ -103,7 +105,7 @@ fn drips(stage: &Stage<'_>) -> Verdict {
 
 /// Plays it once more if this side was so late with some bytes that a server
 /// might have dropped the client for that alone.
-fn unless_late(play: impl Fn(&mut Waits) -> Verdict) -> Verdict {
+fn unless_late(play: impl Fn(&mut Waits) -> CaseResult) -> CaseResult {
     const TRIES: usize = 10;
     for _ in 0..TRIES {
         let mut waits =
@@ -114,7 +116,7 @@ fn unless_late(play: impl Fn(&mut Waits) -> Verdict) -> Verdict {
         }
     }
     let what = "expected this check to send in time\ngot      it kept waiting";
-    Err(Fault::new(what))
+    Err(CaseFailure::new(what))
 }
 
 /// How long a server waited for bytes, at most.
@@ -144,7 +146,7 @@ impl Waits {
     }
 }
 
-fn not_dropped(client: &Client, next: &Next) -> Fault {
+fn not_dropped(client: &Client, next: &Next) -> CaseFailure {
     let what = match next {
         Next::Nothing => "it open still".to_owned(),
         other => client.describe(other),

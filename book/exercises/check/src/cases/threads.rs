@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use conformance::{Answer, Client, Stage, Verdict, check};
+use conformance::{CaseResult, Client, ExpectedReply, Fixture, check};
 
 use crate::exercise::Case;
 use crate::talk::client_of;
@@ -35,14 +35,14 @@ const LONG: Duration = Duration::from_millis(400);
 /// A long job may take so long, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn remembers(stage: &Stage<'_>) -> Verdict {
-    let n = stage.job(LONG)?;
-    let server = stage.server(&[])?;
+fn remembers(fixture: &Fixture<'_>) -> CaseResult {
+    let n = fixture.n_that_takes(LONG)?;
+    let server = fixture.server(&[])?;
     let mut used = [Duration::ZERO; 2];
     for used in &mut used {
-        let before = server.vitals().cpu;
+        let before = server.usage().cpu;
         client_of(&server, PATIENCE)?.ask(n)?;
-        *used = server.vitals().cpu - before;
+        *used = server.usage().cpu - before;
     }
     let [first, second] = used;
     check(second < first / 2, || {
@@ -50,21 +50,21 @@ fn remembers(stage: &Stage<'_>) -> Verdict {
     })
 }
 
-fn short_beside_long(stage: &Stage<'_>) -> Verdict {
-    let n = stage.job(2 * LONG)?;
-    let server = stage.server(&[])?;
+fn short_beside_long(fixture: &Fixture<'_>) -> CaseResult {
+    let n = fixture.n_that_takes(2 * LONG)?;
+    let server = fixture.server(&[])?;
     let mut long = client_of(&server, PATIENCE)?;
     let mut short = client_of(&server, PATIENCE)?;
     short.ask(1)?;
     long.send(format!("{n}\n").as_bytes())?;
-    long.until_read()?;
-    let before = server.vitals().cpu;
+    long.wait_until_read()?;
+    let before = server.usage().cpu;
     short.ask(2)?;
     // Which of the two answers comes first would be chance: they are sent
     // when the lock is given back.
-    let used = server.vitals().cpu - before;
-    long.expect(Answer::Fib(n))?;
-    let in_all = server.vitals().cpu - before;
+    let used = server.usage().cpu - before;
+    long.expect(ExpectedReply::Fib(n))?;
+    let in_all = server.usage().cpu - before;
     check(used < in_all / 2, || {
         format!(
             "expected the short answer before the long one is computed\n\
@@ -73,25 +73,25 @@ fn short_beside_long(stage: &Stage<'_>) -> Verdict {
     })
 }
 
-fn once(stage: &Stage<'_>) -> Verdict {
+fn once(fixture: &Fixture<'_>) -> CaseResult {
     const CLIENTS: usize = 6;
-    let n = stage.job(LONG)?;
-    let server = stage.server(&[])?;
+    let n = fixture.n_that_takes(LONG)?;
+    let server = fixture.server(&[])?;
     let client = || client_of(&server, PATIENCE);
     let mut clients: Vec<Client> =
-        (0..CLIENTS).map(|_| client()).collect::<Verdict<_>>()?;
-    let before = server.vitals().cpu;
+        (0..CLIENTS).map(|_| client()).collect::<CaseResult<_>>()?;
+    let before = server.usage().cpu;
     for client in &mut clients {
         client.send(format!("{n}\n").as_bytes())?;
     }
     for client in &mut clients {
-        client.expect(Answer::Fib(n))?;
+        client.expect(ExpectedReply::Fib(n))?;
     }
-    let used = server.vitals().cpu - before;
+    let used = server.usage().cpu - before;
     // One more n was not asked for yet, and takes 1.6 times as long: two
     // computations of n are 1.25 times that.
     client_of(&server, PATIENCE)?.ask(n + 1)?;
-    let more = server.vitals().cpu - before - used;
+    let more = server.usage().cpu - before - used;
     check(used < more, || {
         format!(
             "expected one computation for {CLIENTS} clients\ngot      {used:?} \

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use conformance::{Answer, Client, Next, Stage, Verdict, check};
+use conformance::{CaseResult, Client, ExpectedReply, Fixture, Next, check};
 
 use crate::exercise::Case;
 
@@ -33,15 +33,15 @@ const STILL_HERE: &[u8] = b"still here\n";
 /// Some ticks: what does not come by then will not come.
 const TICKS: Duration = Duration::from_secs(2);
 
-fn answers(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn answers(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut client = server.client()?;
     client.send(b"10\n20\nten\n12\n")?;
     for answer in [
-        Answer::Fib(10),
-        Answer::Fib(20),
-        Answer::Error("not-a-number"),
-        Answer::Fib(12),
+        ExpectedReply::Fib(10),
+        ExpectedReply::Fib(20),
+        ExpectedReply::Error("not-a-number"),
+        ExpectedReply::Fib(12),
     ] {
         expect_reply(&mut client, answer)?;
     }
@@ -55,27 +55,27 @@ fn answers(stage: &Stage<'_>) -> Verdict {
     }
 }
 
-fn ticks(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn ticks(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut client = server.client()?;
     expect_ticks(&mut client, 3)
 }
 
-fn pieces(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn pieces(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut client = server.client()?;
     for (first, second, n) in [("1", "2\n", 12), ("2", "0\n", 20)] {
         client.send(first.as_bytes())?;
-        client.until_read()?;
+        client.wait_until_read()?;
         // The first tick may have been on its way already.
         expect_ticks(&mut client, 3)?;
         client.send(second.as_bytes())?;
-        expect_reply(&mut client, Answer::Fib(n))?;
+        expect_reply(&mut client, ExpectedReply::Fib(n))?;
     }
     Ok(())
 }
 
-fn expect_ticks(client: &mut Client, count: usize) -> Verdict {
+fn expect_ticks(client: &mut Client, count: usize) -> CaseResult {
     for _ in 0..count {
         let next = client.next_within(TICKS);
         let what = client.describe(&next);
@@ -86,9 +86,9 @@ fn expect_ticks(client: &mut Client, count: usize) -> Verdict {
     Ok(())
 }
 
-fn expect_reply(client: &mut Client, answer: Answer) -> Verdict {
+fn expect_reply(client: &mut Client, answer: ExpectedReply) -> CaseResult {
     match next_reply(client) {
-        Next::Line(line) if answer.is(&line) => Ok(()),
+        Next::Line(line) if answer.matches(&line) => Ok(()),
         other => {
             let what = client.describe(&other);
             Err(client.failure(&answer.to_string(), &what))

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use conformance::{Fault, Verdict, check};
+use conformance::{CaseFailure, CaseResult, check};
 use launch::Launch;
 
 use crate::answer::{self, Answer, NOWHERE};
@@ -46,19 +46,19 @@ const EVERY_N: &str = "every n from 0";
 /// How many lines of what the suite says are shown.
 const LINES_SHOWN: usize = 12;
 
-fn serves(answer: &Answer) -> Verdict {
+fn serves(answer: &Answer) -> CaseResult {
     passes(&Entry::of(answer)?, EVERY_N, 1)
 }
 
-fn no_flags(answer: &Answer) -> Verdict {
+fn no_flags(answer: &Answer) -> CaseResult {
     passes(&Entry::started(answer)?, "max-n", 0)
 }
 
-fn claims_much(answer: &Answer) -> Verdict {
+fn claims_much(answer: &Answer) -> CaseResult {
     let entry = Entry::started(answer)?;
     let of_each_family = [
         EVERY_N,
-        "letters are no number",
+        "letters get",
         "good and bad lines mixed",
         "unfinished last line",
         "keep others from being served",
@@ -66,9 +66,10 @@ fn claims_much(answer: &Answer) -> Verdict {
     of_each_family.into_iter().try_for_each(|only| passes(&entry, only, 1))
 }
 
-fn claims_no_more(answer: &Answer) -> Verdict {
+fn claims_no_more(answer: &Answer) -> CaseResult {
     let entry = Entry::started(answer)?;
-    let of_no_family = ["SIGINT", "given no thread", "without a newline"];
+    let of_no_family =
+        ["SIGINT", "no thread can be started", "without a newline"];
     of_no_family.into_iter().try_for_each(|only| passes(&entry, only, 0))
 }
 
@@ -81,9 +82,9 @@ struct Entry {
 
 impl Entry {
     /// The reader's own.
-    fn of(answer: &Answer) -> Verdict<Entry> {
+    fn of(answer: &Answer) -> CaseResult<Entry> {
         let path = fs::canonicalize(answer.file()).map_err(|error| {
-            Fault::new(format!(
+            CaseFailure::new(format!(
                 "expected a file of contestants\ngot      {answer}: {error}"
             ))
         })?;
@@ -93,7 +94,7 @@ impl Entry {
 
     /// The same, where it can be started; else one in which an address is a
     /// port. How it is started is one lesson, and what it claims is another.
-    fn started(answer: &Answer) -> Verdict<Entry> {
+    fn started(answer: &Answer) -> CaseResult<Entry> {
         let entry = Entry::of(answer)?;
         let text = fs::read_to_string(&entry.path)?;
         if !text.contains("{addr}") || verify(&entry, EVERY_N)?.0 {
@@ -107,7 +108,7 @@ impl Entry {
 
 /// Expects the contestants to pass so many, at least, of the cases that have
 /// this in their name, and to fail none.
-fn passes(entry: &Entry, only: &str, at_least: usize) -> Verdict {
+fn passes(entry: &Entry, only: &str, at_least: usize) -> CaseResult {
     let (is_success, lines) = verify(entry, only)?;
     let passed: Vec<usize> =
         lines.iter().filter_map(|line| passed(line)).collect();
@@ -136,7 +137,7 @@ fn passed(line: &str) -> Option<usize> {
 
 /// Whether `compare verify` is content with the contestants of an entry, and
 /// what it says.
-fn verify(entry: &Entry, only: &str) -> Verdict<(bool, Vec<String>)> {
+fn verify(entry: &Entry, only: &str) -> CaseResult<(bool, Vec<String>)> {
     /// In the workspace, where the paths of a contestant's command begin.
     const IN_FOLDER: &str = "cd \"$0\" && exec \"$@\"";
     static COMPARE: OnceLock<Result<String, String>> = OnceLock::new();
@@ -144,7 +145,7 @@ fn verify(entry: &Entry, only: &str) -> Verdict<(bool, Vec<String>)> {
         let built = answer::build("compare");
         built.map_err(|error| format!("{error:#}"))
     });
-    let compare = compare.as_ref().map_err(Fault::new)?;
+    let compare = compare.as_ref().map_err(CaseFailure::new)?;
     let workspace = answer::workspace().to_string_lossy();
     let launch = Launch::new(["sh", "-c", IN_FOLDER, &workspace, compare])
         .args(["verify", "--quiet", "--contestants", &entry.path])
@@ -158,7 +159,7 @@ fn verify(entry: &Entry, only: &str) -> Verdict<(bool, Vec<String>)> {
         lines.push(line.trim_end().to_owned());
     }
     let Some(status) = process.wait(left()) else {
-        return Err(Fault::new(
+        return Err(CaseFailure::new(
             "expected a verdict in a minute\ngot      none",
         ));
     };
