@@ -7,8 +7,8 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::Context;
 use regex_lite::Regex;
 
-/// Returns the dead links of all pages in a folder, each with its page. External
-/// links are not checked, since that would need a network.
+/// Returns the dead links of all pages in a folder, each with its page.
+/// External links are not checked, since that would need a network.
 pub(crate) fn dead(folder: &Path) -> anyhow::Result<Vec<String>> {
     let link = Regex::new(r#"\b(?:href|src)="([^"]*)""#)?;
     let name = Regex::new(r#"\bid="([^"]+)""#)?;

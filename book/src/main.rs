@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Nothing is copied into a chapter by hand. Code comes from the crates, and
-//! figures come from a recorded run. A name that can't be found fails the build.
+//! figures come from a recorded run. A name that can't be found fails the
+//! build.
 
 mod chart;
 mod code;

@@ -20,8 +20,9 @@ const SOURCES: [&str; 5] =
 /// can finish writing.
 const SETTLE_TIME: Duration = Duration::from_millis(300);
 
-/// Builds and serves the pages, and rebuilds them when a source changes. Returns
-/// only on failure. A failed rebuild prints its error and leaves the old pages.
+/// Builds and serves the pages, and rebuilds them when a source changes.
+/// Returns only on failure. A failed rebuild prints its error and leaves the
+/// old pages.
 pub(crate) fn serve(
     root: &Path,
     address: SocketAddr,

@@ -69,8 +69,8 @@ impl Verdicts {
             bail!("run {}: no claim `{name}`", self.run);
         };
         Ok(format!(
-            "<div class=\"claim\"><p class=\"statement\">{}</p>\n<table><tbody>{}\
-             </tbody></table><p class=\"mechanism\">{}</p>\n{}</div>\n",
+            "<div class=\"claim\"><p class=\"statement\">{}</p>\n<table><tbody>\
+             {}</tbody></table><p class=\"mechanism\">{}</p>\n{}</div>\n",
             inline(&claim.says),
             rows(claim),
             inline(&claim.mechanism),
@@ -121,7 +121,7 @@ impl Verdicts {
         });
         let state = if self.complete { "" } else { "interrupted; " };
         format!(
-            "<details><summary>How the ratios are formed, and their source</summary>\n\
+            "<details><summary>Ratios and source</summary>\n\
              {}<p>run {}: {}; {state}{}</p>\n\
              <pre><code>cargo run --release -p compare -- claims</code></pre>\
              </details>\n",

@@ -169,7 +169,7 @@ pub(crate) const EXERCISES: &[Exercise] = &[
     },
     Exercise {
         name: "smol",
-        task: "drop a client that is too slow with a line, in any pieces",
+        task: "drop a client that takes too long to send a whole line",
         cases: cases::smol::CASES,
     },
     Exercise {

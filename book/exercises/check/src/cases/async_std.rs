@@ -18,7 +18,7 @@ pub(crate) const CASES: &[Case] = &[
     )
     .starter_passes(),
     Case::of_server(
-        "a short request does not wait for a long one",
+        "a short request doesn't wait for a long one",
         "smol runs all tasks on a single thread: what computes on it?",
         |stage| short_beside_long(stage, LONG, PATIENCE),
     )

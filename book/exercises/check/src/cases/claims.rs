@@ -20,7 +20,7 @@ pub(crate) const CASES: &[Case] = &[
     .starter_passes(),
     Case::of_program(
         "a claim is open if an edge of its band is inside the interval",
-        "the true ratio may be anywhere in the interval, not only at its middle",
+        "the true ratio may be anywhere in the interval, not only mid-way",
         across,
     ),
     Case::of_program(

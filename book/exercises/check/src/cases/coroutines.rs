@@ -127,8 +127,8 @@ fn crowd(stage: &Stage<'_>) -> Verdict {
     })
 }
 
-/// Has `at_a_time` clients send and receive at the same time, until all have had
-/// `rounds` replies. Returns the server's CPU time for it.
+/// Has groups of `at_a_time` clients send and receive in turn, until every
+/// client has got `rounds` replies. Returns the CPU time that the server used.
 fn dialogue(
     server: &Served<'_>,
     clients: &mut [Client],
@@ -140,8 +140,8 @@ fn dialogue(
     let before = server.vitals().cpu;
     for _ in 0..rounds {
         for group in clients.chunks_mut(at_a_time) {
-            group.iter_mut().try_for_each(|s| s.send(b"1\n"))?;
-            group.iter_mut().try_for_each(|s| expect(s, 1))?;
+            group.iter_mut().try_for_each(|c| c.send(b"1\n"))?;
+            group.iter_mut().try_for_each(|c| expect(c, 1))?;
         }
         if Instant::now() > deadline {
             let what = "late replies: does the server sleep while it has work?";

@@ -31,8 +31,8 @@ pub(crate) const CASES: &[Case] = &[
 const RATE: f64 = 200.0;
 const SECONDS: f64 = 1.6;
 
-/// When the stall begins, counted from the first request, and how long it lasts.
-/// It lasts a quarter of the measurement, so that p90 is 0.6 times the stall.
+/// When the stall begins, counted from the first request, and its length. It is
+/// a quarter of the measurement, so that p90 is 0.6 times the stall.
 const STALL_AT: Duration = Duration::from_millis(600);
 const STALL: Duration = Duration::from_millis(400);
 

@@ -94,7 +94,7 @@ fn never(stage: &Stage<'_>) -> Verdict {
         )
     })?;
     server.expect_memory_bounded(before, MEMORY_BYTES_MAX)?;
-    // A server that has exited uses no memory either.
+    // A server that has crashed uses no memory either, so it must still serve.
     server.expect_service()
 }
 
@@ -110,7 +110,8 @@ fn others(stage: &Stage<'_>) -> Verdict {
     server.expect_service()
 }
 
-/// The receive window of a slow client, in about bytes that its kernel keeps.
+/// The receive window of a slow client: its kernel keeps about as many bytes of
+/// the replies.
 const WINDOW_BYTES: usize = 4 * 1024;
 
 /// More than both kernels and a server with back-pressure keep of such a

@@ -46,7 +46,7 @@ pub(crate) const CASES: &[Case] = &[
     .starter_passes(),
 ];
 
-/// A job that takes longer than any test: decades.
+/// A job that takes centuries.
 const ENDLESS: &[u8] = b"93\n";
 
 const WORKERS: usize = 2;

@@ -112,8 +112,8 @@ fn endless_line(stage: &Stage<'_>) -> Verdict {
     let piece = [b'1'; 64 << 10];
     let mut sent = 0;
     while sent < LINE_BYTES && client.has_room_within(REST) {
-        // A server may reply with errors. Reading them keeps it from waiting
-        // for the client.
+        // A server may reply with errors. They are read, so that the server
+        // needn't wait for the client.
         while client.has_news() && is_line(client.next_within(Duration::ZERO)) {
         }
         match client.send_some(&piece) {

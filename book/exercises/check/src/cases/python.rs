@@ -109,8 +109,7 @@ fn rate(stage: &Stage<'_>) -> Verdict {
     })?;
     // A thread that holds a lock must pause whenever another requests it.
     let used = used_since(&server, &before);
-    let busiest =
-        used.into_iter().max_by(|one, other| one.0.total_cmp(&other.0));
+    let busiest = used.into_iter().max_by(|a, b| a.0.total_cmp(&b.0));
     expect_no_pauses(busiest)?;
     check(!long.has_news(), || {
         "expected the long request to be computed all the time\n\

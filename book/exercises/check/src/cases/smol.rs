@@ -101,8 +101,8 @@ fn drips(stage: &Stage<'_>) -> Verdict {
     })
 }
 
-/// Repeats a test if this side was so late with some bytes that a correct server
-/// might have dropped the client.
+/// Repeats a test if this side was so late with some bytes that even a correct
+/// server might have dropped the client.
 fn unless_late(test: impl Fn(&mut Waits) -> Verdict) -> Verdict {
     const TRIES: usize = 10;
     for _ in 0..TRIES {

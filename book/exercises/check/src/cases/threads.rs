@@ -94,7 +94,8 @@ fn once(stage: &Stage<'_>) -> Verdict {
     let more = server.vitals().cpu - before - used;
     check(used < more, || {
         format!(
-            "expected one computation for {CLIENTS} clients, below {more:?}\n\
+            "expected one computation for {CLIENTS} clients: less \
+             than {more:?}\n\
              got      {used:?} of computing"
         )
     })

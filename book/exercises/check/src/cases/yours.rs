@@ -26,7 +26,8 @@ pub(crate) const CASES: &[Case] = &[
     .fails_with("answers: max-n"),
     Case::of_program(
         "the suite checks every part of the protocol that the server keeps",
-        "a server without `families` isn't checked: list those that it keeps",
+        "with `families = []`, the suite checks nothing: list the families \
+         that the server keeps",
         claims_much,
     )
     .starter_passes(),
@@ -38,8 +39,8 @@ pub(crate) const CASES: &[Case] = &[
     .fails_with("expected exit code 0"),
 ];
 
-/// How long `compare verify` may take. It waits up to ten seconds for each event
-/// that doesn't happen.
+/// How long `compare verify` may take. It waits up to ten seconds for each
+/// event that doesn't happen.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The name of a case in the family that every server claims.
@@ -108,8 +109,8 @@ impl Entry {
     }
 }
 
-/// Expects every contestant to pass at least `at_least` of the cases whose names
-/// contain `only`, and to fail none.
+/// Expects every contestant to pass at least `at_least` of the cases whose
+/// names contain `only`, and to fail none.
 fn passes(entry: &Entry, only: &str, at_least: usize) -> Verdict {
     let (is_success, lines) = verify(entry, only)?;
     let passed: Vec<usize> =
