@@ -1,51 +1,50 @@
-//! An answer that comes when its client has left.
+//! Cases of the exercise `mio-pool`: a result that arrives after its client has
+//! left.
 
 use std::time::Duration;
 
 use conformance::{CaseResult, Client, ExpectedReply, Fixture, TestServer};
 
 use crate::exercise::Case;
-use crate::talk::{client_of, short_beside_long};
+use crate::shared::{connect, short_beside_long};
 
 pub(crate) const CASES: &[Case] = &[
     Case::of_server(
-        "clients get their answers, each in order",
-        "an answer belongs to the client that asked",
+        "clients get their replies, each in order",
+        "a reply belongs to the client that sent the request",
         side_by_side,
     )
-    .kept(),
+    .starter_passes(),
     Case::of_server(
-        "a short request does not wait for another's long one",
-        "nothing may be computed on the loop's thread",
+        "a short request doesn't wait for another client's long one",
+        "no request may be computed on the loop's thread",
         |fixture| short_beside_long(fixture, 3 * LONG, SOON),
     )
-    .kept(),
+    .starter_passes(),
     Case::of_server(
-        "nobody gets the answer to one who has left",
-        "a key is given away again: what else would tell the two clients \
-         apart?",
-        one_who_left,
+        "no client gets the reply for a client that has left",
+        "a key is used again: what else distinguishes the two clients?",
+        no_mix_up,
     )
-    .fails_by("F("),
+    .fails_with("F("),
     Case::of_server(
-        "who has left leaves nothing behind",
-        "when the answer is there, at the latest, a client's place is free",
+        "a client that has left leaves nothing behind",
+        "a client's key must be free when its result arrives, at the latest",
         leave,
     )
-    .kept(),
+    .starter_passes(),
 ];
 
-/// A job that is still computed when its client has long left.
+/// A job that takes longer than its client needs to leave.
 const LONG: Duration = Duration::from_millis(200);
 
-/// What must come comes sooner, though it may be three long jobs and the
-/// machine busy.
+/// How long to wait for a reply. Three long jobs on a busy machine take less.
 const SOON: Duration = Duration::from_secs(60);
 
 fn side_by_side(fixture: &Fixture<'_>) -> CaseResult {
     let slow = fixture.n_that_takes(Duration::from_millis(10))?;
     let server = fixture.server(&[])?;
-    let mut clients = clients_of(&server, 8)?;
+    let mut clients = connect_many(&server, 8)?;
     let numbers = |client: usize| [client as u64, slow, 20, 30 - client as u64];
     for (client, number) in clients.iter_mut().zip(0..) {
         let lines = numbers(number).map(|n| format!("{n}\n")).concat();
@@ -59,23 +58,24 @@ fn side_by_side(fixture: &Fixture<'_>) -> CaseResult {
     Ok(())
 }
 
-fn one_who_left(fixture: &Fixture<'_>) -> CaseResult {
-    // It must still be computed when the next ones have come.
+fn no_mix_up(fixture: &Fixture<'_>) -> CaseResult {
+    // The job must still be running when the next clients have connected.
     let n = fixture.n_that_takes(4 * LONG)?;
     let server = fixture.server(&[])?;
     let mut leaver = server.client()?;
     leaver.send(format!("{n}\n").as_bytes())?;
     leaver.wait_until_read()?;
     leaver.reset();
-    // Who comes now asks for more, so that the other answer would come first.
-    let mut comers = clients_of(&server, 2)?;
-    for comer in &mut comers {
-        comer.ask(3)?;
-        comer.send(format!("{}\n", n + 1).as_bytes())?;
+    // The new clients have longer jobs, so that a misdirected reply would come
+    // first.
+    let mut newcomers = connect_many(&server, 2)?;
+    for newcomer in &mut newcomers {
+        newcomer.ask(3)?;
+        newcomer.send(format!("{}\n", n + 1).as_bytes())?;
     }
-    for comer in &mut comers {
-        comer.expect(ExpectedReply::Fib(n + 1))?;
-        comer.ask(4)?;
+    for newcomer in &mut newcomers {
+        newcomer.expect(ExpectedReply::Fib(n + 1))?;
+        newcomer.ask(4)?;
     }
     Ok(())
 }
@@ -83,9 +83,9 @@ fn one_who_left(fixture: &Fixture<'_>) -> CaseResult {
 fn leave(fixture: &Fixture<'_>) -> CaseResult {
     let n = fixture.n_that_takes(LONG / 2)?;
     let server = fixture.server(&[])?;
-    // Whoever stays keeps their key. A newcomer would get one that was given
-    // back, and with it, in the starter, an answer to one who has left.
-    let mut stayer = client_of(&server, SOON)?;
+    // This client keeps its key. A new client would get a key that was freed
+    // and, in the starter, the reply for a client that has left.
+    let mut stayer = connect(&server, SOON)?;
     stayer.ask(1)?;
     let before = server.usage();
     for mut leaver in server.clients(20)? {
@@ -100,10 +100,10 @@ fn leave(fixture: &Fixture<'_>) -> CaseResult {
     stayer.ask(2)
 }
 
-/// So many clients with time to wait.
-fn clients_of(
+/// Connects clients that wait up to [`SOON`] for each reply.
+fn connect_many(
     server: &TestServer<'_>,
     count: usize,
 ) -> CaseResult<Vec<Client>> {
-    (0..count).map(|_| client_of(server, SOON)).collect()
+    (0..count).map(|_| connect(server, SOON)).collect()
 }

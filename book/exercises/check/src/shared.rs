@@ -1,4 +1,4 @@
-//! Conversations that several exercises have.
+//! Helpers that the cases of several exercises share.
 
 use std::time::Duration;
 
@@ -6,44 +6,44 @@ use conformance::{
     CaseResult, Client, ExpectedReply, Fixture, Next, TestServer,
 };
 
-/// A client that waits so long for what must come.
-pub(crate) fn client_of(
+/// Connects a client that waits up to `patience` for each reply.
+pub(crate) fn connect(
     server: &TestServer<'_>,
     patience: Duration,
 ) -> CaseResult<Client> {
     Ok(Client::connect(server.address(), patience)?)
 }
 
-/// Expects an answer within so long, whatever the client's patience is.
+/// Expects a reply within `timeout`, whatever the client's patience is.
 pub(crate) fn expect_within(
     client: &mut Client,
-    answer: ExpectedReply,
+    reply: ExpectedReply,
     timeout: Duration,
 ) -> CaseResult {
     match client.next_within(timeout) {
-        Next::Line(line) if answer.matches(&line) => Ok(()),
+        Next::Line(line) if reply.matches(&line) => Ok(()),
         other => {
             let what = client.describe(&other);
-            Err(client.failure(&answer.to_string(), &what))
+            Err(client.failure(&reply.to_string(), &what))
         }
     }
 }
 
-/// Expects so many answers, each within so long; `what` they are, in the words
-/// of a failure, which says how many have come.
+/// Expects the same reply `count` times, each within `timeout`. A failure calls
+/// the replies `what`, and reports how many have arrived.
 pub(crate) fn expect_count(
     client: &mut Client,
-    answer: ExpectedReply,
+    reply: ExpectedReply,
     count: usize,
     timeout: Duration,
     what: &str,
 ) -> CaseResult {
-    for answers in 0..count {
+    for arrived in 0..count {
         match client.next_within(timeout) {
-            Next::Line(line) if answer.matches(&line) => {}
+            Next::Line(line) if reply.matches(&line) => {}
             other => {
                 let got = client.describe(&other);
-                let got = format!("{got} after {answers} of them");
+                let got = format!("{got} after {arrived} of them");
                 return Err(client.failure(what, &got));
             }
         }
@@ -51,8 +51,8 @@ pub(crate) fn expect_count(
     Ok(())
 }
 
-/// Has a client ask for something short, while a job of so long is computed
-/// for another. Expects its answer to come first.
+/// Sends a short request while a job of length `job` is computed for another
+/// client. Expects the reply to the short request to arrive first.
 pub(crate) fn short_beside_long(
     fixture: &Fixture<'_>,
     job: Duration,
@@ -60,17 +60,17 @@ pub(crate) fn short_beside_long(
 ) -> CaseResult {
     let n = fixture.n_that_takes(job)?;
     let server = fixture.server(&[])?;
-    let mut long = client_of(&server, patience)?;
-    let mut short = client_of(&server, patience)?;
+    let mut long = connect(&server, patience)?;
+    let mut short = connect(&server, patience)?;
     short.ask(1)?;
     long.send(format!("{n}\n").as_bytes())?;
     long.wait_until_read()?;
     short.ask(2)?;
-    match long.has_input() {
-        false => long.expect(ExpectedReply::Fib(n)),
-        true => Err(short.failure(
-            "an answer before that of the long request",
-            "it afterwards",
-        )),
+    if long.has_input() {
+        return Err(short.failure(
+            "a reply before that of the long request",
+            "a reply after it",
+        ));
     }
+    long.expect(ExpectedReply::Fib(n))
 }
