@@ -62,7 +62,7 @@ async fn converse(mut stream: TcpStream) -> io::Result<()> {
 /// Computes the answer if that is quick; or else has the pool compute it, and
 /// waits.
 async fn compute(request: Request) -> Reply {
-    if !request.is_slow() {
+    if !request.is_long() {
         return request.compute();
     }
     let here = Arc::new(Answer::default());

@@ -46,9 +46,9 @@ async fn serve(
         match chassis.admit(listener.accept().await) {
             Admission::Client(client) => {
                 let conversation = converse(client, computer.clone());
-                task::spawn(async { chassis.ended(conversation.await) });
+                task::spawn(async { chassis.log_end(conversation.await) });
             }
-            Admission::Nobody => {}
+            Admission::NoClient => {}
             Admission::Pause(time) => task::sleep(time).await,
             Admission::Stop => return Ok(()),
         }
@@ -119,14 +119,14 @@ impl Computer {
         match self {
             Computer::Inline => request.compute(),
             Computer::Pool(pool) => {
-                let (work, answer) = client.job(request).awaited();
-                pool.spawn(|| work.finish());
-                answer.await
+                let (job, reply) = client.job(request).into_pending();
+                pool.spawn(|| job.run());
+                reply.await
             }
             Computer::Blocking => {
-                let (work, answer) = client.job(request).awaited();
-                task::spawn_blocking(|| work.finish());
-                answer.await
+                let (job, reply) = client.job(request).into_pending();
+                task::spawn_blocking(|| job.run());
+                reply.await
             }
         }
     }

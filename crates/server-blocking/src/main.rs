@@ -18,8 +18,8 @@ fn main() -> ExitCode {
 fn serve(listener: TcpListener, chassis: &'static Chassis) -> io::Result<()> {
     loop {
         match chassis.admit(listener.accept()) {
-            Admission::Client(client) => chassis.ended(converse(client)),
-            Admission::Nobody => {}
+            Admission::Client(client) => chassis.log_end(converse(client)),
+            Admission::NoClient => {}
             Admission::Pause(time) => thread::sleep(time),
             Admission::Stop => return Ok(()),
         }

@@ -43,10 +43,10 @@ async fn serve(
             Admission::Client(client) => {
                 let conversation = converse(client, Rc::clone(&computer));
                 coroutines::spawn(async {
-                    chassis.ended(conversation.await);
+                    chassis.log_end(conversation.await);
                 });
             }
-            Admission::Nobody => {}
+            Admission::NoClient => {}
             Admission::Pause(time) => coroutines::sleep(time).await,
             Admission::Stop => return Ok(()),
         }
@@ -107,8 +107,8 @@ impl Computer {
         if self.stalls {
             return self.pool.install(|| request.compute());
         }
-        let (work, answer) = client.job(request).awaited();
-        self.pool.spawn(|| work.finish());
-        answer.await
+        let (job, reply) = client.job(request).into_pending();
+        self.pool.spawn(|| job.run());
+        reply.await
     }
 }

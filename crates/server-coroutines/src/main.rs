@@ -34,10 +34,10 @@ async fn serve(
             Admission::Client(client) => {
                 let conversation = converse(client);
                 coroutines::spawn(async {
-                    chassis.ended(conversation.await);
+                    chassis.log_end(conversation.await);
                 });
             }
-            Admission::Nobody => {}
+            Admission::NoClient => {}
             Admission::Pause(time) => coroutines::sleep(time).await,
             Admission::Stop => return Ok(()),
         }

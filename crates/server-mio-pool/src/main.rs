@@ -92,7 +92,7 @@ fn serve(
                 Ok(Turn::Waits) => clients[slot].is_queued = false,
                 ended => {
                     clients.remove(slot);
-                    chassis.ended(ended.map(|_over| ()));
+                    chassis.log_end(ended.map(|_over| ()));
                 }
             }
         }
@@ -124,10 +124,10 @@ fn accept(
                 let token = Token(slot.key());
                 match Connection::new(client, registry, token) {
                     Ok(connection) => _ = slot.insert(connection),
-                    Err(error) => chassis.refused(&error),
+                    Err(error) => chassis.log_refusal(&error),
                 }
             }
-            Admission::Nobody => {}
+            Admission::NoClient => {}
             Admission::Pause(time) => return Some(Instant::now() + time),
             Admission::Stop => return None,
         }

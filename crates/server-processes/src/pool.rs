@@ -311,7 +311,7 @@ impl Worker {
             return Outcome::NotBegun;
         }
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
-        let watched = if Request::Fib(n).is_slow() { 2 } else { 1 };
+        let watched = if Request::Fib(n).is_long() { 2 } else { 1 };
         let mut has_begun = false;
         loop {
             let left = deadline.map(|deadline| {

@@ -40,12 +40,12 @@ pub(crate) fn command() -> Command {
 }
 
 /// Whether this process is to be a worker.
-pub(crate) fn is_one() -> bool {
+pub(crate) fn is_worker() -> bool {
     env::args_os().nth(1).is_some_and(|argument| argument == WORKER)
 }
 
 /// Works until there is nobody to work for.
-pub(crate) fn work() -> ExitCode {
+pub(crate) fn run() -> ExitCode {
     match prepare().and_then(|()| compute_all()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -85,7 +85,7 @@ fn compute_all() -> io::Result<()> {
     answer(BEGUN)?;
     for n in io::stdin().lock().bytes() {
         let request = Request::Fib(n?);
-        if request.is_slow() {
+        if request.is_long() {
             answer(BEGUN)?;
         }
         if let Reply::Value(value) = request.compute() {

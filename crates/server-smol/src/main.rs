@@ -50,10 +50,10 @@ async fn serve(
             Admission::Client(client) => {
                 let conversation = converse(client, computer.clone());
                 EXECUTOR
-                    .spawn(async { chassis.ended(conversation.await) })
+                    .spawn(async { chassis.log_end(conversation.await) })
                     .detach();
             }
-            Admission::Nobody => {}
+            Admission::NoClient => {}
             Admission::Pause(time) => _ = Timer::after(time).await,
             Admission::Stop => return Ok(()),
         }
@@ -124,14 +124,14 @@ impl Computer {
         match self {
             Computer::Inline => request.compute(),
             Computer::Pool(pool) => {
-                let (work, answer) = client.job(request).awaited();
-                pool.spawn(|| work.finish());
-                answer.await
+                let (job, reply) = client.job(request).into_pending();
+                pool.spawn(|| job.run());
+                reply.await
             }
             Computer::Blocking => {
-                let (work, answer) = client.job(request).awaited();
-                smol::unblock(|| work.finish()).detach();
-                answer.await
+                let (job, reply) = client.job(request).into_pending();
+                smol::unblock(|| job.run()).detach();
+                reply.await
             }
         }
     }

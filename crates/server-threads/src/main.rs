@@ -10,11 +10,6 @@ use std::thread;
 
 use chassis::{Admission, Chassis, Client, Model, Step};
 
-/// A conversation needs a few KiB at its deepest. Only what is touched is
-/// ever backed by memory; the rest is address space, of which ten thousand
-/// threads would take twenty GiB by default.
-const STACK_BYTES: usize = 128 * 1024;
-
 fn main() -> ExitCode {
     chassis::run(Model::new("threads"), serve)
 }
@@ -23,22 +18,13 @@ fn main() -> ExitCode {
 fn serve(listener: TcpListener, chassis: &'static Chassis) -> io::Result<()> {
     loop {
         match chassis.admit(listener.accept()) {
-            Admission::Client(client) => spawn(client, chassis),
-            Admission::Nobody => {}
+            Admission::Client(client) => {
+                chassis.spawn_thread(move || converse(client));
+            }
+            Admission::NoClient => {}
             Admission::Pause(time) => thread::sleep(time),
             Admission::Stop => return Ok(()),
         }
-    }
-}
-
-/// Talks to one client in a thread of its own. When no thread can be had, the
-/// client is dropped with the closure, and told so.
-fn spawn(client: Client<TcpStream>, chassis: &'static Chassis) {
-    let spawned = thread::Builder::new()
-        .stack_size(STACK_BYTES)
-        .spawn(move || chassis.ended(converse(client)));
-    if let Err(error) = spawned {
-        chassis.refused(&error);
     }
 }
 
