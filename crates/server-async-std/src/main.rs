@@ -6,18 +6,18 @@
 //! async-std is discontinued (RUSTSEC-2025-0052), and names smol as the way
 //! on. It is here because much code that runs today is built on it.
 
+mod compute;
+
 use std::io;
 use std::net;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use async_std::io::{ReadExt, WriteExt};
 use async_std::net::{TcpListener, TcpStream};
 use async_std::task;
-use chassis::{
-    Admission, Chassis, Client, Compute, Model, Reply, Request, Step,
-};
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use chassis::{Admission, Chassis, Client, Compute, Model, Step};
+
+use crate::compute::Computer;
 
 const MODEL: Model = Model::new("async-std")
     .computes(&[Compute::Pool, Compute::Inline, Compute::Blocking])
@@ -76,58 +76,6 @@ async fn converse(
             }
             Step::Yield => task::yield_now().await,
             Step::Close => return Ok(()),
-        }
-    }
-}
-
-/// Where requests are computed.
-#[derive(Clone)]
-enum Computer {
-    /// In the client's task. The thread that polls it can't poll any other
-    /// task meanwhile.
-    Inline,
-    /// On rayon's workers. The task waits, which keeps nobody.
-    Pool(Arc<ThreadPool>),
-    /// On the runtime's own threads for calls that block, which it makes as
-    /// many as there are jobs, up to 500.
-    Blocking,
-}
-
-impl Computer {
-    fn new(chassis: &Chassis) -> io::Result<Computer> {
-        Ok(match chassis.compute() {
-            Compute::Blocking => Computer::Blocking,
-            Compute::Pool => {
-                let pool = ThreadPoolBuilder::new()
-                    .num_threads(chassis.workers().get())
-                    // A job that panics answers when it is dropped.
-                    .panic_handler(|_| ())
-                    .build()
-                    .map_err(io::Error::other)?;
-                Computer::Pool(Arc::new(pool))
-            }
-            _ => Computer::Inline,
-        })
-    }
-
-    async fn compute(
-        &self,
-        client: &Client<TcpStream>,
-        request: Request,
-    ) -> Reply {
-        let Request::Fib(_) = request else { return request.compute() };
-        match self {
-            Computer::Inline => request.compute(),
-            Computer::Pool(pool) => {
-                let (job, reply) = client.job(request).into_pending();
-                pool.spawn(|| job.run());
-                reply.await
-            }
-            Computer::Blocking => {
-                let (job, reply) = client.job(request).into_pending();
-                task::spawn_blocking(|| job.run());
-                reply.await
-            }
         }
     }
 }

@@ -3,16 +3,17 @@
 //! Limit: the pool: an answer waits for a free worker.
 //! Cost: a task per client; a read, a write and two wake-ups per request.
 
+mod compute;
+
 use std::io;
 use std::net;
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use chassis::{
-    Admission, Chassis, Client, Compute, Model, Reply, Request, Step,
-};
+use chassis::{Admission, Chassis, Client, Compute, Model, Step};
 use coroutines::net::{TcpListener, TcpStream};
-use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::compute::Computer;
 
 const MODEL: Model = Model::new("coroutines-pool")
     .computes(&[Compute::Pool, Compute::Stall])
@@ -75,40 +76,5 @@ async fn converse(
             Step::Yield => coroutines::yield_now().await,
             Step::Close => return Ok(()),
         }
-    }
-}
-
-/// Where requests are computed.
-struct Computer {
-    pool: ThreadPool,
-    /// Wait for the pool as blocking code would, and keep everybody waiting:
-    /// the mistake of the talk's version 5.
-    stalls: bool,
-}
-
-impl Computer {
-    fn new(chassis: &Chassis) -> io::Result<Computer> {
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(chassis.workers().get())
-            // A job that panics answers when it is dropped.
-            .panic_handler(|_| ())
-            .build()
-            .map_err(io::Error::other)?;
-        let stalls = chassis.compute() == Compute::Stall;
-        Ok(Computer { pool, stalls })
-    }
-
-    async fn compute(
-        &self,
-        client: &Client<TcpStream>,
-        request: Request,
-    ) -> Reply {
-        let Request::Fib(_) = request else { return request.compute() };
-        if self.stalls {
-            return self.pool.install(|| request.compute());
-        }
-        let (job, reply) = client.job(request).into_pending();
-        self.pool.spawn(|| job.run());
-        reply.await
     }
 }

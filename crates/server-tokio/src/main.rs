@@ -3,19 +3,19 @@
 //! Limit: the pool: an answer waits for a free worker.
 //! Cost: a task per client; a read, a write and two wake-ups per request.
 
+mod compute;
+
 use std::io;
 use std::net;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use chassis::{
-    Admission, Chassis, Client, Compute, Model, Reply, Request, Step,
-};
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use chassis::{Admission, Chassis, Client, Compute, Model, Step};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::{task, time};
+
+use crate::compute::Computer;
 
 const MODEL: Model = Model::new("tokio")
     .computes(&[Compute::Pool, Compute::Inline, Compute::Blocking])
@@ -77,58 +77,6 @@ async fn converse(
             }
             Step::Yield => task::yield_now().await,
             Step::Close => return Ok(()),
-        }
-    }
-}
-
-/// Where requests are computed.
-#[derive(Clone)]
-enum Computer {
-    /// In the client's task. The runtime's worker that polls it can't poll
-    /// any other task meanwhile.
-    Inline,
-    /// On rayon's workers. The task waits, which keeps nobody.
-    Pool(Arc<ThreadPool>),
-    /// On the runtime's own threads for calls that block, which it makes as
-    /// many as there are jobs, up to 512.
-    Blocking,
-}
-
-impl Computer {
-    fn new(chassis: &Chassis) -> io::Result<Computer> {
-        Ok(match chassis.compute() {
-            Compute::Blocking => Computer::Blocking,
-            Compute::Pool => {
-                let pool = ThreadPoolBuilder::new()
-                    .num_threads(chassis.workers().get())
-                    // A job that panics answers when it is dropped.
-                    .panic_handler(|_| ())
-                    .build()
-                    .map_err(io::Error::other)?;
-                Computer::Pool(Arc::new(pool))
-            }
-            _ => Computer::Inline,
-        })
-    }
-
-    async fn compute(
-        &self,
-        client: &Client<TcpStream>,
-        request: Request,
-    ) -> Reply {
-        let Request::Fib(_) = request else { return request.compute() };
-        match self {
-            Computer::Inline => request.compute(),
-            Computer::Pool(pool) => {
-                let (job, reply) = client.job(request).into_pending();
-                pool.spawn(|| job.run());
-                reply.await
-            }
-            Computer::Blocking => {
-                let (job, reply) = client.job(request).into_pending();
-                task::spawn_blocking(|| job.run());
-                reply.await
-            }
         }
     }
 }
