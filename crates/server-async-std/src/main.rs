@@ -1,10 +1,10 @@
-//! Model: a task per client on async-std; fib on a pool, whose answer wakes it.
-//! Waits on: epoll_wait(2), in whichever thread of the executor is idle.
-//! Limit: the pool: an answer waits for a free worker.
+//! Model: an async-std task per client, and a pool for fib that wakes the task.
+//! Waits on: epoll_wait(2), in an idle thread of the executor.
+//! Limit: the pool: a request waits for a free worker.
 //! Cost: a task per client; a read, a write and two wake-ups per request.
 //!
-//! async-std is discontinued (RUSTSEC-2025-0052), and names smol as the way
-//! on. It is here because much code that runs today is built on it.
+//! async-std is discontinued (RUSTSEC-2025-0052) and recommends smol. It is
+//! included because much running code is built on it.
 
 mod compute;
 
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     chassis::run(MODEL, start)
 }
 
-/// Runs `serve`. The runtime's threads, as many as cores, run the clients'.
+/// Runs `serve`. The clients' tasks run on the runtime's threads, one per core.
 fn start(
     listener: net::TcpListener,
     chassis: &'static Chassis,
@@ -55,7 +55,7 @@ async fn serve(
     }
 }
 
-/// Talks to one client until it leaves.
+/// Talks to one client until it disconnects.
 async fn converse(
     mut client: Client<TcpStream>,
     computer: Computer,

@@ -1,6 +1,6 @@
-//! Model: a coroutine per client, fib on a pool, whose answer wakes it.
-//! Waits on: epoll_wait(2), for sockets and for a pool that has an answer.
-//! Limit: the pool: an answer waits for a free worker.
+//! Model: a coroutine per client, and a pool for fib that wakes the coroutine.
+//! Waits on: epoll_wait(2), for sockets and for replies of the pool.
+//! Limit: the pool: a request waits for a free worker.
 //! Cost: a task per client; a read, a write and two wake-ups per request.
 
 mod compute;
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     chassis::run(MODEL, start)
 }
 
-/// Runs `serve`, and the clients' coroutines, until the last has ended.
+/// Runs `serve` and the clients' coroutines until the last one has ended.
 fn start(
     listener: net::TcpListener,
     chassis: &'static Chassis,
@@ -54,7 +54,7 @@ async fn serve(
     }
 }
 
-/// Talks to one client until it leaves.
+/// Talks to one client until it disconnects.
 async fn converse(
     mut client: Client<TcpStream>,
     computer: Rc<Computer>,

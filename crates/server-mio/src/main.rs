@@ -1,5 +1,5 @@
-//! Model: one thread; a client is a state machine that runs when it is ready.
-//! Waits on: epoll_wait(2), for the next socket that is ready.
+//! Model: an event loop on one thread, and a state machine per client.
+//! Waits on: epoll_wait(2), which returns the sockets that are ready.
 //! Limit: one core; a long request blocks all other clients.
 //! Cost: a slot per client; one read and one write per request.
 

@@ -1,7 +1,7 @@
-//! Model: a thread per client, fib in a worker process, which can be killed.
-//! Waits on: read(2) and write(2), and poll(2) for a worker's answer.
-//! Limit: workers: an answer waits for a free one; and threads.
-//! Cost: a stack per client; a read, a write and a trip to a process and back.
+//! Model: a thread per client, and killable worker processes for fib.
+//! Waits on: read(2) and write(2), and poll(2) for replies of the workers.
+//! Limit: the workers, for which requests wait; and the number of threads.
+//! Cost: a stack per client; a read, a write and two pipe trips per request.
 
 mod pool;
 mod worker;
@@ -42,7 +42,7 @@ fn serve(listener: TcpListener, chassis: &'static Chassis) -> io::Result<()> {
     }
 }
 
-/// Talks to one client until it leaves.
+/// Talks to one client until it disconnects.
 fn converse(mut client: Client<TcpStream>, pool: &Pool) -> io::Result<()> {
     loop {
         match client.next_step() {
@@ -58,7 +58,7 @@ fn converse(mut client: Client<TcpStream>, pool: &Pool) -> io::Result<()> {
                 let count = stream.write(bytes)?;
                 client.sent(count);
             }
-            // The kernel sees to it: it can stop a thread at any point.
+            // Not needed: the kernel can interrupt a thread at any point.
             Step::Yield => {}
             Step::Close => return Ok(()),
         }

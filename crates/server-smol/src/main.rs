@@ -1,6 +1,6 @@
-//! Model: a task per client on smol; fib on a pool, whose answer wakes it.
-//! Waits on: epoll_wait(2), in whichever thread of the executor is idle.
-//! Limit: the pool: an answer waits for a free worker.
+//! Model: a smol task per client, and a pool for fib that wakes the task.
+//! Waits on: epoll_wait(2), in an idle thread of the executor.
+//! Limit: the pool: a request waits for a free worker.
 //! Cost: a task per client; a read, a write and two wake-ups per request.
 
 mod compute;
@@ -21,14 +21,15 @@ const MODEL: Model = Model::new("smol")
     .computes(&[Compute::Pool, Compute::Inline, Compute::Blocking])
     .with_workers();
 
-/// Runs the clients' tasks. `smol::spawn` has one too, on a single thread.
+/// Runs the clients' tasks. The executor of `smol::spawn` has only one thread
+/// by default.
 static EXECUTOR: Executor<'static> = Executor::new();
 
 fn main() -> ExitCode {
     chassis::run(MODEL, start)
 }
 
-/// Runs `serve`, and the clients' tasks on a thread per core.
+/// Runs `serve` on this thread, and the clients' tasks on one thread per core.
 fn start(listener: TcpListener, chassis: &'static Chassis) -> io::Result<()> {
     for _ in 0..thread::available_parallelism()?.get() {
         thread::Builder::new().spawn(|| {
@@ -60,7 +61,7 @@ async fn serve(
     }
 }
 
-/// Talks to one client until it leaves.
+/// Talks to one client until it disconnects.
 async fn converse(
     mut client: Client<Async<TcpStream>>,
     computer: Computer,

@@ -1,6 +1,6 @@
-//! Model: a thread per client; the kernel switches between them.
-//! Waits on: accept(2) in one thread, read(2) and write(2) in each other.
-//! Limit: threads: their memory, and the time to switch between them.
+//! Model: a thread per client; the kernel switches between threads.
+//! Waits on: accept(2) in one thread, read(2) and write(2) in the others.
+//! Limit: the number of threads: their memory and the time to switch.
 //! Cost: a stack per client; one read, one write and a switch per request.
 
 use std::io::{self, Read, Write};
@@ -28,7 +28,7 @@ fn serve(listener: TcpListener, chassis: &'static Chassis) -> io::Result<()> {
     }
 }
 
-/// Talks to one client until it leaves.
+/// Talks to one client until it disconnects.
 fn converse(mut client: Client<TcpStream>) -> io::Result<()> {
     loop {
         match client.next_step() {
@@ -44,7 +44,7 @@ fn converse(mut client: Client<TcpStream>) -> io::Result<()> {
                 let count = stream.write(bytes)?;
                 client.sent(count);
             }
-            // The kernel sees to it: it can stop a thread at any point.
+            // Not needed: the kernel can interrupt a thread at any point.
             Step::Yield => {}
             Step::Close => return Ok(()),
         }

@@ -1,6 +1,6 @@
-//! Model: a task per client on tokio; fib on a pool, whose answer wakes it.
-//! Waits on: epoll_wait(2), in whichever worker of the runtime is idle.
-//! Limit: the pool: an answer waits for a free worker.
+//! Model: a tokio task per client, and a pool for fib that wakes the task.
+//! Waits on: epoll_wait(2), in an idle worker thread of the runtime.
+//! Limit: the pool: a request waits for a free worker.
 //! Cost: a task per client; a read, a write and two wake-ups per request.
 
 mod compute;
@@ -25,7 +25,8 @@ fn main() -> ExitCode {
     chassis::run(MODEL, start)
 }
 
-/// Runs `serve` on a runtime, which must outlive it: the clients' tasks do.
+/// Runs `serve` on a runtime, and returns the runtime: dropping it would drop
+/// the clients' tasks.
 fn start(
     listener: net::TcpListener,
     chassis: &'static Chassis,
@@ -56,7 +57,7 @@ async fn serve(
     }
 }
 
-/// Talks to one client until it leaves.
+/// Talks to one client until it disconnects.
 async fn converse(
     mut client: Client<TcpStream>,
     computer: Computer,
