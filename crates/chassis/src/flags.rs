@@ -236,7 +236,7 @@ fn command(model: &Model) -> Command {
         )
         .arg(
             option("max-connections", "NUMBER").value_parser(parse_count).help(
-                "Maximum of open connections [default: from the fd limit]",
+                "Maximum number of connections [default: from the fd limit]",
             ),
         )
         .arg(

@@ -25,7 +25,7 @@ pub(crate) struct Listener {
 /// Why the server can't listen.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ListenError {
-    #[error("cannot listen on {0}: {1} (choose another with --listen)")]
+    #[error("cannot listen on {0}: {1}; choose another address with --listen")]
     Address(SocketAddr, io::Error),
     #[error("cannot use the sockets in LISTEN_FDS: {0}")]
     Inherited(#[from] io::Error),

@@ -126,8 +126,8 @@ impl Client {
         let _ = self.0.get_mut().write_all(bytes);
     }
 
-    /// Returns the next line, or an empty one if the server closed the connection
-    /// with unread input.
+    /// Returns the next line, or an empty one if the server closed the
+    /// connection with unread input.
     fn reply(&mut self) -> String {
         let mut line = String::new();
         match self.0.read_line(&mut line) {
