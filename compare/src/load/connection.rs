@@ -4,22 +4,22 @@ use std::collections::VecDeque;
 use std::net::TcpStream;
 use std::time::Instant;
 
-use super::tally::{Tally, error_token};
-use crate::contestants::Framing;
+use crate::load::tally::{Tally, error_token};
+use crate::model::contestants::Framing;
 
 /// One read takes no more than this.
-pub(super) const READ_BYTES: usize = 4096;
+pub(crate) const READ_BYTES: usize = 4096;
 
 /// A reply that is longer without an LF is none.
 const LINE_BYTES_MAX: usize = 4096;
 
 /// A client's connection.
-pub(super) struct Connection {
-    pub(super) stream: TcpStream,
+pub(crate) struct Connection {
+    pub(crate) stream: TcpStream,
     /// Still on its way to the server.
-    pub(super) is_connecting: bool,
+    pub(crate) is_connecting: bool,
     /// Since when it waits for something to ask; meant for open loops.
-    pub(super) free_since: Instant,
+    pub(crate) free_since: Instant,
     in_flight: VecDeque<Sent>,
     /// How many replies the server owes.
     owed: usize,
@@ -31,27 +31,27 @@ pub(super) struct Connection {
 
 /// Requests that were sent together.
 #[derive(Clone, Copy)]
-pub(super) struct Sent {
+pub(crate) struct Sent {
     /// When they were handed to the kernel.
-    pub(super) at: Instant,
+    pub(crate) at: Instant,
     /// When they were due.
-    pub(super) due: Instant,
+    pub(crate) due: Instant,
     /// How many.
-    pub(super) count: usize,
+    pub(crate) count: usize,
 }
 
 /// The bytes that a group sends and expects.
-pub(super) struct Bytes {
+pub(crate) struct Bytes {
     /// The request, as often as one connection may send it at once.
-    pub(super) requests: Vec<u8>,
-    pub(super) request_len: usize,
+    pub(crate) requests: Vec<u8>,
+    pub(crate) request_len: usize,
     /// The reply over and over: what a read returns must be a part of it.
     replies: Vec<u8>,
     reply_len: usize,
 }
 
 /// What came of some input.
-pub(super) enum Taken {
+pub(crate) enum Taken {
     /// So many requests were answered, none of them if a reply is not whole.
     Answered(usize),
     /// The connection is of no more use.
@@ -59,7 +59,7 @@ pub(super) enum Taken {
 }
 
 impl Bytes {
-    pub(super) fn new(n: u8, depth: usize, framing: Framing) -> Bytes {
+    pub(crate) fn new(n: u8, depth: usize, framing: Framing) -> Bytes {
         let request = match framing {
             Framing::Line => format!("{n}\n"),
             Framing::Talk => n.to_string(),
@@ -82,7 +82,7 @@ impl Bytes {
 
 impl Connection {
     /// A connection whose requests in flight are kept in that place.
-    pub(super) fn new(
+    pub(crate) fn new(
         stream: TcpStream,
         in_flight: VecDeque<Sent>,
         now: Instant,
@@ -100,30 +100,30 @@ impl Connection {
 
     /// Closes it, and leaves a place for the requests of the next one. Closing
     /// the stream also takes it out of the epoll set.
-    pub(super) fn close(self) -> VecDeque<Sent> {
+    pub(crate) fn close(self) -> VecDeque<Sent> {
         let mut in_flight = self.in_flight;
         in_flight.clear();
         in_flight
     }
 
     /// Notes what was sent.
-    pub(super) fn sent(&mut self, sent: Sent) {
+    pub(crate) fn sent(&mut self, sent: Sent) {
         self.owed += sent.count;
         self.in_flight.push_back(sent);
     }
 
     /// When the oldest request without an answer was sent.
-    pub(super) fn waits_since(&self) -> Option<Instant> {
+    pub(crate) fn waits_since(&self) -> Option<Instant> {
         self.in_flight.front().map(|sent| sent.at)
     }
 
     /// The requests without an answer.
-    pub(super) fn unanswered(&self) -> impl Iterator<Item = &Sent> {
+    pub(crate) fn unanswered(&self) -> impl Iterator<Item = &Sent> {
         self.in_flight.iter()
     }
 
     /// Judges what was read.
-    pub(super) fn take(
+    pub(crate) fn take(
         &mut self,
         input: &[u8],
         bytes: &Bytes,
@@ -207,7 +207,7 @@ impl Connection {
 }
 
 /// F(n) by addition: the generator must know the answer, not pay for it.
-pub(super) fn fibonacci(n: u8) -> u64 {
+pub(crate) fn fibonacci(n: u8) -> u64 {
     let (mut last, mut next) = (0_u64, 1_u64);
     for _ in 0..n {
         (last, next) = (next, last.wrapping_add(next));

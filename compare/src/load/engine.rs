@@ -6,11 +6,11 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, anyhow};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use super::plan::Plan;
-use super::report::Report;
-use super::tally::Tally;
-use super::worker::Worker;
-use crate::interrupt::Interrupt;
+use crate::base::interrupt::Interrupt;
+use crate::load::tally::Tally;
+use crate::load::worker::Worker;
+use crate::model::load_plan::Plan;
+use crate::model::load_report::Report;
 
 /// How long the threads may take to get going.
 const START: Duration = Duration::from_millis(1);

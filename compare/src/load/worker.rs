@@ -18,14 +18,14 @@ use rustix::time::{
     timerfd_create, timerfd_settime,
 };
 
-use super::connection::{Bytes, Connection, READ_BYTES, Sent, Taken};
-use super::plan::{CONNECT_HANGS_MAX, Group, Pace, Plan};
-use super::readings::{Start, Survey};
-use super::report::Report;
-use super::schedule::{self, Schedule};
-use super::sockets::Sockets;
-use super::tally::Tally;
-use crate::interrupt::Interrupt;
+use crate::base::interrupt::Interrupt;
+use crate::load::connection::{Bytes, Connection, READ_BYTES, Sent, Taken};
+use crate::load::resources::{Start, Survey};
+use crate::load::schedule::{self, Schedule};
+use crate::load::sockets::Sockets;
+use crate::load::tally::Tally;
+use crate::model::load_plan::{CONNECT_HANGS_MAX, Group, Pace, Plan};
+use crate::model::load_report::Report;
 
 /// How many connections one wait can report.
 const EVENTS_MAX: usize = 256;
@@ -45,7 +45,7 @@ const CONNECTIONS_PER_ADDRESS: usize = 20_000;
 const ADDRESSES_OF_CHURN: usize = 8;
 
 /// One thread's share of the clients.
-pub(super) struct Worker<'a> {
+pub(crate) struct Worker<'a> {
     plan: &'a Plan,
     interrupt: &'a Interrupt,
     epoll: OwnedFd,
@@ -112,7 +112,7 @@ enum Phase {
 
 impl<'a> Worker<'a> {
     /// The `index`-th of `of` threads, which has no clients yet.
-    pub(super) fn new(
+    pub(crate) fn new(
         plan: &'a Plan,
         interrupt: &'a Interrupt,
         index: usize,
@@ -147,12 +147,12 @@ impl<'a> Worker<'a> {
     }
 
     /// Looks at the server whose cost this thread is to measure.
-    pub(super) fn survey(&mut self, server: Option<Pid>) {
+    pub(crate) fn survey(&mut self, server: Option<Pid>) {
         self.survey = Some(Survey::read(server));
     }
 
     /// Connects one client, the `number`-th of all.
-    pub(super) fn add_client(&mut self, group: usize, number: usize) {
+    pub(crate) fn add_client(&mut self, group: usize, number: usize) {
         let index = self.clients.len();
         self.clients.push(Client { group, number, connection: None });
         let share = &mut self.groups[group];
@@ -196,7 +196,7 @@ impl<'a> Worker<'a> {
     /// Loads from `start` on, until the window is over and every client has
     /// its last reply. An interrupt ends the window; before that there is
     /// nothing to report.
-    pub(super) fn run(
+    pub(crate) fn run(
         mut self,
         start: Instant,
     ) -> anyhow::Result<Option<(Report, Vec<Tally>)>> {
@@ -748,9 +748,9 @@ mod tests {
     use std::collections::BTreeSet;
     use std::net::TcpListener;
 
-    use super::super::plan::Arrivals;
     use super::*;
-    use crate::contestants::Framing;
+    use crate::model::contestants::Framing;
+    use crate::model::load_plan::Arrivals;
 
     #[test]
     fn each_request_of_a_burst_has_a_time_of_its_own() {

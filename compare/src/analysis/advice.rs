@@ -1,0 +1,564 @@
+//! Who bears a mix, who does not, and why.
+
+use std::time::Duration;
+
+use crate::analysis::findings::{Findings, Standing};
+use crate::analysis::statistics::{Estimate, median};
+use crate::analysis::units;
+use crate::analysis::verdict::{ROUNDS_MIN, TOO_FEW_ROUNDS};
+use crate::model::contestants::{Contestant, Trait};
+use crate::model::record::{Record, Round, Void};
+use crate::model::scenarios::{Figure, Group, Scenario};
+
+/// Whoever leaves more than this share unanswered has fallen over.
+const UNANSWERED_MAX: f64 = 0.1;
+
+/// Whoever lets more than this share of a group's clients wait for all of a
+/// window has fallen over, however well it serves the others.
+const STARVED_MAX: f64 = 0.1;
+
+/// As many requests of each round may be under way at its end without being
+/// more than there were at its start.
+const UNDER_WAY: f64 = 2.0;
+
+/// Above this share of its processors, a server has no time to spare.
+const BUSY: f64 = 0.9;
+
+/// A p99 of at least this share of a long request's time is that of waiting
+/// for one.
+const WAITS_SHARE: f64 = 0.3;
+
+/// The contestants, the best first.
+pub(crate) struct Ranking<'a> {
+    /// The mix.
+    pub(crate) scenario: &'a Scenario,
+    /// The p99 that was asked for, if any was.
+    pub(crate) slo: Option<Duration>,
+    /// In order.
+    pub(crate) places: Vec<Place<'a>>,
+}
+
+/// One of them.
+pub(crate) struct Place<'a> {
+    /// Its place, shared with those that it ties with; none, for one that
+    /// has fallen over.
+    pub(crate) place: Option<usize>,
+    /// Who.
+    pub(crate) contestant: &'a Contestant,
+    /// How it bears the mix.
+    pub(crate) class: Class,
+    /// Why, if it does not.
+    pub(crate) why: Option<String>,
+}
+
+/// How somebody bears a mix; the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Class {
+    /// All of the interval of its p99 is below what was asked for, or nothing
+    /// was asked for.
+    Holds,
+    /// Some of it is.
+    Open,
+    /// None of it is.
+    Misses,
+    /// It did not answer as many requests as there were, let clients wait in
+    /// vain, or died.
+    FallsOver,
+    /// The instrument failed.
+    Unknown,
+}
+
+impl Class {
+    /// In one word, or two.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Class::Holds => "holds",
+            Class::Open => "open",
+            Class::Misses => "misses",
+            Class::FallsOver => "falls over",
+            Class::Unknown => "not measured",
+        }
+    }
+
+    /// What those of it are ranked by. Whoever holds what was asked for is as
+    /// good as any other who does: what it costs is left.
+    fn figure(self, has_slo: bool) -> Figure {
+        match self {
+            Class::Holds if has_slo => Figure::Cost,
+            _ => Figure::ResponseP99,
+        }
+    }
+
+    /// Of a p99, of which all that its interval leaves open counts.
+    fn of(p99_ns: &Estimate, slo: Option<Duration>) -> Class {
+        let Some(slo) = slo else { return Class::Holds };
+        let slo_ns = slo.as_nanos() as f64;
+        match (p99_ns.high <= slo_ns, p99_ns.low > slo_ns) {
+            (true, _) => Class::Holds,
+            (_, true) => Class::Misses,
+            _ => Class::Open,
+        }
+    }
+}
+
+impl<'a> Ranking<'a> {
+    /// Ranks those who took part.
+    pub(crate) fn of(
+        record: &'a Record,
+        scenario: &'a Scenario,
+        slo: Option<Duration>,
+    ) -> Ranking<'a> {
+        let findings = Findings::of(record);
+        let mut places: Vec<Place<'a>> = record
+            .contestants()
+            .map(|contestant| place(record, scenario, contestant, slo))
+            .collect();
+        let value = |place: &Place<'_>| {
+            let figure = place.class.figure(slo.is_some());
+            let name = &place.contestant.name;
+            let found = findings.estimate(scenario, name, figure);
+            found.map_or(f64::INFINITY, |found| found.median)
+        };
+        places.sort_by(|one, other| {
+            one.class
+                .cmp(&other.class)
+                .then(value(one).total_cmp(&value(other)))
+        });
+        // The first of the place that is being filled.
+        let mut head: Option<(usize, Class, &str)> = None;
+        for (index, place) in places.iter_mut().enumerate() {
+            if place.class >= Class::FallsOver {
+                continue;
+            }
+            let name = place.contestant.name.as_str();
+            let figure = place.class.figure(slo.is_some());
+            let is_tied = head.is_some_and(|(_, class, first)| {
+                let standing =
+                    || findings.standing(scenario, name, first, figure);
+                class == place.class && standing() == Some(Standing::Tied)
+            });
+            let (place_of_head, ..) = match head {
+                Some(head) if is_tied => head,
+                _ => *head.insert((index + 1, place.class, name)),
+            };
+            place.place = Some(place_of_head);
+        }
+        Ranking { scenario, slo, places }
+    }
+}
+
+fn place<'a>(
+    record: &Record,
+    scenario: &Scenario,
+    contestant: &'a Contestant,
+    slo: Option<Duration>,
+) -> Place<'a> {
+    let name = contestant.name.as_str();
+    let findings = Findings::of(record);
+    let p99 = findings.estimate(scenario, name, Figure::ResponseP99);
+    let rounds = record.figure(scenario, name, Figure::ResponseP99).len();
+    let is_short = rounds < ROUNDS_MIN;
+    let evidence = Evidence::of(record, scenario, contestant);
+    let (class, why) = match (evidence.fallen(), p99) {
+        (Some((class, why)), _) => (class, Some(why)),
+        (None, None) => {
+            let why = "too few replies for a p99".to_owned();
+            (Class::Unknown, Some(why))
+        }
+        (None, Some(p99)) => match Class::of(&p99, slo) {
+            Class::Holds | Class::Misses if slo.is_some() && is_short => {
+                (Class::Open, Some(TOO_FEW_ROUNDS.to_owned()))
+            }
+            Class::Holds => (Class::Holds, None),
+            class => (class, Some(evidence.slow(&p99))),
+        },
+    };
+    Place { place: None, contestant, class, why }
+}
+
+/// What the record has to say for or against somebody.
+struct Evidence<'a> {
+    scenario: &'a Scenario,
+    contestant: &'a Contestant,
+    void: Option<&'a Void>,
+    by_design: Option<&'a str>,
+    rounds: &'a [Round],
+    /// How long a long request computes.
+    long_ns: Option<f64>,
+}
+
+impl<'a> Evidence<'a> {
+    fn of(
+        record: &'a Record,
+        scenario: &'a Scenario,
+        contestant: &'a Contestant,
+    ) -> Evidence<'a> {
+        let cell = record.cell(&scenario.name, &contestant.name);
+        let void = cell.and_then(|cell| cell.void.as_ref());
+        let costs = scenario.groups.iter().filter_map(|group| group.cost);
+        let fib = contestant.fib.as_deref();
+        let long_ns = costs.max().and_then(|cost| {
+            let mut known = record.calibration.iter();
+            let known = known.find(|known| known.is_of(cost, fib))?;
+            Some(known.took_ns as f64)
+        });
+        Evidence {
+            scenario,
+            contestant,
+            void,
+            by_design: cell.and_then(|cell| cell.by_design.as_deref()),
+            rounds: cell.map_or(&[], |cell| &cell.rounds),
+            long_ns,
+        }
+    }
+
+    /// Why it has fallen over, or could not be measured.
+    fn fallen(&self) -> Option<(Class, String)> {
+        if let Some(void) = self.void {
+            let class = match void.contestant_failed {
+                true => Class::FallsOver,
+                false => Class::Unknown,
+            };
+            return Some((class, void.reason.clone()));
+        }
+        if let Some(why) = self.by_design {
+            return Some((Class::Unknown, format!("not asked: {why}")));
+        }
+        let most = |share: &dyn Fn(&Group) -> Option<f64>| {
+            let groups = self.scenario.groups.iter();
+            groups
+                .filter_map(|group| Some((&group.name, share(group)?)))
+                .max_by(|(_, one), (_, other)| one.total_cmp(other))
+        };
+        let left_out = most(&|group| self.left_out(group));
+        let starved = most(&|group| self.starved(group));
+        let mut why = match (left_out, starved) {
+            (Some((name, share)), _) => format!(
+                "{:.0} % of the {name} requests were not answered in time",
+                share * 100.0
+            ),
+            (None, Some((name, share))) => format!(
+                "{:.0} % of the {name} clients waited in vain",
+                share * 100.0
+            ),
+            (None, None) => return None,
+        };
+        if self.contestant.is(Trait::OneClientAtATime) {
+            why += ": it serves one client at a time";
+        } else if let Some(busy) = self.busy() {
+            why += &match busy > BUSY {
+                true => format!(
+                    ": its processors were busy {:.0} % of the time",
+                    busy * 100.0
+                ),
+                false => format!(
+                    ", though its processors had {:.0} % to spare",
+                    (1.0 - busy) * 100.0
+                ),
+            };
+        }
+        Some((Class::FallsOver, why))
+    }
+
+    /// The share of a group's requests by which it fell behind, if it did.
+    fn left_out(&self, group: &Group) -> Option<f64> {
+        let (mut due, mut missing, mut rounds) = (0.0, 0.0, 0);
+        for round in self.rounds {
+            let found = round.report.group(&group.name)?;
+            let open = found.open.as_ref()?;
+            let due_here = open.response_ns.count() as f64;
+            due += due_here;
+            // Those that were under way at the start make up for others.
+            missing += due_here - found.replies as f64;
+            rounds += 1;
+        }
+        let allowed = due * UNANSWERED_MAX + f64::from(rounds) * UNDER_WAY;
+        (missing > allowed).then(|| missing / due)
+    }
+
+    /// The share of a group's clients who waited throughout a window, if that
+    /// is too large. Their requests were due before it, so that no response
+    /// time counts them; and what is due later goes to those who are served.
+    fn starved(&self, group: &Group) -> Option<f64> {
+        let shares = self.rounds.iter().filter_map(|round| {
+            let found = round.report.group(&group.name)?;
+            // A request that takes longer than the window starves nobody.
+            let is_longer = group.cost.is_some_and(|cost| {
+                cost.as_nanos() >= u128::from(round.report.window_ns)
+            });
+            let share = found.starved as f64 / found.connections as f64;
+            (!is_longer).then_some(share)
+        });
+        let share = median(&mut shares.collect::<Vec<f64>>())?;
+        (share > STARVED_MAX).then_some(share)
+    }
+
+    /// The share of its processors' time that the server used.
+    fn busy(&self) -> Option<f64> {
+        let shares = self.rounds.iter().filter_map(|round| {
+            let report = &round.report;
+            let whole_ns =
+                report.window_ns as f64 * round.placement.server.len() as f64;
+            Some(report.server_cpu_ns.value? as f64 / whole_ns)
+        });
+        median(&mut shares.collect::<Vec<f64>>())
+    }
+
+    /// Why it is slow, as far as that can be told.
+    fn slow(&self, p99_ns: &Estimate) -> String {
+        let has_long = self
+            .long_ns
+            .is_some_and(|long_ns| p99_ns.high >= long_ns * WAITS_SHARE);
+        let long = self.long_ns.map(units::time).unwrap_or_default();
+        if self.contestant.is(Trait::OneClientAtATime) {
+            return "it serves one client at a time".to_owned();
+        }
+        let of =
+            self.scenario.groups.iter().find(|g| g.name == self.scenario.of);
+        let (inline, stall) = match of.is_some_and(|of| of.cost.is_some()) {
+            true => (
+                "it computes inside its loop, one request after the other",
+                "it waits for its pool inside its loop, for one request \
+                 after the other",
+            ),
+            false => (
+                "it computes inside its loop: a short request waits for the \
+                 long one before it",
+                "it waits for its pool inside its loop: a short request \
+                 waits for the long one before it",
+            ),
+        };
+        let pool = "all of its workers were busy with long requests";
+        let traits = [
+            (Trait::ComputesInline, inline),
+            (Trait::WaitsForItsPool, stall),
+            (Trait::WorkerProcesses, pool),
+            (Trait::ComputesOnAPool, pool),
+        ];
+        let found = traits.iter().find(|(kind, _)| self.contestant.is(*kind));
+        match (found, self.busy()) {
+            (Some((_, what)), busy)
+                if has_long && busy.is_none_or(|busy| busy <= BUSY) =>
+            {
+                format!("{what} ({long})")
+            }
+            (_, Some(busy)) => format!(
+                "its processors were busy {:.0} % of the time",
+                busy * 100.0
+            ),
+            (_, None) => "nobody knows what its processors did".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::calibration::Calibrated;
+    use crate::measure::machine::Machine;
+    use crate::measure::processors::Placement;
+    use crate::model::load_report::{
+        Bottleneck, GroupReport, OpenLoop, Report, Times,
+    };
+    use crate::model::mix::Mix;
+    use crate::model::reading::Known;
+    use crate::model::record::Entrant;
+
+    const MS: u64 = 1_000_000;
+    const DUE: u64 = 2_000;
+    const SLO: Option<Duration> = Some(Duration::from_millis(10));
+
+    /// One who takes part, all of whose rounds came out the same.
+    struct Made {
+        name: &'static str,
+        model: Vec<Trait>,
+        p99_ms: u64,
+        cost_ns: u64,
+        replies: u64,
+    }
+
+    fn made(name: &'static str, p99_ms: u64, cost_ns: u64) -> Made {
+        Made { name, model: Vec::new(), p99_ms, cost_ns, replies: DUE }
+    }
+
+    fn record(made: &[Made]) -> Record {
+        let mix = Mix {
+            long: "5/s x 50ms".parse().ok(),
+            short: "2000/s".parse().ok(),
+            clients: 8,
+        };
+        let scenario = mix.scenario(2, SLO).unwrap();
+        let machine = Machine::here(std::path::Path::new("."), &[0, 1]);
+        let mut record = Record::new(1, 3, machine);
+        record.calibration.push(Calibrated {
+            cost_ns: 50 * MS,
+            n: 37,
+            took_ns: 53 * MS,
+            fib: None,
+        });
+        for Made { name, model, p99_ms, cost_ns, replies } in made {
+            let mut contestant =
+                Contestant::peer((*name).to_owned(), Vec::new());
+            contestant.model.clone_from(model);
+            record.entrants.push(Entrant::of(contestant));
+            for round in 1..=3 {
+                let mut group = GroupReport::made_up("short");
+                group.replies = *replies;
+                group.open = Some(OpenLoop {
+                    response_ns: Times::of(&[(p99_ms * MS, DUE)]),
+                    lag_ns: Times::of(&[]),
+                    unanswered: 0,
+                });
+                let mut report = Report::made_up(vec![group]);
+                report.server_cpu_ns = Known::from(Ok(cost_ns * replies));
+                record.cell_mut("mix", name).rounds.push(Round {
+                    round,
+                    place: 1,
+                    placement: Placement { server: vec![0], load: vec![1] },
+                    bottleneck: Bottleneck::Neither,
+                    capacity: Known::missing("not asked"),
+                    report,
+                });
+            }
+        }
+        record.scenarios.push(scenario);
+        record
+    }
+
+    fn ranked(
+        made: &[Made],
+        slo: Option<Duration>,
+    ) -> Vec<(String, Option<usize>, Class, Option<String>)> {
+        let record = record(made);
+        let ranking = Ranking::of(&record, &record.scenarios[0], slo);
+        let places = ranking.places.into_iter();
+        places
+            .map(|p| (p.contestant.name.clone(), p.place, p.class, p.why))
+            .collect()
+    }
+
+    #[test]
+    fn whoever_holds_is_ranked_by_cost_and_ties_share_a_place() {
+        let made = [
+            made("dear", 1, 90_000),
+            made("slow", 60, 10_000),
+            made("cheap", 9, 30_000),
+            made("same", 2, 30_000),
+        ];
+        let found = ranked(&made, SLO);
+        let places: Vec<_> = found
+            .iter()
+            .map(|(name, place, class, _)| (name.as_str(), *place, *class))
+            .collect();
+        let expected = [
+            ("cheap", Some(1), Class::Holds),
+            ("same", Some(1), Class::Holds),
+            ("dear", Some(3), Class::Holds),
+            ("slow", Some(4), Class::Misses),
+        ];
+        assert_eq!(places, expected);
+        // Without a limit, who answers first is first.
+        let found = ranked(&made, None);
+        let names: Vec<&str> =
+            found.iter().map(|(name, ..)| name.as_str()).collect();
+        assert_eq!(names, ["dear", "same", "cheap", "slow"]);
+    }
+
+    #[test]
+    fn a_reason_is_what_was_measured_and_what_the_model_is() {
+        let of = |name, kind, p99_ms| Made {
+            model: vec![kind],
+            ..made(name, p99_ms, 10_000)
+        };
+        let inline = of("inline", Trait::ComputesInline, 51);
+        let threads = of("threads", Trait::ThreadPerClient, 51);
+        // A loop that is slow without waiting for anybody.
+        let loaded = of("loaded", Trait::ComputesInline, 12);
+        let behind = Made { replies: DUE / 2, ..made("behind", 900, 10_000) };
+        let found = ranked(&[inline, threads, loaded, behind], SLO);
+        let why = |name: &str| {
+            let found = found.iter().find(|(other, ..)| other == name);
+            let (_, _, class, why) = found.unwrap();
+            (*class, why.clone().unwrap())
+        };
+        let (class, text) = why("inline");
+        assert_eq!(class, Class::Misses);
+        assert!(text.contains("inside its loop") && text.contains("53.0 ms"));
+        assert!(why("threads").1.contains("processors were busy 2 %"));
+        assert!(why("loaded").1.contains("processors were busy 2 %"));
+        let (class, text) = why("behind");
+        assert_eq!(class, Class::FallsOver);
+        assert!(text.contains("50 % of the short requests"), "{text}");
+        assert!(text.contains("99 % to spare"), "{text}");
+    }
+
+    #[test]
+    fn whoever_serves_a_few_clients_alone_has_fallen_over() {
+        let mut record =
+            record(&[made("few", 1, 1_000), made("all", 1, 9_000)]);
+        for (name, starved) in [("few", 7), ("all", 0)] {
+            for round in &mut record.cell_mut("mix", name).rounds {
+                let group = &mut round.report.groups[0];
+                (group.starved, group.connections) = (starved, 8);
+            }
+        }
+        let ranking = Ranking::of(&record, &record.scenarios[0], SLO);
+        let [all, few] = ranking.places.as_slice() else { panic!() };
+        assert_eq!((all.place, all.class), (Some(1), Class::Holds));
+        assert_eq!((few.place, few.class), (None, Class::FallsOver));
+        let why = few.why.as_deref().unwrap();
+        assert!(why.contains("88 % of the short clients waited"), "{why}");
+    }
+
+    #[test]
+    fn of_two_rounds_nobody_can_say() {
+        let mut record = record(&[made("good", 1, 1_000)]);
+        record.cell_mut("mix", "good").rounds.truncate(2);
+        for (slo, class) in [(SLO, Class::Open), (None, Class::Holds)] {
+            let ranking = Ranking::of(&record, &record.scenarios[0], slo);
+            assert_eq!(ranking.places[0].class, class);
+        }
+    }
+
+    #[test]
+    fn who_was_not_asked_by_design_has_that_for_a_reason() {
+        let mut record = record(&[made("one", 1, 1_000)]);
+        let cell = record.cell_mut("mix", "one");
+        cell.rounds.clear();
+        cell.by_design = Some("it serves one".to_owned());
+        let ranking = Ranking::of(&record, &record.scenarios[0], SLO);
+        let place = &ranking.places[0];
+        assert_eq!(place.class, Class::Unknown);
+        assert_eq!(place.why.as_deref(), Some("not asked: it serves one"));
+    }
+
+    #[test]
+    fn an_interval_across_the_limit_is_open() {
+        let of = |low, high| {
+            let [low, high] = [low, high].map(|ms| ms * 1e6);
+            let median = f64::midpoint(low, high);
+            Class::of(&Estimate { median, low, high }, SLO)
+        };
+        assert_eq!(of(1.0, 10.0), Class::Holds);
+        assert_eq!(of(9.0, 11.0), Class::Open);
+        assert_eq!(of(10.1, 11.0), Class::Misses);
+    }
+
+    #[test]
+    fn what_the_instrument_could_not_measure_is_not_booked_to_anybody() {
+        let mut record = record(&[made("a", 1, 1_000), made("b", 1, 1_000)]);
+        for (name, contestant_failed) in [("a", false), ("b", true)] {
+            record.cell_mut("mix", name).void = Some(Void {
+                round: 1,
+                reason: "it was so".to_owned(),
+                contestant_failed,
+                log: Vec::new(),
+                faults: std::collections::BTreeMap::new(),
+            });
+        }
+        let ranking = Ranking::of(&record, &record.scenarios[0], SLO);
+        let classes: Vec<Class> =
+            ranking.places.iter().map(|place| place.class).collect();
+        assert_eq!(classes, [Class::FallsOver, Class::Unknown]);
+    }
+}

@@ -1,0 +1,524 @@
+//! `compare load --scenario`: a scenario's clients against a server that
+//! nobody started for them, and a record of what they met.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, anyhow, ensure};
+use clap::Args;
+use rustix::process::Pid;
+use rustix::thread::sched_getaffinity;
+
+use crate::analysis::units;
+use crate::base::exit::{Outcome, Usage};
+use crate::base::interrupt::Interrupt;
+use crate::base::limits;
+use crate::base::stdout;
+use crate::base::workspace;
+use crate::cmd::load::{BEFORE_THE_WINDOW, Load, text};
+use crate::load::engine::{self, Loaded};
+use crate::measure::machine::Machine;
+use crate::measure::measuring;
+use crate::measure::processors::{Placement, Processors};
+use crate::model::contestants::Contestant;
+use crate::model::invocation::{self, Asked};
+use crate::model::load_plan::Plan;
+use crate::model::load_report::{BUSY_SHARE, Bottleneck, Report};
+use crate::model::provenance::Shard;
+use crate::model::reading::Known;
+use crate::model::record::{Entrant, Record, Round, Void};
+use crate::model::runs;
+use crate::model::scenarios::{self, Figure, Scenario};
+
+/// How much longer than its window a reply may take.
+const REPLY_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Between the rounds of machines that start together: clients connect in it.
+const ROUND_GAP: Duration = engine::CONNECT_AHEAD;
+
+/// Of machines that start together, one that is late by a larger share of the
+/// window measured another one.
+const LATE_SHARE: f64 = 0.05;
+
+/// What `compare load` is told about scenarios.
+#[derive(Args, Debug)]
+pub(crate) struct Play {
+    /// The clients, window and warm-up of a scenario: a file, or a name in
+    /// bench/scenarios
+    #[arg(
+        long,
+        value_name = "FILE_OR_NAME",
+        conflicts_with_all = [
+            "groups", "n", "connections", "depth", "think", "rate",
+            "arrivals", "churn",
+        ]
+    )]
+    scenario: Option<String>,
+    /// The value of what varies in the scenario
+    #[arg(long, value_name = "VALUE", requires = "scenario")]
+    at: Option<f64>,
+    /// What the server is called in the record [default: its address]
+    #[arg(long, requires = "scenario")]
+    name: Option<String>,
+    /// How many windows to measure
+    #[arg(long, default_value_t = 1, value_name = "N", requires = "scenario",
+          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    rounds: u64,
+    /// The folder for a record, which `merge` and `report` take
+    #[arg(long, value_name = "FOLDER", requires = "scenario")]
+    out: Option<PathBuf>,
+    /// When the clients begin to ask, so that those of several machines do
+    /// so together; they connect before. In UTC, as 2025-01-31T12:00:00Z, or
+    /// in seconds since 1970
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    start_at: Option<SystemTime>,
+}
+
+impl Play {
+    /// Whether a scenario is to be played.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.scenario.is_some()
+    }
+
+    /// When to start, if not at once.
+    ///
+    /// # Errors
+    ///
+    /// A [`Usage`] error when that was before now.
+    pub(crate) fn start(&self) -> anyhow::Result<Option<SystemTime>> {
+        let Some(start) = self.start_at else { return Ok(None) };
+        let late = SystemTime::now().duration_since(start);
+        if let Ok(late) = late {
+            let late = Duration::from_millis(late.as_millis() as u64);
+            return Err(Usage(format!(
+                "--start-at: that was {} ago; mind that times are in UTC",
+                humantime::format_duration(late)
+            ))
+            .into());
+        }
+        Ok(Some(start))
+    }
+
+    fn scenario(&self) -> anyhow::Result<Scenario> {
+        let name = self.scenario.as_deref().unwrap_or_default();
+        let scenario = scenarios::read_one(&find(name)?)?;
+        let usage = |text| anyhow!(Usage(text));
+        let mut scenario = match (self.at, &scenario.sweep) {
+            (None, None) => scenario,
+            (Some(value), _) => scenario
+                .point_at(value)
+                .map_err(|error| usage(format!("--at {value}: {error}")))?,
+            (None, Some(sweep)) => {
+                let values: Vec<String> =
+                    sweep.values.iter().map(f64::to_string).collect();
+                return Err(usage(format!(
+                    "--scenario {name}: {} of `{}` vary; choose with --at, as \
+                     one of {}",
+                    sweep.of.name(),
+                    sweep.group,
+                    values.join(", ")
+                )));
+            }
+        };
+        for group in &scenario.groups {
+            let why = if group.apart {
+                "is `apart`: it goes to a second server of the same kind, and \
+                 --addr names only one; leave it out of a file of your own"
+            } else if group.load.is_some() {
+                "has a `load`: a share of a capacity that nobody measured; \
+                 give it a `rate` in a file of your own"
+            } else {
+                continue;
+            };
+            let group = &group.name;
+            let text = format!("--scenario {name}: group `{group}` {why}");
+            return Err(usage(text));
+        }
+        if let Some(against) = scenario.against.take() {
+            eprintln!(
+                "note: `left` is a share of the rate in `{against}`, which is \
+                 not measured here: the record has the rate"
+            );
+            let shown = scenario.figures.contains(&Figure::Rate);
+            scenario.figures.retain(|figure| *figure != Figure::Left);
+            if !shown {
+                scenario.figures.insert(0, Figure::Rate);
+            }
+        }
+        Ok(scenario)
+    }
+}
+
+/// Plays a scenario, once or several times.
+///
+/// # Errors
+///
+/// When the command line can't be followed, or this side fails.
+pub(crate) fn play(
+    mut load: Load,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Outcome> {
+    let start = load.play.start()?;
+    let mut scenario = load.play.scenario()?;
+    let asked = asked(&load);
+    scenario.window = load.duration.unwrap_or(scenario.window);
+    scenario.warm_up = load.warm_up.unwrap_or(scenario.warm_up);
+    load.duration = Some(scenario.window);
+    load.warm_up = Some(scenario.warm_up);
+    load.reply_timeout
+        .get_or_insert(scenario.warm_up + scenario.window + REPLY_PATIENCE);
+    // Machines with the same seed would ask at the same moments.
+    let seed = *load.seed.get_or_insert_with(|| fastrand::u64(..1_000_000));
+    let calibration = measuring::calibrations(std::slice::from_ref(&scenario))?;
+    for calibrated in &calibration {
+        let ms = |ns: u64| units::number(ns as f64 / 1e6);
+        eprintln!(
+            "note: n = {} stands for {} ms on this machine (it takes {} ms); \
+             the server's may be another",
+            calibrated.n,
+            ms(calibrated.cost_ns),
+            ms(calibrated.took_ns)
+        );
+    }
+    let groups = measuring::groups(&scenario, &calibration, None)
+        .map_err(|failure| anyhow!("{failure}"))?;
+    load.groups = groups.into_iter().map(|clients| clients.group).collect();
+    let Play { name, rounds, out, .. } = &load.play;
+    let (name, rounds, out) = (name.clone(), *rounds, out.clone());
+    let json = load.json;
+    let mut plan = load.plan()?;
+    limits::raise_open_files()?;
+    limits::check_open_files(plan.connections())?;
+
+    let name = name.unwrap_or_else(|| plan.address.to_string());
+    let allowed = Processors::allowed(None, None)?;
+    let placement = Placement {
+        server: Vec::new(),
+        load: match plan.processors.is_empty() {
+            true => allowed.numbers().to_vec(),
+            false => plan.processors.clone(),
+        },
+    };
+    let mut record = Record::new(seed, rounds, machine(allowed.numbers()));
+    record.calibration = calibration;
+    record.entrants = vec![entrant(&name)];
+    record.asked = Some(asked);
+    record.shard = Some(Shard {
+        address: plan.address.to_string(),
+        groups: scenario.groups.clone(),
+        start_at: start.map(since_1970_ns),
+        windows: Default::default(),
+    });
+    if plan.server.is_none() {
+        record.cost_method = "none: the server is elsewhere".to_owned();
+    }
+    record.scenarios = vec![scenario.clone()];
+    let mut playing =
+        Playing { record, scenario: scenario.name, name, placement };
+    let path = out.as_deref().map(runs::file);
+    if let Some(folder) = &out {
+        runs::create(folder)?;
+    }
+    let save = |record: &Record| match &path {
+        Some(path) => record.write(path),
+        None => Ok(()),
+    };
+    save(&playing.record)?;
+    let period = plan.warm_up + plan.window + plan.reply_timeout + ROUND_GAP;
+    for round in 1..=rounds {
+        let start = start.map(|start| start + period * (round as u32 - 1));
+        plan.seed = seed.wrapping_add(round);
+        let Some(loaded) = engine::run_at(&plan, start, interrupt)? else {
+            eprintln!("round {round}: {BEFORE_THE_WINDOW}");
+            break;
+        };
+        let report = &loaded.report;
+        let text = match json {
+            true => serde_json::to_string(report)? + "\n",
+            false => text(&plan, report),
+        };
+        stdout::print(&text)?;
+        let window_ns = plan.window.as_nanos() as u64;
+        if interrupt.came() && report.window_ns < window_ns {
+            // It has less to say than the others, and none of its own length
+            // on other machines.
+            eprintln!("round {round}: interrupted, so the record lacks it");
+            break;
+        }
+        playing.round(round, &plan, &loaded);
+        playing.record.complete = round == rounds;
+        save(&playing.record)?;
+        if playing.is_void() || interrupt.came() {
+            break;
+        }
+    }
+    if let Some(path) = path {
+        eprintln!("record: {}", path.display());
+    }
+    match interrupt.came() {
+        true => Ok(Outcome::Interrupted),
+        false => playing.outcome(),
+    }
+}
+
+/// Why a window is not that of the machines that started in time, if it began
+/// so late.
+pub(crate) fn too_late(plan: &Plan, late: Duration) -> Option<String> {
+    (late > plan.window.mul_f64(LATE_SHARE)).then(|| {
+        let late = Duration::from_millis(late.as_millis() as u64);
+        format!(
+            "the clients were connected {} after the moment at which they \
+             were to ask: give them more time with a later --start-at",
+            humantime::format_duration(late)
+        )
+    })
+}
+
+fn since_1970_ns(moment: SystemTime) -> u64 {
+    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_nanos() as u64
+}
+
+/// What was said of the load, before what was not said is filled in.
+fn asked(load: &Load) -> Asked {
+    let file = load.play.scenario.as_ref().map(PathBuf::from);
+    let file = file.filter(|path| path.is_file());
+    Asked {
+        scenario_files: file.into_iter().collect(),
+        duration: load.duration.map(invocation::time),
+        warm_up: load.warm_up.map(invocation::time),
+        reply_timeout: load.reply_timeout.map(invocation::time),
+        load_cpus: load.load_cpus.clone().map(Vec::from).unwrap_or_default(),
+        server_pid: load.server_pid.is_some(),
+        ..Asked::default()
+    }
+}
+
+/// One shard that is being measured.
+struct Playing {
+    record: Record,
+    scenario: String,
+    name: String,
+    placement: Placement,
+}
+
+impl Playing {
+    fn round(&mut self, round: u64, plan: &Plan, loaded: &Loaded) {
+        let Loaded { report, began, late } = loaded;
+        let late = too_late(plan, *late);
+        if let Some(shard) = &mut self.record.shard
+            && late.is_none()
+        {
+            shard.windows.insert(round, since_1970_ns(*began));
+        }
+        self.keep(round, plan.server, late, report);
+    }
+
+    /// Judges what came of a round as `run` does.
+    fn keep(
+        &mut self,
+        round: u64,
+        server: Option<Pid>,
+        late_start: Option<String>,
+        report: &Report,
+    ) {
+        let wanted = self.record.rounds;
+        let cell = self.record.cell_mut(&self.scenario, &self.name);
+        let void = |reason, contestant_failed| {
+            let (log, faults) = (Vec::new(), report.faults());
+            Some(Void { round, reason, contestant_failed, log, faults })
+        };
+        let late = || report.late(processors_of(server), false);
+        // Whoever is short of ports or descriptors here can't tell what the
+        // server did wrong from what came of that.
+        let spoilt = report.own_limit().or(late_start);
+        if let (None, Some(reason)) = (&spoilt, report.server_fault()) {
+            cell.void = void(reason, true);
+        } else if let Some(spoilt) = spoilt.or_else(late) {
+            eprintln!("round {round}: {spoilt}");
+            if cell.miss(round, spoilt.clone(), wanted) {
+                cell.void = void(spoilt, false);
+            }
+            return;
+        }
+        let bottleneck = match report.generator_share() > BUSY_SHARE {
+            true => Bottleneck::Generator,
+            // How many processors the server has is not known.
+            false => Bottleneck::Unknown,
+        };
+        let capacity = "no rate of this scenario is a share of it";
+        cell.rounds.push(Round {
+            round,
+            place: 1,
+            placement: self.placement.clone(),
+            bottleneck,
+            capacity: Known::missing(capacity),
+            report: report.clone(),
+        });
+    }
+
+    fn is_void(&self) -> bool {
+        let cell = self.record.cell(&self.scenario, &self.name);
+        cell.is_some_and(|cell| cell.void.is_some())
+    }
+
+    fn outcome(&self) -> anyhow::Result<Outcome> {
+        let cell = self.record.cell(&self.scenario, &self.name);
+        match cell.and_then(|cell| cell.void.as_ref()) {
+            None => Ok(Outcome::Done),
+            Some(void) if void.contestant_failed => {
+                Ok(Outcome::ContestantFailed)
+            }
+            Some(void) => Err(anyhow!("{}", void.reason)),
+        }
+    }
+}
+
+/// On how many processors a server may run; one that is elsewhere has a CPU
+/// time that is not known, and no number makes it busy.
+fn processors_of(server: Option<Pid>) -> usize {
+    let set = server.and_then(|pid| sched_getaffinity(Some(pid)).ok());
+    set.map_or(1, |set| set.count().max(1) as usize)
+}
+
+/// A file, or the name of one of ours.
+fn find(name: &str) -> anyhow::Result<PathBuf> {
+    let path = Path::new(name);
+    if path.is_file() {
+        return Ok(path.to_owned());
+    }
+    let usage = || {
+        Usage(format!(
+            "--scenario {name}: neither a file nor one of bench/scenarios; \
+             `compare list` lists those"
+        ))
+    };
+    let root = workspace::root().ok().with_context(usage)?;
+    let ours = root.join("bench/scenarios").join(format!("{name}.toml"));
+    // A name, not a way out of the folder.
+    let is_name = path.components().count() == 1 && ours.is_file();
+    ensure!(is_name, usage());
+    Ok(ours)
+}
+
+/// This machine, which is not the server's.
+fn machine(allowed: &[usize]) -> Machine {
+    let here = Machine::here(Path::new("."), allowed);
+    let why = "the server is elsewhere";
+    Machine {
+        toolchain: Known::missing(why),
+        git_revision: Known::missing(why),
+        git_dirty: Known::missing(why),
+        ..here
+    }
+}
+
+/// Somebody's server, of which no more is known than that it serves.
+fn entrant(name: &str) -> Entrant {
+    let contestant = Contestant::peer(name.to_owned(), Vec::new());
+    Entrant {
+        contestant,
+        again: None,
+        version: Known::missing("the server was started by somebody else"),
+    }
+}
+
+/// Reads a moment: RFC 3339 in UTC, or seconds since 1970.
+fn moment(text: &str) -> Result<SystemTime, String> {
+    let seconds = text.parse::<f64>().ok();
+    let after_1970 = |seconds| {
+        let time = Duration::try_from_secs_f64(seconds).ok()?;
+        UNIX_EPOCH.checked_add(time)
+    };
+    seconds
+        .and_then(after_1970)
+        .or_else(|| humantime::parse_rfc3339(text).ok())
+        .ok_or_else(|| {
+            "expected a time in UTC, as 2025-01-31T12:00:00Z, or the seconds \
+             since 1970, as `date +%s` says them"
+                .to_owned()
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::model::load_report::{GroupReport, OpenLoop, Times};
+
+    /// What an open loop saw whose requests were sent so late.
+    fn report(lag: Duration) -> Report {
+        let mut group = GroupReport::made_up("open");
+        group.open = Some(OpenLoop {
+            response_ns: Times::of(&[]),
+            lag_ns: Times::of(&[(lag.as_nanos() as u64, 1)]),
+            unanswered: 0,
+        });
+        Report::made_up(vec![group])
+    }
+
+    #[test]
+    fn a_round_that_this_side_spoilt_is_no_round() {
+        let rounds = 4;
+        let mut playing = Playing {
+            record: Record::new(1, rounds, machine(&[0])),
+            scenario: "open".to_owned(),
+            name: "server".to_owned(),
+            placement: Placement { server: Vec::new(), load: vec![0] },
+        };
+        let [in_time, late] = [0, 50].map(Duration::from_millis).map(report);
+        let mut limited = in_time.clone();
+        let faults = &mut limited.groups[0].faults;
+        faults.own_limits.insert("no free port".to_owned(), 1);
+        let mut kept = |round, report: &Report| {
+            playing.keep(round, None, None, report);
+            let cell = playing.record.cell("open", "server").unwrap();
+            assert_eq!(cell.void.is_some(), playing.is_void());
+            (cell.rounds.len(), cell.missed.len(), playing.is_void())
+        };
+        assert_eq!(kept(1, &in_time), (1, 0, false));
+        assert_eq!(kept(2, &late), (1, 1, false));
+        assert_eq!(kept(3, &limited), (1, 2, false));
+        // Of more than half of the rounds, nothing is left to say.
+        assert_eq!(kept(4, &late), (1, 3, true));
+        assert!(playing.outcome().is_err());
+    }
+
+    #[test]
+    fn what_a_server_did_wrong_is_kept_by_kind() {
+        let mut playing = Playing {
+            record: Record::new(1, 5, machine(&[0])),
+            scenario: "open".to_owned(),
+            name: "server".to_owned(),
+            placement: Placement { server: Vec::new(), load: vec![0] },
+        };
+        let mut report = report(Duration::ZERO);
+        let faults = &mut report.groups[0].faults;
+        faults.reset = 2;
+        faults.errors.insert("server-full".to_owned(), 3);
+        let faults = faults.clone();
+        playing.keep(1, None, None, &report);
+        let cell = playing.record.cell("open", "server").unwrap();
+        let void = cell.void.as_ref().unwrap();
+        assert!(void.contestant_failed);
+        assert_eq!(void.faults, BTreeMap::from([("open".into(), faults)]));
+    }
+
+    #[test]
+    fn a_moment_is_read_in_both_forms() {
+        let at = |ms| UNIX_EPOCH + Duration::from_millis(ms);
+        let cases = [
+            ("0", at(0)),
+            ("1735689600.25", at(1_735_689_600_250)),
+            ("2025-01-01T00:00:00Z", at(1_735_689_600_000)),
+            ("2025-01-01T00:00:00.250Z", at(1_735_689_600_250)),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(moment(text), Ok(expected), "{text}");
+        }
+        for bad in ["", "soon", "12:00", "-1", "NaN", "2025-01-01", "1e99"] {
+            assert!(moment(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,625 @@
+//! `compare selftest`: the instrument turned on itself. Servers that are known
+//! to be slow, to stall or to lie must come back as what they are.
+
+use std::env;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use comfy_table::Cell as TableCell;
+
+use crate::analysis::findings::{Findings, Standing};
+use crate::analysis::statistics::{Estimate, median};
+use crate::analysis::units;
+use crate::base::exit::Outcome;
+use crate::base::interrupt::Interrupt;
+use crate::base::stdout;
+use crate::measure::cell::{Cell, Clients, Failure};
+use crate::measure::machine::Machine;
+use crate::measure::processors::{Cpus, Placement, Processors};
+use crate::measure::progress::Progress;
+use crate::model::contestants::{AGAIN, Contestant};
+use crate::model::load_plan::{Arrivals, Group, Pace};
+use crate::model::load_report::{Faults, GroupReport, Report, Times};
+use crate::model::reading::Known;
+use crate::model::record::{Entrant, Record, Round, ratios};
+use crate::model::runs::Turn;
+use crate::model::scenarios::{Figure, Scenario};
+use crate::output::table;
+
+/// How long each known server is measured, unless its case says otherwise.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// How often a case is tried at most.
+const TRIES: usize = 3;
+
+/// How often two servers are compared.
+const ROUNDS: u64 = 7;
+
+/// What their comparison is called, and who takes part.
+const DUEL: &str = "duel";
+const FIRST: &str = "first";
+const RIVAL: &str = "rival";
+
+/// The clients of every known server.
+const CLIENTS: &str = "clients";
+
+/// What `compare selftest` is told.
+#[derive(Args, Debug)]
+pub(crate) struct SelfTest {
+    /// No progress on stderr
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// A server with a known conduct, and what must come back.
+struct Case {
+    /// What the server does.
+    what: &'static str,
+    /// The flags that make it do so.
+    conduct: &'static [&'static str],
+    connections: usize,
+    pace: Pace,
+    window: Duration,
+    /// What is looked at, within which bounds it must lie, and what it is.
+    checks: &'static [Check],
+}
+
+struct Check {
+    what: &'static str,
+    unit: Unit,
+    /// From what is counted to the bounds.
+    bounds: fn(&Seen) -> (f64, f64),
+    value: fn(&Seen) -> f64,
+}
+
+#[derive(Clone, Copy)]
+enum Unit {
+    Milliseconds,
+    Microseconds,
+    Count,
+    PerSecond,
+}
+
+/// What the load generator saw.
+struct Seen {
+    report: Report,
+    group: GroupReport,
+}
+
+/// A line of the result.
+struct Line {
+    what: String,
+    check: String,
+    expected: String,
+    measured: String,
+    passed: bool,
+}
+
+const EAGER: Pace = Pace::EAGER;
+
+const CASES: [Case; 7] = [
+    Case {
+        what: "waits 5 ms before each reply",
+        conduct: &["--delay", "5ms"],
+        connections: 1,
+        pace: EAGER,
+        window: WINDOW,
+        checks: &[
+            Check {
+                what: "service p50",
+                unit: Unit::Milliseconds,
+                bounds: |_| (5.0, 6.0),
+                value: |seen| quantile_ms(&seen.group.service_ns, 0.5),
+            },
+            Check {
+                what: "rate",
+                unit: Unit::PerSecond,
+                bounds: |_| (165.0, 200.0),
+                value: Seen::rate,
+            },
+        ],
+    },
+    Case {
+        what: "works for 200 µs before each reply",
+        conduct: &["--work", "200us"],
+        connections: 1,
+        pace: EAGER,
+        window: WINDOW,
+        checks: &[Check {
+            what: "cost",
+            unit: Unit::Microseconds,
+            // What the kernel does for a request comes on top.
+            bounds: |_| (200.0, 300.0),
+            value: Seen::cost_us,
+        }],
+    },
+    Case {
+        what: "stands still for 1 s of every 5, asked in an open loop",
+        conduct: &["--stall", "1s"],
+        connections: 64,
+        pace: Pace::Open { rate: 200.0, arrivals: Arrivals::Constant },
+        window: Duration::from_secs(10),
+        checks: &[
+            // A fifth of all requests waits between 0 and 1 s, all waits
+            // equally likely: half of them 500 ms or more.
+            Check {
+                what: "response p50",
+                unit: Unit::Milliseconds,
+                bounds: |_| (0.0, 5.0),
+                value: |seen| seen.response_ms(0.5),
+            },
+            Check {
+                what: "response p90",
+                unit: Unit::Milliseconds,
+                bounds: |_| (400.0, 600.0),
+                value: |seen| seen.response_ms(0.9),
+            },
+            Check {
+                what: "response p99",
+                unit: Unit::Milliseconds,
+                bounds: |_| (900.0, 1050.0),
+                value: |seen| seen.response_ms(0.99),
+            },
+            Check {
+                what: "requests in all",
+                unit: Unit::Count,
+                bounds: |_| (1_995.0, 2_005.0),
+                value: |seen| {
+                    seen.group
+                        .open
+                        .as_ref()
+                        .map_or(0, |open| open.response_ns.count())
+                        as f64
+                },
+            },
+        ],
+    },
+    Case {
+        what: "the same, asked in a closed loop that omits most of it",
+        conduct: &["--stall", "1s"],
+        connections: 1,
+        pace: EAGER,
+        window: Duration::from_secs(5),
+        checks: &[Check {
+            what: "service p99",
+            unit: Unit::Milliseconds,
+            bounds: |_| (0.0, 5.0),
+            value: |seen| quantile_ms(&seen.group.service_ns, 0.99),
+        }],
+    },
+    Case {
+        what: "answers one request in a thousand wrongly",
+        conduct: &["--fault", "wrong", "--one-in", "1000"],
+        connections: 8,
+        pace: EAGER,
+        window: WINDOW,
+        checks: &[Check {
+            what: "wrong replies",
+            unit: Unit::Count,
+            bounds: one_in_a_thousand,
+            value: |seen| seen.group.faults.wrong as f64,
+        }],
+    },
+    Case {
+        what: "resets one connection in a thousand requests",
+        conduct: &["--fault", "reset", "--one-in", "1000"],
+        connections: 256,
+        pace: EAGER,
+        window: WINDOW,
+        checks: &[Check {
+            what: "connections reset",
+            unit: Unit::Count,
+            bounds: one_in_a_thousand,
+            value: |seen| seen.group.faults.reset as f64,
+        }],
+    },
+    Case {
+        what: "reads one request every 2 ms, from a client with 16 in flight",
+        conduct: &["--delay", "2ms"],
+        connections: 1,
+        pace: Pace::Closed { depth: 16, think: Duration::ZERO },
+        window: WINDOW,
+        checks: &[Check {
+            what: "service p50",
+            unit: Unit::Milliseconds,
+            // Little's law: in flight = rate × time.
+            bounds: |seen| {
+                let ms = 16.0 / seen.rate() * 1e3;
+                (ms * 0.9, ms * 1.1)
+            },
+            value: |seen| quantile_ms(&seen.group.service_ns, 0.5),
+        }],
+    },
+];
+
+impl SelfTest {
+    /// Measures the known servers, and says what came back.
+    pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+        let interrupt = Interrupt::listen()?;
+        let _turn = Turn::take()?;
+        let placement = Processors::allowed(None, None)?.place(Cpus::Split);
+        let progress = Progress::new(self.quiet);
+        let mut bench = Bench { placement, interrupt: &interrupt };
+        let mut lines = Vec::new();
+        for case in &CASES {
+            progress.say(case.what);
+            match again_if_failed(|| bench.play(case))? {
+                Some(played) => lines.extend(played),
+                None => return Ok(Outcome::Interrupted),
+            }
+        }
+        for broken in &BROKEN {
+            progress.say(broken.what);
+            match again_if_failed(|| bench.blame(broken))? {
+                Some(played) => lines.extend(played),
+                None => return Ok(Outcome::Interrupted),
+            }
+        }
+        for rival in &RIVALS {
+            progress.say(rival.what);
+            match again_if_failed(|| bench.compare(rival))? {
+                Some(played) => lines.extend(played),
+                None => return Ok(Outcome::Interrupted),
+            }
+        }
+        progress.clear();
+        let passed = lines.iter().all(|line| line.passed);
+        stdout::print(&text(&lines))?;
+        Ok(if passed { Outcome::Done } else { Outcome::InstrumentFailed })
+    }
+}
+
+/// What comes of the first try; but if anything failed in it, nothing may fail
+/// in any of the others. An instrument that was disturbed passes then, one
+/// that can't see does not.
+fn again_if_failed(
+    mut play: impl FnMut() -> anyhow::Result<Option<Vec<Line>>>,
+) -> anyhow::Result<Option<Vec<Line>>> {
+    let has_passed = |played: &Option<Vec<Line>>| {
+        played.as_ref().is_none_or(|lines| lines.iter().all(|l| l.passed))
+    };
+    let mut played = play()?;
+    if has_passed(&played) {
+        return Ok(played);
+    }
+    for _ in 1..TRIES {
+        played = play()?;
+        if !has_passed(&played) {
+            break;
+        }
+    }
+    Ok(played)
+}
+
+/// A server that leaves nothing to measure.
+struct Broken {
+    what: &'static str,
+    conduct: &'static [&'static str],
+    /// What must be said of it.
+    reason: &'static str,
+}
+
+const BROKEN: [Broken; 2] = [
+    Broken {
+        what: "dies after a thousand replies",
+        conduct: &["--fault", "die", "--after", "1000"],
+        reason: "it died (exit status: 7)",
+    },
+    Broken {
+        what: "hangs after a thousand replies",
+        conduct: &["--fault", "hang", "--after", "1000"],
+        reason: "a hang",
+    },
+];
+
+/// Two servers, and how the second must stand to the first.
+struct Rival {
+    what: &'static str,
+    conduct: &'static [&'static str],
+    /// The bounds of the ratio of their costs.
+    bounds: (f64, f64),
+    /// Whether a run would call the two a tie.
+    is_tied: bool,
+}
+
+const RIVALS: [Rival; 2] = [
+    Rival {
+        what: "works as long as another, which works for 200 µs",
+        conduct: &["--work", "200us"],
+        bounds: (0.95, 1.05),
+        is_tied: true,
+    },
+    Rival {
+        what: "works for 300 µs, beside another's 200 µs",
+        conduct: &["--work", "300us"],
+        // What the kernel does for a request is the same for both.
+        bounds: (1.3, 1.5),
+        is_tied: false,
+    },
+];
+
+/// What it takes to measure.
+struct Bench<'a> {
+    placement: Placement,
+    interrupt: &'a Interrupt,
+}
+
+impl Bench<'_> {
+    /// `None` when interrupted.
+    fn play(&mut self, case: &Case) -> anyhow::Result<Option<Vec<Line>>> {
+        let Case { connections, pace, window, .. } = *case;
+        let seen = self.see(case.conduct, connections, pace, window)?;
+        let Some(seen) = seen else { return Ok(None) };
+        let lines = case.checks.iter().map(|check| {
+            let (low, high) = (check.bounds)(&seen);
+            let value = (check.value)(&seen);
+            Line {
+                what: case.what.to_owned(),
+                check: check.what.to_owned(),
+                expected: check.unit.range(low, high),
+                measured: check.unit.text(value),
+                passed: (low..=high).contains(&value),
+            }
+        });
+        Ok(Some(lines.collect()))
+    }
+
+    /// `None` when interrupted.
+    fn blame(&mut self, broken: &Broken) -> anyhow::Result<Option<Vec<Line>>> {
+        let contestant = faulty(broken.conduct)?;
+        let cell = self.cell(&contestant, 8, EAGER, WINDOW / 4);
+        let (passed, measured) = match cell.measure(self.interrupt) {
+            Err(Failure::Interrupted) => return Ok(None),
+            Err(Failure::Contestant { reason, .. })
+                if reason.contains(broken.reason) =>
+            {
+                (true, broken.reason.to_owned())
+            }
+            Err(Failure::Contestant { reason, .. }) => (false, reason),
+            Err(failure) => (false, format!("not its fault: {failure}")),
+            Ok(_) => (false, "nothing wrong".to_owned()),
+        };
+        Ok(Some(vec![Line {
+            what: broken.what.to_owned(),
+            check: "its fault".to_owned(),
+            expected: broken.reason.to_owned(),
+            measured,
+            passed,
+        }]))
+    }
+
+    /// `None` when interrupted.
+    fn compare(&mut self, rival: &Rival) -> anyhow::Result<Option<Vec<Line>>> {
+        let Some(record) = self.run(rival)? else { return Ok(None) };
+        let scenario = &record.scenarios[0];
+        let costs = |name| record.figure(scenario, name, Figure::Cost);
+        let ratios = ratios(&costs(RIVAL), &costs(FIRST));
+        let mut ratios: Vec<f64> = ratios.into_values().collect();
+        let estimate =
+            Estimate::of(&ratios, 0).context("a comparison has rounds")?;
+        let Estimate { low, high, .. } = estimate;
+        let middle = median(&mut ratios).unwrap_or(f64::NAN);
+        let (least, most) = rival.bounds;
+        let ratio = Line {
+            what: rival.what.to_owned(),
+            check: "ratio of costs".to_owned(),
+            expected: format!("{least}–{most}"),
+            measured: format!("{middle:.3} [{low:.3}, {high:.3}]"),
+            passed: (least..=most).contains(&middle),
+        };
+        let findings = Findings::of(&record);
+        let standing = findings.standing(scenario, RIVAL, FIRST, Figure::Cost);
+        let is_tied = standing == Some(Standing::Tied);
+        let is_apart = matches!(standing, Some(Standing::Times(_)));
+        let verdict = Line {
+            what: rival.what.to_owned(),
+            check: "verdict".to_owned(),
+            expected: verdict(rival.is_tied).to_owned(),
+            measured: match is_tied || is_apart {
+                true => verdict(is_tied).to_owned(),
+                false => "open".to_owned(),
+            },
+            passed: if rival.is_tied { is_tied } else { is_apart },
+        };
+        Ok(Some(vec![ratio, verdict]))
+    }
+
+    /// A run of the two, in which the first takes part twice, as in any run;
+    /// `None` when interrupted.
+    fn run(&mut self, rival: &Rival) -> anyhow::Result<Option<Record>> {
+        let first: &[&str] = &["--work", "200us"];
+        let again = format!("{FIRST}{AGAIN}");
+        let mut entrants =
+            [(FIRST, first), (&again, first), (RIVAL, rival.conduct)];
+        let machine = Machine::here(Path::new("."), &self.placement.server);
+        let mut record = Record::new(0, ROUNDS, machine);
+        record.scenarios.push(duel());
+        for (name, conduct) in entrants {
+            let mut contestant = faulty(conduct)?;
+            contestant.name = name.to_owned();
+            let again = (name == again).then(|| FIRST.to_owned());
+            let entrant = Entrant { again, ..Entrant::of(contestant) };
+            record.entrants.push(entrant);
+        }
+        for round in 1..=ROUNDS {
+            // So that nobody always comes after the same one.
+            entrants.rotate_left(1);
+            for (place, (name, conduct)) in entrants.into_iter().enumerate() {
+                let window = WINDOW / 4;
+                let Some(seen) = self.see(conduct, 1, EAGER, window)? else {
+                    return Ok(None);
+                };
+                let mut report = seen.report;
+                report.groups.push(seen.group);
+                record.cell_mut(DUEL, name).rounds.push(Round {
+                    round,
+                    place,
+                    placement: self.placement.clone(),
+                    bottleneck: report.bottleneck(self.placement.server.len()),
+                    capacity: Known::missing("nothing is a share of it"),
+                    report,
+                });
+            }
+        }
+        Ok(Some(record))
+    }
+
+    /// What the load generator sees of a server; `None` when interrupted.
+    fn see(
+        &mut self,
+        conduct: &[&str],
+        connections: usize,
+        pace: Pace,
+        window: Duration,
+    ) -> anyhow::Result<Option<Seen>> {
+        let contestant = faulty(conduct)?;
+        let cell = self.cell(&contestant, connections, pace, window);
+        let mut report = match cell.observe(self.interrupt) {
+            Ok(report) => report,
+            Err(Failure::Interrupted) => return Ok(None),
+            Err(failure) => anyhow::bail!("{failure}"),
+        };
+        let group = report.groups.remove(0);
+        Ok(Some(Seen { report, group }))
+    }
+
+    fn cell<'c>(
+        &self,
+        contestant: &'c Contestant,
+        connections: usize,
+        pace: Pace,
+        window: Duration,
+    ) -> Cell<'c> {
+        let name = CLIENTS.to_owned();
+        let elsewhere = None;
+        let group = Group { name, n: 1, connections, pace, elsewhere };
+        Cell {
+            contestant,
+            groups: vec![Clients { group, is_apart: false }],
+            warm_up: Duration::ZERO,
+            window,
+            placement: self.placement.clone(),
+            seed: 0,
+        }
+    }
+}
+
+/// The scenario of a run of two servers.
+fn duel() -> Scenario {
+    Scenario {
+        name: DUEL.to_owned(),
+        question: "Which costs more?".to_owned(),
+        expectation: "The one that works for longer.".to_owned(),
+        analysis: "None.".to_owned(),
+        on_request: false,
+        cpus: Cpus::Split,
+        warm_up: Duration::ZERO,
+        window: WINDOW / 4,
+        groups: Vec::new(),
+        sweep: None,
+        point: None,
+        of: CLIENTS.to_owned(),
+        against: None,
+        figures: vec![Figure::Cost],
+    }
+}
+
+fn verdict(is_tied: bool) -> &'static str {
+    if is_tied { "a tie" } else { "a difference" }
+}
+
+/// This program as a server with a known conduct.
+fn faulty(conduct: &[&str]) -> anyhow::Result<Contestant> {
+    let program = env::current_exe().context("which program is this?")?;
+    let program = program.to_str().context("its path is not UTF-8")?;
+    let mut contestant = Contestant::given("known=known {addr}")?;
+    contestant.command = [program, "faulty", "--listen", "{addr}"]
+        .iter()
+        .chain(conduct)
+        .map(|&word| word.to_owned())
+        .collect();
+    Ok(contestant)
+}
+
+fn one_in_a_thousand(seen: &Seen) -> (f64, f64) {
+    let Faults { wrong, reset, .. } = seen.group.faults;
+    let requests = seen.group.replies_in_all + wrong + reset;
+    let expected = (requests / 1_000) as f64;
+    // A reset connection may take a reply along that had been counted.
+    ((expected - 1.0).max(1.0), expected + 1.0)
+}
+
+fn quantile_ms(times: &Times, quantile: f64) -> f64 {
+    times.at_quantile_ns(quantile).map_or(f64::NAN, |ns| ns as f64 / 1e6)
+}
+
+impl Seen {
+    fn rate(&self) -> f64 {
+        self.group.rate(self.report.window_ns)
+    }
+
+    fn cost_us(&self) -> f64 {
+        let cpu_ns = self.report.server_cpu_ns.value;
+        let cpu_us = cpu_ns.map_or(f64::NAN, |ns| ns as f64 / 1e3);
+        cpu_us / self.group.replies as f64
+    }
+
+    fn response_ms(&self, quantile: f64) -> f64 {
+        let open = self.group.open.as_ref();
+        open.map_or(f64::NAN, |open| quantile_ms(&open.response_ns, quantile))
+    }
+}
+
+impl Unit {
+    fn name(self) -> &'static str {
+        match self {
+            Unit::Milliseconds => " ms",
+            Unit::Microseconds => " µs",
+            Unit::PerSecond => " /s",
+            Unit::Count => "",
+        }
+    }
+
+    fn text(self, value: f64) -> String {
+        format!("{}{}", self.number(value), self.name())
+    }
+
+    fn range(self, low: f64, high: f64) -> String {
+        let [low, high] = [low, high].map(|end| self.number(end));
+        format!("{low}–{high}{}", self.name())
+    }
+
+    fn number(self, value: f64) -> String {
+        match self {
+            Unit::Count => format!("{value:.0}"),
+            _ => units::number(value),
+        }
+    }
+}
+
+fn text(lines: &[Line]) -> String {
+    let headings = ["figure", "expected", "measured", ""];
+    let mut table =
+        table::titled("a server that", headings.map(str::to_owned).into_iter());
+    let mut last = "";
+    for line in lines {
+        let what = if line.what == last { "" } else { line.what.as_str() };
+        last = &line.what;
+        let verdict = if line.passed { "ok" } else { "FAILED" };
+        let words =
+            [what, &line.check, &line.expected, &line.measured, verdict];
+        table.add_row(words.map(TableCell::new));
+    }
+    let failed = lines.iter().filter(|line| !line.passed).count();
+    let sentence = match failed {
+        0 => "The instrument sees these servers as what they are.".to_owned(),
+        count => format!(
+            "{count} of {} figures are not what they must be: on this \
+             machine, now, do not trust the instrument.",
+            lines.len()
+        ),
+    };
+    format!("{}\n\n{sentence}\n", table.trim_fmt())
+}

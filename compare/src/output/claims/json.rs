@@ -1,0 +1,112 @@
+//! The verdicts for programs.
+
+use serde::Serialize;
+
+use crate::analysis::claims::{Judged, Tried};
+use crate::analysis::statistics::Estimate;
+use crate::cmd::claims::Verdicts;
+use crate::measure::machine::Machine;
+use crate::model::claims::Side;
+
+/// The version of this form.
+const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    run: String,
+    complete: bool,
+    rounds_done: usize,
+    machine: &'a Machine,
+    claims: Vec<Claim<'a>>,
+    notes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Claim<'a> {
+    name: &'a str,
+    version: &'a str,
+    says: &'a str,
+    mechanism: &'a str,
+    at_least: Option<f64>,
+    at_most: Option<f64>,
+    why: &'a str,
+    trials: Vec<Trial<'a>>,
+}
+
+#[derive(Serialize)]
+struct Trial<'a> {
+    of: &'a str,
+    verdict: &'a str,
+    /// Why there is none, if there is none.
+    reason: Option<&'a str>,
+    ratio: Option<Estimate>,
+    rounds: usize,
+    left: Figure<'a>,
+    right: Figure<'a>,
+    doubts: Vec<String>,
+}
+
+/// Times in nanoseconds, rates in requests a second.
+#[derive(Serialize)]
+struct Figure<'a> {
+    figure: &'a str,
+    contestant: &'a str,
+    scenario: &'a str,
+    estimate: Option<Estimate>,
+}
+
+/// One JSON document.
+///
+/// # Errors
+///
+/// When it can't be written as JSON.
+pub(crate) fn document(verdicts: &Verdicts<'_>) -> anyhow::Result<String> {
+    let record = verdicts.record;
+    let document = Document {
+        version: VERSION,
+        run: record.id(),
+        complete: record.complete,
+        rounds_done: record.rounds_done(),
+        machine: &record.machine,
+        claims: verdicts.judged.iter().map(claim).collect(),
+        notes: verdicts.notes(),
+    };
+    Ok(serde_json::to_string_pretty(&document)? + "\n")
+}
+
+fn claim<'a>(Judged { claim, trials }: &'a Judged<'_>) -> Claim<'a> {
+    let band = claim.band();
+    Claim {
+        name: claim.name(),
+        version: &claim.version,
+        says: &claim.says,
+        mechanism: &claim.mechanism,
+        at_least: band.at_least,
+        at_most: band.at_most,
+        why: &claim.why,
+        trials: trials.iter().map(trial).collect(),
+    }
+}
+
+fn trial<'a>(outcome: &'a Tried<'_>) -> Trial<'a> {
+    let Tried { trial, figures, ratio, rounds, ruling, doubts } = outcome;
+    let [left, right] = figures;
+    Trial {
+        of: &trial.of,
+        verdict: ruling.name(),
+        reason: ruling.reason(),
+        ratio: *ratio,
+        rounds: *rounds,
+        left: figure(&trial.left, *left),
+        right: figure(&trial.right, *right),
+        doubts: { doubts.iter() }
+            .map(|(side, doubt)| format!("{side}: {doubt}"))
+            .collect(),
+    }
+}
+
+fn figure(side: &Side, estimate: Option<Estimate>) -> Figure<'_> {
+    let Side { figure, contestant, scenario } = side;
+    Figure { figure: figure.name(), contestant, scenario, estimate }
+}

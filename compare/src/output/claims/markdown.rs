@@ -1,0 +1,49 @@
+//! The verdicts as a table that GitHub shows, for a README or an issue.
+
+use std::fmt::Write;
+
+use crate::analysis::claims::Judged;
+use crate::cmd::claims::Verdicts;
+use crate::output::claims::outcomes;
+use crate::output::claims::text::ratio;
+use crate::output::markdown::escaped;
+
+/// Draws it.
+///
+/// # Errors
+///
+/// Never: it shares its form with exporters that may fail.
+pub(crate) fn table(verdicts: &Verdicts<'_>) -> anyhow::Result<String> {
+    let mut text = String::from(
+        "| version | claim | tried on | measured | claimed | verdict |\n\
+         | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for Judged { claim, trials } in &verdicts.judged {
+        let tried = trials.iter().filter(|trial| trial.is_tried());
+        for (index, outcome) in tried.enumerate() {
+            // A claim is told once.
+            let (version, says) = match index {
+                0 => (claim.version.as_str(), escaped(&claim.says)),
+                _ => ("", String::new()),
+            };
+            let suspect = if outcome.doubts.is_empty() { "" } else { " ?" };
+            writeln!(
+                text,
+                "| {version} | {says} | {} | {} | {} | **{}**{suspect} |",
+                escaped(&outcome.trial.of),
+                ratio(outcome.ratio.as_ref()),
+                claim.band(),
+                outcome.ruling,
+            )?;
+        }
+    }
+    text += "\n";
+    for line in outcomes::lines(&verdicts.judged) {
+        writeln!(text, "- {}", escaped(&line))?;
+    }
+    text += "\n";
+    for note in verdicts.notes() {
+        writeln!(text, "- {}", escaped(&note).replace('\n', "\n  "))?;
+    }
+    Ok(text)
+}

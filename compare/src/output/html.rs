@@ -1,0 +1,175 @@
+//! The run as one page: no network, no fonts, nothing outside the file. It
+//! follows the reader's theme, prints, and works without its script.
+
+pub(crate) mod charts;
+pub(crate) mod dot_plot;
+pub(crate) mod family;
+pub(crate) mod heat_map;
+pub(crate) mod overview;
+pub(crate) mod panels;
+pub(crate) mod rerun;
+pub(crate) mod tables;
+
+use std::fmt::Write;
+
+use ::charts::{escaped, inline, prose};
+
+use crate::analysis::questions::Question;
+use crate::model::contestants::Contestant;
+use crate::model::scenarios::{Figure, Scenario};
+use crate::output::html::charts::charts;
+use crate::output::html::family::Family;
+use crate::output::html::overview::{doubts, glance, legend, top};
+use crate::output::sheet::{Sheet, Validity};
+
+const STYLE: &str = include_str!("html/page.css");
+const SCRIPT: &str = include_str!("html/page.js");
+
+/// One who is compared, as the page shows it.
+struct Who<'a> {
+    /// Its number on the page.
+    index: usize,
+    contestant: &'a Contestant,
+    family: Family,
+}
+
+/// Draws the page.
+///
+/// # Errors
+///
+/// Never: it shares its form with exporters that may fail.
+pub(crate) fn page(sheet: &Sheet<'_>) -> anyhow::Result<String> {
+    let who: Vec<Who<'_>> = sheet
+        .contestants()
+        .into_iter()
+        .enumerate()
+        .map(|(index, contestant)| {
+            let family = Family::of(contestant);
+            Who { index, contestant, family }
+        })
+        .collect();
+    let questions = sheet.questions();
+    let mut html = top(sheet, &questions);
+    html += "<main>\n";
+    html += &glance(sheet, &questions);
+    html += &legend(&who);
+    html += &doubts(sheet, &questions);
+    for question in &questions {
+        html += &section(sheet, question, &who)?;
+    }
+    html += "</main>\n";
+    html += &foot(sheet, &who);
+    Ok(document(&format!("Run {}", sheet.record.id()), &html))
+}
+
+/// A whole page around its body.
+pub(crate) fn document(title: &str, body: &str) -> String {
+    let title = escaped(title);
+    // Nothing may be fetched: what needs the network would show at once.
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n\
+         <meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"\
+         default-src 'none'; style-src 'unsafe-inline'; \
+         script-src 'unsafe-inline'; img-src data:\">\n\
+         <meta name=\"viewport\" \
+         content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <link rel=\"icon\" href=\"data:,\">\n\
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n\
+         <body>\n{body}<script>\n{SCRIPT}</script>\n</body>\n</html>\n"
+    )
+}
+
+fn section<'a>(
+    sheet: &Sheet<'a>,
+    question: &Question<'a>,
+    who: &[Who<'a>],
+) -> anyhow::Result<String> {
+    let first = question.first();
+    let name = escaped(question.name);
+    let mut html = format!(
+        "<section class=\"question\" id=\"{name}\">\n\
+         <p class=\"kicker\"><a href=\"#{name}\">{name}</a></p>\n\
+         <h2>{}</h2>\n",
+        inline(&first.question)
+    );
+    html += &answer_text(sheet, question);
+    writeln!(
+        html,
+        "<details class=\"expected\"><summary>What one would expect\
+         </summary>{}</details>",
+        prose(&first.expectation)
+    )?;
+    html += &charts(sheet, question, who);
+    html += &tables::system_calls(sheet, question, who);
+    write!(
+        html,
+        "<div class=\"analysis\"><h3>What the figures mean</h3>\n{}</div>\n\
+         </section>\n",
+        prose(&first.analysis)
+    )?;
+    Ok(html)
+}
+
+fn answer_text<'a>(sheet: &Sheet<'a>, question: &Question<'a>) -> String {
+    let telling = question.telling_point();
+    let Some(answer) = sheet.answer(telling) else { return String::new() };
+    if !question.is_sweep() {
+        return format!("<p class=\"answer\">{}</p>\n", escaped(&answer));
+    }
+    let item = |point: &Scenario, answer: &str| {
+        let name = escaped(&question.point_name(point));
+        format!("<b>{name}:</b> {}", escaped(answer))
+    };
+    let mut html =
+        format!("<p class=\"answer\">{}</p>\n", item(telling, &answer));
+    html += "<details><summary>The answer at each value</summary>\n<ul>\n";
+    for point in &question.points {
+        if let Some(answer) = sheet.answer(point) {
+            let _ = writeln!(html, "<li>{}</li>", item(point, &answer));
+        }
+    }
+    html + "</ul></details>\n"
+}
+
+/// What stands in the place of a figure, and why.
+fn none_text(
+    sheet: &Sheet<'_>,
+    scenario: &Scenario,
+    contestant: &str,
+    figure: Figure,
+) -> (&'static str, String) {
+    match sheet.validity(scenario, contestant, figure) {
+        Validity::Void(reason) => ("void", format!("void: {reason}")),
+        Validity::ByDesign(reason) => ("–", format!("by design: {reason}")),
+        Validity::Absent => ("–", "not measured".to_owned()),
+        Validity::Valid | Validity::Suspect(_) => {
+            ("–", "no figure: too few replies within the window".to_owned())
+        }
+    }
+}
+
+fn foot(sheet: &Sheet<'_>, who: &[Who<'_>]) -> String {
+    let mut html = String::from(
+        "<footer>\n<details><summary>The commands of those who took part\
+         </summary>\n<dl class=\"commands\">\n",
+    );
+    for Who { contestant, .. } in who {
+        let _ = writeln!(
+            html,
+            "<dt>{}</dt><dd><code>{}</code></dd>",
+            escaped(&contestant.name),
+            escaped(&contestant.command.join(" "))
+        );
+    }
+    let _ = write!(
+        html,
+        "</dl></details>\n<p>Medians of the rounds with 95 % bootstrap \
+         intervals. Contestants are compared by the ratio within each round. \
+         Made by <code>compare report {} --html</code>; <code>--csv</code> \
+         and <code>--json</code> give the figures.</p>\n</footer>\n",
+        escaped(&sheet.record.id())
+    );
+    html
+}
