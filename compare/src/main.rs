@@ -13,94 +13,13 @@ compile_error!(
      CPU clocks of other processes"
 );
 
-mod analysis {
-    pub(crate) mod advice;
-    pub(crate) mod claims;
-    pub(crate) mod compatibility;
-    pub(crate) mod findings;
-    pub(crate) mod questions;
-    pub(crate) mod statistics;
-    pub(crate) mod sum;
-    pub(crate) mod units;
-    pub(crate) mod verdict;
-}
-mod base {
-    pub(crate) mod exit;
-    pub(crate) mod interrupt;
-    pub(crate) mod limits;
-    pub(crate) mod stdout;
-    pub(crate) mod workspace;
-}
-mod cmd {
-    pub(crate) mod advise;
-    pub(crate) mod claims;
-    pub(crate) mod cli;
-    pub(crate) mod cmp;
-    pub(crate) mod completions;
-    pub(crate) mod faulty;
-    pub(crate) mod list;
-    pub(crate) mod load;
-    pub(crate) mod merge;
-    pub(crate) mod rank;
-    pub(crate) mod report;
-    pub(crate) mod run;
-    pub(crate) mod schema;
-    pub(crate) mod selftest;
-    pub(crate) mod verify;
-}
-mod load {
-    pub(crate) mod connection;
-    pub(crate) mod engine;
-    pub(crate) mod process_tree;
-    pub(crate) mod resources;
-    pub(crate) mod schedule;
-    pub(crate) mod sockets;
-    pub(crate) mod tally;
-    pub(crate) mod worker;
-}
-mod measure {
-    pub(crate) mod build;
-    pub(crate) mod calibration;
-    pub(crate) mod cell;
-    pub(crate) mod machine;
-    pub(crate) mod measuring;
-    pub(crate) mod processors;
-    pub(crate) mod progress;
-    pub(crate) mod system_calls;
-}
-mod model {
-    pub(crate) mod claims;
-    pub(crate) mod contestants;
-    pub(crate) mod invocation;
-    pub(crate) mod load_plan;
-    pub(crate) mod load_report;
-    pub(crate) mod mix;
-    pub(crate) mod provenance;
-    pub(crate) mod reading;
-    pub(crate) mod record;
-    pub(crate) mod runs;
-    pub(crate) mod scenarios;
-    pub(crate) mod selection;
-}
-mod output {
-    pub(crate) mod advice;
-    pub(crate) mod claims {
-        pub(crate) mod html;
-        pub(crate) mod json;
-        pub(crate) mod markdown;
-        pub(crate) mod outcomes;
-        pub(crate) mod text;
-    }
-    pub(crate) mod csv;
-    pub(crate) mod export;
-    pub(crate) mod html;
-    pub(crate) mod json;
-    pub(crate) mod markdown;
-    pub(crate) mod sheet;
-    pub(crate) mod summary;
-    pub(crate) mod table;
-    pub(crate) mod text;
-}
+mod analysis;
+mod base;
+mod cmd;
+mod load;
+mod measure;
+mod model;
+mod output;
 
 use std::process::ExitCode;
 

@@ -1,0 +1,10 @@
+//! The load generator: it plays a plan's clients and reports what they met.
+
+pub(crate) mod connection;
+pub(crate) mod engine;
+pub(crate) mod process_tree;
+pub(crate) mod resources;
+pub(crate) mod schedule;
+pub(crate) mod sockets;
+pub(crate) mod tally;
+pub(crate) mod worker;

@@ -1,0 +1,11 @@
+//! Makes a record: builds and starts servers, calibrates, places processes on
+//! processors, and measures cell by cell.
+
+pub(crate) mod build;
+pub(crate) mod calibration;
+pub(crate) mod cell;
+pub(crate) mod machine;
+pub(crate) mod measuring;
+pub(crate) mod processors;
+pub(crate) mod progress;
+pub(crate) mod system_calls;

@@ -1,0 +1,16 @@
+//! The data that the other folders share: contestants, scenarios and claims as
+//! read from their files, the load generator's plan and report, and the record
+//! of a run.
+
+pub(crate) mod claims;
+pub(crate) mod contestants;
+pub(crate) mod invocation;
+pub(crate) mod load_plan;
+pub(crate) mod load_report;
+pub(crate) mod mix;
+pub(crate) mod provenance;
+pub(crate) mod reading;
+pub(crate) mod record;
+pub(crate) mod runs;
+pub(crate) mod scenarios;
+pub(crate) mod selection;

@@ -1,0 +1,14 @@
+//! The forms in which results are printed or written: text, HTML, Markdown, CSV
+//! and JSON.
+
+pub(crate) mod advice;
+pub(crate) mod claims;
+pub(crate) mod csv;
+pub(crate) mod export;
+pub(crate) mod html;
+pub(crate) mod json;
+pub(crate) mod markdown;
+pub(crate) mod sheet;
+pub(crate) mod summary;
+pub(crate) mod table;
+pub(crate) mod text;

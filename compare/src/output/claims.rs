@@ -1,0 +1,7 @@
+//! The verdicts of claims as text, HTML, Markdown and JSON.
+
+pub(crate) mod html;
+pub(crate) mod json;
+pub(crate) mod markdown;
+pub(crate) mod outcomes;
+pub(crate) mod text;
