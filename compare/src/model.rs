@@ -2,12 +2,15 @@
 //! read from their files, the load generator's plan and report, and the record
 //! of a run.
 
+pub(crate) mod calibration;
 pub(crate) mod claims;
 pub(crate) mod contestants;
 pub(crate) mod invocation;
 pub(crate) mod load_plan;
 pub(crate) mod load_report;
+pub(crate) mod machine;
 pub(crate) mod mix;
+pub(crate) mod placement;
 pub(crate) mod provenance;
 pub(crate) mod reading;
 pub(crate) mod record;

@@ -354,13 +354,13 @@ impl<'a> Evidence<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::calibration::Calibrated;
-    use crate::measure::machine::Machine;
-    use crate::measure::processors::Placement;
+    use crate::model::calibration::Calibrated;
     use crate::model::load_report::{
         Bottleneck, GroupReport, OpenLoop, Report, Times,
     };
+    use crate::model::machine::Machine;
     use crate::model::mix::Mix;
+    use crate::model::placement::Placement;
     use crate::model::reading::Known;
     use crate::model::record::Entrant;
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::measure::calibration::Calibrated;
-use crate::measure::machine::Machine;
+use crate::model::calibration::Calibrated;
+use crate::model::machine::Machine;
 use crate::model::reading::Known;
 use crate::model::record::Entrant;
 use crate::model::scenarios::Scenario;

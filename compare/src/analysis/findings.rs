@@ -415,11 +415,11 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::measure::machine::Machine;
-    use crate::measure::processors::Placement;
     use crate::model::load_report::{
         Bottleneck, GroupReport, OpenLoop, Report, Times,
     };
+    use crate::model::machine::Machine;
+    use crate::model::placement::Placement;
     use crate::model::reading::Known;
     use crate::model::record::Round;
     use crate::model::scenarios;

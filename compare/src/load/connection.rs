@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::load::tally::{Tally, error_token};
 use crate::model::contestants::Framing;
+use crate::model::load_report::fibonacci;
 
 /// One read takes no more than this.
 pub(crate) const READ_BYTES: usize = 4096;
@@ -204,15 +205,6 @@ impl Connection {
         }
         self.owed -= count;
     }
-}
-
-/// F(n) by addition: the generator must know the answer, not pay for it.
-pub(crate) fn fibonacci(n: u8) -> u64 {
-    let (mut last, mut next) = (0_u64, 1_u64);
-    for _ in 0..n {
-        (last, next) = (next, last.wrapping_add(next));
-    }
-    last
 }
 
 #[cfg(test)]

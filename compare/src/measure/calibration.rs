@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use protocol::{N_MAX_DEFAULT, fib};
 use rustix::time::{ClockId, clock_gettime};
-use serde::{Deserialize, Serialize};
 
 use crate::base::exit::Usage;
 use crate::measure::cell::Failure;
+use crate::model::calibration::Calibrated;
 
 /// By what factor one more n takes longer: the golden ratio.
 const GROWTH: f64 = 1.618_033_988_749_895;
@@ -31,35 +31,6 @@ const CREDIBLE_PART: u32 = 4;
 
 /// How often a time is taken; the shortest is the one that nothing disturbed.
 const TIMINGS: usize = 3;
-
-/// The n that was found for a cost.
-#[derive(
-    schemars::JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize,
-)]
-pub(crate) struct Calibrated {
-    /// What was asked for.
-    pub(crate) cost_ns: u64,
-    /// The n whose fib takes about that long.
-    pub(crate) n: u8,
-    /// How long it took.
-    pub(crate) took_ns: u64,
-    /// Whose fib it is, if it is not that of this program.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) fib: Option<String>,
-}
-
-impl Calibrated {
-    /// Whether it says what stands for this cost with that fib.
-    pub(crate) fn is_of(&self, cost: Duration, fib: Option<&str>) -> bool {
-        u128::from(self.cost_ns) == cost.as_nanos()
-            && self.fib.as_deref() == fib
-    }
-
-    /// Whether another one answers the same question.
-    pub(crate) fn is_like(&self, other: &Calibrated) -> bool {
-        self.cost_ns == other.cost_ns && self.fib == other.fib
-    }
-}
 
 /// Finds the n whose fib takes about `cost`.
 ///

@@ -13,11 +13,11 @@ use launch::{Launch, Process, Server, Signal};
 
 use crate::base::interrupt::Interrupt;
 use crate::load::process_tree;
-use crate::measure::processors::Placement;
 use crate::measure::system_calls;
 use crate::model::contestants::Contestant;
 use crate::model::load_plan::{CONNECT_HANGS_MAX, Group};
 use crate::model::load_report::{Faults, Report};
+use crate::model::placement::Placement;
 use crate::model::scenarios::Scenario;
 
 /// How long the runner sleeps before it looks whether somebody pressed

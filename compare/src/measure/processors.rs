@@ -4,43 +4,9 @@ use std::str::FromStr;
 
 use anyhow::ensure;
 use rustix::thread::{CpuSet, sched_getaffinity};
-use serde::{Deserialize, Serialize};
 
 use crate::base::exit::Usage;
-
-/// How a scenario shares out the processors.
-#[derive(
-    schemars::JsonSchema,
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Deserialize,
-    Serialize,
-)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Cpus {
-    /// The load generator has one to itself, the server the others.
-    #[default]
-    Split,
-    /// Both may use all.
-    Shared,
-    /// The server has one, the load generator another.
-    One,
-}
-
-/// Who runs where.
-#[derive(
-    schemars::JsonSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize,
-)]
-pub(crate) struct Placement {
-    /// The server's processors.
-    pub(crate) server: Vec<usize>,
-    /// The load generator's.
-    pub(crate) load: Vec<usize>,
-}
+use crate::model::placement::{Cpus, Placement};
 
 /// The processors that may be used, and what the user says about them.
 #[derive(Clone, Debug)]
@@ -108,13 +74,6 @@ impl Processors {
     /// Their numbers.
     pub(crate) fn numbers(&self) -> &[usize] {
         &self.allowed
-    }
-}
-
-impl Placement {
-    /// Whether server and load meet on a processor.
-    pub(crate) fn is_shared(&self) -> bool {
-        self.load.iter().any(|cpu| self.server.contains(cpu))
     }
 }
 

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::base::limits;
-use crate::measure::processors::Cpus;
 use crate::model::load_plan::{Arrivals, RATE_MAX, RATE_MIN};
+use crate::model::placement::Cpus;
 use crate::model::scenarios::{Figure, Group, Scenario};
 
 /// Over how many connections the long requests come.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::measure::calibration::Calibrated;
-use crate::measure::machine::Machine;
+use crate::model::calibration::Calibrated;
 use crate::model::invocation::Asked;
+use crate::model::machine::Machine;
 use crate::model::record::Record;
 use crate::model::scenarios::Group;
 

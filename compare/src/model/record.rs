@@ -10,12 +10,12 @@ use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::base::exit::Usage;
-use crate::measure::calibration::Calibrated;
-use crate::measure::machine::Machine;
-use crate::measure::processors::Placement;
+use crate::model::calibration::Calibrated;
 use crate::model::contestants::Contestant;
 use crate::model::invocation::Asked;
 use crate::model::load_report::{Bottleneck, Faults, Report, Times};
+use crate::model::machine::Machine;
+use crate::model::placement::Placement;
 use crate::model::provenance::{Part, Shard};
 use crate::model::reading::Known;
 use crate::model::scenarios::{Figure, Scenario};

@@ -15,8 +15,8 @@ use toml::de::DeTable;
 
 use crate::base::exit::Usage;
 use crate::base::limits::{CONNECTIONS_MAX, TIME_MAX};
-use crate::measure::processors::Cpus;
 use crate::model::load_plan::{Arrivals, DEPTH_MAX, Pace, RATE_MAX, RATE_MIN};
+use crate::model::placement::Cpus;
 
 /// A question, and the clients that put it.
 #[derive(

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use crate::analysis::questions::value_of;
 use crate::analysis::statistics::Estimate;
-use crate::measure::calibration::Calibrated;
-use crate::measure::machine::Machine;
+use crate::model::calibration::Calibrated;
+use crate::model::machine::Machine;
 use crate::output::csv::validity;
 use crate::output::sheet::{Row, Sheet};
 

@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::analysis::claims::{Judged, Tried};
 use crate::analysis::statistics::Estimate;
 use crate::cmd::claims::Verdicts;
-use crate::measure::machine::Machine;
 use crate::model::claims::Side;
+use crate::model::machine::Machine;
 
 /// The version of this form.
 const VERSION: u32 = 1;
