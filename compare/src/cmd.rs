@@ -6,6 +6,7 @@ pub(crate) mod claims;
 pub(crate) mod cli;
 pub(crate) mod cmp;
 pub(crate) mod completions;
+pub(crate) mod contestant_args;
 pub(crate) mod faulty;
 pub(crate) mod list;
 pub(crate) mod load;

@@ -7,5 +7,6 @@ pub(crate) mod cell;
 pub(crate) mod machine;
 pub(crate) mod measuring;
 pub(crate) mod processors;
+pub(crate) mod programs;
 pub(crate) mod progress;
 pub(crate) mod system_calls;

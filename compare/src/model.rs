@@ -5,6 +5,7 @@
 pub(crate) mod calibration;
 pub(crate) mod claims;
 pub(crate) mod contestants;
+pub(crate) mod figure;
 pub(crate) mod invocation;
 pub(crate) mod load_plan;
 pub(crate) mod load_report;

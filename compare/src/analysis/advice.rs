@@ -7,8 +7,9 @@ use crate::analysis::statistics::{Estimate, median};
 use crate::analysis::units;
 use crate::analysis::verdict::{ROUNDS_MIN, TOO_FEW_ROUNDS};
 use crate::model::contestants::{Contestant, Trait};
+use crate::model::figure::Figure;
 use crate::model::record::{Record, Round, Void};
-use crate::model::scenarios::{Figure, Group, Scenario};
+use crate::model::scenarios::{Group, Scenario};
 
 /// Whoever leaves more than this share unanswered has fallen over.
 const UNANSWERED_MAX: f64 = 0.1;

@@ -8,9 +8,10 @@ use crate::analysis::verdict::{
     self, GENERATOR_WAS_BUSY, ROUNDS_MIN, TOO_FEW_ROUNDS,
 };
 use crate::model::contestants::Contestant;
+use crate::model::figure::Figure;
 use crate::model::load_report::BUSY_SHARE;
 use crate::model::record::{Record, ratios};
-use crate::model::scenarios::{Figure, Scenario};
+use crate::model::scenarios::Scenario;
 
 /// Above this share of the machine's time, others disturb.
 const DISTURBED_SHARE: f64 = 0.05;

@@ -1,8 +1,9 @@
 //! What a run was asked: its scenarios, each with all its values together, in
 //! the order in which a newcomer would ask.
 
+use crate::model::figure::Figure;
 use crate::model::record::Record;
-use crate::model::scenarios::{Figure, Group, Knob, Scenario};
+use crate::model::scenarios::{Group, Knob, Scenario};
 
 /// The order in which a newcomer would ask; others follow.
 const READING_ORDER: [&str; 12] = [

@@ -4,7 +4,7 @@ use charts::Unit;
 pub(crate) use charts::number;
 
 use crate::analysis::statistics::Estimate;
-use crate::model::scenarios::Figure;
+use crate::model::figure::Figure;
 
 /// A noise floor above this share hides every difference anyway.
 const FLOOR_MAX: f64 = 10.0;

@@ -1,7 +1,7 @@
 //! What a ratio of two figures means, by the kind of figure.
 
 use crate::analysis::statistics::Estimate;
-use crate::model::scenarios::Figure;
+use crate::model::figure::Figure;
 
 /// Of fewer rounds, nobody should be called faster or slower.
 pub(crate) const ROUNDS_MIN: usize = 3;

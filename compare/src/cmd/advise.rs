@@ -10,8 +10,10 @@ use crate::base::exit::{Outcome, Usage};
 use crate::base::interrupt::Interrupt;
 use crate::base::stdout;
 use crate::base::workspace;
+use crate::cmd::contestant_args::Who;
 use crate::measure::measuring::{self, How, Plan};
-use crate::model::contestants::{self, Trait, Who};
+use crate::measure::programs;
+use crate::model::contestants::Trait;
 use crate::model::invocation::Asked;
 use crate::model::load_plan;
 use crate::model::mix::{self, Long, Mix, Rate};
@@ -83,7 +85,7 @@ impl Advise {
         let root = workspace::root()?;
         let interrupt = Interrupt::listen()?;
         let scenario = self.scenario(self.how.processors()?.numbers().len())?;
-        let (contestants, skipped) = contestants::able(self.who.choose(&root)?);
+        let (contestants, skipped) = programs::able(self.who.choose(&root)?);
         if contestants.is_empty() {
             for (name, why) in skipped {
                 eprintln!("skipped: {name}: {why}");

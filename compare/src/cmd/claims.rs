@@ -13,14 +13,16 @@ use crate::base::interrupt::Interrupt;
 use crate::base::stdout;
 use crate::base::workspace;
 use crate::measure::measuring::{How, Plan};
+use crate::measure::programs;
 use crate::model::claims;
 pub(crate) use crate::model::claims::{Claim, read};
 use crate::model::claims::{Side, Trial};
 use crate::model::contestants::{self, Contestant};
+use crate::model::figure::Figure;
 use crate::model::invocation::Asked;
 use crate::model::record::Record;
 use crate::model::runs;
-use crate::model::scenarios::{self, Figure, Scenario};
+use crate::model::scenarios::{self, Scenario};
 use crate::model::selection::selects;
 use crate::output::claims::{html, json, markdown, text};
 use crate::output::export::{self, Form};
@@ -156,7 +158,7 @@ impl Claims {
             cells.iter().any(|(_, name)| contestant.name == *name)
         };
         let contestants = contestants.into_iter().filter(is_needed).collect();
-        let (contestants, skipped) = contestants::able(contestants);
+        let (contestants, skipped) = programs::able(contestants);
         Ok(Plan {
             contestants,
             skipped,

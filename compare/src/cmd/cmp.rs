@@ -15,9 +15,10 @@ use crate::analysis::verdict::{
 };
 use crate::base::exit::Outcome;
 use crate::base::stdout;
+use crate::model::figure::Figure;
 use crate::model::record::{Record, Void, ratios};
 use crate::model::runs;
-use crate::model::scenarios::{Figure, Scenario};
+use crate::model::scenarios::Scenario;
 use crate::model::selection::selects;
 use crate::output::table;
 

@@ -16,9 +16,10 @@ use crate::analysis::statistics::{Estimate, median, redraw};
 use crate::analysis::verdict::{self, ROUNDS_MIN};
 use crate::base::exit::Outcome;
 use crate::base::stdout;
+use crate::model::figure::Figure;
 use crate::model::record::Record;
 use crate::model::runs;
-use crate::model::scenarios::{Figure, Scenario};
+use crate::model::scenarios::Scenario;
 use crate::model::selection::selects;
 
 /// What can be ranked, in the order in which it is shown.

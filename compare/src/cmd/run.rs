@@ -8,8 +8,9 @@ use regex_lite::Regex;
 use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
 use crate::base::workspace;
+use crate::cmd::contestant_args::Who;
 use crate::measure::measuring::{self, How, Plan};
-use crate::model::contestants::{self, Who};
+use crate::measure::programs;
 use crate::model::invocation::Asked;
 use crate::model::scenarios::{self, Scenario};
 use crate::model::selection::select_scenarios;
@@ -43,7 +44,7 @@ impl Run {
         let root = workspace::root()?;
         let interrupt = Interrupt::listen()?;
         let contestants = self.who.choose(&root)?;
-        let (contestants, skipped) = contestants::able(contestants);
+        let (contestants, skipped) = programs::able(contestants);
         let scenarios = self.scenarios(&root)?;
         if contestants.is_empty() || scenarios.is_empty() {
             let which = if contestants.is_empty() {

@@ -19,6 +19,7 @@ use crate::measure::cell::{Cell, Clients, Failure};
 use crate::measure::processors::Processors;
 use crate::measure::progress::Progress;
 use crate::model::contestants::{AGAIN, Contestant};
+use crate::model::figure::Figure;
 use crate::model::load_plan::{Arrivals, Group, Pace};
 use crate::model::load_report::{Faults, GroupReport, Report, Times};
 use crate::model::machine::Machine;
@@ -27,7 +28,7 @@ use crate::model::placement::Placement;
 use crate::model::reading::Known;
 use crate::model::record::{Entrant, Record, Round, ratios};
 use crate::model::runs::Turn;
-use crate::model::scenarios::{Figure, Scenario};
+use crate::model::scenarios::Scenario;
 use crate::output::table;
 
 /// How long each known server is measured, unless its case says otherwise.

@@ -15,6 +15,7 @@ use crate::base::interrupt::Interrupt;
 use crate::base::stdout;
 use crate::base::workspace;
 use crate::measure::build;
+use crate::measure::programs;
 use crate::measure::progress::Progress;
 use crate::model::contestants::{self, Contestant, Framing, Trait, family_of};
 use crate::model::selection::selects;
@@ -48,7 +49,7 @@ impl Verify {
         let path = self.contestants.clone().unwrap_or_else(shipped);
         let mut contestants = contestants::read(&path)?;
         contestants.retain(|c| selects(&self.contestant, &c.name));
-        let (mut contestants, skipped) = contestants::able(contestants);
+        let (mut contestants, skipped) = programs::able(contestants);
         for (name, why) in skipped {
             eprintln!("skipped: {name}: {why}");
         }

@@ -14,9 +14,10 @@ use crate::measure::build;
 use crate::measure::calibration::{calibrate, calibrate_by};
 use crate::measure::cell::{Cell, Clients, Failure};
 use crate::measure::processors::{CpuList, Processors};
+use crate::measure::programs;
 use crate::measure::progress::Progress;
 use crate::model::calibration::Calibrated;
-use crate::model::contestants::{self, AGAIN, Contestant, Framing, Trait};
+use crate::model::contestants::{AGAIN, Contestant, Framing, Trait};
 use crate::model::invocation::{self, Asked};
 use crate::model::load_plan::{Group, Pace};
 use crate::model::machine::Machine;
@@ -418,7 +419,7 @@ impl Measuring<'_> {
         record: &mut Record,
     ) -> Result<BTreeMap<String, f64>, Failure> {
         let missing = |reason: &str| Failure::Instrument(reason.to_owned());
-        if !contestants::is_in_path("strace") {
+        if !programs::is_in_path("strace") {
             return Err(missing("strace is not here"));
         }
         if scenario.groups.iter().any(|group| group.apart) {

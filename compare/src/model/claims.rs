@@ -11,7 +11,8 @@ use toml::Spanned;
 
 use crate::base::exit::Usage;
 use crate::model::contestants::Contestant;
-use crate::model::scenarios::{Figure, Scenario};
+use crate::model::figure::Figure;
+use crate::model::scenarios::Scenario;
 
 /// What somebody says of concurrency models, so that it can be tried.
 #[derive(Clone, Debug, Deserialize)]

@@ -1,22 +1,15 @@
 //! Who is measured: the servers of `bench/contestants.toml`, each a command.
 
 use std::collections::HashSet;
-use std::env;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::ValueEnum;
 use conformance::Family;
-use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::base::exit::Usage;
-use crate::measure::machine;
-use crate::model::reading::Known;
-use crate::model::selection::selects;
 
 /// What stands in a command for the executable that `build` made.
 pub(crate) const EXECUTABLE: &str = "{exe}";
@@ -261,7 +254,7 @@ impl Contestant {
     /// # Errors
     ///
     /// Why it can't take part.
-    fn find_programs(
+    pub(crate) fn find_programs(
         &mut self,
         is_here: impl Fn(&str) -> bool,
     ) -> Result<(), String> {
@@ -293,21 +286,6 @@ impl Contestant {
         }
     }
 
-    /// What it says of its version, in one line.
-    pub(crate) fn tell_version(&self) -> Known<String> {
-        let told = match self.version.split_first() {
-            Some((program, arguments)) => {
-                machine::output(Command::new(program).args(arguments))
-            }
-            None if self.build.is_some() => {
-                machine::output(Command::new(&self.command[0]).arg("--version"))
-            }
-            None => Err("it has no command that tells".to_owned()),
-        };
-        let first = |told: String| told.lines().next().map(str::to_owned);
-        Known::from(told.map(|told| first(told).unwrap_or_default()))
-    }
-
     /// Whether its model is like that.
     pub(crate) fn is(&self, what: Trait) -> bool {
         self.model.contains(&what)
@@ -326,16 +304,6 @@ impl Label {
     }
 }
 
-/// Whether a shell would find the program.
-pub(crate) fn is_in_path(program: &str) -> bool {
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).map(|folder| folder.join(program)).any(|file| {
-        fs::metadata(file).is_ok_and(|file| {
-            file.is_file() && file.permissions().mode() & 0o111 != 0
-        })
-    })
-}
-
 /// Reads the contestants of a file.
 ///
 /// # Errors
@@ -351,77 +319,6 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Contestant>> {
     })?;
     parse(&text)
         .map_err(|error| Usage(format!("{}: {error}", path.display())).into())
-}
-
-/// Who is to be measured, as the command line says it.
-#[derive(Args, Debug)]
-pub(crate) struct Who {
-    /// Only contestants whose name matches; repeatable [default: the
-    /// idiomatic ones]
-    #[arg(short = 'e', long = "contestant", value_name = "REGEX")]
-    contestant: Vec<Regex>,
-    /// One more contestant, as 'mine=python3 my_server.py {port}'; {addr},
-    /// {host} and {port} stand for where to listen; repeatable
-    #[arg(long, value_name = "NAME=COMMAND")]
-    with: Vec<String>,
-    /// The file of contestants [default: bench/contestants.toml]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) contestants: Option<PathBuf>,
-}
-
-impl Who {
-    /// Those of the file whose name one of the patterns matches, or the
-    /// idiomatic ones where neither is said; and those of the command line, in
-    /// place of any that have their name.
-    ///
-    /// # Errors
-    ///
-    /// A [`Usage`] error says what is wrong with whom.
-    pub(crate) fn choose(
-        &self,
-        root: &Path,
-    ) -> anyhow::Result<Vec<Contestant>> {
-        let shipped = || root.join("bench/contestants.toml");
-        let path = self.contestants.clone().unwrap_or_else(shipped);
-        let only_usual =
-            self.contestants.is_none() && self.contestant.is_empty();
-        let mut contestants = read(&path)?;
-        for pattern in &self.contestant {
-            // Those that match somebody hide one that was mistyped.
-            if !contestants.iter().any(|c| pattern.is_match(&c.name)) {
-                eprintln!("-e '{pattern}' matches nobody");
-            }
-        }
-        contestants.retain(|contestant| {
-            let is_usual = contestant.label == Label::Idiomatic;
-            selects(&self.contestant, &contestant.name)
-                && (is_usual || !only_usual)
-        });
-        for text in &self.with {
-            let mine = Contestant::given(text)?;
-            if contestants.iter().any(|other| other.name == mine.name) {
-                eprintln!("yours takes the place of our own `{}`", mine.name);
-            }
-            contestants.retain(|other| other.name != mine.name);
-            contestants.push(mine);
-        }
-        Ok(contestants)
-    }
-}
-
-/// Those who can take part here, and the others with the reason.
-pub(crate) fn able(
-    contestants: Vec<Contestant>,
-) -> (Vec<Contestant>, Vec<(String, String)>) {
-    let mut able = Vec::new();
-    let mut skipped = Vec::new();
-    for mut contestant in contestants {
-        match contestant.find_programs(is_in_path) {
-            Ok(()) => able.push(contestant),
-            Err(why) => skipped.push((contestant.name, why)),
-        }
-    }
-    (able, skipped)
 }
 
 fn parse(text: &str) -> Result<Vec<Contestant>, String> {
@@ -503,6 +400,7 @@ fn check(contestant: &Contestant) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::programs;
 
     const GOOD: &str = r#"
         [[contestant]]
@@ -574,9 +472,9 @@ mod tests {
     #[test]
     fn a_program_that_is_not_there_is_missed() {
         let mut mine = Contestant::given("mine=server {port}").unwrap();
-        assert_eq!(mine.find_programs(is_in_path), Ok(()));
+        assert_eq!(mine.find_programs(programs::is_in_path), Ok(()));
         mine.needs = vec!["sh".to_owned(), "no-such-program".to_owned()];
-        let why = mine.find_programs(is_in_path).unwrap_err();
+        let why = mine.find_programs(programs::is_in_path).unwrap_err();
         assert_eq!(why, "it needs `no-such-program`, which is not here");
     }
 

@@ -5,9 +5,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::base::limits;
+use crate::model::figure::Figure;
 use crate::model::load_plan::{Arrivals, RATE_MAX, RATE_MIN};
 use crate::model::placement::Cpus;
-use crate::model::scenarios::{Figure, Group, Scenario};
+use crate::model::scenarios::{Group, Scenario};
 
 /// Over how many connections the long requests come.
 const LONG_CLIENTS: usize = 16;

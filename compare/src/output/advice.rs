@@ -6,8 +6,8 @@ use crate::analysis::advice::{Class, Place, Ranking};
 use crate::analysis::findings::Findings;
 use crate::analysis::statistics::median;
 use crate::analysis::units;
+use crate::model::figure::Figure;
 use crate::model::record::Record;
-use crate::model::scenarios::Figure;
 use crate::output::summary;
 use crate::output::table;
 

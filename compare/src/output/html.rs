@@ -16,7 +16,8 @@ use ::charts::{escaped, inline, prose};
 
 use crate::analysis::questions::Question;
 use crate::model::contestants::Contestant;
-use crate::model::scenarios::{Figure, Scenario};
+use crate::model::figure::Figure;
+use crate::model::scenarios::Scenario;
 use crate::output::html::charts::charts;
 use crate::output::html::family::Family;
 use crate::output::html::overview::{doubts, glance, legend, top};

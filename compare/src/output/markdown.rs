@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use crate::analysis::questions::Question;
 use crate::analysis::units;
-use crate::model::scenarios::{Figure, Scenario};
+use crate::model::figure::Figure;
+use crate::model::scenarios::Scenario;
 use crate::output::sheet::{Sheet, Validity};
 use crate::output::summary;
 

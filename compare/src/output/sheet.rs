@@ -7,8 +7,9 @@ use crate::analysis::findings::{Doubt, Findings, Standing};
 use crate::analysis::questions::{self, Question};
 use crate::analysis::statistics::{Estimate, median};
 use crate::model::contestants::Contestant;
+use crate::model::figure::Figure;
 use crate::model::record::{Entrant, REPLIES_BEYOND, Record};
-use crate::model::scenarios::{Figure, Scenario};
+use crate::model::scenarios::Scenario;
 use crate::output::summary;
 
 /// What is worked out of every cell, whether or not its scenario shows it.

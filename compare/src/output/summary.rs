@@ -9,8 +9,9 @@ use crate::analysis::statistics::Estimate;
 use crate::analysis::units;
 use crate::measure::system_calls;
 use crate::model::contestants::{Contestant, Trait};
+use crate::model::figure::Figure;
 use crate::model::record::Record;
-use crate::model::scenarios::{Figure, Scenario};
+use crate::model::scenarios::Scenario;
 
 /// Below this share, what is left counts as nothing left.
 const NEXT_TO_NOTHING: f64 = 0.05;

@@ -11,8 +11,9 @@ use crate::analysis::findings::Findings;
 use crate::analysis::questions;
 use crate::analysis::units;
 use crate::model::contestants::{Contestant, Label};
+use crate::model::figure::Figure;
 use crate::model::record::Record;
-use crate::model::scenarios::{Figure, Scenario};
+use crate::model::scenarios::Scenario;
 
 /// The space between two columns.
 const COLUMN_GAP: u16 = 1;

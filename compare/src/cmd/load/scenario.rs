@@ -20,6 +20,7 @@ use crate::load::engine::{self, Loaded};
 use crate::measure::measuring;
 use crate::measure::processors::Processors;
 use crate::model::contestants::Contestant;
+use crate::model::figure::Figure;
 use crate::model::invocation::{self, Asked};
 use crate::model::load_plan::Plan;
 use crate::model::load_report::{BUSY_SHARE, Bottleneck, Report};
@@ -29,7 +30,7 @@ use crate::model::provenance::Shard;
 use crate::model::reading::Known;
 use crate::model::record::{Entrant, Record, Round, Void};
 use crate::model::runs;
-use crate::model::scenarios::{self, Figure, Scenario};
+use crate::model::scenarios::{self, Scenario};
 
 /// How much longer than its window a reply may take.
 const REPLY_PATIENCE: Duration = Duration::from_secs(5);

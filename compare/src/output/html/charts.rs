@@ -4,7 +4,8 @@ use charts::{Zero, escaped};
 
 use crate::analysis::questions::{Question, value_of};
 use crate::analysis::units;
-use crate::model::scenarios::{Figure, Knob, Scenario};
+use crate::model::figure::Figure;
+use crate::model::scenarios::{Knob, Scenario};
 use crate::output::html::dot_plot::{self, Dot};
 use crate::output::html::heat_map;
 use crate::output::html::overview::floor_text;

@@ -5,7 +5,7 @@ use charts::{Anchor, Scale, Svg, Zero};
 
 use crate::analysis::statistics::Estimate;
 use crate::analysis::units;
-use crate::model::scenarios::Figure;
+use crate::model::figure::Figure;
 use crate::output::html::family::Family;
 
 const WIDTH: f64 = 380.0;

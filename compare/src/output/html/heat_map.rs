@@ -9,7 +9,7 @@ use charts::escaped;
 
 use crate::analysis::questions::Question;
 use crate::analysis::units;
-use crate::model::scenarios::Figure;
+use crate::model::figure::Figure;
 use crate::output::html::tables::suspect;
 use crate::output::html::{Who, none_text};
 use crate::output::sheet::Sheet;

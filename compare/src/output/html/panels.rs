@@ -8,7 +8,7 @@ use charts::{Anchor, Place, Scale, Svg, Zero, circle, escaped, path_through};
 
 use crate::analysis::statistics::Estimate;
 use crate::analysis::units;
-use crate::model::scenarios::Figure;
+use crate::model::figure::Figure;
 use crate::output::html::dot_plot::shortened;
 use crate::output::html::family::Family;
 
