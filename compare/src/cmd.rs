@@ -11,6 +11,7 @@ pub(crate) mod faulty;
 pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod merge;
+pub(crate) mod outcome;
 pub(crate) mod rank;
 pub(crate) mod report;
 pub(crate) mod run;

@@ -4,8 +4,11 @@
 pub(crate) mod build;
 pub(crate) mod calibration;
 pub(crate) mod cell;
+pub(crate) mod clients;
 pub(crate) mod machine;
 pub(crate) mod measuring;
+pub(crate) mod options;
+pub(crate) mod plan;
 pub(crate) mod processors;
 pub(crate) mod programs;
 pub(crate) mod progress;

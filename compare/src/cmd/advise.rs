@@ -11,7 +11,9 @@ use crate::base::interrupt::Interrupt;
 use crate::base::stdout;
 use crate::base::workspace;
 use crate::cmd::contestant_args::Who;
-use crate::measure::measuring::{self, How, Plan};
+use crate::cmd::outcome;
+use crate::measure::options::{self, How};
+use crate::measure::plan::{self, Plan};
 use crate::measure::programs;
 use crate::model::contestants::Trait;
 use crate::model::invocation::Asked;
@@ -54,7 +56,7 @@ pub(crate) struct Advise {
     /// there are no short ones) have to be answered within, from when they
     /// were due
     #[arg(long, value_name = "TIME",
-          value_parser = measuring::positive_duration)]
+          value_parser = options::positive_duration)]
     slo: Option<Duration>,
     #[command(flatten)]
     who: Who,
@@ -98,7 +100,7 @@ impl Advise {
             skipped,
             scenarios: vec![scenario],
             cells: None,
-            rounds: measuring::ROUNDS,
+            rounds: plan::ROUNDS,
             traced: Vec::new(),
             asked: Asked {
                 contestants: self.who.contestants.clone(),
@@ -145,5 +147,5 @@ fn outcome(record: &Record) -> Outcome {
         let mut contestants = record.contestants();
         contestants.any(|c| c.name == name && c.is(Trait::OneClientAtATime))
     };
-    measuring::outcome_but_for(record, is_by_design)
+    outcome::outcome_but_for(record, is_by_design)
 }

@@ -9,7 +9,9 @@ use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
 use crate::base::workspace;
 use crate::cmd::contestant_args::Who;
-use crate::measure::measuring::{self, How, Plan};
+use crate::cmd::outcome;
+use crate::measure::options::How;
+use crate::measure::plan::{self, Plan};
 use crate::measure::programs;
 use crate::model::invocation::Asked;
 use crate::model::scenarios::{self, Scenario};
@@ -64,14 +66,14 @@ impl Run {
             traced: self.traced(&scenarios),
             scenarios,
             cells: None,
-            rounds: measuring::ROUNDS,
+            rounds: plan::ROUNDS,
             asked: self.asked(),
         };
         let measured = plan.measure(&self.how, &root, &interrupt)?;
         let Some(measured) = measured else {
             return Ok(Outcome::Interrupted);
         };
-        let outcome = measuring::outcome(&measured.record);
+        let outcome = outcome::outcome(&measured.record);
         let text = text(&measured.record);
         measured.print(&text)?;
         Ok(outcome)

@@ -9,6 +9,7 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::base::exit::Usage;
 use crate::measure::cell::Failure;
 use crate::model::calibration::Calibrated;
+use crate::model::scenarios::Scenario;
 
 /// By what factor one more n takes longer: the golden ratio.
 const GROWTH: f64 = 1.618_033_988_749_895;
@@ -111,6 +112,27 @@ fn time(n: u8) -> Duration {
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// Finds the n for each cost that a scenario asks for.
+///
+/// # Errors
+///
+/// When a cost is more than that of any n that the servers answer.
+pub(crate) fn calibrations(
+    scenarios: &[Scenario],
+) -> Result<Vec<Calibrated>, Usage> {
+    costs(scenarios).into_iter().map(calibrate).collect()
+}
+
+/// The costs that scenarios ask for, each once.
+pub(crate) fn costs(scenarios: &[Scenario]) -> Vec<Duration> {
+    let groups = scenarios.iter().flat_map(|scenario| &scenario.groups);
+    let mut costs: Vec<Duration> =
+        groups.filter_map(|group| group.cost).collect();
+    costs.sort_unstable();
+    costs.dedup();
+    costs
 }
 
 #[cfg(test)]

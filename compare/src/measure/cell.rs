@@ -2,20 +2,18 @@
 //! beside it, and what came of it.
 
 use std::collections::BTreeMap;
-use std::env;
-use std::fmt;
-use std::fs;
-use std::io;
 use std::time::{Duration, Instant};
+use std::{env, fmt, fs, io};
 
 use anyhow::Context;
 use launch::{Launch, Process, Server, Signal};
 
 use crate::base::interrupt::Interrupt;
 use crate::load::process_tree;
+use crate::measure::clients::Clients;
 use crate::measure::system_calls;
 use crate::model::contestants::Contestant;
-use crate::model::load_plan::{CONNECT_HANGS_MAX, Group};
+use crate::model::load_plan::CONNECT_HANGS_MAX;
 use crate::model::load_report::{Faults, Report};
 use crate::model::placement::Placement;
 use crate::model::scenarios::Scenario;
@@ -59,16 +57,6 @@ pub(crate) struct Cell<'a> {
     pub(crate) placement: Placement,
     /// What random arrivals follow from.
     pub(crate) seed: u64,
-}
-
-/// A client group, and which server it talks to.
-#[derive(Clone, Debug)]
-pub(crate) struct Clients {
-    /// The clients.
-    pub(crate) group: Group,
-    /// They talk to a second server of the contestant, which is there for
-    /// nobody else.
-    pub(crate) is_apart: bool,
 }
 
 /// Why there is no figure.

@@ -1,37 +1,23 @@
-//! Measures contestants under scenarios, round by round, and keeps the record.
+//! Measures contestants under scenarios, round by round.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use clap::Args;
-
-use crate::base::exit::{Outcome, Usage};
 use crate::base::interrupt::Interrupt;
-use crate::base::limits;
-use crate::base::stdout;
-use crate::measure::build;
-use crate::measure::calibration::{calibrate, calibrate_by};
-use crate::measure::cell::{Cell, Clients, Failure};
-use crate::measure::processors::{CpuList, Processors};
+use crate::measure::calibration::{calibrate_by, costs};
+use crate::measure::cell::{Cell, Failure};
+use crate::measure::clients::{Clients, groups};
+use crate::measure::processors::Processors;
 use crate::measure::programs;
 use crate::measure::progress::Progress;
 use crate::model::calibration::Calibrated;
 use crate::model::contestants::{AGAIN, Contestant, Framing, Trait};
-use crate::model::invocation::{self, Asked};
 use crate::model::load_plan::{Group, Pace};
-use crate::model::machine::Machine;
 use crate::model::placement::Cpus;
 use crate::model::reading::Known;
 use crate::model::record::{Entrant, Record, Round, Void};
-use crate::model::runs::{self, Turn};
 use crate::model::scenarios::Scenario;
-
-/// Rounds, if nobody says otherwise: the fewest that give an interval.
-pub(crate) const ROUNDS: u64 = 5;
-
-/// Rounds with `--quick`.
-const ROUNDS_QUICK: u64 = 3;
 
 /// How long system calls are counted.
 const TRACED_WINDOW: Duration = Duration::from_millis(500);
@@ -43,221 +29,25 @@ const CALIBRATED_WINDOW_MIN: Duration = Duration::from_millis(100);
 /// turn.
 const CLIENTS_THAT_QUEUE_MAX: usize = 1_000;
 
-/// How to measure, whatever it is.
-#[derive(Args, Debug)]
-pub(crate) struct How {
-    /// How often everything is measured [default: 5; of claims, 7]
-    #[arg(long, value_name = "N",
-          value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    rounds: Option<u64>,
-    /// Three rounds instead of more; of claims, the short ones alone
-    #[arg(long, conflicts_with = "rounds")]
-    pub(crate) quick: bool,
-    /// How long each measurement takes [default: the scenario's]
-    #[arg(long, value_name = "TIME", value_parser = positive_duration)]
-    duration: Option<Duration>,
-    /// Repeats the random choices of a run
-    #[arg(long)]
-    seed: Option<u64>,
-    /// The folder to keep everything in, raw, after each round [default: a
-    /// new one in runs/]
-    #[arg(long, value_name = "FOLDER")]
-    out: Option<PathBuf>,
-    /// The servers' processors, as 0,2-3
-    #[arg(long, value_name = "LIST")]
-    server_cpus: Option<CpuList>,
-    /// The load generator's processors
-    #[arg(long, value_name = "LIST")]
-    load_cpus: Option<CpuList>,
-    /// No progress on stderr
-    #[arg(long)]
-    quiet: bool,
-}
-
-/// What to measure.
-pub(crate) struct Plan {
-    /// Who takes part.
-    pub(crate) contestants: Vec<Contestant>,
-    /// Who would, but for this.
-    pub(crate) skipped: Vec<(String, String)>,
-    /// What they are asked.
-    pub(crate) scenarios: Vec<Scenario>,
-    /// Only these cells, by scenario and contestant; without it, all of them,
-    /// and those of a contestant that takes part twice.
-    pub(crate) cells: Option<BTreeSet<(String, String)>>,
-    /// How often, if nobody says otherwise.
-    pub(crate) rounds: u64,
-    /// The scenarios under which system calls are counted, too.
-    pub(crate) traced: Vec<Scenario>,
-    /// What the command line said beside that.
-    pub(crate) asked: Asked,
-}
-
-/// What was measured, and where it is kept.
-pub(crate) struct Measured {
-    /// The record.
-    pub(crate) record: Record,
-    path: PathBuf,
-    saved: anyhow::Result<()>,
-}
-
-impl How {
-    /// The processors that servers and load may use.
-    ///
-    /// # Errors
-    ///
-    /// When the lists of the command line can't be had here.
-    pub(crate) fn processors(&self) -> anyhow::Result<Processors> {
-        Processors::allowed(self.server_cpus.clone(), self.load_cpus.clone())
-    }
-
-    /// Sets the windows that the command line asks for.
-    fn set_windows(&self, scenarios: &mut [Scenario]) {
-        if let Some(window) = self.duration {
-            scenarios.iter_mut().for_each(|s| s.window = window);
-        }
-    }
-
-    /// Adds to what was asked.
-    fn tell(&self, asked: Asked) -> Asked {
-        let list = |list: &Option<CpuList>| {
-            list.clone().map(Vec::from).unwrap_or_default()
-        };
-        Asked {
-            duration: self.duration.map(invocation::time),
-            server_cpus: list(&self.server_cpus),
-            load_cpus: list(&self.load_cpus),
-            ..asked
-        }
-    }
-}
-
-impl Plan {
-    /// Measures it all; `None` when interrupted before the first round.
-    ///
-    /// # Errors
-    ///
-    /// When that is not possible here, or not now.
-    pub(crate) fn measure(
-        mut self,
-        how: &How,
-        root: &Path,
-        interrupt: &Interrupt,
-    ) -> anyhow::Result<Option<Measured>> {
-        let processors = how.processors()?;
-        how.set_windows(&mut self.scenarios);
-        how.set_windows(&mut self.traced);
-        let _turn = Turn::take()?;
-        limits::raise_open_files()?;
-        limits::check_files_of_servers()?;
-        let progress = Progress::new(how.quiet);
-        if !build::build(&mut self.contestants, root, &progress, interrupt)? {
-            return Ok(None);
-        }
-        let Plan { cells, traced, .. } = &self;
-        let (cells, traced) = (cells.clone(), traced.clone());
-        let mut record = self.record(how, root, &processors)?;
-        let folder = runs::folder(root, how.out.as_deref(), &record);
-        runs::create(&folder)?;
-        let path = runs::file(&folder);
-        record.write(&path)?;
-        let mut measuring = Measuring {
-            path: &path,
-            processors: &processors,
-            interrupt,
-            progress: &progress,
-            seed: record.seed,
-            cells,
-            failed_to_start: HashMap::new(),
-            not_calibrated: HashMap::new(),
-            capacities: HashMap::new(),
-            own_system_calls: HashMap::new(),
-        };
-        progress.measure(
-            measuring.cells_of(&record) * record.rounds as usize
-                + record.contestants().count() * traced.len(),
-        );
-        record.complete = measuring.calibrate(&mut record)
-            && measuring.rounds(&mut record)
-            && measuring.system_calls(traced, &mut record);
-        let saved = record.write(&path);
-        progress.clear();
-        Ok(Some(Measured { record, path, saved }))
-    }
-
-    fn record(
-        self,
-        how: &How,
-        root: &Path,
-        processors: &Processors,
-    ) -> anyhow::Result<Record> {
-        let seed = how.seed.unwrap_or_else(|| {
-            // Short enough to be typed again.
-            fastrand::u64(..1_000_000)
-        });
-        let rounds = if how.quick { ROUNDS_QUICK } else { self.rounds };
-        let rounds = how.rounds.unwrap_or(rounds);
-        let machine = Machine::here(root, processors.numbers());
-        let mut record = Record::new(seed, rounds, machine);
-        record.calibration = calibrations(&self.scenarios)?;
-        record.entrants = match self.cells {
-            None => with_twin(self.contestants),
-            Some(_) => self.contestants.into_iter().map(Entrant::of).collect(),
-        };
-        record.skipped = self.skipped;
-        record.scenarios = self.scenarios;
-        record.asked = Some(how.tell(self.asked));
-        Ok(record)
-    }
-}
-
-impl Measured {
-    /// Prints what came of it, and where it is kept.
-    ///
-    /// # Errors
-    ///
-    /// When it could not be kept, or printed.
-    pub(crate) fn print(self, text: &str) -> anyhow::Result<()> {
-        let kept = match self.saved {
-            Ok(()) => format!("record: {}\n", self.path.display()),
-            Err(_) => String::new(),
-        };
-        stdout::print(&(text.to_owned() + &kept))?;
-        // Only now: what was measured is worth more than the file.
-        self.saved
-    }
-
-    /// Says on stderr where it is kept, for those whose stdout is taken.
-    ///
-    /// # Errors
-    ///
-    /// When it could not be kept.
-    pub(crate) fn say_where(self) -> anyhow::Result<()> {
-        self.saved?;
-        eprintln!("record: {}", self.path.display());
-        Ok(())
-    }
-}
-
 /// What stays the same from round to round.
-struct Measuring<'a> {
+pub(crate) struct Measuring<'a> {
     /// Where the record is kept.
-    path: &'a Path,
-    processors: &'a Processors,
-    interrupt: &'a Interrupt,
-    progress: &'a Progress,
-    seed: u64,
+    pub(crate) path: &'a Path,
+    pub(crate) processors: &'a Processors,
+    pub(crate) interrupt: &'a Interrupt,
+    pub(crate) progress: &'a Progress,
+    pub(crate) seed: u64,
     /// Only these cells, by scenario and contestant, if it isn't all.
-    cells: Option<BTreeSet<(String, String)>>,
+    pub(crate) cells: Option<BTreeSet<(String, String)>>,
     /// Entrants that are not tried again, and why.
-    failed_to_start: HashMap<String, String>,
+    pub(crate) failed_to_start: HashMap<String, String>,
     /// Contestants that failed when it was to be found which n stands for a
     /// cost, and how.
-    not_calibrated: HashMap<String, Failure>,
+    pub(crate) not_calibrated: HashMap<String, Failure>,
     /// What a contestant can do at most, by round, contestant and scenario.
-    capacities: HashMap<(u64, String, String), f64>,
+    pub(crate) capacities: HashMap<(u64, String, String), f64>,
     /// The system calls that a contestant needs to start and to end.
-    own_system_calls: HashMap<String, BTreeMap<String, u64>>,
+    pub(crate) own_system_calls: HashMap<String, BTreeMap<String, u64>>,
 }
 
 impl Measuring<'_> {
@@ -268,7 +58,7 @@ impl Measuring<'_> {
     }
 
     /// How many cells are to be measured in a round.
-    fn cells_of(&self, record: &Record) -> usize {
+    pub(crate) fn cells_of(&self, record: &Record) -> usize {
         let wanted = |scenario: &Scenario| {
             let entrants = record.entrants.iter();
             entrants.filter(|e| self.wants(scenario, &e.contestant)).count()
@@ -278,7 +68,7 @@ impl Measuring<'_> {
 
     /// Finds out which n stands for each cost with those whose fib is not
     /// ours; `false` when interrupted.
-    fn calibrate(&mut self, record: &mut Record) -> bool {
+    pub(crate) fn calibrate(&mut self, record: &mut Record) -> bool {
         let mut fibs: Vec<String> =
             record.contestants().filter_map(|c| c.fib.clone()).collect();
         fibs.sort_unstable();
@@ -368,7 +158,7 @@ impl Measuring<'_> {
     }
 
     /// Measures all rounds; `false` when interrupted.
-    fn rounds(&mut self, record: &mut Record) -> bool {
+    pub(crate) fn rounds(&mut self, record: &mut Record) -> bool {
         let mut random = fastrand::Rng::with_seed(record.seed);
         for round in 1..=record.rounds {
             let mut order = record.entrants.clone();
@@ -386,7 +176,7 @@ impl Measuring<'_> {
 
     /// Counts the system calls of each contestant under these scenarios;
     /// `false` when interrupted.
-    fn system_calls(
+    pub(crate) fn system_calls(
         &mut self,
         traced: Vec<Scenario>,
         record: &mut Record,
@@ -646,112 +436,4 @@ fn beyond_design(
              its backlog"
         )
     })
-}
-
-/// How a run ended.
-pub(crate) fn outcome(record: &Record) -> Outcome {
-    outcome_but_for(record, |_| false)
-}
-
-/// The same, whatever came of those entrants that are excused.
-pub(crate) fn outcome_but_for(
-    record: &Record,
-    is_excused: impl Fn(&str) -> bool,
-) -> Outcome {
-    if !record.complete {
-        return Outcome::Interrupted;
-    }
-    let voids = record.voids().filter(|(_, entrant, _)| !is_excused(entrant));
-    let mut voids = voids.map(|(_, _, void)| void).peekable();
-    if voids.peek().is_none() {
-        Outcome::Done
-    } else if voids.any(|void| void.contestant_failed) {
-        Outcome::ContestantFailed
-    } else {
-        Outcome::InstrumentFailed
-    }
-}
-
-/// The contestants, and one of them a second time.
-fn with_twin(contestants: Vec<Contestant>) -> Vec<Entrant> {
-    let mut entrants: Vec<Entrant> =
-        contestants.into_iter().map(Entrant::of).collect();
-    let is_usual =
-        |entrant: &&Entrant| !entrant.contestant.is(Trait::OneClientAtATime);
-    let usual = entrants.iter().find(is_usual).or(entrants.first());
-    let twin = usual.cloned().map(|mut twin| {
-        twin.again = Some(twin.contestant.name.clone());
-        twin.contestant.name += AGAIN;
-        twin
-    });
-    entrants.extend(twin);
-    entrants
-}
-
-/// Finds the n for each cost that a scenario asks for.
-///
-/// # Errors
-///
-/// When a cost is more than that of any n that the servers answer.
-pub(crate) fn calibrations(
-    scenarios: &[Scenario],
-) -> Result<Vec<Calibrated>, Usage> {
-    costs(scenarios).into_iter().map(calibrate).collect()
-}
-
-/// The costs that scenarios ask for, each once.
-fn costs(scenarios: &[Scenario]) -> Vec<Duration> {
-    let groups = scenarios.iter().flat_map(|scenario| &scenario.groups);
-    let mut costs: Vec<Duration> =
-        groups.filter_map(|group| group.cost).collect();
-    costs.sort_unstable();
-    costs.dedup();
-    costs
-}
-
-/// The scenario's client groups, every cost as an n that stands for it with
-/// this fib, and every load as fast as can be.
-///
-/// # Errors
-///
-/// When it is not known which n that is.
-pub(crate) fn groups(
-    scenario: &Scenario,
-    calibration: &[Calibrated],
-    fib: Option<&str>,
-) -> Result<Vec<Clients>, Failure> {
-    let n_of = |cost: Duration| {
-        let known = calibration.iter().find(|known| known.is_of(cost, fib));
-        known.map(|known| known.n).ok_or_else(|| {
-            let cost = humantime::format_duration(cost);
-            Failure::Instrument(format!("which n takes {cost} is not known"))
-        })
-    };
-    let groups = scenario.groups.iter().map(|group| {
-        let n = match (group.n, group.cost) {
-            (Some(n), _) => n,
-            (None, Some(cost)) => n_of(cost)?,
-            // Those that are silent ask for nothing.
-            (None, None) => 0,
-        };
-        Ok(Clients {
-            group: Group {
-                name: group.name.clone(),
-                n,
-                connections: group.connections,
-                pace: group.pace(),
-                elsewhere: None,
-            },
-            is_apart: group.apart,
-        })
-    });
-    groups.collect()
-}
-
-/// A time that is not 0, as flags take it.
-pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
-    match limits::time(text)? {
-        Duration::ZERO => Err("must not be 0".into()),
-        duration => Ok(duration),
-    }
 }

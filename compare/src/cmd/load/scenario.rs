@@ -17,7 +17,8 @@ use crate::base::stdout;
 use crate::base::workspace;
 use crate::cmd::load::{BEFORE_THE_WINDOW, Load, text};
 use crate::load::engine::{self, Loaded};
-use crate::measure::measuring;
+use crate::measure::calibration;
+use crate::measure::clients;
 use crate::measure::processors::Processors;
 use crate::model::contestants::Contestant;
 use crate::model::figure::Figure;
@@ -171,7 +172,8 @@ pub(crate) fn play(
         .get_or_insert(scenario.warm_up + scenario.window + REPLY_PATIENCE);
     // Machines with the same seed would ask at the same moments.
     let seed = *load.seed.get_or_insert_with(|| fastrand::u64(..1_000_000));
-    let calibration = measuring::calibrations(std::slice::from_ref(&scenario))?;
+    let calibration =
+        calibration::calibrations(std::slice::from_ref(&scenario))?;
     for calibrated in &calibration {
         let ms = |ns: u64| units::number(ns as f64 / 1e6);
         eprintln!(
@@ -182,7 +184,7 @@ pub(crate) fn play(
             ms(calibrated.took_ns)
         );
     }
-    let groups = measuring::groups(&scenario, &calibration, None)
+    let groups = clients::groups(&scenario, &calibration, None)
         .map_err(|failure| anyhow!("{failure}"))?;
     load.groups = groups.into_iter().map(|clients| clients.group).collect();
     let Play { name, rounds, out, .. } = &load.play;

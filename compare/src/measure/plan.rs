@@ -1,0 +1,173 @@
+//! What to measure, and the record that comes of it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use crate::base::interrupt::Interrupt;
+use crate::base::limits;
+use crate::base::stdout;
+use crate::measure::build;
+use crate::measure::calibration::calibrations;
+use crate::measure::measuring::Measuring;
+use crate::measure::options::{How, ROUNDS_QUICK};
+use crate::measure::processors::Processors;
+use crate::measure::progress::Progress;
+use crate::model::contestants::{AGAIN, Contestant, Trait};
+use crate::model::invocation::Asked;
+use crate::model::machine::Machine;
+use crate::model::record::{Entrant, Record};
+use crate::model::runs::{self, Turn};
+use crate::model::scenarios::Scenario;
+
+/// Rounds, if nobody says otherwise: the fewest that give an interval.
+pub(crate) const ROUNDS: u64 = 5;
+
+/// What to measure.
+pub(crate) struct Plan {
+    /// Who takes part.
+    pub(crate) contestants: Vec<Contestant>,
+    /// Who would, but for this.
+    pub(crate) skipped: Vec<(String, String)>,
+    /// What they are asked.
+    pub(crate) scenarios: Vec<Scenario>,
+    /// Only these cells, by scenario and contestant; without it, all of them,
+    /// and those of a contestant that takes part twice.
+    pub(crate) cells: Option<BTreeSet<(String, String)>>,
+    /// How often, if nobody says otherwise.
+    pub(crate) rounds: u64,
+    /// The scenarios under which system calls are counted, too.
+    pub(crate) traced: Vec<Scenario>,
+    /// What the command line said beside that.
+    pub(crate) asked: Asked,
+}
+
+/// What was measured, and where it is kept.
+pub(crate) struct Measured {
+    /// The record.
+    pub(crate) record: Record,
+    path: PathBuf,
+    saved: anyhow::Result<()>,
+}
+
+impl Plan {
+    /// Measures it all; `None` when interrupted before the first round.
+    ///
+    /// # Errors
+    ///
+    /// When that is not possible here, or not now.
+    pub(crate) fn measure(
+        mut self,
+        how: &How,
+        root: &Path,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<Option<Measured>> {
+        let processors = how.processors()?;
+        how.set_windows(&mut self.scenarios);
+        how.set_windows(&mut self.traced);
+        let _turn = Turn::take()?;
+        limits::raise_open_files()?;
+        limits::check_files_of_servers()?;
+        let progress = Progress::new(how.quiet);
+        if !build::build(&mut self.contestants, root, &progress, interrupt)? {
+            return Ok(None);
+        }
+        let Plan { cells, traced, .. } = &self;
+        let (cells, traced) = (cells.clone(), traced.clone());
+        let mut record = self.record(how, root, &processors)?;
+        let folder = runs::folder(root, how.out.as_deref(), &record);
+        runs::create(&folder)?;
+        let path = runs::file(&folder);
+        record.write(&path)?;
+        let mut measuring = Measuring {
+            path: &path,
+            processors: &processors,
+            interrupt,
+            progress: &progress,
+            seed: record.seed,
+            cells,
+            failed_to_start: HashMap::new(),
+            not_calibrated: HashMap::new(),
+            capacities: HashMap::new(),
+            own_system_calls: HashMap::new(),
+        };
+        progress.measure(
+            measuring.cells_of(&record) * record.rounds as usize
+                + record.contestants().count() * traced.len(),
+        );
+        record.complete = measuring.calibrate(&mut record)
+            && measuring.rounds(&mut record)
+            && measuring.system_calls(traced, &mut record);
+        let saved = record.write(&path);
+        progress.clear();
+        Ok(Some(Measured { record, path, saved }))
+    }
+
+    fn record(
+        self,
+        how: &How,
+        root: &Path,
+        processors: &Processors,
+    ) -> anyhow::Result<Record> {
+        let seed = how.seed.unwrap_or_else(|| {
+            // Short enough to be typed again.
+            fastrand::u64(..1_000_000)
+        });
+        let rounds = if how.quick { ROUNDS_QUICK } else { self.rounds };
+        let rounds = how.rounds.unwrap_or(rounds);
+        let machine = Machine::here(root, processors.numbers());
+        let mut record = Record::new(seed, rounds, machine);
+        record.calibration = calibrations(&self.scenarios)?;
+        record.entrants = match self.cells {
+            None => with_twin(self.contestants),
+            Some(_) => self.contestants.into_iter().map(Entrant::of).collect(),
+        };
+        record.skipped = self.skipped;
+        record.scenarios = self.scenarios;
+        record.asked = Some(how.tell(self.asked));
+        Ok(record)
+    }
+}
+
+impl Measured {
+    /// Prints what came of it, and where it is kept.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be kept, or printed.
+    pub(crate) fn print(self, text: &str) -> anyhow::Result<()> {
+        let kept = match self.saved {
+            Ok(()) => format!("record: {}\n", self.path.display()),
+            Err(_) => String::new(),
+        };
+        stdout::print(&(text.to_owned() + &kept))?;
+        // Only now: what was measured is worth more than the file.
+        self.saved
+    }
+
+    /// Says on stderr where it is kept, for those whose stdout is taken.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be kept.
+    pub(crate) fn say_where(self) -> anyhow::Result<()> {
+        self.saved?;
+        eprintln!("record: {}", self.path.display());
+        Ok(())
+    }
+}
+
+/// The contestants, and one of them a second time.
+pub(crate) fn with_twin(contestants: Vec<Contestant>) -> Vec<Entrant> {
+    let mut entrants: Vec<Entrant> =
+        contestants.into_iter().map(Entrant::of).collect();
+    let is_usual =
+        |entrant: &&Entrant| !entrant.contestant.is(Trait::OneClientAtATime);
+    let usual = entrants.iter().find(is_usual).or(entrants.first());
+    let twin = usual.cloned().map(|mut twin| {
+        twin.again = Some(twin.contestant.name.clone());
+        twin.contestant.name += AGAIN;
+        twin
+    });
+    entrants.extend(twin);
+    entrants
+}
