@@ -3,10 +3,12 @@
 
 pub(crate) mod advice;
 pub(crate) mod claims;
+pub(crate) mod comparison;
 pub(crate) mod compatibility;
 pub(crate) mod findings;
+pub(crate) mod merge;
 pub(crate) mod questions;
+pub(crate) mod ranking;
 pub(crate) mod statistics;
-pub(crate) mod sum;
 pub(crate) mod units;
 pub(crate) mod verdict;

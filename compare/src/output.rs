@@ -3,11 +3,14 @@
 
 pub(crate) mod advice;
 pub(crate) mod claims;
+pub(crate) mod comparison;
 pub(crate) mod csv;
 pub(crate) mod export;
 pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod markdown;
+pub(crate) mod merge;
+pub(crate) mod ranking;
 pub(crate) mod sheet;
 pub(crate) mod summary;
 pub(crate) mod table;

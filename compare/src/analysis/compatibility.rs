@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::model::calibration::Calibrated;
 use crate::model::machine::Machine;
 use crate::model::reading::Known;
-use crate::model::record::Entrant;
+use crate::model::record::{Entrant, Record};
 use crate::model::scenarios::Scenario;
 
 /// What a scenario says to people, and what it shows: not what it does.
@@ -108,6 +108,42 @@ fn difference(place: &str, one: &Value, other: &Value) -> Option<String> {
             let place = place.trim_start_matches('.');
             format!("{place}: {one} / {other}")
         }),
+    }
+}
+
+pub(crate) fn agree_on_entrants(
+    one: &Record,
+    other: &Record,
+) -> Result<(), String> {
+    for entrant in &one.entrants {
+        let name = &entrant.contestant.name;
+        let mut others = other.entrants.iter();
+        let same = others.find(|other| other.contestant.name == *name);
+        let difference = same.and_then(|same| entrants(entrant, same));
+        if let Some(difference) = difference {
+            return Err(format!("contestant {name} differs: {difference}"));
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn agree_on_method(
+    one: &Record,
+    other: &Record,
+) -> Result<(), String> {
+    let [method, others] = [&one.cost_method, &other.cost_method];
+    // A load machine that the server is on knows its cost, the others don't.
+    if one.shard.is_none() && method != others {
+        return Err(format!(
+            "cost is measured differently: {method} / {others}"
+        ));
+    }
+    match calibrations(&one.calibration, &other.calibration) {
+        None => Ok(()),
+        Some(difference) => Err(format!(
+            "{difference}; in a file of your own, give the group an n in \
+             place of the cost"
+        )),
     }
 }
 
