@@ -2,9 +2,12 @@
 
 pub(crate) mod connection;
 pub(crate) mod engine;
+pub(crate) mod faulty;
 pub(crate) mod process_tree;
 pub(crate) mod resources;
 pub(crate) mod schedule;
 pub(crate) mod sockets;
 pub(crate) mod tally;
+#[cfg(test)]
+mod tests;
 pub(crate) mod worker;

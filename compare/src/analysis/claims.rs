@@ -8,9 +8,36 @@ use crate::analysis::statistics::Estimate;
 use crate::analysis::verdict::{
     GENERATOR_WAS_BUSY, ROUNDS_MIN, TOO_FEW_ROUNDS,
 };
+use crate::base::exit::Outcome;
 use crate::model::claims::{Band, Claim, Side, Trial};
 use crate::model::record::{Record, ratios};
 use crate::model::scenarios::Scenario;
+
+/// A run, and what it says of the claims.
+pub(crate) struct Verdicts<'a> {
+    pub(crate) record: &'a Record,
+    pub(crate) judged: Vec<Judged<'a>>,
+}
+
+impl<'a> Verdicts<'a> {
+    pub(crate) fn of(claims: &'a [Claim], record: &'a Record) -> Verdicts<'a> {
+        Verdicts { record, judged: judge(claims, record) }
+    }
+
+    /// What is said of every claim is as good as any: only a cell without
+    /// figures counts against a run.
+    pub(crate) fn outcome(&self) -> Outcome {
+        let mut rulings =
+            self.judged.iter().flat_map(|one| &one.trials).map(|t| &t.ruling);
+        if rulings.clone().any(|r| matches!(r, Ruling::Failed(_))) {
+            Outcome::ContestantFailed
+        } else if rulings.all(|r| matches!(r, Ruling::Untried(_))) {
+            Outcome::NothingSelected
+        } else {
+            Outcome::Done
+        }
+    }
+}
 
 /// Why nobody can say.
 const AT_THE_EDGE: &str = "the interval is not clear of the band's edge";

@@ -1,13 +1,13 @@
 //! `compare claims`: what is said of concurrency models, tried on this
 //! machine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use regex_lite::Regex;
 
-use crate::analysis::claims::{Judged, Ruling, judge};
+use crate::analysis::claims::Verdicts;
 use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
 use crate::base::stdout;
@@ -15,19 +15,15 @@ use crate::base::workspace;
 use crate::measure::options::How;
 use crate::measure::plan::Plan;
 use crate::measure::programs;
-use crate::model::claims;
-pub(crate) use crate::model::claims::{Claim, read};
-use crate::model::claims::{Side, Trial};
+use crate::model::claims::{self, Claim, Side, Trial};
 use crate::model::contestants::{self, Contestant};
 use crate::model::figure::Figure;
 use crate::model::invocation::Asked;
-use crate::model::record::Record;
 use crate::model::runs;
 use crate::model::scenarios::{self, Scenario};
 use crate::model::selection::selects;
 use crate::output::claims::{html, json, markdown, text};
 use crate::output::export::{self, Form};
-use crate::output::summary;
 
 /// Rounds, if nobody says otherwise: of so many, one that was disturbed is
 /// outside the interval.
@@ -69,12 +65,6 @@ pub(crate) struct Claims {
     json: Option<PathBuf>,
     #[command(flatten)]
     how: How,
-}
-
-/// A run, and what it says of the claims.
-pub(crate) struct Verdicts<'a> {
-    pub(crate) record: &'a Record,
-    pub(crate) judged: Vec<Judged<'a>>,
 }
 
 impl Claims {
@@ -191,39 +181,4 @@ fn cells(
         }
     }
     cells
-}
-
-impl<'a> Verdicts<'a> {
-    fn of(claims: &'a [Claim], record: &'a Record) -> Verdicts<'a> {
-        Verdicts { record, judged: judge(claims, record) }
-    }
-
-    /// What is said of every claim is as good as any: only a cell without
-    /// figures counts against a run.
-    fn outcome(&self) -> Outcome {
-        let mut rulings =
-            self.judged.iter().flat_map(|one| &one.trials).map(|t| &t.ruling);
-        if rulings.clone().any(|r| matches!(r, Ruling::Failed(_))) {
-            Outcome::ContestantFailed
-        } else if rulings.all(|r| matches!(r, Ruling::Untried(_))) {
-            Outcome::NothingSelected
-        } else {
-            Outcome::Done
-        }
-    }
-
-    /// What one must know of the run to believe it.
-    pub(crate) fn notes(&self) -> Vec<String> {
-        let mut by_reason: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-        let trials = self.judged.iter().flat_map(|one| &one.trials);
-        for (side, doubt) in trials.flat_map(|trial| &trial.doubts) {
-            let sides = by_reason.entry(doubt.reason()).or_default();
-            sides.insert(side.to_string());
-        }
-        let doubts = by_reason.into_iter().map(|(reason, sides)| {
-            let sides: Vec<String> = sides.into_iter().collect();
-            format!("suspect (?), {reason}: {}", summary::few(&sides))
-        });
-        doubts.chain(summary::circumstances(self.record)).collect()
-    }
 }

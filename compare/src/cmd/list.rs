@@ -8,7 +8,7 @@ use crate::analysis::questions;
 use crate::base::exit::Outcome;
 use crate::base::stdout;
 use crate::base::workspace;
-use crate::cmd::claims::{self, Claim};
+use crate::model::claims::{self, Claim};
 use crate::model::contestants;
 use crate::model::scenarios::{self, Scenario};
 

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use crate::model::calibration::Calibrated;
 use crate::model::invocation::Asked;
 use crate::model::machine::Machine;
-use crate::model::record::Record;
 use crate::model::scenarios::Group;
 
 /// One run, or one shard of a load, in a record that was joined of several.
@@ -56,23 +55,4 @@ pub(crate) struct Shard {
     /// When the window of each round began, by this machine's clock, in
     /// nanoseconds since 1970.
     pub(crate) windows: BTreeMap<u64, u64>,
-}
-
-impl Part {
-    /// A record as a part, whose rounds are as they were.
-    pub(crate) fn of(record: &Record, file: &str) -> Part {
-        Part {
-            id: record.id(),
-            file: file.to_owned(),
-            started: record.started.clone(),
-            seed: record.seed,
-            complete: record.complete,
-            first_round: 1,
-            rounds: record.rounds,
-            machine: record.machine.clone(),
-            calibration: record.calibration.clone(),
-            asked: record.asked.clone(),
-            shard: record.shard.clone(),
-        }
-    }
 }

@@ -415,6 +415,25 @@ fn of_report(
     }
 }
 
+impl Part {
+    /// A record as a part, whose rounds are as they were.
+    pub(crate) fn of(record: &Record, file: &str) -> Part {
+        Part {
+            id: record.id(),
+            file: file.to_owned(),
+            started: record.started.clone(),
+            seed: record.seed,
+            complete: record.complete,
+            first_round: 1,
+            rounds: record.rounds,
+            machine: record.machine.clone(),
+            calibration: record.calibration.clone(),
+            asked: record.asked.clone(),
+            shard: record.shard.clone(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

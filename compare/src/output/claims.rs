@@ -3,5 +3,6 @@
 pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod markdown;
+pub(crate) mod notes;
 pub(crate) mod outcomes;
 pub(crate) mod text;

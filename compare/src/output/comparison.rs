@@ -3,7 +3,6 @@
 use comfy_table::Table;
 
 use crate::analysis::comparison::{Compared, Comparison, times_text};
-use crate::analysis::statistics::median;
 use crate::analysis::units;
 use crate::analysis::verdict::Verdict;
 use crate::output::table;

@@ -7,11 +7,11 @@ use crate::analysis::findings::{Findings, Standing};
 use crate::analysis::questions::{self, Question};
 use crate::analysis::statistics::Estimate;
 use crate::analysis::units;
-use crate::measure::system_calls;
 use crate::model::contestants::{Contestant, Trait};
 use crate::model::figure::Figure;
 use crate::model::record::Record;
 use crate::model::scenarios::Scenario;
+use crate::output::system_calls;
 
 /// Below this share, what is left counts as nothing left.
 const NEXT_TO_NOTHING: f64 = 0.05;

@@ -15,7 +15,7 @@ use crate::base::interrupt::Interrupt;
 use crate::base::limits;
 use crate::base::stdout;
 use crate::base::workspace;
-use crate::cmd::load::{BEFORE_THE_WINDOW, Load, text};
+use crate::cmd::load::{BEFORE_THE_WINDOW, Load};
 use crate::load::engine::{self, Loaded};
 use crate::measure::calibration;
 use crate::measure::clients;
@@ -32,6 +32,7 @@ use crate::model::reading::Known;
 use crate::model::record::{Entrant, Record, Round, Void};
 use crate::model::runs;
 use crate::model::scenarios::{self, Scenario};
+use crate::output::load_report::text;
 
 /// How much longer than its window a reply may take.
 const REPLY_PATIENCE: Duration = Duration::from_secs(5);

@@ -4,13 +4,14 @@ use std::fmt::Write;
 
 use charts::{Anchor, Svg, escaped, inline};
 
+use crate::analysis::claims::Verdicts;
 use crate::analysis::claims::{Judged, Tried};
 use crate::analysis::statistics::Estimate;
 use crate::analysis::units;
-use crate::cmd::claims::Verdicts;
 use crate::model::claims::Side;
 use crate::model::contestants::Contestant;
 use crate::model::record::Record;
+use crate::output::claims::notes::notes;
 use crate::output::claims::outcomes;
 use crate::output::claims::text::ratio;
 use crate::output::html::document;
@@ -67,7 +68,7 @@ pub(crate) fn page(verdicts: &Verdicts<'_>) -> anyhow::Result<String> {
         section(&mut html, record, judged)?;
     }
     html += "<section class=\"doubts\"><h2>How far to believe it</h2>\n<ul>\n";
-    for note in verdicts.notes() {
+    for note in notes(verdicts) {
         writeln!(html, "<li>{}</li>", escaped(&note))?;
     }
     html += "</ul>\n</section>\n</main>\n";

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
+use crate::analysis::claims::Verdicts;
 use crate::analysis::claims::{Judged, Tried};
 use crate::analysis::statistics::Estimate;
-use crate::cmd::claims::Verdicts;
 use crate::model::claims::Side;
 use crate::model::machine::Machine;
+use crate::output::claims::notes::notes;
 
 /// The version of this form.
 const VERSION: u32 = 1;
@@ -70,7 +71,7 @@ pub(crate) fn document(verdicts: &Verdicts<'_>) -> anyhow::Result<String> {
         rounds_done: record.rounds_done(),
         machine: &record.machine,
         claims: verdicts.judged.iter().map(claim).collect(),
-        notes: verdicts.notes(),
+        notes: notes(verdicts),
     };
     Ok(serde_json::to_string_pretty(&document)? + "\n")
 }

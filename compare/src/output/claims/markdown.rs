@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use crate::analysis::claims::Judged;
-use crate::cmd::claims::Verdicts;
+use crate::analysis::claims::Verdicts;
+use crate::output::claims::notes::notes;
 use crate::output::claims::outcomes;
 use crate::output::claims::text::ratio;
 use crate::output::markdown::escaped;
@@ -42,7 +43,7 @@ pub(crate) fn table(verdicts: &Verdicts<'_>) -> anyhow::Result<String> {
         writeln!(text, "- {}", escaped(&line))?;
     }
     text += "\n";
-    for note in verdicts.notes() {
+    for note in notes(verdicts) {
         writeln!(text, "- {}", escaped(&note).replace('\n', "\n  "))?;
     }
     Ok(text)

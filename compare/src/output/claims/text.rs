@@ -2,9 +2,10 @@
 
 use comfy_table::{Attribute, Cell, Color};
 
+use crate::analysis::claims::Verdicts;
 use crate::analysis::claims::{Judged, Ruling, Tried};
 use crate::analysis::statistics::Estimate;
-use crate::cmd::claims::Verdicts;
+use crate::output::claims::notes::notes;
 use crate::output::claims::outcomes;
 use crate::output::table;
 
@@ -25,7 +26,7 @@ pub(crate) fn text(verdicts: &Verdicts<'_>) -> String {
     }
     text += "\n";
     text += &reasons(verdicts).join("");
-    for note in verdicts.notes() {
+    for note in notes(verdicts) {
         text += &format!("{note}\n");
     }
     text

@@ -8,12 +8,12 @@ use crate::analysis::findings::Standing;
 use crate::analysis::questions::Question;
 use crate::analysis::statistics::Estimate;
 use crate::analysis::units;
-use crate::measure::system_calls;
 use crate::model::figure::Figure;
 use crate::model::scenarios::Scenario;
 use crate::output::html::rerun;
 use crate::output::html::{Who, none_text};
 use crate::output::sheet::Sheet;
+use crate::output::system_calls;
 
 /// A column: its heading, and its figure of a contestant or why there is
 /// none.
