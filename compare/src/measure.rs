@@ -5,6 +5,7 @@ pub(crate) mod build;
 pub(crate) mod calibration;
 pub(crate) mod cell;
 pub(crate) mod clients;
+pub(crate) mod failure;
 pub(crate) mod machine;
 pub(crate) mod measuring;
 pub(crate) mod options;

@@ -5,6 +5,7 @@
 pub(crate) mod calibration;
 pub(crate) mod claims;
 pub(crate) mod contestants;
+pub(crate) mod faults;
 pub(crate) mod figure;
 pub(crate) mod invocation;
 pub(crate) mod load_plan;
@@ -18,3 +19,4 @@ pub(crate) mod record;
 pub(crate) mod runs;
 pub(crate) mod scenarios;
 pub(crate) mod selection;
+pub(crate) mod times;

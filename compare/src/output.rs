@@ -11,6 +11,7 @@ pub(crate) mod json;
 pub(crate) mod load_report;
 pub(crate) mod markdown;
 pub(crate) mod merge;
+pub(crate) mod notes;
 pub(crate) mod ranking;
 pub(crate) mod sheet;
 pub(crate) mod summary;

@@ -417,13 +417,14 @@ mod tests {
 
     use super::*;
     use crate::model::load_report::{
-        Bottleneck, GroupReport, OpenLoop, Report, Times,
+        Bottleneck, GroupReport, OpenLoop, Report,
     };
     use crate::model::machine::Machine;
     use crate::model::placement::Placement;
     use crate::model::reading::Known;
     use crate::model::record::Round;
     use crate::model::scenarios;
+    use crate::model::times::Times;
 
     #[test]
     fn requests_that_were_never_answered_put_response_times_in_doubt() {

@@ -19,8 +19,9 @@ use crate::base::stdout;
 use crate::cmd::selftest::cases::{
     BROKEN, Broken, CASES, Case, EAGER, RIVALS, Rival, Seen, WINDOW,
 };
-use crate::measure::cell::{Cell, Failure};
+use crate::measure::cell::Cell;
 use crate::measure::clients::Clients;
+use crate::measure::failure::Failure;
 use crate::measure::processors::Processors;
 use crate::measure::progress::Progress;
 use crate::model::contestants::{AGAIN, Contestant};

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::net::TcpStream;
 use std::time::Instant;
 
-use crate::load::tally::{Tally, error_token};
+use crate::load::tally::{Sent, Tally, error_token};
 use crate::model::contestants::Framing;
-use crate::model::load_report::fibonacci;
+use crate::model::faults::fibonacci;
 
 /// One read takes no more than this.
 pub(crate) const READ_BYTES: usize = 4096;
@@ -28,17 +28,6 @@ pub(crate) struct Connection {
     matched: usize,
     /// Bytes that are not as expected, up to their LF.
     odd: Vec<u8>,
-}
-
-/// Requests that were sent together.
-#[derive(Clone, Copy)]
-pub(crate) struct Sent {
-    /// When they were handed to the kernel.
-    pub(crate) at: Instant,
-    /// When they were due.
-    pub(crate) due: Instant,
-    /// How many.
-    pub(crate) count: usize,
 }
 
 /// The bytes that a group sends and expects.

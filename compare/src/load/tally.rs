@@ -6,9 +6,10 @@ use std::time::Instant;
 use hdrhistogram::Histogram;
 use rustix::io::Errno;
 
-use crate::load::connection::Sent;
+use crate::model::faults::Faults;
 use crate::model::load_plan::Group;
-use crate::model::load_report::{Faults, GroupReport, OpenLoop, Times};
+use crate::model::load_report::{GroupReport, OpenLoop};
+use crate::model::times::Times;
 
 /// How much of a wrong reply is kept.
 const WRONG_BYTES_MAX: usize = 80;
@@ -237,6 +238,17 @@ pub(crate) fn error_token(line: &[u8]) -> Option<String> {
     let ends = |byte: &u8| !(byte.is_ascii_lowercase() || *byte == b'-');
     let length = rest.iter().position(ends).unwrap_or(rest.len());
     Some(String::from_utf8_lossy(&rest[..length]).into())
+}
+
+/// Requests that were sent together.
+#[derive(Clone, Copy)]
+pub(crate) struct Sent {
+    /// When they were handed to the kernel.
+    pub(crate) at: Instant,
+    /// When they were due.
+    pub(crate) due: Instant,
+    /// How many.
+    pub(crate) count: usize,
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use crate::base::interrupt::Interrupt;
 use crate::load::engine;
 use crate::load::faulty::{self, Conduct, Fault};
 use crate::model::contestants::Framing;
+use crate::model::faults::Faults;
 use crate::model::load_plan::{Arrivals, Group, Pace, Plan};
-use crate::model::load_report::{Faults, GroupReport};
+use crate::model::load_report::GroupReport;
 
 /// How many requests are answered rightly: fewer than there are clients,
 /// so that the fault shows however short the window is.

@@ -19,10 +19,11 @@ use rustix::time::{
 };
 
 use crate::base::interrupt::Interrupt;
-use crate::load::connection::{Bytes, Connection, READ_BYTES, Sent, Taken};
+use crate::load::connection::{Bytes, Connection, READ_BYTES, Taken};
 use crate::load::resources::{Start, Survey};
 use crate::load::schedule::{self, Schedule};
 use crate::load::sockets::Sockets;
+use crate::load::tally::Sent;
 use crate::load::tally::Tally;
 use crate::model::load_plan::{CONNECT_HANGS_MAX, Group, Pace, Plan};
 use crate::model::load_report::Report;

@@ -7,7 +7,7 @@ use protocol::{N_MAX_DEFAULT, fib};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::base::exit::Usage;
-use crate::measure::cell::Failure;
+use crate::measure::failure::Failure;
 use crate::model::calibration::Calibrated;
 use crate::model::scenarios::Scenario;
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use std::{env, fmt, fs, io};
+use std::{env, fs, io};
 
 use anyhow::Context;
 use launch::{Launch, Process, Server, Signal};
@@ -11,10 +11,11 @@ use launch::{Launch, Process, Server, Signal};
 use crate::base::interrupt::Interrupt;
 use crate::load::process_tree;
 use crate::measure::clients::Clients;
+use crate::measure::failure::Failure;
 use crate::measure::system_calls;
 use crate::model::contestants::Contestant;
 use crate::model::load_plan::CONNECT_HANGS_MAX;
-use crate::model::load_report::{Faults, Report};
+use crate::model::load_report::Report;
 use crate::model::placement::Placement;
 use crate::model::scenarios::Scenario;
 
@@ -57,37 +58,6 @@ pub(crate) struct Cell<'a> {
     pub(crate) placement: Placement,
     /// What random arrivals follow from.
     pub(crate) seed: u64,
-}
-
-/// Why there is no figure.
-#[derive(Clone, Debug)]
-pub(crate) enum Failure {
-    /// The contestant did not start.
-    Start(String),
-    /// The contestant failed under load.
-    Contestant {
-        /// How.
-        reason: String,
-        /// Its last log lines.
-        log: Vec<String>,
-        /// What its clients met, by group and kind.
-        faults: BTreeMap<String, Faults>,
-    },
-    /// The load generator could not do what it should.
-    Instrument(String),
-    /// Somebody pressed Ctrl-C.
-    Interrupted,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Failure::Start(reason) => write!(f, "it did not start: {reason}"),
-            Failure::Contestant { reason, .. }
-            | Failure::Instrument(reason) => f.write_str(reason),
-            Failure::Interrupted => f.write_str("interrupted"),
-        }
-    }
 }
 
 impl Cell<'_> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::measure::cell::Failure;
+use crate::measure::failure::Failure;
 use crate::model::calibration::Calibrated;
 use crate::model::load_plan::Group;
 use crate::model::scenarios::Scenario;

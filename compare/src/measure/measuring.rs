@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::base::interrupt::Interrupt;
 use crate::measure::calibration::{calibrate_by, costs};
-use crate::measure::cell::{Cell, Failure};
+use crate::measure::cell::Cell;
 use crate::measure::clients::{Clients, groups};
+use crate::measure::failure::Failure;
 use crate::measure::processors::Processors;
 use crate::measure::programs;
 use crate::measure::progress::Progress;

@@ -3,16 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use crate::model::faults::{Faults, fibonacci};
 use crate::model::reading::Known;
-
-/// The longest time that a histogram holds; longer ones count as this long.
-const TIME_MAX_NS: u64 = 3_600_000_000_000;
-
-/// The precision of a histogram.
-const SIGNIFICANT_DIGITS: u8 = 3;
+use crate::model::times::Times;
 
 /// A schedule that is missed by more, in one case of a hundred, was missed.
 const LAG_MAX_NS: u64 = 2_000_000;
@@ -142,37 +137,6 @@ pub(crate) struct OpenLoop {
     pub(crate) unanswered: u64,
 }
 
-/// What went wrong, by kind.
-#[derive(
-    schemars::JsonSchema,
-    Clone,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Serialize,
-    Deserialize,
-)]
-pub(crate) struct Faults {
-    /// Connections that the server refused.
-    pub(crate) refused: u64,
-    /// Connections that the server reset.
-    pub(crate) reset: u64,
-    /// Connections that the server closed although it owed a reply.
-    pub(crate) closed_early: u64,
-    /// Connections on which a reply, or the connection itself, did not come.
-    pub(crate) timed_out: u64,
-    /// Replies that are neither the right number nor an error.
-    pub(crate) wrong: u64,
-    /// The first of them.
-    pub(crate) first_wrong: Option<String>,
-    /// Error replies, by token.
-    pub(crate) errors: BTreeMap<String, u64>,
-    /// What this side could not do, by the system's message. Never the
-    /// server's fault.
-    pub(crate) own_limits: BTreeMap<String, u64>,
-}
-
 impl Report {
     /// The named group's figures.
     pub(crate) fn group(&self, name: &str) -> Option<&GroupReport> {
@@ -288,124 +252,6 @@ impl GroupReport {
     }
 }
 
-impl Faults {
-    /// Adds those that others met.
-    pub(crate) fn add(&mut self, other: &Faults) {
-        let counts = [
-            (&mut self.refused, other.refused),
-            (&mut self.reset, other.reset),
-            (&mut self.closed_early, other.closed_early),
-            (&mut self.timed_out, other.timed_out),
-            (&mut self.wrong, other.wrong),
-        ];
-        for (count, more) in counts {
-            *count += more;
-        }
-        if self.first_wrong.is_none() {
-            self.first_wrong.clone_from(&other.first_wrong);
-        }
-        let maps = [
-            (&mut self.errors, &other.errors),
-            (&mut self.own_limits, &other.own_limits),
-        ];
-        for (map, more) in maps {
-            for (key, count) in more {
-                *map.entry(key.clone()).or_default() += count;
-            }
-        }
-    }
-
-    /// The server's faults as one clause, or `None` when it made none.
-    pub(crate) fn of_server(&self) -> Option<String> {
-        let wrong = match &self.first_wrong {
-            Some(first) => format!("wrong replies (the first: {first:?})"),
-            None => "wrong replies".to_owned(),
-        };
-        let kinds = [
-            (self.wrong, wrong.as_str()),
-            (self.refused, "connections refused"),
-            (self.reset, "connections reset"),
-            (self.closed_early, "connections closed before the reply"),
-            (self.timed_out, "connections without a reply in time (a hang)"),
-        ];
-        let counted = kinds
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, kind)| format!("{count} {kind}"));
-        let errors = self
-            .errors
-            .iter()
-            .map(|(token, count)| format!("{count} replies `error: {token}`"));
-        let all: Vec<String> = counted.chain(errors).collect();
-        (!all.is_empty()).then(|| all.join(", "))
-    }
-}
-
-/// A histogram of times, in a form that loses nothing: each bucket that is
-/// not empty, with its count.
-#[derive(
-    schemars::JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize,
-)]
-pub(crate) struct Times {
-    significant_digits: u8,
-    counts: Vec<(u64, u64)>,
-}
-
-impl Times {
-    /// An empty histogram. All that this crate makes have the same buckets,
-    /// so that any two can be added.
-    pub(crate) fn recorder() -> Histogram<u64> {
-        Histogram::new_with_bounds(1, TIME_MAX_NS, SIGNIFICANT_DIGITS)
-            .expect("the bounds and the precision are in range")
-    }
-
-    /// The time below which the share `quantile` of all lies; `None` when
-    /// there is none at all.
-    pub(crate) fn at_quantile_ns(&self, quantile: f64) -> Option<u64> {
-        let histogram = self.to_histogram();
-        let some = !histogram.is_empty();
-        some.then(|| histogram.value_at_quantile(quantile))
-    }
-
-    /// How many times there are.
-    pub(crate) fn count(&self) -> u64 {
-        self.counts.iter().map(|(_, count)| count).sum()
-    }
-
-    /// Adds those that others measured. Nothing is lost: both have the same
-    /// buckets.
-    pub(crate) fn add(&mut self, other: &Times) {
-        let mut counts: BTreeMap<u64, u64> =
-            self.counts.iter().copied().collect();
-        for &(value, count) in &other.counts {
-            let sum = counts.entry(value).or_default();
-            *sum = sum.saturating_add(count);
-        }
-        self.counts = counts.into_iter().collect();
-    }
-
-    fn to_histogram(&self) -> Histogram<u64> {
-        let mut histogram = Times::recorder();
-        for &(value, count) in &self.counts {
-            histogram.saturating_record_n(value, count);
-        }
-        histogram
-    }
-}
-
-impl From<&Histogram<u64>> for Times {
-    fn from(histogram: &Histogram<u64>) -> Times {
-        let counts = histogram
-            .iter_recorded()
-            .map(|step| {
-                let value = step.value_iterated_to();
-                (value, step.count_since_last_iteration())
-            })
-            .collect();
-        Times { significant_digits: histogram.sigfig(), counts }
-    }
-}
-
 #[cfg(test)]
 impl Report {
     /// A second in which nothing was measured but what these groups saw.
@@ -447,67 +293,8 @@ impl GroupReport {
 }
 
 #[cfg(test)]
-impl Times {
-    /// These times in nanoseconds, each so often.
-    pub(crate) fn of(counts: &[(u64, u64)]) -> Times {
-        let counts = counts.to_vec();
-        Times { significant_digits: SIGNIFICANT_DIGITS, counts }
-    }
-}
-
-/// F(n) by addition: the generator must know the answer, not pay for it.
-pub(crate) fn fibonacci(n: u8) -> u64 {
-    let (mut last, mut next) = (0_u64, 1_u64);
-    for _ in 0..n {
-        (last, next) = (next, last.wrapping_add(next));
-    }
-    last
-}
-
-#[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_histogram_comes_back_as_it_was() {
-        let mut histogram = Times::recorder();
-        for value in [1, 900, 12_345, 50_000_000, 50_000_001, TIME_MAX_NS] {
-            histogram.record_n(value, value % 7 + 1).unwrap();
-        }
-        let times = Times::from(&histogram);
-        assert_eq!(times.to_histogram(), histogram);
-    }
-
-    #[test]
-    fn histograms_that_are_added_are_the_one_of_all_values() {
-        for seed in 0..200 {
-            let mut random = fastrand::Rng::with_seed(seed);
-            let mut all = Times::recorder();
-            let mut sum = Times::from(&Times::recorder());
-            for _ in 0..random.usize(1..5) {
-                let mut part = Times::recorder();
-                for _ in 0..random.usize(..400) {
-                    // Of all magnitudes, those beyond the longest included.
-                    let value = random.u64(..) >> random.u32(..64);
-                    part.saturating_record(value);
-                    all.saturating_record(value);
-                }
-                sum.add(&Times::from(&part));
-            }
-            assert_eq!(sum, Times::from(&all), "seed {seed}");
-            for quantile in [0.0, 0.01, 0.5, 0.9, 0.99, 0.999, 1.0] {
-                let expected =
-                    (!all.is_empty()).then(|| all.value_at_quantile(quantile));
-                assert_eq!(sum.at_quantile_ns(quantile), expected);
-            }
-        }
-    }
-
-    #[test]
-    fn an_empty_histogram_has_no_quantile() {
-        let times = Times::from(&Times::recorder());
-        assert_eq!(times.at_quantile_ns(0.5), None);
-    }
 
     #[test]
     fn the_side_that_is_busy_is_the_bottleneck() {

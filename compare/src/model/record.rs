@@ -12,14 +12,16 @@ use serde::{Deserialize, Serialize};
 use crate::base::exit::Usage;
 use crate::model::calibration::Calibrated;
 use crate::model::contestants::Contestant;
+use crate::model::faults::Faults;
 use crate::model::figure::Figure;
 use crate::model::invocation::Asked;
-use crate::model::load_report::{Bottleneck, Faults, Report, Times};
+use crate::model::load_report::{Bottleneck, Report};
 use crate::model::machine::Machine;
 use crate::model::placement::Placement;
 use crate::model::provenance::{Part, Shard};
 use crate::model::reading::Known;
 use crate::model::scenarios::Scenario;
+use crate::model::times::Times;
 
 /// The version of this form.
 pub(crate) const SCHEMA_VERSION: u32 = 2;

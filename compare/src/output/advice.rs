@@ -2,13 +2,14 @@
 
 use comfy_table::{Attribute, Cell};
 
-use crate::analysis::advice::{Class, Place, Ranking};
+use crate::analysis::advice::class::Class;
+use crate::analysis::advice::{Place, Ranking};
 use crate::analysis::findings::Findings;
 use crate::analysis::statistics::median;
 use crate::analysis::units;
 use crate::model::figure::Figure;
 use crate::model::record::Record;
-use crate::output::summary;
+use crate::output::notes;
 use crate::output::table;
 
 /// The columns beside the contestant's name.
@@ -32,8 +33,8 @@ pub(crate) fn text(record: &Record, ranking: &Ranking<'_>) -> String {
     }
     text += "\n";
     text += &conditions(record, ranking);
-    let suspects = summary::suspects(record).into_iter();
-    for note in suspects.chain(summary::circumstances(record)) {
+    let suspects = notes::suspects(record).into_iter();
+    for note in suspects.chain(notes::circumstances(record)) {
         text += &format!("{note}\n");
     }
     text

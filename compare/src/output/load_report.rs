@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::analysis::units;
 use crate::model::load_plan::Plan;
-use crate::model::load_report::{GroupReport, Report, Times};
+use crate::model::load_report::{GroupReport, Report};
+use crate::model::times::Times;
 
 /// The report, for people.
 pub(crate) fn text(plan: &Plan, report: &Report) -> String {

@@ -6,8 +6,8 @@ use crate::analysis::questions::Question;
 use crate::analysis::units;
 use crate::model::figure::Figure;
 use crate::model::scenarios::Scenario;
+use crate::output::notes;
 use crate::output::sheet::{Sheet, Validity};
-use crate::output::summary;
 
 /// Draws them.
 ///
@@ -20,7 +20,7 @@ pub(crate) fn tables(sheet: &Sheet<'_>) -> anyhow::Result<String> {
         section(&mut text, sheet, &question)?;
     }
     text += "## What one must know\n\n";
-    for note in summary::notes(sheet.record) {
+    for note in notes::notes(sheet.record) {
         // The lines of a log stay one item.
         let note = escaped(&note).replace('\n', "\n  ");
         writeln!(text, "- {}", note.trim_start_matches("- "))?;

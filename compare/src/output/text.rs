@@ -1,6 +1,7 @@
 //! The table for a terminal, and what stands below it.
 
 use crate::model::record::Record;
+use crate::output::notes;
 use crate::output::summary;
 use crate::output::table;
 
@@ -9,7 +10,7 @@ pub(crate) fn text(record: &Record) -> String {
     let mut text = format!("{}\n\n", table::draw(record));
     text += &summary::answers(record).join("\n");
     text += "\n\n";
-    text += &summary::notes(record).join("\n");
+    text += &notes::notes(record).join("\n");
     text += "\n";
     text
 }

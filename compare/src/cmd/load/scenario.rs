@@ -450,7 +450,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::model::load_report::{GroupReport, OpenLoop, Times};
+    use crate::model::load_report::{GroupReport, OpenLoop};
+    use crate::model::times::Times;
 
     /// What an open loop saw whose requests were sent so late.
     fn report(lag: Duration) -> Report {

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use crate::analysis::units;
+use crate::model::faults::Faults;
 use crate::model::load_plan::{Arrivals, Pace};
-use crate::model::load_report::{Faults, GroupReport, Report, Times};
+use crate::model::load_report::{GroupReport, Report};
+use crate::model::times::Times;
 
 /// How long each known server is measured, unless its case says otherwise.
 pub(crate) const WINDOW: Duration = Duration::from_secs(1);

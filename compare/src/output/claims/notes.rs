@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::analysis::claims::Verdicts;
-use crate::output::summary;
+use crate::output::notes;
 
 /// What one must know of the run to believe it.
 pub(crate) fn notes(verdicts: &Verdicts<'_>) -> Vec<String> {
@@ -15,7 +15,7 @@ pub(crate) fn notes(verdicts: &Verdicts<'_>) -> Vec<String> {
     }
     let doubts = by_reason.into_iter().map(|(reason, sides)| {
         let sides: Vec<String> = sides.into_iter().collect();
-        format!("suspect (?), {reason}: {}", summary::few(&sides))
+        format!("suspect (?), {reason}: {}", notes::few(&sides))
     });
-    doubts.chain(summary::circumstances(verdicts.record)).collect()
+    doubts.chain(notes::circumstances(verdicts.record)).collect()
 }

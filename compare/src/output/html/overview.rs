@@ -13,8 +13,8 @@ use crate::model::figure::Figure;
 use crate::model::reading::Known;
 use crate::output::html::Who;
 use crate::output::html::family::Family;
+use crate::output::notes;
 use crate::output::sheet::Sheet;
-use crate::output::summary;
 
 /// The title, and what was measured where.
 pub(super) fn top(sheet: &Sheet<'_>, questions: &[Question<'_>]) -> String {
@@ -172,7 +172,7 @@ pub(super) fn doubts<'a>(
     html += &noise_table(sheet, questions);
     // What stands above already is not said twice.
     let told = ["void: ", "noise floor", "incomplete: "];
-    let notes = summary::notes(record);
+    let notes = notes::notes(record);
     let notes = notes.iter().map(|n| n.trim_start_matches("- ").to_owned());
     let notes =
         notes.filter(|note| !told.iter().any(|start| note.starts_with(start)));

@@ -1,0 +1,56 @@
+//! How well a contestant bears a mix.
+
+use std::time::Duration;
+
+use crate::analysis::statistics::Estimate;
+use crate::model::figure::Figure;
+
+/// How somebody bears a mix; the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Class {
+    /// All of the interval of its p99 is below what was asked for, or nothing
+    /// was asked for.
+    Holds,
+    /// Some of it is.
+    Open,
+    /// None of it is.
+    Misses,
+    /// It did not answer as many requests as there were, let clients wait in
+    /// vain, or died.
+    FallsOver,
+    /// The instrument failed.
+    Unknown,
+}
+
+impl Class {
+    /// In one word, or two.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Class::Holds => "holds",
+            Class::Open => "open",
+            Class::Misses => "misses",
+            Class::FallsOver => "falls over",
+            Class::Unknown => "not measured",
+        }
+    }
+
+    /// What those of it are ranked by. Whoever holds what was asked for is as
+    /// good as any other who does: what it costs is left.
+    pub(crate) fn figure(self, has_slo: bool) -> Figure {
+        match self {
+            Class::Holds if has_slo => Figure::Cost,
+            _ => Figure::ResponseP99,
+        }
+    }
+
+    /// Of a p99, of which all that its interval leaves open counts.
+    pub(crate) fn of(p99_ns: &Estimate, slo: Option<Duration>) -> Class {
+        let Some(slo) = slo else { return Class::Holds };
+        let slo_ns = slo.as_nanos() as f64;
+        match (p99_ns.high <= slo_ns, p99_ns.low > slo_ns) {
+            (true, _) => Class::Holds,
+            (_, true) => Class::Misses,
+            _ => Class::Open,
+        }
+    }
+}
