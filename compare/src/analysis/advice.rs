@@ -9,7 +9,7 @@ use crate::analysis::advice::class::Class;
 use crate::analysis::advice::evidence::Evidence;
 use crate::analysis::findings::{Findings, Standing};
 use crate::analysis::verdict::{ROUNDS_MIN, TOO_FEW_ROUNDS};
-use crate::model::contestants::Contestant;
+use crate::model::contestant::Contestant;
 use crate::model::figure::Figure;
 use crate::model::record::Record;
 use crate::model::scenarios::Scenario;
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
     use crate::analysis::statistics::Estimate;
     use crate::model::calibration::Calibrated;
-    use crate::model::contestants::Trait;
+    use crate::model::contestant::Trait;
     use crate::model::load_report::{
         Bottleneck, GroupReport, OpenLoop, Report,
     };

@@ -7,7 +7,7 @@ use crate::analysis::statistics::{Estimate, median};
 use crate::analysis::verdict::{
     self, GENERATOR_WAS_BUSY, ROUNDS_MIN, TOO_FEW_ROUNDS,
 };
-use crate::model::contestants::Contestant;
+use crate::model::contestant::Contestant;
 use crate::model::figure::Figure;
 use crate::model::load_report::BUSY_SHARE;
 use crate::model::record::{Record, ratios};

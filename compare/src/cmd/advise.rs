@@ -15,7 +15,7 @@ use crate::cmd::outcome;
 use crate::measure::options::{self, How};
 use crate::measure::plan::{self, Plan};
 use crate::measure::programs;
-use crate::model::contestants::Trait;
+use crate::model::contestant::Trait;
 use crate::model::invocation::Asked;
 use crate::model::load_plan;
 use crate::model::mix::{self, Long, Mix, Rate};

@@ -9,7 +9,7 @@ use crate::cmd::cmp::Cmp;
 use crate::cmd::completions::Completions;
 use crate::cmd::faulty::Faulty;
 use crate::cmd::list::List;
-use crate::cmd::load::Load;
+use crate::cmd::load::args::Load;
 use crate::cmd::merge::Merge;
 use crate::cmd::rank::Rank;
 use crate::cmd::report::Report;

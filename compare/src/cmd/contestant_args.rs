@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use regex_lite::Regex;
 
-use crate::model::contestants::{Contestant, Label, read};
+use crate::model::contestant::Contestant;
+use crate::model::contestant::Label;
+use crate::model::contestants::read;
 use crate::model::selection::selects;
 
 /// Who is to be measured, as the command line says it.

@@ -17,7 +17,10 @@ use crate::base::workspace;
 use crate::measure::build;
 use crate::measure::programs;
 use crate::measure::progress::Progress;
-use crate::model::contestants::{self, Contestant, Framing, Trait, family_of};
+use crate::model::contestant::Contestant;
+use crate::model::contestant::Framing;
+use crate::model::contestant::Trait;
+use crate::model::contestants::{self, family_of};
 use crate::model::selection::selects;
 use crate::output::table;
 

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Instant;
 
 use crate::load::tally::{Sent, Tally, error_token};
-use crate::model::contestants::Framing;
+use crate::model::contestant::Framing;
 use crate::model::faults::fibonacci;
 
 /// One read takes no more than this.

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use crate::base::interrupt::Interrupt;
 use crate::load::engine;
 use crate::load::faulty::{self, Conduct, Fault};
-use crate::model::contestants::Framing;
+use crate::model::contestant::Framing;
 use crate::model::faults::Faults;
 use crate::model::load_plan::{Arrivals, Group, Pace, Plan};
 use crate::model::load_report::GroupReport;

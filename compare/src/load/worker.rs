@@ -750,7 +750,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-    use crate::model::contestants::Framing;
+    use crate::model::contestant::Framing;
     use crate::model::load_plan::Arrivals;
 
     #[test]

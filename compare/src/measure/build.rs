@@ -13,7 +13,8 @@ use serde::Deserialize;
 
 use crate::base::interrupt::Interrupt;
 use crate::measure::progress::Progress;
-use crate::model::contestants::{self, Contestant};
+use crate::model::contestant::Contestant;
+use crate::model::contestants;
 
 /// How long to wait for cargo's next line before looking around.
 const LOOK_AROUND: Duration = Duration::from_millis(100);

@@ -13,7 +13,7 @@ use crate::load::process_tree;
 use crate::measure::clients::Clients;
 use crate::measure::failure::Failure;
 use crate::measure::system_calls;
-use crate::model::contestants::Contestant;
+use crate::model::contestant::Contestant;
 use crate::model::load_plan::CONNECT_HANGS_MAX;
 use crate::model::load_report::Report;
 use crate::model::placement::Placement;

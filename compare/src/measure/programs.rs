@@ -5,7 +5,7 @@ use std::process::Command;
 use std::{env, fs};
 
 use crate::measure::machine;
-use crate::model::contestants::Contestant;
+use crate::model::contestant::Contestant;
 use crate::model::reading::Known;
 
 /// Whether a shell would find the program.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use crate::base::exit::Usage;
-use crate::model::contestants::Contestant;
+use crate::model::contestant::Contestant;
 use crate::model::figure::Figure;
 use crate::model::scenarios::Scenario;
 

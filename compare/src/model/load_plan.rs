@@ -9,7 +9,7 @@ use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
 use crate::base::limits::{self, CONNECTIONS_MAX};
-use crate::model::contestants::Framing;
+use crate::model::contestant::Framing;
 
 /// More requests in flight on one connection would not be pipelining any
 /// more, but a test of the kernel's buffers.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::exit::Usage;
 use crate::model::calibration::Calibrated;
-use crate::model::contestants::Contestant;
+use crate::model::contestant::Contestant;
 use crate::model::faults::Faults;
 use crate::model::figure::Figure;
 use crate::model::invocation::Asked;

@@ -2,12 +2,14 @@
 //! follows the reader's theme, prints, and works without its script.
 
 pub(crate) mod charts;
+pub(crate) mod document;
 pub(crate) mod dot_plot;
 pub(crate) mod family;
 pub(crate) mod heat_map;
 pub(crate) mod overview;
 pub(crate) mod panels;
 pub(crate) mod rerun;
+pub(crate) mod shared;
 pub(crate) mod tables;
 
 use std::fmt::Write;
@@ -15,24 +17,13 @@ use std::fmt::Write;
 use ::charts::{escaped, inline, prose};
 
 use crate::analysis::questions::Question;
-use crate::model::contestants::Contestant;
-use crate::model::figure::Figure;
 use crate::model::scenarios::Scenario;
 use crate::output::html::charts::charts;
+use crate::output::html::document::document;
 use crate::output::html::family::Family;
 use crate::output::html::overview::{doubts, glance, legend, top};
-use crate::output::sheet::{Sheet, Validity};
-
-const STYLE: &str = include_str!("html/page.css");
-const SCRIPT: &str = include_str!("html/page.js");
-
-/// One who is compared, as the page shows it.
-struct Who<'a> {
-    /// Its number on the page.
-    index: usize,
-    contestant: &'a Contestant,
-    family: Family,
-}
+use crate::output::html::shared::Who;
+use crate::output::sheet::Sheet;
 
 /// Draws the page.
 ///
@@ -61,25 +52,6 @@ pub(crate) fn page(sheet: &Sheet<'_>) -> anyhow::Result<String> {
     html += "</main>\n";
     html += &foot(sheet, &who);
     Ok(document(&format!("Run {}", sheet.record.id()), &html))
-}
-
-/// A whole page around its body.
-pub(crate) fn document(title: &str, body: &str) -> String {
-    let title = escaped(title);
-    // Nothing may be fetched: what needs the network would show at once.
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n\
-         <meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"\
-         default-src 'none'; style-src 'unsafe-inline'; \
-         script-src 'unsafe-inline'; img-src data:\">\n\
-         <meta name=\"viewport\" \
-         content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <link rel=\"icon\" href=\"data:,\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n\
-         <body>\n{body}<script>\n{SCRIPT}</script>\n</body>\n</html>\n"
-    )
 }
 
 fn section<'a>(
@@ -132,23 +104,6 @@ fn answer_text<'a>(sheet: &Sheet<'a>, question: &Question<'a>) -> String {
         }
     }
     html + "</ul></details>\n"
-}
-
-/// What stands in the place of a figure, and why.
-fn none_text(
-    sheet: &Sheet<'_>,
-    scenario: &Scenario,
-    contestant: &str,
-    figure: Figure,
-) -> (&'static str, String) {
-    match sheet.validity(scenario, contestant, figure) {
-        Validity::Void(reason) => ("void", format!("void: {reason}")),
-        Validity::ByDesign(reason) => ("–", format!("by design: {reason}")),
-        Validity::Absent => ("–", "not measured".to_owned()),
-        Validity::Valid | Validity::Suspect(_) => {
-            ("–", "no figure: too few replies within the window".to_owned())
-        }
-    }
 }
 
 fn foot(sheet: &Sheet<'_>, who: &[Who<'_>]) -> String {

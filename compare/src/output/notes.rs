@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::analysis::findings::Findings;
 use crate::analysis::units;
-use crate::model::contestants::{Contestant, Trait};
+use crate::model::contestant::Contestant;
+use crate::model::contestant::Trait;
 use crate::model::figure::Figure;
 use crate::model::record::Record;
 use crate::model::scenarios::Scenario;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::analysis::findings::{Doubt, Findings, Standing};
 use crate::analysis::questions::{self, Question};
 use crate::analysis::statistics::{Estimate, median};
-use crate::model::contestants::Contestant;
+use crate::model::contestant::Contestant;
 use crate::model::figure::Figure;
 use crate::model::record::{Entrant, REPLIES_BEYOND, Record};
 use crate::model::scenarios::Scenario;

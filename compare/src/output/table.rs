@@ -10,7 +10,8 @@ use comfy_table::{
 use crate::analysis::findings::Findings;
 use crate::analysis::questions;
 use crate::analysis::units;
-use crate::model::contestants::{Contestant, Label};
+use crate::model::contestant::Contestant;
+use crate::model::contestant::Label;
 use crate::model::figure::Figure;
 use crate::model::record::Record;
 use crate::model::scenarios::Scenario;

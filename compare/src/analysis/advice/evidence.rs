@@ -3,7 +3,8 @@
 use crate::analysis::advice::class::Class;
 use crate::analysis::statistics::{Estimate, median};
 use crate::analysis::units;
-use crate::model::contestants::{Contestant, Trait};
+use crate::model::contestant::Contestant;
+use crate::model::contestant::Trait;
 use crate::model::record::{Record, Round, Void};
 use crate::model::scenarios::{Group, Scenario};
 

@@ -4,24 +4,21 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, anyhow, ensure};
-use clap::Args;
+use anyhow::anyhow;
 use rustix::process::Pid;
 use rustix::thread::sched_getaffinity;
 
 use crate::analysis::units;
-use crate::base::exit::{Outcome, Usage};
+use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
 use crate::base::limits;
 use crate::base::stdout;
-use crate::base::workspace;
-use crate::cmd::load::{BEFORE_THE_WINDOW, Load};
+use crate::cmd::load::args::{Load, Play};
 use crate::load::engine::{self, Loaded};
 use crate::measure::calibration;
 use crate::measure::clients;
 use crate::measure::processors::Processors;
-use crate::model::contestants::Contestant;
-use crate::model::figure::Figure;
+use crate::model::contestant::Contestant;
 use crate::model::invocation::{self, Asked};
 use crate::model::load_plan::Plan;
 use crate::model::load_report::{BUSY_SHARE, Bottleneck, Report};
@@ -31,8 +28,11 @@ use crate::model::provenance::Shard;
 use crate::model::reading::Known;
 use crate::model::record::{Entrant, Record, Round, Void};
 use crate::model::runs;
-use crate::model::scenarios::{self, Scenario};
 use crate::output::load_report::text;
+
+/// What is said of a load that nothing came of.
+pub(crate) const BEFORE_THE_WINDOW: &str =
+    "interrupted before the window: nothing was measured";
 
 /// How much longer than its window a reply may take.
 const REPLY_PATIENCE: Duration = Duration::from_secs(5);
@@ -43,115 +43,6 @@ const ROUND_GAP: Duration = engine::CONNECT_AHEAD;
 /// Of machines that start together, one that is late by a larger share of the
 /// window measured another one.
 const LATE_SHARE: f64 = 0.05;
-
-/// What `compare load` is told about scenarios.
-#[derive(Args, Debug)]
-pub(crate) struct Play {
-    /// The clients, window and warm-up of a scenario: a file, or a name in
-    /// bench/scenarios
-    #[arg(
-        long,
-        value_name = "FILE_OR_NAME",
-        conflicts_with_all = [
-            "groups", "n", "connections", "depth", "think", "rate",
-            "arrivals", "churn",
-        ]
-    )]
-    scenario: Option<String>,
-    /// The value of what varies in the scenario
-    #[arg(long, value_name = "VALUE", requires = "scenario")]
-    at: Option<f64>,
-    /// What the server is called in the record [default: its address]
-    #[arg(long, requires = "scenario")]
-    name: Option<String>,
-    /// How many windows to measure
-    #[arg(long, default_value_t = 1, value_name = "N", requires = "scenario",
-          value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    rounds: u64,
-    /// The folder for a record, which `merge` and `report` take
-    #[arg(long, value_name = "FOLDER", requires = "scenario")]
-    out: Option<PathBuf>,
-    /// When the clients begin to ask, so that those of several machines do
-    /// so together; they connect before. In UTC, as 2025-01-31T12:00:00Z, or
-    /// in seconds since 1970
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    start_at: Option<SystemTime>,
-}
-
-impl Play {
-    /// Whether a scenario is to be played.
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.scenario.is_some()
-    }
-
-    /// When to start, if not at once.
-    ///
-    /// # Errors
-    ///
-    /// A [`Usage`] error when that was before now.
-    pub(crate) fn start(&self) -> anyhow::Result<Option<SystemTime>> {
-        let Some(start) = self.start_at else { return Ok(None) };
-        let late = SystemTime::now().duration_since(start);
-        if let Ok(late) = late {
-            let late = Duration::from_millis(late.as_millis() as u64);
-            return Err(Usage(format!(
-                "--start-at: that was {} ago; mind that times are in UTC",
-                humantime::format_duration(late)
-            ))
-            .into());
-        }
-        Ok(Some(start))
-    }
-
-    fn scenario(&self) -> anyhow::Result<Scenario> {
-        let name = self.scenario.as_deref().unwrap_or_default();
-        let scenario = scenarios::read_one(&find(name)?)?;
-        let usage = |text| anyhow!(Usage(text));
-        let mut scenario = match (self.at, &scenario.sweep) {
-            (None, None) => scenario,
-            (Some(value), _) => scenario
-                .point_at(value)
-                .map_err(|error| usage(format!("--at {value}: {error}")))?,
-            (None, Some(sweep)) => {
-                let values: Vec<String> =
-                    sweep.values.iter().map(f64::to_string).collect();
-                return Err(usage(format!(
-                    "--scenario {name}: {} of `{}` vary; choose with --at, as \
-                     one of {}",
-                    sweep.of.name(),
-                    sweep.group,
-                    values.join(", ")
-                )));
-            }
-        };
-        for group in &scenario.groups {
-            let why = if group.apart {
-                "is `apart`: it goes to a second server of the same kind, and \
-                 --addr names only one; leave it out of a file of your own"
-            } else if group.load.is_some() {
-                "has a `load`: a share of a capacity that nobody measured; \
-                 give it a `rate` in a file of your own"
-            } else {
-                continue;
-            };
-            let group = &group.name;
-            let text = format!("--scenario {name}: group `{group}` {why}");
-            return Err(usage(text));
-        }
-        if let Some(against) = scenario.against.take() {
-            eprintln!(
-                "note: `left` is a share of the rate in `{against}`, which is \
-                 not measured here: the record has the rate"
-            );
-            let shown = scenario.figures.contains(&Figure::Rate);
-            scenario.figures.retain(|figure| *figure != Figure::Left);
-            if !shown {
-                scenario.figures.insert(0, Figure::Rate);
-            }
-        }
-        Ok(scenario)
-    }
-}
 
 /// Plays a scenario, once or several times.
 ///
@@ -386,26 +277,6 @@ fn processors_of(server: Option<Pid>) -> usize {
     set.map_or(1, |set| set.count().max(1) as usize)
 }
 
-/// A file, or the name of one of ours.
-fn find(name: &str) -> anyhow::Result<PathBuf> {
-    let path = Path::new(name);
-    if path.is_file() {
-        return Ok(path.to_owned());
-    }
-    let usage = || {
-        Usage(format!(
-            "--scenario {name}: neither a file nor one of bench/scenarios; \
-             `compare list` lists those"
-        ))
-    };
-    let root = workspace::root().ok().with_context(usage)?;
-    let ours = root.join("bench/scenarios").join(format!("{name}.toml"));
-    // A name, not a way out of the folder.
-    let is_name = path.components().count() == 1 && ours.is_file();
-    ensure!(is_name, usage());
-    Ok(ours)
-}
-
 /// This machine, which is not the server's.
 fn machine(allowed: &[usize]) -> Machine {
     let here = Machine::here(Path::new("."), allowed);
@@ -426,23 +297,6 @@ fn entrant(name: &str) -> Entrant {
         again: None,
         version: Known::missing("the server was started by somebody else"),
     }
-}
-
-/// Reads a moment: RFC 3339 in UTC, or seconds since 1970.
-fn moment(text: &str) -> Result<SystemTime, String> {
-    let seconds = text.parse::<f64>().ok();
-    let after_1970 = |seconds| {
-        let time = Duration::try_from_secs_f64(seconds).ok()?;
-        UNIX_EPOCH.checked_add(time)
-    };
-    seconds
-        .and_then(after_1970)
-        .or_else(|| humantime::parse_rfc3339(text).ok())
-        .ok_or_else(|| {
-            "expected a time in UTC, as 2025-01-31T12:00:00Z, or the seconds \
-             since 1970, as `date +%s` says them"
-                .to_owned()
-        })
 }
 
 #[cfg(test)]
@@ -509,22 +363,5 @@ mod tests {
         let void = cell.void.as_ref().unwrap();
         assert!(void.contestant_failed);
         assert_eq!(void.faults, BTreeMap::from([("open".into(), faults)]));
-    }
-
-    #[test]
-    fn a_moment_is_read_in_both_forms() {
-        let at = |ms| UNIX_EPOCH + Duration::from_millis(ms);
-        let cases = [
-            ("0", at(0)),
-            ("1735689600.25", at(1_735_689_600_250)),
-            ("2025-01-01T00:00:00Z", at(1_735_689_600_000)),
-            ("2025-01-01T00:00:00.250Z", at(1_735_689_600_250)),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(moment(text), Ok(expected), "{text}");
-        }
-        for bad in ["", "soon", "12:00", "-1", "NaN", "2025-01-01", "1e99"] {
-            assert!(moment(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -9,12 +9,12 @@ use crate::analysis::claims::{Judged, Tried};
 use crate::analysis::statistics::Estimate;
 use crate::analysis::units;
 use crate::model::claims::Side;
-use crate::model::contestants::Contestant;
+use crate::model::contestant::Contestant;
 use crate::model::record::Record;
 use crate::output::claims::notes::notes;
 use crate::output::claims::outcomes;
 use crate::output::claims::text::ratio;
-use crate::output::html::document;
+use crate::output::html::document::document;
 use crate::output::html::family::Family;
 
 /// The chart's size, but for its height, in pixels of a narrow page.

@@ -11,8 +11,9 @@ use crate::output::html::heat_map;
 use crate::output::html::overview::floor_text;
 use crate::output::html::panels::{self, Chart, Line, Panel, Point, spread};
 use crate::output::html::rerun;
+use crate::output::html::shared::Who;
+use crate::output::html::shared::none_text;
 use crate::output::html::tables::{self, Column};
-use crate::output::html::{Who, none_text};
 use crate::output::sheet::Sheet;
 
 /// The shares of requests whose service times are drawn. Those of the slow

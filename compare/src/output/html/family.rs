@@ -6,7 +6,8 @@
 //! a shape of its own beside it, and no chart asks which of ten lines is
 //! which.
 
-use crate::model::contestants::{Contestant, Trait};
+use crate::model::contestant::Contestant;
+use crate::model::contestant::Trait;
 
 /// A kind of model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,8 +10,9 @@ use charts::escaped;
 use crate::analysis::questions::Question;
 use crate::analysis::units;
 use crate::model::figure::Figure;
+use crate::output::html::shared::Who;
+use crate::output::html::shared::none_text;
 use crate::output::html::tables::suspect;
-use crate::output::html::{Who, none_text};
 use crate::output::sheet::Sheet;
 
 /// Draws it.

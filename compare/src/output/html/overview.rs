@@ -8,11 +8,11 @@ use charts::{escaped, inline};
 use crate::analysis::findings::Standing;
 use crate::analysis::questions::Question;
 use crate::analysis::units;
-use crate::model::contestants::Label;
+use crate::model::contestant::Label;
 use crate::model::figure::Figure;
 use crate::model::reading::Known;
-use crate::output::html::Who;
 use crate::output::html::family::Family;
+use crate::output::html::shared::Who;
 use crate::output::notes;
 use crate::output::sheet::Sheet;
 

@@ -6,7 +6,9 @@ use std::path::Path;
 use charts::escaped;
 
 use crate::base::workspace;
-use crate::model::contestants::{self, Contestant, Label};
+use crate::model::contestant::Contestant;
+use crate::model::contestant::Label;
+use crate::model::contestants;
 use crate::model::invocation::{self, Asked};
 use crate::model::provenance::{Part, Shard};
 use crate::model::record::Record;

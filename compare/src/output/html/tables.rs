@@ -11,7 +11,8 @@ use crate::analysis::units;
 use crate::model::figure::Figure;
 use crate::model::scenarios::Scenario;
 use crate::output::html::rerun;
-use crate::output::html::{Who, none_text};
+use crate::output::html::shared::Who;
+use crate::output::html::shared::none_text;
 use crate::output::sheet::Sheet;
 use crate::output::system_calls;
 
