@@ -15,7 +15,7 @@ use crate::model::record::Record;
 use crate::model::scenarios::Scenario;
 
 /// The contestants, the best first.
-pub(crate) struct Ranking<'a> {
+pub(crate) struct Advice<'a> {
     /// The mix.
     pub(crate) scenario: &'a Scenario,
     /// The p99 that was asked for, if any was.
@@ -37,13 +37,13 @@ pub(crate) struct Place<'a> {
     pub(crate) why: Option<String>,
 }
 
-impl<'a> Ranking<'a> {
+impl<'a> Advice<'a> {
     /// Ranks those who took part.
     pub(crate) fn of(
         record: &'a Record,
         scenario: &'a Scenario,
         slo: Option<Duration>,
-    ) -> Ranking<'a> {
+    ) -> Advice<'a> {
         let findings = Findings::of(record);
         let mut places: Vec<Place<'a>> = record
             .contestants()
@@ -79,7 +79,7 @@ impl<'a> Ranking<'a> {
             };
             place.place = Some(place_of_head);
         }
-        Ranking { scenario, slo, places }
+        Advice { scenario, slo, places }
     }
 }
 
@@ -119,12 +119,12 @@ mod tests {
     use crate::model::calibration::Calibrated;
     use crate::model::contestant::Trait;
     use crate::model::load_report::{
-        Bottleneck, GroupReport, OpenLoop, Report,
+        Bottleneck, GroupReport, LoadReport, OpenLoop,
     };
     use crate::model::machine::Machine;
     use crate::model::mix::Mix;
     use crate::model::placement::Placement;
-    use crate::model::reading::Known;
+    use crate::model::reading::Reading;
     use crate::model::record::Entrant;
     use crate::model::record::Round;
     use crate::model::record::Void;
@@ -175,14 +175,14 @@ mod tests {
                     lag_ns: Times::of(&[]),
                     unanswered: 0,
                 });
-                let mut report = Report::made_up(vec![group]);
-                report.server_cpu_ns = Known::from(Ok(cost_ns * replies));
+                let mut report = LoadReport::made_up(vec![group]);
+                report.server_cpu_ns = Reading::from(Ok(cost_ns * replies));
                 record.cell_mut("mix", name).rounds.push(Round {
                     round,
                     place: 1,
                     placement: Placement { server: vec![0], load: vec![1] },
                     bottleneck: Bottleneck::Neither,
-                    capacity: Known::missing("not asked"),
+                    capacity: Reading::missing("not asked"),
                     report,
                 });
             }
@@ -196,7 +196,7 @@ mod tests {
         slo: Option<Duration>,
     ) -> Vec<(String, Option<usize>, Class, Option<String>)> {
         let record = record(made);
-        let ranking = Ranking::of(&record, &record.scenarios[0], slo);
+        let ranking = Advice::of(&record, &record.scenarios[0], slo);
         let places = ranking.places.into_iter();
         places
             .map(|p| (p.contestant.name.clone(), p.place, p.class, p.why))
@@ -268,7 +268,7 @@ mod tests {
                 (group.starved, group.connections) = (starved, 8);
             }
         }
-        let ranking = Ranking::of(&record, &record.scenarios[0], SLO);
+        let ranking = Advice::of(&record, &record.scenarios[0], SLO);
         let [all, few] = ranking.places.as_slice() else { panic!() };
         assert_eq!((all.place, all.class), (Some(1), Class::Holds));
         assert_eq!((few.place, few.class), (None, Class::FallsOver));
@@ -281,7 +281,7 @@ mod tests {
         let mut record = record(&[made("good", 1, 1_000)]);
         record.cell_mut("mix", "good").rounds.truncate(2);
         for (slo, class) in [(SLO, Class::Open), (None, Class::Holds)] {
-            let ranking = Ranking::of(&record, &record.scenarios[0], slo);
+            let ranking = Advice::of(&record, &record.scenarios[0], slo);
             assert_eq!(ranking.places[0].class, class);
         }
     }
@@ -292,7 +292,7 @@ mod tests {
         let cell = record.cell_mut("mix", "one");
         cell.rounds.clear();
         cell.by_design = Some("it serves one".to_owned());
-        let ranking = Ranking::of(&record, &record.scenarios[0], SLO);
+        let ranking = Advice::of(&record, &record.scenarios[0], SLO);
         let place = &ranking.places[0];
         assert_eq!(place.class, Class::Unknown);
         assert_eq!(place.why.as_deref(), Some("not asked: it serves one"));
@@ -322,7 +322,7 @@ mod tests {
                 faults: std::collections::BTreeMap::new(),
             });
         }
-        let ranking = Ranking::of(&record, &record.scenarios[0], SLO);
+        let ranking = Advice::of(&record, &record.scenarios[0], SLO);
         let classes: Vec<Class> =
             ranking.places.iter().map(|place| place.class).collect();
         assert_eq!(classes, [Class::FallsOver, Class::Unknown]);

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::model::calibration::Calibrated;
 use crate::model::machine::Machine;
-use crate::model::reading::Known;
+use crate::model::reading::Reading;
 use crate::model::record::{Entrant, Record};
 use crate::model::scenarios::Scenario;
 
@@ -17,7 +17,7 @@ const PROSE: [&str; 5] =
 
 /// In what two machines differ that changes figures.
 pub(crate) fn machines(one: &Machine, other: &Machine) -> Vec<String> {
-    let text = |known: &Known<String>| {
+    let text = |known: &Reading<String>| {
         known.value.clone().unwrap_or_else(|| "unknown".to_owned())
     };
     let of = |machine: &Machine| {

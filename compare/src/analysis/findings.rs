@@ -417,11 +417,11 @@ mod tests {
 
     use super::*;
     use crate::model::load_report::{
-        Bottleneck, GroupReport, OpenLoop, Report,
+        Bottleneck, GroupReport, LoadReport, OpenLoop,
     };
     use crate::model::machine::Machine;
     use crate::model::placement::Placement;
-    use crate::model::reading::Known;
+    use crate::model::reading::Reading;
     use crate::model::record::Round;
     use crate::model::scenarios;
     use crate::model::times::Times;
@@ -448,8 +448,8 @@ mod tests {
                 place: 1,
                 placement: Placement { server: vec![0], load: vec![0] },
                 bottleneck: Bottleneck::Neither,
-                capacity: Known::missing("not asked"),
-                report: Report::made_up(vec![group]),
+                capacity: Reading::missing("not asked"),
+                report: LoadReport::made_up(vec![group]),
             });
             Findings::of(&record).doubts(&scenario, "server", figure)
         };

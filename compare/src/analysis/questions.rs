@@ -3,7 +3,7 @@
 
 use crate::model::figure::Figure;
 use crate::model::record::Record;
-use crate::model::scenarios::{Group, Knob, Scenario};
+use crate::model::scenarios::{ClientGroup, Parameter, Scenario};
 
 /// The order in which a newcomer would ask; others follow.
 const READING_ORDER: [&str; 12] = [
@@ -69,7 +69,7 @@ impl<'a> Question<'a> {
 
     /// What varies, and in which group. A record keeps the values alone, but
     /// they stand in the groups too.
-    pub(crate) fn varies(&self) -> Option<(Knob, &'a str)> {
+    pub(crate) fn varies(&self) -> Option<(Parameter, &'a str)> {
         let groups = self.points.iter().flat_map(|point| &point.groups);
         let mut names: Vec<&str> = groups.map(|g| g.name.as_str()).collect();
         names.sort_unstable();
@@ -93,18 +93,20 @@ impl<'a> Question<'a> {
     pub(crate) fn point_name(&self, point: &Scenario) -> String {
         let value = value_of(point);
         match self.varies() {
-            Some((Knob::Load, _)) => {
+            Some((Parameter::Load, _)) => {
                 format!("{} % of capacity", (value * 100.0).round())
             }
-            Some((Knob::Connections, group)) => {
+            Some((Parameter::Connections, group)) => {
                 let plural = if value == 1.0 { "" } else { "s" };
                 let group = self.group_word(group);
                 format!("{} {group}client{plural}", short(value))
             }
-            Some((Knob::Depth, _)) => format!("{} in flight", short(value)),
-            Some((Knob::Rate, _)) => format!("{} /s", short(value)),
-            Some((Knob::N, _)) => format!("n = {}", short(value)),
-            Some((Knob::Cost, _)) => format!("{} ms each", short(value)),
+            Some((Parameter::Depth, _)) => {
+                format!("{} in flight", short(value))
+            }
+            Some((Parameter::Rate, _)) => format!("{} /s", short(value)),
+            Some((Parameter::N, _)) => format!("n = {}", short(value)),
+            Some((Parameter::Cost, _)) => format!("{} ms each", short(value)),
             None => point.name.clone(),
         }
     }
@@ -112,14 +114,18 @@ impl<'a> Question<'a> {
     /// What varies, in words.
     pub(crate) fn knob_name(&self) -> String {
         match self.varies() {
-            Some((Knob::Load, _)) => "offered load, share of capacity".into(),
-            Some((Knob::Connections, group)) => {
+            Some((Parameter::Load, _)) => {
+                "offered load, share of capacity".into()
+            }
+            Some((Parameter::Connections, group)) => {
                 format!("{}clients", self.group_word(group))
             }
-            Some((Knob::Depth, _)) => "requests in flight per client".into(),
-            Some((Knob::Rate, _)) => "requests a second".into(),
-            Some((Knob::N, _)) => "n".into(),
-            Some((Knob::Cost, group)) => {
+            Some((Parameter::Depth, _)) => {
+                "requests in flight per client".into()
+            }
+            Some((Parameter::Rate, _)) => "requests a second".into(),
+            Some((Parameter::N, _)) => "n".into(),
+            Some((Parameter::Cost, group)) => {
                 format!("{}request's cost, in ms", self.group_word(group))
             }
             None => String::new(),
@@ -130,7 +136,7 @@ impl<'a> Question<'a> {
     pub(crate) fn value_text(&self, point: &Scenario) -> String {
         let value = value_of(point);
         match self.varies() {
-            Some((Knob::Load, _)) => {
+            Some((Parameter::Load, _)) => {
                 format!("{} %", (value * 100.0).round())
             }
             _ => short(value),
@@ -158,34 +164,34 @@ impl<'a> Question<'a> {
             return disturbed.copied().unwrap_or(first);
         }
         // Past its capacity, a server is compared with nobody's.
-        let is_load = matches!(self.varies(), Some((Knob::Load, _)));
+        let is_load = matches!(self.varies(), Some((Parameter::Load, _)));
         let within = points.iter().rev().find(|point| value_of(point) < 0.9);
         let last = points.last().copied().unwrap_or(first);
         if is_load { within.copied().unwrap_or(last) } else { last }
     }
 }
 
-const KNOBS: [Knob; 6] = [
-    Knob::Connections,
-    Knob::Depth,
-    Knob::N,
-    Knob::Cost,
-    Knob::Rate,
-    Knob::Load,
+const KNOBS: [Parameter; 6] = [
+    Parameter::Connections,
+    Parameter::Depth,
+    Parameter::N,
+    Parameter::Cost,
+    Parameter::Rate,
+    Parameter::Load,
 ];
 
 /// Where a knob stands.
-fn setting(group: Option<&Group>, knob: Knob) -> Option<f64> {
+fn setting(group: Option<&ClientGroup>, knob: Parameter) -> Option<f64> {
     match knob {
         // Without clients, there is no group.
-        Knob::Connections => {
+        Parameter::Connections => {
             Some(group.map_or(0.0, |group| group.connections as f64))
         }
-        Knob::Depth => group?.depth.map(|depth| depth as f64),
-        Knob::N => group?.n.map(f64::from),
-        Knob::Cost => group?.cost.map(|cost| cost.as_secs_f64() * 1e3),
-        Knob::Rate => group?.rate,
-        Knob::Load => group?.load,
+        Parameter::Depth => group?.depth.map(|depth| depth as f64),
+        Parameter::N => group?.n.map(f64::from),
+        Parameter::Cost => group?.cost.map(|cost| cost.as_secs_f64() * 1e3),
+        Parameter::Rate => group?.rate,
+        Parameter::Load => group?.load,
     }
 }
 

@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::analysis::advice::Ranking;
+use crate::analysis::advice::Advice;
 use crate::base::exit::{Outcome, Usage};
 use crate::base::interrupt::Interrupt;
 use crate::base::stdout;
 use crate::base::workspace;
-use crate::cmd::contestant_args::Who;
+use crate::cmd::contestant_args::ContestantArgs;
 use crate::cmd::outcome;
-use crate::measure::options::{self, How};
-use crate::measure::plan::{self, Plan};
+use crate::measure::options::{self, MeasurementOptions};
+use crate::measure::plan::{self, MeasurementPlan};
 use crate::measure::programs;
 use crate::model::contestant::Trait;
-use crate::model::invocation::Asked;
+use crate::model::invocation::Invocation;
 use crate::model::load_plan;
 use crate::model::mix::{self, Long, Mix, Rate};
 use crate::model::record::Record;
@@ -39,7 +39,7 @@ pub(crate) struct Advise {
     /// Judge a mix that was measured instead of measuring one: the run's file,
     /// its folder, its name under runs/, or `last`
     #[arg(long, value_name = "RUN", conflicts_with_all = [
-        "How", "Who", "scenario", "long", "short",
+        "MeasurementOptions", "ContestantArgs", "scenario", "long", "short",
     ])]
     run: Option<String>,
     /// Long requests: how many a second, and how long each computes
@@ -59,9 +59,9 @@ pub(crate) struct Advise {
           value_parser = options::positive_duration)]
     slo: Option<Duration>,
     #[command(flatten)]
-    who: Who,
+    who: ContestantArgs,
     #[command(flatten)]
-    how: How,
+    how: MeasurementOptions,
 }
 
 impl Advise {
@@ -80,7 +80,7 @@ impl Advise {
             };
             mix::check(scenario)
                 .map_err(|what| Usage(format!("--run {run}: {what}")))?;
-            let ranking = Ranking::of(&record, scenario, self.slo);
+            let ranking = Advice::of(&record, scenario, self.slo);
             stdout::print(&advice::text(&record, &ranking))?;
             return Ok(outcome(&record));
         }
@@ -95,24 +95,24 @@ impl Advise {
             eprintln!("-e selects no contestant; `compare list` lists them");
             return Ok(Outcome::NothingSelected);
         }
-        let plan = Plan {
+        let plan = MeasurementPlan {
             contestants,
             skipped,
             scenarios: vec![scenario],
             cells: None,
             rounds: plan::ROUNDS,
             traced: Vec::new(),
-            asked: Asked {
+            asked: Invocation {
                 contestants: self.who.contestants.clone(),
                 scenario_files: self.scenario.clone().into_iter().collect(),
-                ..Asked::default()
+                ..Invocation::default()
             },
         };
         let Some(measured) = plan.measure(&self.how, &root, &interrupt)? else {
             return Ok(Outcome::Interrupted);
         };
         let record = &measured.record;
-        let ranking = Ranking::of(record, &record.scenarios[0], self.slo);
+        let ranking = Advice::of(record, &record.scenarios[0], self.slo);
         let outcome = outcome(record);
         let text = advice::text(record, &ranking);
         measured.print(&text)?;

@@ -12,14 +12,14 @@ use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
 use crate::base::stdout;
 use crate::base::workspace;
-use crate::measure::options::How;
-use crate::measure::plan::Plan;
+use crate::measure::options::MeasurementOptions;
+use crate::measure::plan::MeasurementPlan;
 use crate::measure::programs;
 use crate::model::claims::{self, Claim, Side, Trial};
 use crate::model::contestant::Contestant;
 use crate::model::contestants;
 use crate::model::figure::Figure;
-use crate::model::invocation::Asked;
+use crate::model::invocation::Invocation;
 use crate::model::runs;
 use crate::model::scenarios::{self, Scenario};
 use crate::model::selection::selects;
@@ -44,7 +44,7 @@ could not be had, 4 where no claim was tried.")]
 pub(crate) struct Claims {
     /// Judge this run instead of measuring: its file, its folder, its name
     /// under runs/, or `last`
-    #[arg(conflicts_with_all = ["How", "contestants"])]
+    #[arg(conflicts_with_all = ["MeasurementOptions", "contestants"])]
     run: Option<String>,
     /// Only claims whose name matches; repeatable
     #[arg(short = 'c', long = "claim", value_name = "REGEX")]
@@ -65,7 +65,7 @@ pub(crate) struct Claims {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     #[command(flatten)]
-    how: How,
+    how: MeasurementOptions,
 }
 
 impl Claims {
@@ -135,7 +135,11 @@ impl Claims {
     }
 
     /// Just the cells that the claims need.
-    fn plan(&self, root: &Path, claims: &[Claim]) -> anyhow::Result<Plan> {
+    fn plan(
+        &self,
+        root: &Path,
+        claims: &[Claim],
+    ) -> anyhow::Result<MeasurementPlan> {
         let shipped = || root.join("bench/contestants.toml");
         let path = self.contestants.clone().unwrap_or_else(shipped);
         let contestants = contestants::read(&path)?;
@@ -151,16 +155,16 @@ impl Claims {
         };
         let contestants = contestants.into_iter().filter(is_needed).collect();
         let (contestants, skipped) = programs::able(contestants);
-        Ok(Plan {
+        Ok(MeasurementPlan {
             contestants,
             skipped,
             scenarios,
             cells: Some(cells),
             rounds: ROUNDS,
             traced: Vec::new(),
-            asked: Asked {
+            asked: Invocation {
                 contestants: self.contestants.clone(),
-                ..Asked::default()
+                ..Invocation::default()
             },
         })
     }

@@ -12,7 +12,7 @@ use crate::model::selection::selects;
 
 /// Who is to be measured, as the command line says it.
 #[derive(Args, Debug)]
-pub(crate) struct Who {
+pub(crate) struct ContestantArgs {
     /// Only contestants whose name matches; repeatable [default: the
     /// idiomatic ones]
     #[arg(short = 'e', long = "contestant", value_name = "REGEX")]
@@ -26,7 +26,7 @@ pub(crate) struct Who {
     pub(crate) contestants: Option<PathBuf>,
 }
 
-impl Who {
+impl ContestantArgs {
     /// Those of the file whose name one of the patterns matches, or the
     /// idiomatic ones where neither is said; and those of the command line, in
     /// place of any that have their name.

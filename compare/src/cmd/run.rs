@@ -8,12 +8,12 @@ use regex_lite::Regex;
 use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
 use crate::base::workspace;
-use crate::cmd::contestant_args::Who;
+use crate::cmd::contestant_args::ContestantArgs;
 use crate::cmd::outcome;
-use crate::measure::options::How;
-use crate::measure::plan::{self, Plan};
+use crate::measure::options::MeasurementOptions;
+use crate::measure::plan::{self, MeasurementPlan};
 use crate::measure::programs;
-use crate::model::invocation::Asked;
+use crate::model::invocation::Invocation;
 use crate::model::scenarios::{self, Scenario};
 use crate::model::selection::select_scenarios;
 use crate::output::text::text;
@@ -22,7 +22,7 @@ use crate::output::text::text;
 #[derive(Args, Debug)]
 pub(crate) struct Run {
     #[command(flatten)]
-    who: Who,
+    who: ContestantArgs,
     /// Only scenarios whose name matches, and what they build on; repeatable
     #[arg(short = 's', long = "scenario", value_name = "REGEX")]
     scenario: Vec<Regex>,
@@ -37,7 +37,7 @@ pub(crate) struct Run {
     #[arg(long)]
     system_calls: bool,
     #[command(flatten)]
-    how: How,
+    how: MeasurementOptions,
 }
 
 impl Run {
@@ -60,7 +60,7 @@ impl Run {
             eprintln!("{which}; `compare list` lists them");
             return Ok(Outcome::NothingSelected);
         }
-        let plan = Plan {
+        let plan = MeasurementPlan {
             contestants,
             skipped,
             traced: self.traced(&scenarios),
@@ -102,11 +102,11 @@ impl Run {
         traced
     }
 
-    fn asked(&self) -> Asked {
-        Asked {
+    fn asked(&self) -> Invocation {
+        Invocation {
             contestants: self.who.contestants.clone(),
             scenario_files: self.scenario_file.clone(),
-            ..Asked::default()
+            ..Invocation::default()
         }
     }
 }

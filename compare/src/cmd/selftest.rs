@@ -27,10 +27,10 @@ use crate::measure::progress::Progress;
 use crate::model::contestant::Contestant;
 use crate::model::contestants::AGAIN;
 use crate::model::figure::Figure;
-use crate::model::load_plan::{Group, Pace};
+use crate::model::load_plan::{GroupPlan, Pace};
 use crate::model::machine::Machine;
 use crate::model::placement::{Cpus, Placement};
-use crate::model::reading::Known;
+use crate::model::reading::Reading;
 use crate::model::record::{Entrant, Record, Round, ratios};
 use crate::model::runs::Turn;
 use crate::model::scenarios::Scenario;
@@ -246,7 +246,7 @@ impl Bench<'_> {
                     place,
                     placement: self.placement.clone(),
                     bottleneck: report.bottleneck(self.placement.server.len()),
-                    capacity: Known::missing("nothing is a share of it"),
+                    capacity: Reading::missing("nothing is a share of it"),
                     report,
                 });
             }
@@ -282,7 +282,7 @@ impl Bench<'_> {
     ) -> Cell<'c> {
         let name = CLIENTS.to_owned();
         let elsewhere = None;
-        let group = Group { name, n: 1, connections, pace, elsewhere };
+        let group = GroupPlan { name, n: 1, connections, pace, elsewhere };
         Cell {
             contestant,
             groups: vec![Clients { group, is_apart: false }],

@@ -9,8 +9,8 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use crate::base::interrupt::Interrupt;
 use crate::load::tally::Tally;
 use crate::load::worker::Worker;
-use crate::model::load_plan::Plan;
-use crate::model::load_report::Report;
+use crate::model::load_plan::LoadPlan;
+use crate::model::load_report::LoadReport;
 
 /// How long the threads may take to get going.
 const START: Duration = Duration::from_millis(1);
@@ -25,7 +25,7 @@ const LOOK_AROUND: Duration = Duration::from_millis(50);
 
 /// What came of a load.
 pub(crate) struct Loaded {
-    pub(crate) report: Report,
+    pub(crate) report: LoadReport,
     /// When the window began, by this machine's clock,
     pub(crate) began: SystemTime,
     /// and how much later than was agreed.
@@ -38,7 +38,7 @@ pub(crate) struct Loaded {
 ///
 /// As those of [`run_at`].
 #[cfg(test)]
-pub(crate) fn run(plan: &Plan) -> anyhow::Result<Report> {
+pub(crate) fn run(plan: &LoadPlan) -> anyhow::Result<LoadReport> {
     let loaded = run_at(plan, None, &Interrupt::unheard())?;
     loaded.map(|loaded| loaded.report).context("nobody interrupts it")
 }
@@ -51,7 +51,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<Report> {
 /// Only what this side can't do at all. What the server does wrong is in the
 /// report.
 pub(crate) fn run_at(
-    plan: &Plan,
+    plan: &LoadPlan,
     at: Option<SystemTime>,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Option<Loaded>> {
@@ -98,7 +98,7 @@ fn wait_until(at: Option<SystemTime>, before: Duration, interrupt: &Interrupt) {
 
 /// Opens all connections, group by group: a server that serves its clients in
 /// the order of their arrival gets them in the plan's order.
-fn connect(plan: &Plan, workers: &mut [Worker<'_>], interrupt: &Interrupt) {
+fn connect(plan: &LoadPlan, workers: &mut [Worker<'_>], interrupt: &Interrupt) {
     let mut count = 0;
     for (index, group) in plan.groups.iter().enumerate() {
         for _ in 0..group.connections {
@@ -114,10 +114,10 @@ fn connect(plan: &Plan, workers: &mut [Worker<'_>], interrupt: &Interrupt) {
 
 /// Lets all workers load at once, the first one here.
 fn play(
-    plan: &Plan,
+    plan: &LoadPlan,
     workers: Vec<Worker<'_>>,
     start: Instant,
-) -> anyhow::Result<Option<(Report, Vec<Tally>)>> {
+) -> anyhow::Result<Option<(LoadReport, Vec<Tally>)>> {
     thread::scope(|scope| {
         let mut workers = workers.into_iter().enumerate();
         let (_, first) = workers.next().context("no thread to load from")?;
@@ -153,7 +153,7 @@ fn play(
 }
 
 /// Keeps this thread on the processor that is meant for it.
-fn pin(plan: &Plan, index: usize) -> anyhow::Result<()> {
+fn pin(plan: &LoadPlan, index: usize) -> anyhow::Result<()> {
     let mut set = CpuSet::new();
     set.set(plan.processors[index]);
     sched_setaffinity(None, &set).with_context(|| {

@@ -10,8 +10,8 @@ use rustix::process::Pid;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::load::process_tree::{CpuTimes, Switches, Tree};
-use crate::model::load_report::{MachineTimes, Report};
-use crate::model::reading::Known;
+use crate::model::load_report::{LoadReport, MachineTimes};
+use crate::model::reading::Reading;
 
 /// One tick of `/proc/stat`: USER_HZ is 100 on every Linux.
 const TICK_NS: u64 = 10_000_000;
@@ -107,7 +107,7 @@ impl Start {
     /// was over at `end`. What takes longer follows: who came to the server
     /// since, its threads and its memory, which its clients' last replies
     /// leave as they are.
-    pub(crate) fn until(self, end: Instant) -> Report {
+    pub(crate) fn until(self, end: Instant) -> LoadReport {
         let thread_cpu_ns =
             clock_ns(ClockId::ThreadCPUTime) - self.thread_cpu_ns;
         let generator_cpu_ns =
@@ -121,7 +121,7 @@ impl Start {
 
         let tree = find(self.server);
         let of_server = |what: fn(&Tree) -> Result<u64, String>| {
-            Known::from(tree.as_ref().map_err(String::clone).and_then(what))
+            Reading::from(tree.as_ref().map_err(String::clone).and_then(what))
         };
         let cpu_ns = || {
             let used_by_new_ns = self
@@ -129,7 +129,7 @@ impl Start {
                 .used_by_new_ns(tree.as_ref().map_err(String::clone)?)?;
             Ok(used_ns? + used_by_new_ns)
         };
-        let server_cpu_ns = Known::from(cpu_ns());
+        let server_cpu_ns = Reading::from(cpu_ns());
         let switches = self.switches.and_then(|start| {
             let tree = tree.as_ref().map_err(String::clone)?;
             Ok(tree.switches()?.since(&start))
@@ -138,7 +138,7 @@ impl Start {
         let share = window.as_secs_f64()
             / self.surveyed_at.elapsed().max(window).as_secs_f64();
         let in_window = |count: u64| (count as f64 * share).round() as u64;
-        Report {
+        LoadReport {
             window_ns: window.as_nanos() as u64,
             generator_cpu_ns,
             generator_busiest_ns: Some(thread_cpu_ns),
@@ -147,13 +147,13 @@ impl Start {
             server_rss_bytes: of_server(Tree::rss_bytes),
             server_rss_peak_bytes: of_server(Tree::rss_peak_bytes),
             server_threads: of_server(|tree| Ok(tree.threads())),
-            server_switches_voluntary: Known::from(
+            server_switches_voluntary: Reading::from(
                 switches.clone().map(|all| in_window(all.voluntary)),
             ),
-            server_switches_involuntary: Known::from(
+            server_switches_involuntary: Reading::from(
                 switches.map(|all| in_window(all.involuntary)),
             ),
-            machine: Known::from(machine),
+            machine: Reading::from(machine),
             groups: Vec::new(),
         }
     }

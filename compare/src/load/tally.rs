@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 use rustix::io::Errno;
 
 use crate::model::faults::Faults;
-use crate::model::load_plan::Group;
+use crate::model::load_plan::GroupPlan;
 use crate::model::load_report::{GroupReport, OpenLoop};
 use crate::model::times::Times;
 
@@ -195,7 +195,7 @@ impl Tally {
         self.faults.add(&other.faults);
     }
 
-    pub(crate) fn into_report(self, group: &Group) -> GroupReport {
+    pub(crate) fn into_report(self, group: &GroupPlan) -> GroupReport {
         GroupReport {
             name: group.name.clone(),
             n: group.n,

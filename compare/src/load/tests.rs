@@ -10,7 +10,7 @@ use crate::load::engine;
 use crate::load::faulty::{self, Conduct, Fault};
 use crate::model::contestant::Framing;
 use crate::model::faults::Faults;
-use crate::model::load_plan::{Arrivals, Group, Pace, Plan};
+use crate::model::load_plan::{Arrivals, GroupPlan, LoadPlan, Pace};
 use crate::model::load_report::GroupReport;
 
 /// How many requests are answered rightly: fewer than there are clients,
@@ -55,11 +55,11 @@ fn plan(
     window: Duration,
     pace: Pace,
     connections: usize,
-) -> Plan {
+) -> LoadPlan {
     let name = "test".into();
     let elsewhere = None;
-    let group = Group { name, n: 7, connections, pace, elsewhere };
-    Plan {
+    let group = GroupPlan { name, n: 7, connections, pace, elsewhere };
+    LoadPlan {
         address,
         groups: vec![group],
         warm_up: Duration::ZERO,
@@ -264,7 +264,7 @@ fn a_thread_without_a_client_of_a_group_asks_for_none_of_its_rate() {
     let mut plan = plan(address, Duration::from_millis(100), pace, 1);
     plan.reply_timeout = LONG;
     let think = Duration::from_millis(10);
-    let others = Group {
+    let others = GroupPlan {
         name: "others".into(),
         pace: Pace::Closed { depth: 1, think },
         connections: 3,

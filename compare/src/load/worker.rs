@@ -25,8 +25,8 @@ use crate::load::schedule::{self, Schedule};
 use crate::load::sockets::Sockets;
 use crate::load::tally::Sent;
 use crate::load::tally::Tally;
-use crate::model::load_plan::{CONNECT_HANGS_MAX, Group, Pace, Plan};
-use crate::model::load_report::Report;
+use crate::model::load_plan::{CONNECT_HANGS_MAX, GroupPlan, LoadPlan, Pace};
+use crate::model::load_report::LoadReport;
 
 /// How many connections one wait can report.
 const EVENTS_MAX: usize = 256;
@@ -47,7 +47,7 @@ const ADDRESSES_OF_CHURN: usize = 8;
 
 /// One thread's share of the clients.
 pub(crate) struct Worker<'a> {
-    plan: &'a Plan,
+    plan: &'a LoadPlan,
     interrupt: &'a Interrupt,
     epoll: OwnedFd,
     timer: OwnedFd,
@@ -69,7 +69,7 @@ pub(crate) struct Worker<'a> {
     /// When the server is looked at once more.
     next_survey: Option<Instant>,
     start: Option<Start>,
-    report: Option<Report>,
+    report: Option<LoadReport>,
     input: Box<[u8; READ_BYTES]>,
 }
 
@@ -114,7 +114,7 @@ enum Phase {
 impl<'a> Worker<'a> {
     /// The `index`-th of `of` threads, which has no clients yet.
     pub(crate) fn new(
-        plan: &'a Plan,
+        plan: &'a LoadPlan,
         interrupt: &'a Interrupt,
         index: usize,
         of: usize,
@@ -200,7 +200,7 @@ impl<'a> Worker<'a> {
     pub(crate) fn run(
         mut self,
         start: Instant,
-    ) -> anyhow::Result<Option<(Report, Vec<Tally>)>> {
+    ) -> anyhow::Result<Option<(LoadReport, Vec<Tally>)>> {
         self.start(start)?;
         let mut events = Vec::with_capacity(EVENTS_MAX);
         while self.live > 0 {
@@ -667,7 +667,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn finish(mut self) -> anyhow::Result<(Report, Vec<Tally>)> {
+    fn finish(mut self) -> anyhow::Result<(LoadReport, Vec<Tally>)> {
         // Every connection ended before its time: the window is what was
         // left of it, or else nothing.
         while self.phase != Phase::Drain {
@@ -685,9 +685,10 @@ impl<'a> Worker<'a> {
 
 impl Share {
     /// What the `index`-th of `of` threads has of a group.
-    fn new(plan: &Plan, group: usize, index: usize, of: usize) -> Share {
+    fn new(plan: &LoadPlan, group: usize, index: usize, of: usize) -> Share {
         let clients = plan.clients_of(group, index, of);
-        let Group { n, connections, pace, elsewhere, .. } = plan.groups[group];
+        let GroupPlan { n, connections, pace, elsewhere, .. } =
+            plan.groups[group];
         let open = match pace {
             // Without a client, nothing falls due that nobody could send.
             Pace::Open { rate, arrivals } if clients > 0 => Some(Open {
@@ -762,14 +763,14 @@ mod tests {
         let paces =
             [Pace::Open { rate, arrivals }, Pace::Closed { depth: 1, think }];
         for pace in paces {
-            let group = Group {
+            let group = GroupPlan {
                 name: "burst".to_owned(),
                 n: 1,
                 connections: 8,
                 pace,
                 elsewhere: None,
             };
-            let plan = Plan {
+            let plan = LoadPlan {
                 address: listener.local_addr().unwrap(),
                 groups: vec![group],
                 warm_up: Duration::from_secs(60),

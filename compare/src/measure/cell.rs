@@ -15,7 +15,7 @@ use crate::measure::failure::Failure;
 use crate::measure::system_calls;
 use crate::model::contestant::Contestant;
 use crate::model::load_plan::CONNECT_HANGS_MAX;
-use crate::model::load_report::Report;
+use crate::model::load_report::LoadReport;
 use crate::model::placement::Placement;
 use crate::model::scenarios::Scenario;
 
@@ -75,7 +75,7 @@ impl Cell<'_> {
     pub(crate) fn measure(
         &self,
         interrupt: &Interrupt,
-    ) -> Result<Report, Failure> {
+    ) -> Result<LoadReport, Failure> {
         self.with_server(interrupt, judge)
     }
 
@@ -83,15 +83,15 @@ impl Cell<'_> {
     pub(crate) fn observe(
         &self,
         interrupt: &Interrupt,
-    ) -> Result<Report, Failure> {
+    ) -> Result<LoadReport, Failure> {
         self.with_server(interrupt, |_, report| Ok(report))
     }
 
     fn with_server(
         &self,
         interrupt: &Interrupt,
-        judge: impl FnOnce(&mut Server, Report) -> Result<Report, Failure>,
-    ) -> Result<Report, Failure> {
+        judge: impl FnOnce(&mut Server, LoadReport) -> Result<LoadReport, Failure>,
+    ) -> Result<LoadReport, Failure> {
         let command = self.contestant.command.clone();
         let mut server = self.start(command.clone(), interrupt)?;
         let apart = match self.groups.iter().any(|group| group.is_apart) {
@@ -237,7 +237,7 @@ impl Cell<'_> {
         &self,
         load: &mut Process,
         interrupt: &Interrupt,
-    ) -> Result<Report, Failure> {
+    ) -> Result<LoadReport, Failure> {
         // All of it may pass before it gives up on a server that hangs.
         let patience = self.warm_up
             + self.window
@@ -294,7 +294,10 @@ fn end_traced(server: &mut Server) -> Result<(), Failure> {
 }
 
 /// Takes the report, unless the server or this side failed.
-fn judge(server: &mut Server, report: Report) -> Result<Report, Failure> {
+fn judge(
+    server: &mut Server,
+    report: LoadReport,
+) -> Result<LoadReport, Failure> {
     let fault = report.server_fault();
     let patience =
         if fault.is_some() { DEATH_PATIENCE } else { Duration::ZERO };

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use crate::measure::failure::Failure;
 use crate::model::calibration::Calibrated;
-use crate::model::load_plan::Group;
+use crate::model::load_plan::GroupPlan;
 use crate::model::scenarios::Scenario;
 
 /// A client group, and which server it talks to.
 #[derive(Clone, Debug)]
 pub(crate) struct Clients {
     /// The clients.
-    pub(crate) group: Group,
+    pub(crate) group: GroupPlan,
     /// They talk to a second server of the contestant, which is there for
     /// nobody else.
     pub(crate) is_apart: bool,
@@ -43,7 +43,7 @@ pub(crate) fn groups(
             (None, None) => 0,
         };
         Ok(Clients {
-            group: Group {
+            group: GroupPlan {
                 name: group.name.clone(),
                 n,
                 connections: group.connections,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::model::machine::Machine;
-use crate::model::reading::Known;
+use crate::model::reading::Reading;
 
 impl Machine {
     /// Looks around.
@@ -14,14 +14,14 @@ impl Machine {
         let words = [uname.sysname(), uname.release(), uname.machine()];
         let kernel = words.map(|word| word.to_string_lossy()).join(" ");
         Machine {
-            processor: Known::from(field("/proc/cpuinfo", "model name")),
+            processor: Reading::from(field("/proc/cpuinfo", "model name")),
             processors_allowed: allowed.to_vec(),
-            processors_online: Known::from(processors_online()),
-            memory_bytes: Known::from(memory_bytes()),
+            processors_online: Reading::from(processors_online()),
+            memory_bytes: Reading::from(memory_bytes()),
             kernel,
-            toolchain: Known::from(output(Command::new("rustc").arg("-V"))),
-            git_revision: Known::from(git(root, &["rev-parse", "HEAD"])),
-            git_dirty: Known::from(
+            toolchain: Reading::from(output(Command::new("rustc").arg("-V"))),
+            git_revision: Reading::from(git(root, &["rev-parse", "HEAD"])),
+            git_dirty: Reading::from(
                 git(root, &["status", "--porcelain"])
                     .map(|changes| !changes.is_empty()),
             ),

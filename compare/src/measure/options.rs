@@ -7,12 +7,12 @@ use clap::Args;
 
 use crate::base::limits;
 use crate::measure::processors::{CpuList, Processors};
-use crate::model::invocation::{self, Asked};
+use crate::model::invocation::{self, Invocation};
 use crate::model::scenarios::Scenario;
 
 /// How to measure, whatever it is.
 #[derive(Args, Debug)]
-pub(crate) struct How {
+pub(crate) struct MeasurementOptions {
     /// How often everything is measured [default: 5; of claims, 7]
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u64).range(1..=10_000))]
@@ -41,7 +41,7 @@ pub(crate) struct How {
     pub(crate) quiet: bool,
 }
 
-impl How {
+impl MeasurementOptions {
     /// The processors that servers and load may use.
     ///
     /// # Errors
@@ -59,11 +59,11 @@ impl How {
     }
 
     /// Adds to what was asked.
-    pub(crate) fn tell(&self, asked: Asked) -> Asked {
+    pub(crate) fn tell(&self, asked: Invocation) -> Invocation {
         let list = |list: &Option<CpuList>| {
             list.clone().map(Vec::from).unwrap_or_default()
         };
-        Asked {
+        Invocation {
             duration: self.duration.map(invocation::time),
             server_cpus: list(&self.server_cpus),
             load_cpus: list(&self.load_cpus),

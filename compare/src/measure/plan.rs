@@ -8,14 +8,14 @@ use crate::base::limits;
 use crate::base::stdout;
 use crate::measure::build;
 use crate::measure::calibration::calibrations;
-use crate::measure::options::{How, ROUNDS_QUICK};
+use crate::measure::options::{MeasurementOptions, ROUNDS_QUICK};
 use crate::measure::processors::Processors;
 use crate::measure::progress::Progress;
 use crate::measure::rounds::Measuring;
 use crate::model::contestant::Contestant;
 use crate::model::contestant::Trait;
 use crate::model::contestants::AGAIN;
-use crate::model::invocation::Asked;
+use crate::model::invocation::Invocation;
 use crate::model::machine::Machine;
 use crate::model::record::{Entrant, Record};
 use crate::model::runs::{self, Turn};
@@ -25,7 +25,7 @@ use crate::model::scenarios::Scenario;
 pub(crate) const ROUNDS: u64 = 5;
 
 /// What to measure.
-pub(crate) struct Plan {
+pub(crate) struct MeasurementPlan {
     /// Who takes part.
     pub(crate) contestants: Vec<Contestant>,
     /// Who would, but for this.
@@ -40,7 +40,7 @@ pub(crate) struct Plan {
     /// The scenarios under which system calls are counted, too.
     pub(crate) traced: Vec<Scenario>,
     /// What the command line said beside that.
-    pub(crate) asked: Asked,
+    pub(crate) asked: Invocation,
 }
 
 /// What was measured, and where it is kept.
@@ -51,7 +51,7 @@ pub(crate) struct Measured {
     saved: anyhow::Result<()>,
 }
 
-impl Plan {
+impl MeasurementPlan {
     /// Measures it all; `None` when interrupted before the first round.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl Plan {
     /// When that is not possible here, or not now.
     pub(crate) fn measure(
         mut self,
-        how: &How,
+        how: &MeasurementOptions,
         root: &Path,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Option<Measured>> {
@@ -73,7 +73,7 @@ impl Plan {
         if !build::build(&mut self.contestants, root, &progress, interrupt)? {
             return Ok(None);
         }
-        let Plan { cells, traced, .. } = &self;
+        let MeasurementPlan { cells, traced, .. } = &self;
         let (cells, traced) = (cells.clone(), traced.clone());
         let mut record = self.record(how, root, &processors)?;
         let folder = runs::folder(root, how.out.as_deref(), &record);
@@ -106,7 +106,7 @@ impl Plan {
 
     fn record(
         self,
-        how: &How,
+        how: &MeasurementOptions,
         root: &Path,
         processors: &Processors,
     ) -> anyhow::Result<Record> {

@@ -6,7 +6,7 @@ use std::{env, fs};
 
 use crate::measure::machine;
 use crate::model::contestant::Contestant;
-use crate::model::reading::Known;
+use crate::model::reading::Reading;
 
 /// Whether a shell would find the program.
 pub(crate) fn is_in_path(program: &str) -> bool {
@@ -35,7 +35,7 @@ pub(crate) fn able(
 
 impl Contestant {
     /// What it says of its version, in one line.
-    pub(crate) fn tell_version(&self) -> Known<String> {
+    pub(crate) fn tell_version(&self) -> Reading<String> {
         let told = match self.version.split_first() {
             Some((program, arguments)) => {
                 machine::output(Command::new(program).args(arguments))
@@ -46,6 +46,6 @@ impl Contestant {
             None => Err("it has no command that tells".to_owned()),
         };
         let first = |told: String| told.lines().next().map(str::to_owned);
-        Known::from(told.map(|told| first(told).unwrap_or_default()))
+        Reading::from(told.map(|told| first(told).unwrap_or_default()))
     }
 }

@@ -17,9 +17,9 @@ use crate::model::contestant::Contestant;
 use crate::model::contestant::Framing;
 use crate::model::contestant::Trait;
 use crate::model::contestants::AGAIN;
-use crate::model::load_plan::{Group, Pace};
+use crate::model::load_plan::{GroupPlan, Pace};
 use crate::model::placement::Cpus;
-use crate::model::reading::Known;
+use crate::model::reading::Reading;
 use crate::model::record::{Entrant, Record, Round, Void};
 use crate::model::scenarios::Scenario;
 
@@ -138,7 +138,7 @@ impl Measuring<'_> {
         at_most: Duration,
     ) -> Result<Duration, Failure> {
         let name = "calibration".to_owned();
-        let group = Group {
+        let group = GroupPlan {
             name,
             n,
             connections: 1,
@@ -196,7 +196,7 @@ impl Measuring<'_> {
                 ));
                 let counted = self.counted(contestant, &scenario, record);
                 let kept = record.cell_mut(&scenario.name, name);
-                kept.system_calls = Known::from(match counted {
+                kept.system_calls = Reading::from(match counted {
                     Err(Failure::Interrupted) => return false,
                     counted => counted.map_err(|failure| failure.to_string()),
                 });
@@ -379,7 +379,7 @@ impl Measuring<'_> {
             return Err(Failure::Instrument(late));
         }
         let bottleneck = report.bottleneck(processors);
-        let capacity = Known::from(capacity.ok_or_else(|| {
+        let capacity = Reading::from(capacity.ok_or_else(|| {
             "no rate of this scenario is a share of it".to_owned()
         }));
         Ok(Round { round, place: 0, placement, bottleneck, capacity, report })

@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
     Serialize,
 )]
 #[serde(default)]
-pub(crate) struct Asked {
+#[schemars(rename = "Asked")]
+pub(crate) struct Invocation {
     /// The file of contestants, if it was not the project's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) contestants: Option<PathBuf>,

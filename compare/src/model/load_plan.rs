@@ -28,11 +28,11 @@ pub(crate) const CONNECT_HANGS_MAX: u64 = 3;
 
 /// One run of the load generator.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct LoadPlan {
     /// Where the server listens.
     pub(crate) address: SocketAddr,
     /// The client groups, in the order in which they connect.
-    pub(crate) groups: Vec<Group>,
+    pub(crate) groups: Vec<GroupPlan>,
     /// How the server tells their requests apart.
     pub(crate) framing: Framing,
     /// How long the clients talk before anything is counted.
@@ -50,7 +50,7 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
 }
 
-impl Plan {
+impl LoadPlan {
     /// How many clients there are in all groups; as many as can be counted,
     /// if there are more.
     pub(crate) fn connections(&self) -> usize {
@@ -77,7 +77,7 @@ impl Plan {
 
 /// Clients that all do the same.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Group {
+pub(crate) struct GroupPlan {
     /// The name under which its figures stand in the report.
     pub(crate) name: String,
     /// The number that each request asks for.
@@ -146,10 +146,10 @@ impl Pace {
 
 /// Reads `NAME:n=N,connections=K,depth=D,think=TIME,addr=HOST:PORT`, with
 /// `rate=R,arrivals=A`, `churn` or `silent` in place of depth and think.
-impl FromStr for Group {
+impl FromStr for GroupPlan {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Group, String> {
+    fn from_str(text: &str) -> Result<GroupPlan, String> {
         let (name, settings) =
             text.split_once(':').ok_or("expected NAME:n=N,connections=K")?;
         let mut settings = Settings::read(settings)?;
@@ -163,7 +163,7 @@ impl FromStr for Group {
         if n.is_none() && pace != Pace::Silent {
             return Err("n is missing".to_owned());
         }
-        Ok(Group {
+        Ok(GroupPlan {
             name: name.into(),
             n: n.unwrap_or(0),
             connections: connections.unwrap_or(1),
@@ -173,9 +173,9 @@ impl FromStr for Group {
     }
 }
 
-impl fmt::Display for Group {
+impl fmt::Display for GroupPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Group { name, n, connections, pace, elsewhere } = self;
+        let GroupPlan { name, n, connections, pace, elsewhere } = self;
         write!(f, "{name}:n={n},connections={connections}")?;
         match pace {
             Pace::Closed { depth, think } => {
@@ -341,7 +341,7 @@ mod tests {
             for elsewhere in [None, "127.0.0.1:25000".parse().ok()] {
                 let name = "long".into();
                 let group =
-                    Group { name, n: 36, connections: 2, pace, elsewhere };
+                    GroupPlan { name, n: 36, connections: 2, pace, elsewhere };
                 assert_eq!(group.to_string().parse(), Ok(group));
             }
         }
@@ -349,14 +349,14 @@ mod tests {
 
     #[test]
     fn the_clients_of_a_group_are_dealt_out_as_they_connect() {
-        let group = |connections| Group {
+        let group = |connections| GroupPlan {
             name: "short".into(),
             n: 1,
             connections,
             pace: Pace::EAGER,
             elsewhere: None,
         };
-        let plan = Plan {
+        let plan = LoadPlan {
             address: "127.0.0.1:1".parse().unwrap(),
             groups: [1, 3, 0, 7].map(group).into(),
             warm_up: Duration::ZERO,
@@ -407,7 +407,7 @@ mod tests {
             ("short:n=1,rate=5,arrivals=often", "constant or poisson"),
         ];
         for (text, expected) in cases {
-            let error = text.parse::<Group>().unwrap_err();
+            let error = text.parse::<GroupPlan>().unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::faults::{Faults, fibonacci};
-use crate::model::reading::Known;
+use crate::model::reading::Reading;
 use crate::model::times::Times;
 
 /// A schedule that is missed by more, in one case of a hundred, was missed.
@@ -45,7 +45,8 @@ pub(crate) enum Bottleneck {
 
 /// One run of the load generator.
 #[derive(schemars::JsonSchema, Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Report {
+#[schemars(rename = "Report")]
+pub(crate) struct LoadReport {
     /// How long the measured window was.
     pub(crate) window_ns: u64,
     /// The generator's own CPU time in the window.
@@ -57,21 +58,21 @@ pub(crate) struct Report {
     pub(crate) generator_threads: usize,
     /// The CPU time of the server's process tree in the window. None, if
     /// processes of it came and went there: what they used is not known.
-    pub(crate) server_cpu_ns: Known<u64>,
+    pub(crate) server_cpu_ns: Reading<u64>,
     /// The resident memory of the server's process tree at the window's end.
-    pub(crate) server_rss_bytes: Known<u64>,
+    pub(crate) server_rss_bytes: Reading<u64>,
     /// The most that it ever was, added up over its processes.
-    pub(crate) server_rss_peak_bytes: Known<u64>,
+    pub(crate) server_rss_peak_bytes: Reading<u64>,
     /// How many threads the server had at the window's end.
-    pub(crate) server_threads: Known<u64>,
+    pub(crate) server_threads: Reading<u64>,
     /// How often a thread of the server waited, in the window. Counted from
     /// shortly before it, or with many threads from the start of the load, to
     /// shortly after it, and brought to its length.
-    pub(crate) server_switches_voluntary: Known<u64>,
+    pub(crate) server_switches_voluntary: Reading<u64>,
     /// How often one was made to wait for others, counted in the same way.
-    pub(crate) server_switches_involuntary: Known<u64>,
+    pub(crate) server_switches_involuntary: Reading<u64>,
     /// What the machine's processors did in the window.
-    pub(crate) machine: Known<MachineTimes>,
+    pub(crate) machine: Reading<MachineTimes>,
     /// Each client group's figures.
     pub(crate) groups: Vec<GroupReport>,
 }
@@ -137,7 +138,7 @@ pub(crate) struct OpenLoop {
     pub(crate) unanswered: u64,
 }
 
-impl Report {
+impl LoadReport {
     /// The named group's figures.
     pub(crate) fn group(&self, name: &str) -> Option<&GroupReport> {
         self.groups.iter().find(|group| group.name == name)
@@ -253,21 +254,21 @@ impl GroupReport {
 }
 
 #[cfg(test)]
-impl Report {
+impl LoadReport {
     /// A second in which nothing was measured but what these groups saw.
-    pub(crate) fn made_up(groups: Vec<GroupReport>) -> Report {
-        Report {
+    pub(crate) fn made_up(groups: Vec<GroupReport>) -> LoadReport {
+        LoadReport {
             window_ns: 1_000_000_000,
             generator_cpu_ns: 0,
             generator_busiest_ns: None,
             generator_threads: 1,
-            server_cpu_ns: Known::missing("not asked"),
-            server_rss_bytes: Known::missing("not asked"),
-            server_rss_peak_bytes: Known::missing("not asked"),
-            server_threads: Known::missing("not asked"),
-            server_switches_voluntary: Known::missing("not asked"),
-            server_switches_involuntary: Known::missing("not asked"),
-            machine: Known::missing("not asked"),
+            server_cpu_ns: Reading::missing("not asked"),
+            server_rss_bytes: Reading::missing("not asked"),
+            server_rss_peak_bytes: Reading::missing("not asked"),
+            server_threads: Reading::missing("not asked"),
+            server_switches_voluntary: Reading::missing("not asked"),
+            server_switches_involuntary: Reading::missing("not asked"),
+            machine: Reading::missing("not asked"),
             groups,
         }
     }
@@ -311,13 +312,13 @@ mod tests {
         ];
         for (generator_ns, busiest_ns, server_ns, processors, expected) in cases
         {
-            let mut report = Report::made_up(Vec::new());
+            let mut report = LoadReport::made_up(Vec::new());
             report.window_ns = 100;
             report.generator_cpu_ns = 2 * generator_ns;
             report.generator_busiest_ns = busiest_ns;
             report.generator_threads = 2;
             let known = server_ns.ok_or_else(|| "not asked".to_owned());
-            report.server_cpu_ns = Known::from(known);
+            report.server_cpu_ns = Reading::from(known);
             assert_eq!(report.bottleneck(processors), expected);
         }
     }
@@ -329,7 +330,7 @@ mod tests {
         group.n = 90;
         group.faults.wrong = 1;
         group.faults.first_wrong = Some("1".into());
-        let fault = Report::made_up(vec![group]).server_fault().unwrap();
+        let fault = LoadReport::made_up(vec![group]).server_fault().unwrap();
         let right = "; to 90, 2880067194370816120 is right";
         assert!(fault.ends_with(right), "{fault}");
     }

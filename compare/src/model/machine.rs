@@ -2,25 +2,25 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::reading::Known;
+use crate::model::reading::Reading;
 
 /// The machine, the kernel and the compiler.
 #[derive(schemars::JsonSchema, Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Machine {
     /// The processor's model.
-    pub(crate) processor: Known<String>,
+    pub(crate) processor: Reading<String>,
     /// The processors that may be used, by number.
     pub(crate) processors_allowed: Vec<usize>,
     /// How many the machine has online.
-    pub(crate) processors_online: Known<usize>,
+    pub(crate) processors_online: Reading<usize>,
     /// Its memory.
-    pub(crate) memory_bytes: Known<u64>,
+    pub(crate) memory_bytes: Reading<u64>,
     /// The kernel's name, release and architecture.
     pub(crate) kernel: String,
     /// The compiler, by its own words.
-    pub(crate) toolchain: Known<String>,
+    pub(crate) toolchain: Reading<String>,
     /// The commit that was measured.
-    pub(crate) git_revision: Known<String>,
+    pub(crate) git_revision: Reading<String>,
     /// Whether files differed from that commit.
-    pub(crate) git_dirty: Known<bool>,
+    pub(crate) git_dirty: Reading<bool>,
 }

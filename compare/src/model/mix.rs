@@ -8,7 +8,7 @@ use crate::base::limits;
 use crate::model::figure::Figure;
 use crate::model::load_plan::{Arrivals, RATE_MAX, RATE_MIN};
 use crate::model::placement::Cpus;
-use crate::model::scenarios::{Group, Scenario};
+use crate::model::scenarios::{ClientGroup, Scenario};
 
 /// Over how many connections the long requests come.
 const LONG_CLIENTS: usize = 16;
@@ -130,11 +130,15 @@ impl Mix {
         let mut groups = Vec::new();
         if let Some(Long { rate, cost }) = self.long {
             let cost = Some(cost);
-            groups.push(Group { cost, ..group("long", LONG_CLIENTS, rate) });
+            groups.push(ClientGroup {
+                cost,
+                ..group("long", LONG_CLIENTS, rate)
+            });
         }
         if let Some(rate) = self.short {
             let n = Some(1);
-            groups.push(Group { n, ..group("short", self.clients, rate) });
+            groups
+                .push(ClientGroup { n, ..group("short", self.clients, rate) });
         }
         let of = groups.last().ok_or_else(|| {
             "say what is asked: --long RATE x TIME, --short RATE, or a \
@@ -201,8 +205,8 @@ const FIGURES: [Figure; 5] = [
 ];
 
 /// Clients that ask at a rate, as those of many users do.
-fn group(name: &str, connections: usize, Rate(rate): Rate) -> Group {
-    Group {
+fn group(name: &str, connections: usize, Rate(rate): Rate) -> ClientGroup {
+    ClientGroup {
         name: name.to_owned(),
         connections,
         silent: false,

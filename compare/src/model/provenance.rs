@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::calibration::Calibrated;
-use crate::model::invocation::Asked;
+use crate::model::invocation::Invocation;
 use crate::model::machine::Machine;
-use crate::model::scenarios::Group;
+use crate::model::scenarios::ClientGroup;
 
 /// One run, or one shard of a load, in a record that was joined of several.
 #[derive(schemars::JsonSchema, Clone, Debug, Deserialize, Serialize)]
@@ -32,7 +32,7 @@ pub(crate) struct Part {
     pub(crate) calibration: Vec<Calibrated>,
     /// What the command line said beside whom and what.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) asked: Option<Asked>,
+    pub(crate) asked: Option<Invocation>,
     /// What only a load on a server elsewhere has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) shard: Option<Shard>,
@@ -46,7 +46,7 @@ pub(crate) struct Shard {
     /// Where the server listened.
     pub(crate) address: String,
     /// What this machine asked.
-    pub(crate) groups: Vec<Group>,
+    pub(crate) groups: Vec<ClientGroup>,
     /// When its clients were to begin to ask, so that those of other machines
     /// did so together, in nanoseconds since 1970: its rounds are theirs, by
     /// number.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
     schemars::JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize,
 )]
 #[schemars(rename = "Known_{T}")]
-pub(crate) struct Known<T> {
+pub(crate) struct Reading<T> {
     /// The figure.
     pub(crate) value: Option<T>,
     /// Why there is none.
@@ -15,18 +15,18 @@ pub(crate) struct Known<T> {
     pub(crate) reason: Option<String>,
 }
 
-impl<T> Known<T> {
+impl<T> Reading<T> {
     /// No figure, for this reason.
-    pub(crate) fn missing(reason: impl Into<String>) -> Known<T> {
-        Known { value: None, reason: Some(reason.into()) }
+    pub(crate) fn missing(reason: impl Into<String>) -> Reading<T> {
+        Reading { value: None, reason: Some(reason.into()) }
     }
 }
 
-impl<T> From<Result<T, String>> for Known<T> {
-    fn from(result: Result<T, String>) -> Known<T> {
+impl<T> From<Result<T, String>> for Reading<T> {
+    fn from(result: Result<T, String>) -> Reading<T> {
         match result {
-            Ok(value) => Known { value: Some(value), reason: None },
-            Err(reason) => Known::missing(reason),
+            Ok(value) => Reading { value: Some(value), reason: None },
+            Err(reason) => Reading::missing(reason),
         }
     }
 }

@@ -14,12 +14,12 @@ use crate::model::calibration::Calibrated;
 use crate::model::contestant::Contestant;
 use crate::model::faults::Faults;
 use crate::model::figure::Figure;
-use crate::model::invocation::Asked;
-use crate::model::load_report::{Bottleneck, Report};
+use crate::model::invocation::Invocation;
+use crate::model::load_report::{Bottleneck, LoadReport};
 use crate::model::machine::Machine;
 use crate::model::placement::Placement;
 use crate::model::provenance::{Part, Shard};
-use crate::model::reading::Known;
+use crate::model::reading::Reading;
 use crate::model::scenarios::Scenario;
 use crate::model::times::Times;
 
@@ -62,7 +62,7 @@ pub(crate) struct Record {
     pub(crate) cells: BTreeMap<String, BTreeMap<String, CellRecord>>,
     /// What the command line said beside that. Older records don't have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) asked: Option<Asked>,
+    pub(crate) asked: Option<Invocation>,
     /// What it was joined from; nothing, if it is as it was measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) parts: Vec<Part>,
@@ -81,11 +81,11 @@ pub(crate) struct Entrant {
     pub(crate) again: Option<String>,
     /// What the contestant says of its version.
     #[serde(default = "untold")]
-    pub(crate) version: Known<String>,
+    pub(crate) version: Reading<String>,
 }
 
-fn untold() -> Known<String> {
-    Known::missing("nobody asked for it")
+fn untold() -> Reading<String> {
+    Reading::missing("nobody asked for it")
 }
 
 impl Entrant {
@@ -109,7 +109,7 @@ pub(crate) struct CellRecord {
     /// The server's system calls for each reply, by name: counted once, in a
     /// pass of its own that is not timed.
     #[serde(default = "not_counted")]
-    pub(crate) system_calls: Known<BTreeMap<String, f64>>,
+    pub(crate) system_calls: Reading<BTreeMap<String, f64>>,
     /// Rounds that this side spoilt, and how.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) missed: BTreeMap<u64, String>,
@@ -139,8 +139,8 @@ impl CellRecord {
     }
 }
 
-fn not_counted() -> Known<BTreeMap<String, f64>> {
-    Known::missing("not asked for: --system-calls counts them")
+fn not_counted() -> Reading<BTreeMap<String, f64>> {
+    Reading::missing("not asked for: --system-calls counts them")
 }
 
 /// Why a cell has no figures.
@@ -173,9 +173,9 @@ pub(crate) struct Round {
     pub(crate) bottleneck: Bottleneck,
     /// What the contestant can do at most, in requests a second, if a rate of
     /// the scenario is a share of it.
-    pub(crate) capacity: Known<f64>,
+    pub(crate) capacity: Reading<f64>,
     /// What the load generator measured.
-    pub(crate) report: Report,
+    pub(crate) report: LoadReport,
 }
 
 impl Record {
@@ -380,7 +380,7 @@ pub(crate) fn ratios(
 }
 
 fn of_report(
-    report: &Report,
+    report: &LoadReport,
     scenario: &Scenario,
     figure: Figure,
 ) -> Option<f64> {
@@ -472,7 +472,7 @@ mod tests {
                 lag_ns: Times::of(&[]),
                 unanswered: 0,
             });
-            let report = Report::made_up(vec![group]);
+            let report = LoadReport::made_up(vec![group]);
             let figure = |figure| {
                 let time_ns = of_report(&report, &scenario, figure)?;
                 // The histogram has three digits.

@@ -11,7 +11,7 @@ use anyhow::Context;
 
 use crate::base::exit::Usage;
 pub(crate) use crate::model::scenarios::schema::{
-    Group, Knob, Scenario, WARM_UP,
+    ClientGroup, Parameter, Scenario, WARM_UP,
 };
 pub(crate) use crate::model::scenarios::sweeps::expand;
 use crate::model::scenarios::validation::{check, check_together, root};

@@ -3,7 +3,7 @@
 use comfy_table::{Attribute, Cell};
 
 use crate::analysis::advice::class::Class;
-use crate::analysis::advice::{Place, Ranking};
+use crate::analysis::advice::{Advice, Place};
 use crate::analysis::findings::Findings;
 use crate::analysis::statistics::median;
 use crate::analysis::units;
@@ -21,7 +21,7 @@ const FIGURES: [(&str, Figure); 4] = [
 ];
 
 /// The question, the ranking, and what one must know to believe it.
-pub(crate) fn text(record: &Record, ranking: &Ranking<'_>) -> String {
+pub(crate) fn text(record: &Record, ranking: &Advice<'_>) -> String {
     let mut text = format!("{}\n\n", ranking.scenario.question);
     text += &table(record, ranking);
     text += "\n\n";
@@ -40,8 +40,8 @@ pub(crate) fn text(record: &Record, ranking: &Ranking<'_>) -> String {
     text
 }
 
-fn table(record: &Record, ranking: &Ranking<'_>) -> String {
-    let Ranking { scenario, places, .. } = ranking;
+fn table(record: &Record, ranking: &Advice<'_>) -> String {
+    let Advice { scenario, places, .. } = ranking;
     let findings = Findings::of(record);
     let others = scenario.groups.iter().filter(|g| g.name != scenario.of);
     let others: Vec<&str> = others.map(|group| group.name.as_str()).collect();
@@ -86,7 +86,7 @@ fn table(record: &Record, ranking: &Ranking<'_>) -> String {
 /// of the rounds.
 fn response_p50(
     record: &Record,
-    ranking: &Ranking<'_>,
+    ranking: &Advice<'_>,
     name: &str,
     group: &str,
 ) -> Option<f64> {
@@ -100,7 +100,7 @@ fn response_p50(
 }
 
 /// What follows, in a sentence.
-fn advice(Ranking { slo, places, .. }: &Ranking<'_>) -> String {
+fn advice(Advice { slo, places, .. }: &Advice<'_>) -> String {
     let first = places.first().and_then(|first| first.place);
     let holding = places.iter().filter(|place| place.class == Class::Holds);
     let count = holding.clone().count();
@@ -129,8 +129,8 @@ fn advice(Ranking { slo, places, .. }: &Ranking<'_>) -> String {
 }
 
 /// How to read the table.
-fn conditions(record: &Record, ranking: &Ranking<'_>) -> String {
-    let Ranking { scenario, slo, .. } = ranking;
+fn conditions(record: &Record, ranking: &Advice<'_>) -> String {
+    let Advice { scenario, slo, .. } = ranking;
     let by = match slo {
         Some(_) => {
             "ranked by cost where they hold what was asked for, and by p99 \

@@ -22,7 +22,7 @@ use crate::output::html::charts::charts;
 use crate::output::html::document::document;
 use crate::output::html::family::Family;
 use crate::output::html::overview::{doubts, glance, legend, top};
-use crate::output::html::shared::Who;
+use crate::output::html::shared::PageContestant;
 use crate::output::sheet::Sheet;
 
 /// Draws the page.
@@ -31,13 +31,13 @@ use crate::output::sheet::Sheet;
 ///
 /// Never: it shares its form with exporters that may fail.
 pub(crate) fn page(sheet: &Sheet<'_>) -> anyhow::Result<String> {
-    let who: Vec<Who<'_>> = sheet
+    let who: Vec<PageContestant<'_>> = sheet
         .contestants()
         .into_iter()
         .enumerate()
         .map(|(index, contestant)| {
             let family = Family::of(contestant);
-            Who { index, contestant, family }
+            PageContestant { index, contestant, family }
         })
         .collect();
     let questions = sheet.questions();
@@ -57,7 +57,7 @@ pub(crate) fn page(sheet: &Sheet<'_>) -> anyhow::Result<String> {
 fn section<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[Who<'a>],
+    who: &[PageContestant<'a>],
 ) -> anyhow::Result<String> {
     let first = question.first();
     let name = escaped(question.name);
@@ -106,12 +106,12 @@ fn answer_text<'a>(sheet: &Sheet<'a>, question: &Question<'a>) -> String {
     html + "</ul></details>\n"
 }
 
-fn foot(sheet: &Sheet<'_>, who: &[Who<'_>]) -> String {
+fn foot(sheet: &Sheet<'_>, who: &[PageContestant<'_>]) -> String {
     let mut html = String::from(
         "<footer>\n<details><summary>The commands of those who took part\
          </summary>\n<dl class=\"commands\">\n",
     );
-    for Who { contestant, .. } in who {
+    for PageContestant { contestant, .. } in who {
         let _ = writeln!(
             html,
             "<dt>{}</dt><dd><code>{}</code></dd>",

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::analysis::units;
-use crate::model::load_plan::Plan;
-use crate::model::load_report::{GroupReport, Report};
+use crate::model::load_plan::LoadPlan;
+use crate::model::load_report::{GroupReport, LoadReport};
 use crate::model::times::Times;
 
 /// The report, for people.
-pub(crate) fn text(plan: &Plan, report: &Report) -> String {
+pub(crate) fn text(plan: &LoadPlan, report: &LoadReport) -> String {
     let window = Duration::from_millis(report.window_ns / 1_000_000);
     let window = humantime::format_duration(window);
     let mut text = format!("{} for {window}\n", plan.address);

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use crate::analysis::compatibility;
 use crate::model::record::Record;
-use crate::model::scenarios::Group;
+use crate::model::scenarios::ClientGroup;
 
 /// What a group of clients is in one line.
-fn clients(group: &Group) -> String {
+fn clients(group: &ClientGroup) -> String {
     let rate = group.rate.map(|rate| format!(", {rate} requests a second"));
     format!(
         "{}: {} connections{}",

@@ -6,7 +6,7 @@ use crate::analysis::units;
 use crate::model::contestant::Contestant;
 use crate::model::contestant::Trait;
 use crate::model::record::{Record, Round, Void};
-use crate::model::scenarios::{Group, Scenario};
+use crate::model::scenarios::{ClientGroup, Scenario};
 
 /// Whoever leaves more than this share unanswered has fallen over.
 const UNANSWERED_MAX: f64 = 0.1;
@@ -74,7 +74,7 @@ impl<'a> Evidence<'a> {
         if let Some(why) = self.by_design {
             return Some((Class::Unknown, format!("not asked: {why}")));
         }
-        let most = |share: &dyn Fn(&Group) -> Option<f64>| {
+        let most = |share: &dyn Fn(&ClientGroup) -> Option<f64>| {
             let groups = self.scenario.groups.iter();
             groups
                 .filter_map(|group| Some((&group.name, share(group)?)))
@@ -111,7 +111,7 @@ impl<'a> Evidence<'a> {
     }
 
     /// The share of a group's requests by which it fell behind, if it did.
-    fn left_out(&self, group: &Group) -> Option<f64> {
+    fn left_out(&self, group: &ClientGroup) -> Option<f64> {
         let (mut due, mut missing, mut rounds) = (0.0, 0.0, 0);
         for round in self.rounds {
             let found = round.report.group(&group.name)?;
@@ -129,7 +129,7 @@ impl<'a> Evidence<'a> {
     /// The share of a group's clients who waited throughout a window, if that
     /// is too large. Their requests were due before it, so that no response
     /// time counts them; and what is due later goes to those who are served.
-    fn starved(&self, group: &Group) -> Option<f64> {
+    fn starved(&self, group: &ClientGroup) -> Option<f64> {
         let shares = self.rounds.iter().filter_map(|round| {
             let found = round.report.group(&group.name)?;
             // A request that takes longer than the window starves nobody.

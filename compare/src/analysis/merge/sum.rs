@@ -2,9 +2,9 @@
 //! machine had: counts add up, and histograms merge without a loss.
 
 use crate::model::load_report::{
-    Bottleneck, GroupReport, MachineTimes, Report,
+    Bottleneck, GroupReport, LoadReport, MachineTimes,
 };
-use crate::model::reading::Known;
+use crate::model::reading::Reading;
 use crate::model::record::Round;
 
 impl Round {
@@ -20,8 +20,8 @@ impl Round {
     }
 }
 
-impl Report {
-    fn add(&mut self, other: &Report) -> Result<(), String> {
+impl LoadReport {
+    fn add(&mut self, other: &LoadReport) -> Result<(), String> {
         // They began and ended within a moment; by the longest, no rate comes
         // out higher than it was.
         self.window_ns = self.window_ns.max(other.window_ns);
@@ -50,7 +50,7 @@ impl Report {
             }
         }
         self.machine = both(&self.machine, &other.machine);
-        let names = |report: &Report| -> Vec<String> {
+        let names = |report: &LoadReport| -> Vec<String> {
             report.groups.iter().map(|group| group.name.clone()).collect()
         };
         if names(self) != names(other) {
@@ -112,11 +112,11 @@ fn together(one: Bottleneck, other: Bottleneck) -> Bottleneck {
 }
 
 fn both(
-    one: &Known<MachineTimes>,
-    other: &Known<MachineTimes>,
-) -> Known<MachineTimes> {
+    one: &Reading<MachineTimes>,
+    other: &Reading<MachineTimes>,
+) -> Reading<MachineTimes> {
     match (one.value, other.value) {
-        (Some(one), Some(other)) => Known::from(Ok(MachineTimes {
+        (Some(one), Some(other)) => Reading::from(Ok(MachineTimes {
             busy_ns: one.busy_ns + other.busy_ns,
             stolen_ns: one.stolen_ns + other.stolen_ns,
             all_ns: one.all_ns + other.all_ns,

@@ -15,7 +15,9 @@ use crate::base::workspace;
 use crate::measure::processors::CpuList;
 use crate::model::contestant::Framing;
 use crate::model::figure::Figure;
-use crate::model::load_plan::{self, Arrivals, DEPTH_MAX, Group, Pace, Plan};
+use crate::model::load_plan::{
+    self, Arrivals, DEPTH_MAX, GroupPlan, LoadPlan, Pace,
+};
 use crate::model::scenarios::{self, Scenario, WARM_UP};
 
 /// What `compare load` is told.
@@ -60,7 +62,7 @@ pub(crate) struct Load {
     /// connect in this order. More keys: depth, think, rate, arrivals,
     /// churn, silent, addr
     #[arg(long = "group", value_name = "NAME:KEY=VALUE,...")]
-    pub(crate) groups: Vec<Group>,
+    pub(crate) groups: Vec<GroupPlan>,
     /// How the server tells requests apart: `talk` is that of the talk's own
     /// servers, a read for each, without an end of line
     #[arg(long, default_value = "line")]
@@ -93,7 +95,7 @@ pub(crate) struct Load {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) play: Play,
+    pub(crate) play: ScenarioArgs,
 }
 
 /// How long to measure, if nobody says otherwise.
@@ -103,7 +105,7 @@ const WINDOW: Duration = Duration::from_secs(2);
 const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Load {
-    pub(crate) fn plan(self) -> anyhow::Result<Plan> {
+    pub(crate) fn plan(self) -> anyhow::Result<LoadPlan> {
         let usage = || Usage(format!("--addr {}: not HOST:PORT", self.addr));
         let address: SocketAddr = self
             .addr
@@ -111,7 +113,7 @@ impl Load {
             .ok()
             .and_then(|mut addresses| addresses.next())
             .with_context(usage)?;
-        let alone = Group {
+        let alone = GroupPlan {
             name: "clients".to_owned(),
             n: self.n,
             connections: self.connections,
@@ -133,7 +135,7 @@ impl Load {
             groups if groups.is_empty() => vec![alone],
             groups => groups,
         };
-        Ok(Plan {
+        Ok(LoadPlan {
             address,
             groups,
             warm_up: self.warm_up.unwrap_or(WARM_UP),
@@ -158,7 +160,7 @@ impl Load {
 
 /// What `compare load` is told about scenarios.
 #[derive(Args, Debug)]
-pub(crate) struct Play {
+pub(crate) struct ScenarioArgs {
     /// The clients, window and warm-up of a scenario: a file, or a name in
     /// bench/scenarios
     #[arg(
@@ -190,7 +192,7 @@ pub(crate) struct Play {
     pub(crate) start_at: Option<SystemTime>,
 }
 
-impl Play {
+impl ScenarioArgs {
     /// Whether a scenario is to be played.
     pub(crate) fn is_wanted(&self) -> bool {
         self.scenario.is_some()

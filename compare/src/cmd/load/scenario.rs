@@ -13,19 +13,19 @@ use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
 use crate::base::limits;
 use crate::base::stdout;
-use crate::cmd::load::args::{Load, Play};
+use crate::cmd::load::args::{Load, ScenarioArgs};
 use crate::load::engine::{self, Loaded};
 use crate::measure::calibration;
 use crate::measure::clients;
 use crate::measure::processors::Processors;
 use crate::model::contestant::Contestant;
-use crate::model::invocation::{self, Asked};
-use crate::model::load_plan::Plan;
-use crate::model::load_report::{BUSY_SHARE, Bottleneck, Report};
+use crate::model::invocation::{self, Invocation};
+use crate::model::load_plan::LoadPlan;
+use crate::model::load_report::{BUSY_SHARE, Bottleneck, LoadReport};
 use crate::model::machine::Machine;
 use crate::model::placement::Placement;
 use crate::model::provenance::Shard;
-use crate::model::reading::Known;
+use crate::model::reading::Reading;
 use crate::model::record::{Entrant, Record, Round, Void};
 use crate::model::runs;
 use crate::output::load_report::text;
@@ -79,7 +79,7 @@ pub(crate) fn play(
     let groups = clients::groups(&scenario, &calibration, None)
         .map_err(|failure| anyhow!("{failure}"))?;
     load.groups = groups.into_iter().map(|clients| clients.group).collect();
-    let Play { name, rounds, out, .. } = &load.play;
+    let ScenarioArgs { name, rounds, out, .. } = &load.play;
     let (name, rounds, out) = (name.clone(), *rounds, out.clone());
     let json = load.json;
     let mut plan = load.plan()?;
@@ -110,7 +110,7 @@ pub(crate) fn play(
     }
     record.scenarios = vec![scenario.clone()];
     let mut playing =
-        Playing { record, scenario: scenario.name, name, placement };
+        ShardRun { record, scenario: scenario.name, name, placement };
     let path = out.as_deref().map(runs::file);
     if let Some(folder) = &out {
         runs::create(folder)?;
@@ -159,7 +159,7 @@ pub(crate) fn play(
 
 /// Why a window is not that of the machines that started in time, if it began
 /// so late.
-pub(crate) fn too_late(plan: &Plan, late: Duration) -> Option<String> {
+pub(crate) fn too_late(plan: &LoadPlan, late: Duration) -> Option<String> {
     (late > plan.window.mul_f64(LATE_SHARE)).then(|| {
         let late = Duration::from_millis(late.as_millis() as u64);
         format!(
@@ -176,30 +176,30 @@ fn since_1970_ns(moment: SystemTime) -> u64 {
 }
 
 /// What was said of the load, before what was not said is filled in.
-fn asked(load: &Load) -> Asked {
+fn asked(load: &Load) -> Invocation {
     let file = load.play.scenario.as_ref().map(PathBuf::from);
     let file = file.filter(|path| path.is_file());
-    Asked {
+    Invocation {
         scenario_files: file.into_iter().collect(),
         duration: load.duration.map(invocation::time),
         warm_up: load.warm_up.map(invocation::time),
         reply_timeout: load.reply_timeout.map(invocation::time),
         load_cpus: load.load_cpus.clone().map(Vec::from).unwrap_or_default(),
         server_pid: load.server_pid.is_some(),
-        ..Asked::default()
+        ..Invocation::default()
     }
 }
 
 /// One shard that is being measured.
-struct Playing {
+struct ShardRun {
     record: Record,
     scenario: String,
     name: String,
     placement: Placement,
 }
 
-impl Playing {
-    fn round(&mut self, round: u64, plan: &Plan, loaded: &Loaded) {
+impl ShardRun {
+    fn round(&mut self, round: u64, plan: &LoadPlan, loaded: &Loaded) {
         let Loaded { report, began, late } = loaded;
         let late = too_late(plan, *late);
         if let Some(shard) = &mut self.record.shard
@@ -216,7 +216,7 @@ impl Playing {
         round: u64,
         server: Option<Pid>,
         late_start: Option<String>,
-        report: &Report,
+        report: &LoadReport,
     ) {
         let wanted = self.record.rounds;
         let cell = self.record.cell_mut(&self.scenario, &self.name);
@@ -248,7 +248,7 @@ impl Playing {
             place: 1,
             placement: self.placement.clone(),
             bottleneck,
-            capacity: Known::missing(capacity),
+            capacity: Reading::missing(capacity),
             report: report.clone(),
         });
     }
@@ -282,9 +282,9 @@ fn machine(allowed: &[usize]) -> Machine {
     let here = Machine::here(Path::new("."), allowed);
     let why = "the server is elsewhere";
     Machine {
-        toolchain: Known::missing(why),
-        git_revision: Known::missing(why),
-        git_dirty: Known::missing(why),
+        toolchain: Reading::missing(why),
+        git_revision: Reading::missing(why),
+        git_dirty: Reading::missing(why),
         ..here
     }
 }
@@ -295,7 +295,7 @@ fn entrant(name: &str) -> Entrant {
     Entrant {
         contestant,
         again: None,
-        version: Known::missing("the server was started by somebody else"),
+        version: Reading::missing("the server was started by somebody else"),
     }
 }
 
@@ -308,20 +308,20 @@ mod tests {
     use crate::model::times::Times;
 
     /// What an open loop saw whose requests were sent so late.
-    fn report(lag: Duration) -> Report {
+    fn report(lag: Duration) -> LoadReport {
         let mut group = GroupReport::made_up("open");
         group.open = Some(OpenLoop {
             response_ns: Times::of(&[]),
             lag_ns: Times::of(&[(lag.as_nanos() as u64, 1)]),
             unanswered: 0,
         });
-        Report::made_up(vec![group])
+        LoadReport::made_up(vec![group])
     }
 
     #[test]
     fn a_round_that_this_side_spoilt_is_no_round() {
         let rounds = 4;
-        let mut playing = Playing {
+        let mut playing = ShardRun {
             record: Record::new(1, rounds, machine(&[0])),
             scenario: "open".to_owned(),
             name: "server".to_owned(),
@@ -331,7 +331,7 @@ mod tests {
         let mut limited = in_time.clone();
         let faults = &mut limited.groups[0].faults;
         faults.own_limits.insert("no free port".to_owned(), 1);
-        let mut kept = |round, report: &Report| {
+        let mut kept = |round, report: &LoadReport| {
             playing.keep(round, None, None, report);
             let cell = playing.record.cell("open", "server").unwrap();
             assert_eq!(cell.void.is_some(), playing.is_void());
@@ -347,7 +347,7 @@ mod tests {
 
     #[test]
     fn what_a_server_did_wrong_is_kept_by_kind() {
-        let mut playing = Playing {
+        let mut playing = ShardRun {
             record: Record::new(1, 5, machine(&[0])),
             scenario: "open".to_owned(),
             name: "server".to_owned(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::analysis::units;
 use crate::model::faults::Faults;
 use crate::model::load_plan::{Arrivals, Pace};
-use crate::model::load_report::{GroupReport, Report};
+use crate::model::load_report::{GroupReport, LoadReport};
 use crate::model::times::Times;
 
 /// How long each known server is measured, unless its case says otherwise.
@@ -42,7 +42,7 @@ pub(crate) enum Unit {
 
 /// What the load generator saw.
 pub(crate) struct Seen {
-    pub(crate) report: Report,
+    pub(crate) report: LoadReport,
     pub(crate) group: GroupReport,
 }
 

@@ -44,7 +44,7 @@ pub(crate) struct Scenario {
     pub(crate) window: Duration,
     /// The clients, in the order in which they connect.
     #[serde(rename = "group")]
-    pub(crate) groups: Vec<Group>,
+    pub(crate) groups: Vec<ClientGroup>,
     /// What varies, if anything does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sweep: Option<Sweep>,
@@ -70,7 +70,8 @@ fn usual_warm_up() -> Duration {
     schemars::JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize,
 )]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Group {
+#[schemars(rename = "Group")]
+pub(crate) struct ClientGroup {
     /// Its name.
     pub(crate) name: String,
     /// How many clients.
@@ -135,7 +136,7 @@ pub(crate) struct Sweep {
     /// The group.
     pub(crate) group: String,
     /// What of it.
-    pub(crate) of: Knob,
+    pub(crate) of: Parameter,
     /// The values that it takes.
     pub(crate) values: Vec<f64>,
     /// Those that take part in a run that did not ask for the scenario; all,
@@ -156,7 +157,8 @@ pub(crate) struct Sweep {
     Serialize,
 )]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Knob {
+#[schemars(rename = "Knob")]
+pub(crate) enum Parameter {
     /// How many clients.
     Connections,
     /// How many requests each has in flight.
@@ -191,15 +193,15 @@ impl Scenario {
     /// Whether the clients that it shows ask at a rate that is given.
     pub(crate) fn is_offered(&self) -> bool {
         let of = self.groups.iter().find(|group| group.name == self.of);
-        of.is_some_and(Group::is_open_loop)
+        of.is_some_and(ClientGroup::is_open_loop)
     }
 }
 
-impl Group {
+impl ClientGroup {
     /// Sets what varies.
     pub(crate) fn turn(
         &mut self,
-        knob: Knob,
+        knob: Parameter,
         value: f64,
     ) -> Result<(), String> {
         let whole = |max: usize| match value {
@@ -212,12 +214,14 @@ impl Group {
             _ => Err(format!("{value} is no whole number up to {max}")),
         };
         match knob {
-            Knob::Connections => self.connections = whole(CONNECTIONS_MAX)?,
-            Knob::Depth => self.depth = Some(whole(DEPTH_MAX)?),
-            Knob::N => self.n = Some(whole(N_MAX_DEFAULT.into())? as u8),
-            Knob::Cost => self.cost = Some(milliseconds(value)?),
-            Knob::Rate => self.rate = Some(value),
-            Knob::Load => self.load = Some(value),
+            Parameter::Connections => {
+                self.connections = whole(CONNECTIONS_MAX)?
+            }
+            Parameter::Depth => self.depth = Some(whole(DEPTH_MAX)?),
+            Parameter::N => self.n = Some(whole(N_MAX_DEFAULT.into())? as u8),
+            Parameter::Cost => self.cost = Some(milliseconds(value)?),
+            Parameter::Rate => self.rate = Some(value),
+            Parameter::Load => self.load = Some(value),
         }
         Ok(())
     }
@@ -226,10 +230,10 @@ impl Group {
     /// fast as they can: that is how the capacity is measured.
     pub(crate) fn pace(&self) -> Pace {
         match *self {
-            Group { silent: true, .. } => Pace::Silent,
-            Group { churn: true, .. } => Pace::Churn,
-            Group { rate: Some(rate), .. } => self.open_loop(rate),
-            Group { depth, think, .. } => Pace::Closed {
+            ClientGroup { silent: true, .. } => Pace::Silent,
+            ClientGroup { churn: true, .. } => Pace::Churn,
+            ClientGroup { rate: Some(rate), .. } => self.open_loop(rate),
+            ClientGroup { depth, think, .. } => Pace::Closed {
                 depth: depth.unwrap_or(1),
                 think: think.unwrap_or_default(),
             },
@@ -247,16 +251,16 @@ impl Group {
     }
 }
 
-impl Knob {
+impl Parameter {
     /// Its name, as in the file.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Knob::Connections => "connections",
-            Knob::Depth => "depth",
-            Knob::N => "n",
-            Knob::Cost => "cost",
-            Knob::Rate => "rate",
-            Knob::Load => "load",
+            Parameter::Connections => "connections",
+            Parameter::Depth => "depth",
+            Parameter::N => "n",
+            Parameter::Cost => "cost",
+            Parameter::Rate => "rate",
+            Parameter::Load => "load",
         }
     }
 }

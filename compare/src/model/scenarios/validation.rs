@@ -9,7 +9,9 @@ use crate::base::exit::Usage;
 use crate::base::limits::{CONNECTIONS_MAX, TIME_MAX};
 use crate::model::figure::Figure;
 use crate::model::load_plan::{DEPTH_MAX, RATE_MAX, RATE_MIN};
-use crate::model::scenarios::schema::{Group, Knob, Scenario, Sweep};
+use crate::model::scenarios::schema::{
+    ClientGroup, Parameter, Scenario, Sweep,
+};
 
 /// What one file can't show to be wrong, with the name of the scenario.
 pub(crate) fn check_together(
@@ -64,7 +66,7 @@ pub(crate) struct Mistake {
 pub(crate) enum Table {
     Root,
     /// The group of this index.
-    Group(usize),
+    ClientGroup(usize),
     Sweep,
 }
 
@@ -93,7 +95,7 @@ impl Mistake {
         let root = root.get_ref();
         let start = match self.table {
             Table::Root => start_of(root, self.key),
-            Table::Group(index) => {
+            Table::ClientGroup(index) => {
                 let group = root.get("group")?.get_ref().get(index)?;
                 let table = group.get_ref().as_table()?;
                 start_of(table, self.key).or(Some(group.span().start))
@@ -118,7 +120,7 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), Mistake> {
     let in_group = |index: usize, (key, what): Wrong| {
         let name = &groups[index].name;
         let what = format!("group `{name}`: {what}");
-        Mistake { table: Table::Group(index), key, what }
+        Mistake { table: Table::ClientGroup(index), key, what }
     };
     for (index, group) in groups.iter().enumerate() {
         check_group(group)
@@ -188,7 +190,10 @@ pub(crate) fn check_time(
 }
 
 /// Groups are told apart by their names, also on a command line.
-pub(crate) fn check_name(group: &Group, before: &[Group]) -> Result<(), Wrong> {
+pub(crate) fn check_name(
+    group: &ClientGroup,
+    before: &[ClientGroup],
+) -> Result<(), Wrong> {
     let name = &group.name;
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
     if name.is_empty() || !name.chars().all(is_plain) {
@@ -201,8 +206,8 @@ pub(crate) fn check_name(group: &Group, before: &[Group]) -> Result<(), Wrong> {
     Ok(())
 }
 
-pub(crate) fn check_group(group: &Group) -> Result<(), Wrong> {
-    let Group { n, cost, silent, churn, depth, think, .. } = group;
+pub(crate) fn check_group(group: &ClientGroup) -> Result<(), Wrong> {
+    let ClientGroup { n, cost, silent, churn, depth, think, .. } = group;
     let asked = usize::from(n.is_some()) + usize::from(cost.is_some());
     if asked != usize::from(!silent) {
         let key = if *silent && n.is_none() { "cost" } else { "n" };
@@ -253,7 +258,7 @@ pub(crate) fn check_group(group: &Group) -> Result<(), Wrong> {
 
 pub(crate) fn check_sweep(
     sweep: &Sweep,
-    groups: &[Group],
+    groups: &[ClientGroup],
     measured: &str,
 ) -> Result<(), Wrong> {
     let Sweep { group, of, values, usual } = sweep;
@@ -274,7 +279,7 @@ pub(crate) fn check_sweep(
         let mut group = varied.clone();
         group.turn(*of, value).map_err(wrong)?;
         // No clients at all is a value like others, if others vary.
-        if *of == Knob::Connections && value == 0.0 {
+        if *of == Parameter::Connections && value == 0.0 {
             if group.name == measured {
                 let error = format!("`of = \"{measured}\"` is nobody then");
                 return Err(wrong(error));

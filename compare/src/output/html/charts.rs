@@ -5,13 +5,13 @@ use charts::{Zero, escaped};
 use crate::analysis::questions::{Question, value_of};
 use crate::analysis::units;
 use crate::model::figure::Figure;
-use crate::model::scenarios::{Knob, Scenario};
+use crate::model::scenarios::{Parameter, Scenario};
 use crate::output::html::dot_plot::{self, Dot};
 use crate::output::html::heat_map;
 use crate::output::html::overview::floor_text;
 use crate::output::html::panels::{self, Chart, Line, Panel, Point, spread};
 use crate::output::html::rerun;
-use crate::output::html::shared::Who;
+use crate::output::html::shared::PageContestant;
 use crate::output::html::shared::none_text;
 use crate::output::html::tables::{self, Column};
 use crate::output::sheet::Sheet;
@@ -36,7 +36,7 @@ const KNEE_RATIO: f64 = 2.0;
 pub(super) fn charts<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[Who<'a>],
+    who: &[PageContestant<'a>],
 ) -> String {
     let first = question.first();
     let figures = &first.figures;
@@ -52,7 +52,8 @@ pub(super) fn charts<'a>(
                 figure => sweep_figure(sheet, question, who, figure),
             };
         }
-        let crowds = matches!(question.varies(), Some((Knob::Connections, _)));
+        let crowds =
+            matches!(question.varies(), Some((Parameter::Connections, _)));
         if crowds && figures.contains(&Figure::Rss) {
             html += &per_client_figure(sheet, question, who);
         }
@@ -97,7 +98,7 @@ impl Shown<'_> {
 fn dot_figure<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[Who<'a>],
+    who: &[PageContestant<'a>],
     figure: Figure,
 ) -> String {
     let scenario = question.first();
@@ -145,7 +146,7 @@ fn dot_figure<'a>(
 fn quantile_figure<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[Who<'a>],
+    who: &[PageContestant<'a>],
 ) -> String {
     let scenario = question.first();
     let at = |name: &str, quantile: f64| {
@@ -179,7 +180,9 @@ fn quantile_figure<'a>(
     let columns = QUANTILES.map(|(quantile, name)| Column {
         name: name.to_owned(),
         figure: Figure::P99,
-        of: Box::new(move |one: &Who<'_>| at(&one.contestant.name, quantile)),
+        of: Box::new(move |one: &PageContestant<'_>| {
+            at(&one.contestant.name, quantile)
+        }),
     });
     let shown = Shown {
         what: "percentiles",
@@ -195,7 +198,7 @@ fn quantile_figure<'a>(
 fn heat_figure<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[Who<'a>],
+    who: &[PageContestant<'a>],
 ) -> String {
     let figure = Figure::Left;
     let against = question.first().against.as_deref().unwrap_or("alone");
@@ -223,7 +226,7 @@ fn heat_figure<'a>(
 fn matrix_table<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[Who<'a>],
+    who: &[PageContestant<'a>],
 ) -> String {
     let mut columns = Vec::new();
     for &point in &question.points {
@@ -245,7 +248,7 @@ fn matrix_table<'a>(
 fn sweep_figure<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[Who<'a>],
+    who: &[PageContestant<'a>],
     figure: Figure,
 ) -> String {
     let panels = who.iter().map(|one| {
@@ -278,7 +281,7 @@ fn sweep_figure<'a>(
 fn knee_figure<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[Who<'a>],
+    who: &[PageContestant<'a>],
 ) -> String {
     let figure = Figure::ResponseP99;
     let panels = who.iter().map(|one| {
@@ -342,13 +345,13 @@ fn knee(
 fn per_client_figure<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[Who<'a>],
+    who: &[PageContestant<'a>],
 ) -> String {
     let figure = Figure::Rss;
     let [few, many] =
         [question.points[0], question.points[question.points.len() - 1]];
     let clients = value_of(many) - value_of(few);
-    let slope = |one: &Who<'_>| {
+    let slope = |one: &PageContestant<'_>| {
         let name = one.contestant.name.as_str();
         sheet
             .slope([few, many], name, figure, clients)
@@ -388,7 +391,7 @@ fn per_client_figure<'a>(
     format!("<div class=\"dot-plots\">\n{figure}</div>\n")
 }
 
-fn panel<'a>(one: &Who<'a>, lines: Vec<Line>) -> Panel<'a> {
+fn panel<'a>(one: &PageContestant<'a>, lines: Vec<Line>) -> Panel<'a> {
     Panel {
         who: one.index,
         name: &one.contestant.name,
@@ -402,7 +405,7 @@ fn panel<'a>(one: &Who<'a>, lines: Vec<Line>) -> Panel<'a> {
 fn points(
     sheet: &Sheet<'_>,
     question: &Question<'_>,
-    one: &Who<'_>,
+    one: &PageContestant<'_>,
     figure: Figure,
 ) -> Vec<Result<Point, String>> {
     let name = one.contestant.name.as_str();
@@ -427,7 +430,7 @@ fn chart<'a>(
     let names = question.points.iter().map(|p| question.value_text(p));
     let words = words(figure);
     let knob = question.knob_name();
-    let is_load = matches!(question.varies(), Some((Knob::Load, _)));
+    let is_load = matches!(question.varies(), Some((Parameter::Load, _)));
     Chart {
         id: format!("{}-{}", question.name, figure.name()),
         label: format!("{} against {knob} in {}", words.title, question.name),
@@ -447,7 +450,7 @@ fn chart<'a>(
 fn sweep_table<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[Who<'a>],
+    who: &[PageContestant<'a>],
     figure: Figure,
 ) -> String {
     let columns = question
@@ -465,7 +468,7 @@ fn column<'b, 'a: 'b>(
     figure: Figure,
     name: String,
 ) -> Column<'b> {
-    let of = move |one: &Who<'_>| {
+    let of = move |one: &PageContestant<'_>| {
         let name = one.contestant.name.as_str();
         let estimate = sheet.estimate(point, name, figure);
         estimate.ok_or_else(|| none_text(sheet, point, name, figure).1)

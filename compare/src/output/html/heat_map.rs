@@ -10,7 +10,7 @@ use charts::escaped;
 use crate::analysis::questions::Question;
 use crate::analysis::units;
 use crate::model::figure::Figure;
-use crate::output::html::shared::Who;
+use crate::output::html::shared::PageContestant;
 use crate::output::html::shared::none_text;
 use crate::output::html::tables::suspect;
 use crate::output::sheet::Sheet;
@@ -19,7 +19,7 @@ use crate::output::sheet::Sheet;
 pub(super) fn draw<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[Who<'a>],
+    who: &[PageContestant<'a>],
     figure: Figure,
 ) -> String {
     let mut html = String::from(
@@ -32,7 +32,7 @@ pub(super) fn draw<'a>(
         let _ = write!(html, "<th scope=\"col\">{name}</th>");
     }
     html += "</tr></thead>\n<tbody>\n";
-    for Who { index, contestant, family } in who {
+    for PageContestant { index, contestant, family } in who {
         let name = escaped(&contestant.name);
         let (class, swatch) = (family.class, family.swatch());
         let _ = write!(

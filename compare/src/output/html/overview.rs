@@ -10,9 +10,9 @@ use crate::analysis::questions::Question;
 use crate::analysis::units;
 use crate::model::contestant::Label;
 use crate::model::figure::Figure;
-use crate::model::reading::Known;
+use crate::model::reading::Reading;
 use crate::output::html::family::Family;
-use crate::output::html::shared::Who;
+use crate::output::html::shared::PageContestant;
 use crate::output::notes;
 use crate::output::sheet::Sheet;
 
@@ -103,7 +103,7 @@ fn short_answer<'a>(sheet: &Sheet<'a>, question: &Question<'a>) -> String {
 
 /// Who takes part, by family. With the script, a name can be followed
 /// through the page.
-pub(super) fn legend(who: &[Who<'_>]) -> String {
+pub(super) fn legend(who: &[PageContestant<'_>]) -> String {
     let mut html = String::from(
         "<section class=\"legend\" aria-label=\"Who takes part\">\n\
          <h2>Who takes part</h2>\n<div class=\"families\">\n",
@@ -121,7 +121,7 @@ pub(super) fn legend(who: &[Who<'_>]) -> String {
             family.swatch(),
             family.name
         );
-        for Who { index, contestant, .. } in members {
+        for PageContestant { index, contestant, .. } in members {
             let name = escaped(&contestant.name);
             let label = match contestant.label {
                 Label::Idiomatic => String::new(),
@@ -340,7 +340,7 @@ fn machine(sheet: &Sheet<'_>) -> String {
     facts.concat()
 }
 
-fn shown<T>(known: &Known<T>, text: impl Fn(&T) -> String) -> String {
+fn shown<T>(known: &Reading<T>, text: impl Fn(&T) -> String) -> String {
     match (&known.value, &known.reason) {
         (Some(value), _) => text(value),
         (None, Some(reason)) => format!("unknown ({reason})"),

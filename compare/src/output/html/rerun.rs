@@ -9,7 +9,7 @@ use crate::base::workspace;
 use crate::model::contestant::Contestant;
 use crate::model::contestant::Label;
 use crate::model::contestants;
-use crate::model::invocation::{self, Asked};
+use crate::model::invocation::{self, Invocation};
 use crate::model::provenance::{Part, Shard};
 use crate::model::record::Record;
 use crate::model::scenarios::Scenario;
@@ -139,7 +139,11 @@ fn run(
 }
 
 /// What brings the same contestants together.
-fn who(record: &Record, asked: &Asked, say: &mut impl FnMut(&str, String)) {
+fn who(
+    record: &Record,
+    asked: &Invocation,
+    say: &mut impl FnMut(&str, String),
+) {
     let (given, others): (Vec<&Contestant>, Vec<&Contestant>) =
         record.contestants().partition(|one| given(one).is_some());
     let names: Vec<&str> = others.iter().map(|one| one.name.as_str()).collect();

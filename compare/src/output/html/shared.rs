@@ -7,7 +7,7 @@ use crate::output::html::family::Family;
 use crate::output::sheet::{Sheet, Validity};
 
 /// One who is compared, as the page shows it.
-pub(crate) struct Who<'a> {
+pub(crate) struct PageContestant<'a> {
     /// Its number on the page.
     pub(crate) index: usize,
     pub(crate) contestant: &'a Contestant,

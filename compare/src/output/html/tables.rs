@@ -11,7 +11,7 @@ use crate::analysis::units;
 use crate::model::figure::Figure;
 use crate::model::scenarios::Scenario;
 use crate::output::html::rerun;
-use crate::output::html::shared::Who;
+use crate::output::html::shared::PageContestant;
 use crate::output::html::shared::none_text;
 use crate::output::sheet::Sheet;
 use crate::output::system_calls;
@@ -28,12 +28,13 @@ pub(super) struct Column<'a> {
 }
 
 /// What a column says of a contestant.
-type OfContestant<'a> = Box<dyn Fn(&Who<'_>) -> Result<Estimate, String> + 'a>;
+type OfContestant<'a> =
+    Box<dyn Fn(&PageContestant<'_>) -> Result<Estimate, String> + 'a>;
 
 /// A folded table of medians with their intervals.
 pub(super) fn folded(
     what: &str,
-    who: &[Who<'_>],
+    who: &[PageContestant<'_>],
     columns: &[Column<'_>],
 ) -> String {
     let mut html =
@@ -52,7 +53,7 @@ pub(super) fn folded(
 pub(super) fn of_figure<'a>(
     sheet: &Sheet<'a>,
     scenario: &'a Scenario,
-    who: &[Who<'a>],
+    who: &[PageContestant<'a>],
     figure: Figure,
 ) -> String {
     let best = sheet.best(scenario, figure).map(|(name, _)| name);
@@ -89,7 +90,7 @@ pub(super) fn of_figure<'a>(
 pub(super) fn system_calls<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[Who<'a>],
+    who: &[PageContestant<'a>],
 ) -> String {
     let counts = |point: &Scenario, name: &str| {
         let cell = sheet.record.cell(&point.name, name)?;
@@ -142,7 +143,9 @@ fn head<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> String {
     html + "</tr></thead>\n<tbody>\n"
 }
 
-fn row_head(Who { index, contestant, .. }: &Who<'_>) -> String {
+fn row_head(
+    PageContestant { index, contestant, .. }: &PageContestant<'_>,
+) -> String {
     let name = escaped(&contestant.name);
     format!(
         "<tr class=\"row\" data-c=\"{index}\"><th scope=\"row\">{name}</th>"
