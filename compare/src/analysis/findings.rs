@@ -122,9 +122,9 @@ impl<'a> Findings<'a> {
         scenario: &Scenario,
         figure: Figure,
     ) -> Option<f64> {
-        let (again, first) = self.twin()?;
+        let (alias, first) = self.alias()?;
         let ratios = ratios(
-            &self.record.figure(scenario, again, figure),
+            &self.record.figure(scenario, alias, figure),
             &self.record.figure(scenario, first, figure),
         );
         let Estimate { low, high, .. } = self.estimate_of(&ratios)?;
@@ -132,9 +132,9 @@ impl<'a> Findings<'a> {
     }
 
     /// The entrant that takes part a second time, and who it is.
-    pub(crate) fn twin(&self) -> Option<(&'a str, &'a str)> {
+    pub(crate) fn alias(&self) -> Option<(&'a str, &'a str)> {
         self.record.entrants.iter().find_map(|entrant| {
-            let first = entrant.again.as_deref()?;
+            let first = entrant.alias_of.as_deref()?;
             Some((entrant.contestant.name.as_str(), first))
         })
     }

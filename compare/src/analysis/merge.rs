@@ -32,7 +32,7 @@ pub(crate) fn merge(sources: Vec<Source>) -> anyhow::Result<Record> {
     });
     record.complete = parts.iter().all(|part| part.complete);
     // Each part has its own.
-    record.asked = None;
+    record.invocation = None;
     Ok(record)
 }
 

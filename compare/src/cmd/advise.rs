@@ -59,9 +59,9 @@ pub(crate) struct Advise {
           value_parser = options::positive_duration)]
     slo: Option<Duration>,
     #[command(flatten)]
-    who: ContestantArgs,
+    contestant_args: ContestantArgs,
     #[command(flatten)]
-    how: MeasurementOptions,
+    options: MeasurementOptions,
 }
 
 impl Advise {
@@ -86,8 +86,10 @@ impl Advise {
         }
         let root = workspace::root()?;
         let interrupt = Interrupt::listen()?;
-        let scenario = self.scenario(self.how.processors()?.numbers().len())?;
-        let (contestants, skipped) = programs::able(self.who.choose(&root)?);
+        let scenario =
+            self.scenario(self.options.processors()?.numbers().len())?;
+        let (contestants, skipped) =
+            programs::able(self.contestant_args.choose(&root)?);
         if contestants.is_empty() {
             for (name, why) in skipped {
                 eprintln!("skipped: {name}: {why}");
@@ -102,13 +104,14 @@ impl Advise {
             cells: None,
             rounds: plan::ROUNDS,
             traced: Vec::new(),
-            asked: Invocation {
-                contestants: self.who.contestants.clone(),
+            invocation: Invocation {
+                contestants: self.contestant_args.contestants.clone(),
                 scenario_files: self.scenario.clone().into_iter().collect(),
                 ..Invocation::default()
             },
         };
-        let Some(measured) = plan.measure(&self.how, &root, &interrupt)? else {
+        let Some(measured) = plan.measure(&self.options, &root, &interrupt)?
+        else {
             return Ok(Outcome::Interrupted);
         };
         let record = &measured.record;

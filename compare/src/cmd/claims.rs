@@ -65,7 +65,7 @@ pub(crate) struct Claims {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     #[command(flatten)]
-    how: MeasurementOptions,
+    options: MeasurementOptions,
 }
 
 impl Claims {
@@ -98,7 +98,8 @@ impl Claims {
         let root = workspace::root()?;
         let interrupt = Interrupt::listen()?;
         let plan = self.plan(&root, &claims)?;
-        let Some(measured) = plan.measure(&self.how, &root, &interrupt)? else {
+        let Some(measured) = plan.measure(&self.options, &root, &interrupt)?
+        else {
             return Ok(Outcome::Interrupted);
         };
         let verdicts = Verdicts::of(&claims, &measured.record);
@@ -128,7 +129,7 @@ impl Claims {
         };
         let mut claims = claims::read(&path)?;
         claims.retain(|claim| selects(&self.claim, claim.name()));
-        if self.measures() && self.how.quick && self.claim.is_empty() {
+        if self.measures() && self.options.quick && self.claim.is_empty() {
             claims.retain(|claim| claim.quick);
         }
         Ok(claims)
@@ -148,7 +149,7 @@ impl Claims {
         claims::check_against(claims, &contestants, &scenarios)?;
         let cells = cells(claims, &scenarios);
         scenarios.retain(|s| cells.iter().any(|(name, _)| s.name == *name));
-        let share = if self.how.quick { WINDOWS_QUICK } else { WINDOWS };
+        let share = if self.options.quick { WINDOWS_QUICK } else { WINDOWS };
         scenarios.iter_mut().for_each(|s| s.window = s.window.mul_f64(share));
         let is_needed = |contestant: &Contestant| {
             cells.iter().any(|(_, name)| contestant.name == *name)
@@ -162,7 +163,7 @@ impl Claims {
             cells: Some(cells),
             rounds: ROUNDS,
             traced: Vec::new(),
-            asked: Invocation {
+            invocation: Invocation {
                 contestants: self.contestants.clone(),
                 ..Invocation::default()
             },
@@ -179,8 +180,9 @@ fn cells(
     let trials = claims.iter().flat_map(|claim| &claim.trials);
     for Side { figure, contestant, scenario } in trials.flat_map(Trial::sides) {
         cells.insert((scenario.clone(), contestant.clone()));
-        let asked = scenarios.iter().find(|other| other.name == *scenario);
-        let against = asked.and_then(|asked| asked.against.clone());
+        let invocation = scenarios.iter().find(|other| other.name == *scenario);
+        let against =
+            invocation.and_then(|invocation| invocation.against.clone());
         if let (Figure::Left, Some(against)) = (figure, against) {
             cells.insert((against, contestant.clone()));
         }

@@ -17,11 +17,11 @@ impl Load {
     /// Loads the server and prints what came of it.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let interrupt = Interrupt::listen()?;
-        if self.play.is_wanted() {
+        if self.scenario_args.is_wanted() {
             return scenario::play(self, &interrupt);
         }
         let json = self.json;
-        let start = self.play.start()?;
+        let start = self.scenario_args.start()?;
         let plan = self.plan()?;
         limits::raise_open_files()?;
         limits::check_open_files(plan.connections())?;

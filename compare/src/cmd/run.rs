@@ -22,7 +22,7 @@ use crate::output::text::text;
 #[derive(Args, Debug)]
 pub(crate) struct Run {
     #[command(flatten)]
-    who: ContestantArgs,
+    contestant_args: ContestantArgs,
     /// Only scenarios whose name matches, and what they build on; repeatable
     #[arg(short = 's', long = "scenario", value_name = "REGEX")]
     scenario: Vec<Regex>,
@@ -37,7 +37,7 @@ pub(crate) struct Run {
     #[arg(long)]
     system_calls: bool,
     #[command(flatten)]
-    how: MeasurementOptions,
+    options: MeasurementOptions,
 }
 
 impl Run {
@@ -45,7 +45,7 @@ impl Run {
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let root = workspace::root()?;
         let interrupt = Interrupt::listen()?;
-        let contestants = self.who.choose(&root)?;
+        let contestants = self.contestant_args.choose(&root)?;
         let (contestants, skipped) = programs::able(contestants);
         let scenarios = self.scenarios(&root)?;
         if contestants.is_empty() || scenarios.is_empty() {
@@ -67,9 +67,9 @@ impl Run {
             scenarios,
             cells: None,
             rounds: plan::ROUNDS,
-            asked: self.asked(),
+            invocation: self.invocation(),
         };
-        let measured = plan.measure(&self.how, &root, &interrupt)?;
+        let measured = plan.measure(&self.options, &root, &interrupt)?;
         let Some(measured) = measured else {
             return Ok(Outcome::Interrupted);
         };
@@ -102,9 +102,9 @@ impl Run {
         traced
     }
 
-    fn asked(&self) -> Invocation {
+    fn invocation(&self) -> Invocation {
         Invocation {
-            contestants: self.who.contestants.clone(),
+            contestants: self.contestant_args.contestants.clone(),
             scenario_files: self.scenario_file.clone(),
             ..Invocation::default()
         }

@@ -25,7 +25,7 @@ use crate::measure::failure::Failure;
 use crate::measure::processors::Processors;
 use crate::measure::progress::Progress;
 use crate::model::contestant::Contestant;
-use crate::model::contestants::AGAIN;
+use crate::model::contestants::ALIAS_SUFFIX;
 use crate::model::figure::Figure;
 use crate::model::load_plan::{GroupPlan, Pace};
 use crate::model::machine::Machine;
@@ -218,17 +218,17 @@ impl Bench<'_> {
     /// `None` when interrupted.
     fn run(&mut self, rival: &Rival) -> anyhow::Result<Option<Record>> {
         let first: &[&str] = &["--work", "200us"];
-        let again = format!("{FIRST}{AGAIN}");
+        let alias = format!("{FIRST}{ALIAS_SUFFIX}");
         let mut entrants =
-            [(FIRST, first), (&again, first), (RIVAL, rival.conduct)];
+            [(FIRST, first), (&alias, first), (RIVAL, rival.conduct)];
         let machine = Machine::here(Path::new("."), &self.placement.server);
         let mut record = Record::new(0, ROUNDS, machine);
         record.scenarios.push(duel());
         for (name, conduct) in entrants {
             let mut contestant = faulty(conduct)?;
             contestant.name = name.to_owned();
-            let again = (name == again).then(|| FIRST.to_owned());
-            let entrant = Entrant { again, ..Entrant::of(contestant) };
+            let alias_of = (name == alias).then(|| FIRST.to_owned());
+            let entrant = Entrant { alias_of, ..Entrant::of(contestant) };
             record.entrants.push(entrant);
         }
         for round in 1..=ROUNDS {

@@ -59,7 +59,7 @@ impl MeasurementOptions {
     }
 
     /// Adds to what was asked.
-    pub(crate) fn tell(&self, asked: Invocation) -> Invocation {
+    pub(crate) fn tell(&self, invocation: Invocation) -> Invocation {
         let list = |list: &Option<CpuList>| {
             list.clone().map(Vec::from).unwrap_or_default()
         };
@@ -67,7 +67,7 @@ impl MeasurementOptions {
             duration: self.duration.map(invocation::time),
             server_cpus: list(&self.server_cpus),
             load_cpus: list(&self.load_cpus),
-            ..asked
+            ..invocation
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::measure::progress::Progress;
 use crate::measure::rounds::Measuring;
 use crate::model::contestant::Contestant;
 use crate::model::contestant::Trait;
-use crate::model::contestants::AGAIN;
+use crate::model::contestants::ALIAS_SUFFIX;
 use crate::model::invocation::Invocation;
 use crate::model::machine::Machine;
 use crate::model::record::{Entrant, Record};
@@ -40,7 +40,7 @@ pub(crate) struct MeasurementPlan {
     /// The scenarios under which system calls are counted, too.
     pub(crate) traced: Vec<Scenario>,
     /// What the command line said beside that.
-    pub(crate) asked: Invocation,
+    pub(crate) invocation: Invocation,
 }
 
 /// What was measured, and where it is kept.
@@ -59,24 +59,24 @@ impl MeasurementPlan {
     /// When that is not possible here, or not now.
     pub(crate) fn measure(
         mut self,
-        how: &MeasurementOptions,
+        options: &MeasurementOptions,
         root: &Path,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Option<Measured>> {
-        let processors = how.processors()?;
-        how.set_windows(&mut self.scenarios);
-        how.set_windows(&mut self.traced);
+        let processors = options.processors()?;
+        options.set_windows(&mut self.scenarios);
+        options.set_windows(&mut self.traced);
         let _turn = Turn::take()?;
         limits::raise_open_files()?;
         limits::check_files_of_servers()?;
-        let progress = Progress::new(how.quiet);
+        let progress = Progress::new(options.quiet);
         if !build::build(&mut self.contestants, root, &progress, interrupt)? {
             return Ok(None);
         }
         let MeasurementPlan { cells, traced, .. } = &self;
         let (cells, traced) = (cells.clone(), traced.clone());
-        let mut record = self.record(how, root, &processors)?;
-        let folder = runs::folder(root, how.out.as_deref(), &record);
+        let mut record = self.record(options, root, &processors)?;
+        let folder = runs::folder(root, options.out.as_deref(), &record);
         runs::create(&folder)?;
         let path = runs::file(&folder);
         record.write(&path)?;
@@ -106,26 +106,26 @@ impl MeasurementPlan {
 
     fn record(
         self,
-        how: &MeasurementOptions,
+        options: &MeasurementOptions,
         root: &Path,
         processors: &Processors,
     ) -> anyhow::Result<Record> {
-        let seed = how.seed.unwrap_or_else(|| {
+        let seed = options.seed.unwrap_or_else(|| {
             // Short enough to be typed again.
             fastrand::u64(..1_000_000)
         });
-        let rounds = if how.quick { ROUNDS_QUICK } else { self.rounds };
-        let rounds = how.rounds.unwrap_or(rounds);
+        let rounds = if options.quick { ROUNDS_QUICK } else { self.rounds };
+        let rounds = options.rounds.unwrap_or(rounds);
         let machine = Machine::here(root, processors.numbers());
         let mut record = Record::new(seed, rounds, machine);
         record.calibration = calibrations(&self.scenarios)?;
         record.entrants = match self.cells {
-            None => with_twin(self.contestants),
+            None => with_alias(self.contestants),
             Some(_) => self.contestants.into_iter().map(Entrant::of).collect(),
         };
         record.skipped = self.skipped;
         record.scenarios = self.scenarios;
-        record.asked = Some(how.tell(self.asked));
+        record.invocation = Some(options.tell(self.invocation));
         Ok(record)
     }
 }
@@ -159,17 +159,17 @@ impl Measured {
 }
 
 /// The contestants, and one of them a second time.
-pub(crate) fn with_twin(contestants: Vec<Contestant>) -> Vec<Entrant> {
+pub(crate) fn with_alias(contestants: Vec<Contestant>) -> Vec<Entrant> {
     let mut entrants: Vec<Entrant> =
         contestants.into_iter().map(Entrant::of).collect();
     let is_usual =
         |entrant: &&Entrant| !entrant.contestant.is(Trait::OneClientAtATime);
     let usual = entrants.iter().find(is_usual).or(entrants.first());
-    let twin = usual.cloned().map(|mut twin| {
-        twin.again = Some(twin.contestant.name.clone());
-        twin.contestant.name += AGAIN;
-        twin
+    let alias = usual.cloned().map(|mut alias| {
+        alias.alias_of = Some(alias.contestant.name.clone());
+        alias.contestant.name += ALIAS_SUFFIX;
+        alias
     });
-    entrants.extend(twin);
+    entrants.extend(alias);
     entrants
 }

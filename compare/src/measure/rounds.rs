@@ -16,7 +16,7 @@ use crate::model::calibration::Calibrated;
 use crate::model::contestant::Contestant;
 use crate::model::contestant::Framing;
 use crate::model::contestant::Trait;
-use crate::model::contestants::AGAIN;
+use crate::model::contestants::ALIAS_SUFFIX;
 use crate::model::load_plan::{GroupPlan, Pace};
 use crate::model::placement::Cpus;
 use crate::model::reading::Reading;
@@ -355,7 +355,7 @@ impl Measuring<'_> {
         let placement = self.processors.place(scenario.cpus);
         let fib = contestant.fib.as_deref();
         let name = contestant.name.as_str();
-        let name = name.strip_suffix(AGAIN).unwrap_or(name);
+        let name = name.strip_suffix(ALIAS_SUFFIX).unwrap_or(name);
         if scenario.groups.iter().any(|group| group.cost.is_some())
             && let Some(why) = self.not_calibrated.get(name)
         {

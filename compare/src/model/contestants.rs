@@ -12,7 +12,7 @@ use crate::base::exit::Usage;
 use crate::model::contestant::{Contestant, EXECUTABLE, PROGRAM};
 
 /// Added to the name of the contestant that takes part a second time.
-pub(crate) const AGAIN: &str = " again";
+pub(crate) const ALIAS_SUFFIX: &str = " again";
 
 /// What stands in a command for the address to listen on.
 const ADDRESS: &str = "{addr}";
@@ -90,9 +90,9 @@ fn check(contestant: &Contestant) -> Result<(), String> {
     if name.is_empty() {
         return Err("a contestant's name is empty".to_owned());
     }
-    if name.ends_with(AGAIN) {
+    if name.ends_with(ALIAS_SUFFIX) {
         return Err(format!(
-            "`{name}`: names with{AGAIN:?} at their end are for contestants \
+            "`{name}`: names with{ALIAS_SUFFIX:?} at their end are for contestants \
              that take part a second time, as the measure of noise"
         ));
     }

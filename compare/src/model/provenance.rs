@@ -31,8 +31,12 @@ pub(crate) struct Part {
     /// Which n stood for which cost.
     pub(crate) calibration: Vec<Calibrated>,
     /// What the command line said beside whom and what.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) asked: Option<Invocation>,
+    #[serde(
+        rename = "asked",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) invocation: Option<Invocation>,
     /// What only a load on a server elsewhere has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) shard: Option<Shard>,

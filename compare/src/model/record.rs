@@ -61,8 +61,12 @@ pub(crate) struct Record {
     /// What came of it, by scenario, then by entrant.
     pub(crate) cells: BTreeMap<String, BTreeMap<String, CellRecord>>,
     /// What the command line said beside that. Older records don't have it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) asked: Option<Invocation>,
+    #[serde(
+        rename = "asked",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) invocation: Option<Invocation>,
     /// What it was joined from; nothing, if it is as it was measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) parts: Vec<Part>,
@@ -78,7 +82,8 @@ pub(crate) struct Entrant {
     pub(crate) contestant: Contestant,
     /// The contestant that this one is for a second time, under another name:
     /// what differs between the two is noise.
-    pub(crate) again: Option<String>,
+    #[serde(rename = "again")]
+    pub(crate) alias_of: Option<String>,
     /// What the contestant says of its version.
     #[serde(default = "untold")]
     pub(crate) version: Reading<String>,
@@ -92,7 +97,7 @@ impl Entrant {
     /// The contestant, as it is.
     pub(crate) fn of(contestant: Contestant) -> Entrant {
         let version = contestant.tell_version();
-        Entrant { contestant, again: None, version }
+        Entrant { contestant, alias_of: None, version }
     }
 }
 
@@ -198,7 +203,7 @@ impl Record {
             skipped: Vec::new(),
             scenarios: Vec::new(),
             cells: BTreeMap::new(),
-            asked: None,
+            invocation: None,
             parts: Vec::new(),
             shard: None,
         }
@@ -320,7 +325,7 @@ impl Record {
     /// The entrants that are in it to be compared.
     pub(crate) fn contestants(&self) -> impl Iterator<Item = &Contestant> {
         let entrants = self.entrants.iter();
-        entrants.filter(|e| e.again.is_none()).map(|e| &e.contestant)
+        entrants.filter(|e| e.alias_of.is_none()).map(|e| &e.contestant)
     }
 
     /// The void cells, with their scenario and entrant.
@@ -430,7 +435,7 @@ impl Part {
             rounds: record.rounds,
             machine: record.machine.clone(),
             calibration: record.calibration.clone(),
-            asked: record.asked.clone(),
+            invocation: record.invocation.clone(),
             shard: record.shard.clone(),
         }
     }

@@ -34,7 +34,7 @@ fn fields(row: &Row<'_>) -> [String; 15] {
         row.scenario.base().to_owned(),
         number(row.scenario.point.is_some().then(|| value_of(row.scenario))),
         contestant.name.clone(),
-        row.entrant.again.clone().unwrap_or_default(),
+        row.entrant.alias_of.clone().unwrap_or_default(),
         contestant.label.name().to_owned(),
         row.figure.name().to_owned(),
         row.figure.unit().name().to_owned(),

@@ -31,7 +31,7 @@ use crate::output::sheet::Sheet;
 ///
 /// Never: it shares its form with exporters that may fail.
 pub(crate) fn page(sheet: &Sheet<'_>) -> anyhow::Result<String> {
-    let who: Vec<PageContestant<'_>> = sheet
+    let page_contestants: Vec<PageContestant<'_>> = sheet
         .contestants()
         .into_iter()
         .enumerate()
@@ -44,20 +44,20 @@ pub(crate) fn page(sheet: &Sheet<'_>) -> anyhow::Result<String> {
     let mut html = top(sheet, &questions);
     html += "<main>\n";
     html += &glance(sheet, &questions);
-    html += &legend(&who);
+    html += &legend(&page_contestants);
     html += &doubts(sheet, &questions);
     for question in &questions {
-        html += &section(sheet, question, &who)?;
+        html += &section(sheet, question, &page_contestants)?;
     }
     html += "</main>\n";
-    html += &foot(sheet, &who);
+    html += &foot(sheet, &page_contestants);
     Ok(document(&format!("Run {}", sheet.record.id()), &html))
 }
 
 fn section<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[PageContestant<'a>],
+    page_contestants: &[PageContestant<'a>],
 ) -> anyhow::Result<String> {
     let first = question.first();
     let name = escaped(question.name);
@@ -74,8 +74,8 @@ fn section<'a>(
          </summary>{}</details>",
         prose(&first.expectation)
     )?;
-    html += &charts(sheet, question, who);
-    html += &tables::system_calls(sheet, question, who);
+    html += &charts(sheet, question, page_contestants);
+    html += &tables::system_calls(sheet, question, page_contestants);
     write!(
         html,
         "<div class=\"analysis\"><h3>What the figures mean</h3>\n{}</div>\n\
@@ -106,12 +106,12 @@ fn answer_text<'a>(sheet: &Sheet<'a>, question: &Question<'a>) -> String {
     html + "</ul></details>\n"
 }
 
-fn foot(sheet: &Sheet<'_>, who: &[PageContestant<'_>]) -> String {
+fn foot(sheet: &Sheet<'_>, page_contestants: &[PageContestant<'_>]) -> String {
     let mut html = String::from(
         "<footer>\n<details><summary>The commands of those who took part\
          </summary>\n<dl class=\"commands\">\n",
     );
-    for PageContestant { contestant, .. } in who {
+    for PageContestant { contestant, .. } in page_contestants {
         let _ = writeln!(
             html,
             "<dt>{}</dt><dd><code>{}</code></dd>",

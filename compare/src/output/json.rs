@@ -101,7 +101,7 @@ fn figure<'a>(row: &'a Row<'_>) -> FigureOf<'a> {
         of: scenario.base(),
         value: scenario.point.is_some().then(|| value_of(scenario)),
         contestant: &contestant.name,
-        again: row.entrant.again.as_deref(),
+        again: row.entrant.alias_of.as_deref(),
         label: contestant.label.name(),
         figure: row.figure.name(),
         unit: row.figure.unit().name(),

@@ -63,7 +63,7 @@ fn incomplete(record: &Record) -> Option<String> {
 
 fn noise(record: &Record) -> String {
     let findings = Findings::of(record);
-    let Some((_, first)) = findings.twin() else {
+    let Some((_, first)) = findings.alias() else {
         return "noise floor: not measured".to_owned();
     };
     let figures = record.scenarios.iter().flat_map(|scenario| {

@@ -95,7 +95,7 @@ pub(crate) struct Load {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) play: ScenarioArgs,
+    pub(crate) scenario_args: ScenarioArgs,
 }
 
 /// How long to measure, if nobody says otherwise.

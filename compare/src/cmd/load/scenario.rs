@@ -53,9 +53,9 @@ pub(crate) fn play(
     mut load: Load,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Outcome> {
-    let start = load.play.start()?;
-    let mut scenario = load.play.scenario()?;
-    let asked = asked(&load);
+    let start = load.scenario_args.start()?;
+    let mut scenario = load.scenario_args.scenario()?;
+    let invocation = invocation(&load);
     scenario.window = load.duration.unwrap_or(scenario.window);
     scenario.warm_up = load.warm_up.unwrap_or(scenario.warm_up);
     load.duration = Some(scenario.window);
@@ -79,7 +79,7 @@ pub(crate) fn play(
     let groups = clients::groups(&scenario, &calibration, None)
         .map_err(|failure| anyhow!("{failure}"))?;
     load.groups = groups.into_iter().map(|clients| clients.group).collect();
-    let ScenarioArgs { name, rounds, out, .. } = &load.play;
+    let ScenarioArgs { name, rounds, out, .. } = &load.scenario_args;
     let (name, rounds, out) = (name.clone(), *rounds, out.clone());
     let json = load.json;
     let mut plan = load.plan()?;
@@ -98,7 +98,7 @@ pub(crate) fn play(
     let mut record = Record::new(seed, rounds, machine(allowed.numbers()));
     record.calibration = calibration;
     record.entrants = vec![entrant(&name)];
-    record.asked = Some(asked);
+    record.invocation = Some(invocation);
     record.shard = Some(Shard {
         address: plan.address.to_string(),
         groups: scenario.groups.clone(),
@@ -176,8 +176,8 @@ fn since_1970_ns(moment: SystemTime) -> u64 {
 }
 
 /// What was said of the load, before what was not said is filled in.
-fn asked(load: &Load) -> Invocation {
-    let file = load.play.scenario.as_ref().map(PathBuf::from);
+fn invocation(load: &Load) -> Invocation {
+    let file = load.scenario_args.scenario.as_ref().map(PathBuf::from);
     let file = file.filter(|path| path.is_file());
     Invocation {
         scenario_files: file.into_iter().collect(),
@@ -294,7 +294,7 @@ fn entrant(name: &str) -> Entrant {
     let contestant = Contestant::peer(name.to_owned(), Vec::new());
     Entrant {
         contestant,
-        again: None,
+        alias_of: None,
         version: Reading::missing("the server was started by somebody else"),
     }
 }

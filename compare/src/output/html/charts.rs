@@ -36,7 +36,7 @@ const KNEE_RATIO: f64 = 2.0;
 pub(super) fn charts<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[PageContestant<'a>],
+    page_contestants: &[PageContestant<'a>],
 ) -> String {
     let first = question.first();
     let figures = &first.figures;
@@ -45,27 +45,31 @@ pub(super) fn charts<'a>(
         let responds = figures.contains(&Figure::ResponseP99);
         for &figure in figures {
             html += &match figure {
-                Figure::Left => heat_figure(sheet, question, who),
-                Figure::ResponseP99 => knee_figure(sheet, question, who),
+                Figure::Left => heat_figure(sheet, question, page_contestants),
+                Figure::ResponseP99 => {
+                    knee_figure(sheet, question, page_contestants)
+                }
                 // It is in the one before.
                 Figure::P99 if responds => continue,
-                figure => sweep_figure(sheet, question, who, figure),
+                figure => {
+                    sweep_figure(sheet, question, page_contestants, figure)
+                }
             };
         }
         let crowds =
             matches!(question.varies(), Some((Parameter::Connections, _)));
         if crowds && figures.contains(&Figure::Rss) {
-            html += &per_client_figure(sheet, question, who);
+            html += &per_client_figure(sheet, question, page_contestants);
         }
         return html;
     }
     html += "<div class=\"dot-plots\">\n";
     for &figure in figures {
-        html += &dot_figure(sheet, question, who, figure);
+        html += &dot_figure(sheet, question, page_contestants, figure);
     }
     html += "</div>\n";
     if figures.contains(&Figure::P99) {
-        html += &quantile_figure(sheet, question, who);
+        html += &quantile_figure(sheet, question, page_contestants);
     }
     html
 }
@@ -98,19 +102,19 @@ impl Shown<'_> {
 fn dot_figure<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[PageContestant<'a>],
+    page_contestants: &[PageContestant<'a>],
     figure: Figure,
 ) -> String {
     let scenario = question.first();
     let floor = sheet.findings.noise_floor(scenario, figure);
     let floor = floor.filter(|floor| floor.is_finite());
-    let mut dots: Vec<Dot<'_>> = who
+    let mut dots: Vec<Dot<'_>> = page_contestants
         .iter()
         .map(|one| {
             let name = one.contestant.name.as_str();
             let estimate = sheet.estimate(scenario, name, figure);
             Dot {
-                who: one.index,
+                page_contestants: one.index,
                 name,
                 family: one.family,
                 value: estimate
@@ -132,7 +136,7 @@ fn dot_figure<'a>(
         }
         None => better(figure).to_owned(),
     };
-    let data = tables::of_figure(sheet, scenario, who, figure);
+    let data = tables::of_figure(sheet, scenario, page_contestants, figure);
     let shown = Shown {
         what: figure.name(),
         title: words.title,
@@ -146,14 +150,14 @@ fn dot_figure<'a>(
 fn quantile_figure<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[PageContestant<'a>],
+    page_contestants: &[PageContestant<'a>],
 ) -> String {
     let scenario = question.first();
     let at = |name: &str, quantile: f64| {
         let found = sheet.quantile(scenario, name, quantile);
         found.ok_or_else(|| "too few replies to say".to_owned())
     };
-    let panels = who.iter().map(|one| {
+    let panels = page_contestants.iter().map(|one| {
         let name = one.contestant.name.as_str();
         let points = QUANTILES.iter().map(|(quantile, _)| {
             let estimate = at(name, *quantile)?;
@@ -190,7 +194,7 @@ fn quantile_figure<'a>(
         note: "the median of the rounds, as far as each has ten replies \
                beyond; less is better; in grey: everybody else",
         chart: &panels::draw(&chart),
-        data: &tables::folded("", who, &columns),
+        data: &tables::folded("", page_contestants, &columns),
     };
     shown.html(sheet, question)
 }
@@ -198,7 +202,7 @@ fn quantile_figure<'a>(
 fn heat_figure<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[PageContestant<'a>],
+    page_contestants: &[PageContestant<'a>],
 ) -> String {
     let figure = Figure::Left;
     let against = question.first().against.as_deref().unwrap_or("alone");
@@ -211,13 +215,13 @@ fn heat_figure<'a>(
         floor.unwrap_or_default()
     );
     let title = format!("What is left of the {} requests", question.first().of);
-    let chart = heat_map::draw(sheet, question, who, figure);
+    let chart = heat_map::draw(sheet, question, page_contestants, figure);
     let shown = Shown {
         what: figure.name(),
         title: &title,
         note: &note,
         chart: &chart,
-        data: &matrix_table(sheet, question, who),
+        data: &matrix_table(sheet, question, page_contestants),
     };
     shown.html(sheet, question)
 }
@@ -226,7 +230,7 @@ fn heat_figure<'a>(
 fn matrix_table<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[PageContestant<'a>],
+    page_contestants: &[PageContestant<'a>],
 ) -> String {
     let mut columns = Vec::new();
     for &point in &question.points {
@@ -242,16 +246,16 @@ fn matrix_table<'a>(
             add(what, against, Figure::Rate);
         }
     }
-    tables::folded("", who, &columns)
+    tables::folded("", page_contestants, &columns)
 }
 
 fn sweep_figure<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[PageContestant<'a>],
+    page_contestants: &[PageContestant<'a>],
     figure: Figure,
 ) -> String {
-    let panels = who.iter().map(|one| {
+    let panels = page_contestants.iter().map(|one| {
         let points = points(sheet, question, one, figure);
         panel(one, vec![Line { name: "", points }])
     });
@@ -266,7 +270,7 @@ fn sweep_figure<'a>(
         better(figure),
         floor.unwrap_or_default()
     );
-    let data = sweep_table(sheet, question, who, figure);
+    let data = sweep_table(sheet, question, page_contestants, figure);
     let shown = Shown {
         what: figure.name(),
         title: &title,
@@ -281,10 +285,10 @@ fn sweep_figure<'a>(
 fn knee_figure<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[PageContestant<'a>],
+    page_contestants: &[PageContestant<'a>],
 ) -> String {
     let figure = Figure::ResponseP99;
-    let panels = who.iter().map(|one| {
+    let panels = page_contestants.iter().map(|one| {
         let response = points(sheet, question, one, figure);
         let service = points(sheet, question, one, Figure::P99);
         let knee = knee(&response, &service).map(|index| {
@@ -305,9 +309,9 @@ fn knee_figure<'a>(
     let panels = panels.collect();
     let chart = chart(question, figure, panels);
     let chart = panels::draw(&chart);
-    let mut data = sweep_table(sheet, question, who, figure);
+    let mut data = sweep_table(sheet, question, page_contestants, figure);
     if question.first().figures.contains(&Figure::P99) {
-        data += &sweep_table(sheet, question, who, Figure::P99);
+        data += &sweep_table(sheet, question, page_contestants, Figure::P99);
     }
     let shown = Shown {
         what: "knee",
@@ -345,7 +349,7 @@ fn knee(
 fn per_client_figure<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[PageContestant<'a>],
+    page_contestants: &[PageContestant<'a>],
 ) -> String {
     let figure = Figure::Rss;
     let [few, many] =
@@ -357,10 +361,10 @@ fn per_client_figure<'a>(
             .slope([few, many], name, figure, clients)
             .ok_or_else(|| "not known at both ends".to_owned())
     };
-    let mut dots: Vec<Dot<'_>> = who
+    let mut dots: Vec<Dot<'_>> = page_contestants
         .iter()
         .map(|one| Dot {
-            who: one.index,
+            page_contestants: one.index,
             name: &one.contestant.name,
             family: one.family,
             value: slope(one).map_err(|why| ("–", why)),
@@ -379,7 +383,7 @@ fn per_client_figure<'a>(
         question.point_name(few),
         question.point_name(many)
     );
-    let data = tables::folded("", who, &[column]);
+    let data = tables::folded("", page_contestants, &[column]);
     let shown = Shown {
         what: "per-client",
         title,
@@ -393,7 +397,7 @@ fn per_client_figure<'a>(
 
 fn panel<'a>(one: &PageContestant<'a>, lines: Vec<Line>) -> Panel<'a> {
     Panel {
-        who: one.index,
+        page_contestants: one.index,
         name: &one.contestant.name,
         family: one.family,
         x_name: String::new(),
@@ -450,7 +454,7 @@ fn chart<'a>(
 fn sweep_table<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[PageContestant<'a>],
+    page_contestants: &[PageContestant<'a>],
     figure: Figure,
 ) -> String {
     let columns = question
@@ -458,7 +462,7 @@ fn sweep_table<'a>(
         .iter()
         .map(|&point| column(sheet, point, figure, question.point_name(point)));
     let columns: Vec<Column<'_>> = columns.collect();
-    tables::folded(figure.name(), who, &columns)
+    tables::folded(figure.name(), page_contestants, &columns)
 }
 
 /// One figure at one value.

@@ -22,7 +22,7 @@ const LETTER_WIDTH: f64 = 6.7;
 /// One contestant's row.
 pub(super) struct Dot<'a> {
     /// Its number on the page.
-    pub(super) who: usize,
+    pub(super) page_contestants: usize,
     /// Its name.
     pub(super) name: &'a str,
     /// How it looks.
@@ -113,7 +113,8 @@ fn row(
     y: f64,
     left: f64,
 ) {
-    let Dot { who, name, family, value, is_lower_bound, doubts } = dot;
+    let Dot { page_contestants, name, family, value, is_lower_bound, doubts } =
+        dot;
     let bound = if *is_lower_bound { "≥ " } else { "" };
     let (text, title) = match value {
         Ok(estimate) => {
@@ -130,7 +131,7 @@ fn row(
         }
         Err((text, why)) => ((*text).to_owned(), format!("{name}: {why}")),
     };
-    svg.open(&format!("row {}", family.class), who, &title);
+    svg.open(&format!("row {}", family.class), page_contestants, &title);
     let corner = [0.0, y - ROW_HEIGHT / 2.0];
     svg.rect("hit", corner, [WIDTH, ROW_HEIGHT]);
     let room = ((left - 8.0 - MARKER_WIDTH) / LETTER_WIDTH) as usize + 1;

@@ -19,7 +19,7 @@ use crate::output::sheet::Sheet;
 pub(super) fn draw<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[PageContestant<'a>],
+    page_contestants: &[PageContestant<'a>],
     figure: Figure,
 ) -> String {
     let mut html = String::from(
@@ -32,7 +32,7 @@ pub(super) fn draw<'a>(
         let _ = write!(html, "<th scope=\"col\">{name}</th>");
     }
     html += "</tr></thead>\n<tbody>\n";
-    for PageContestant { index, contestant, family } in who {
+    for PageContestant { index, contestant, family } in page_contestants {
         let name = escaped(&contestant.name);
         let (class, swatch) = (family.class, family.swatch());
         let _ = write!(

@@ -103,14 +103,16 @@ fn short_answer<'a>(sheet: &Sheet<'a>, question: &Question<'a>) -> String {
 
 /// Who takes part, by family. With the script, a name can be followed
 /// through the page.
-pub(super) fn legend(who: &[PageContestant<'_>]) -> String {
+pub(super) fn legend(page_contestants: &[PageContestant<'_>]) -> String {
     let mut html = String::from(
         "<section class=\"legend\" aria-label=\"Who takes part\">\n\
          <h2>Who takes part</h2>\n<div class=\"families\">\n",
     );
     for family in Family::all() {
-        let members: Vec<_> =
-            who.iter().filter(|one| one.family == family).collect();
+        let members: Vec<_> = page_contestants
+            .iter()
+            .filter(|one| one.family == family)
+            .collect();
         if members.is_empty() {
             continue;
         }
@@ -259,7 +261,7 @@ fn void_table(sheet: &Sheet<'_>) -> String {
 
 /// The noise floors: of a sweep, from the least to the greatest.
 fn noise_table<'a>(sheet: &Sheet<'a>, questions: &[Question<'a>]) -> String {
-    let Some((_, twin)) = sheet.findings.twin() else {
+    let Some((_, first)) = sheet.findings.alias() else {
         return "<p>The noise floor was not measured.</p>\n".to_owned();
     };
     let rows = questions.iter().map(|question| {
@@ -275,7 +277,7 @@ fn noise_table<'a>(sheet: &Sheet<'a>, questions: &[Question<'a>]) -> String {
         "<p>One contestant, {}, took part twice. What differs between the \
          two is noise; a difference between others that is smaller is a \
          tie.</p>\n",
-        escaped(twin)
+        escaped(first)
     );
     if rows.is_empty() {
         html += "<p>It has no figures, so that the noise floor is not \

@@ -49,7 +49,7 @@ pub(super) struct Chart<'a> {
 /// One contestant's panel.
 pub(super) struct Panel<'a> {
     /// Its number on the page.
-    pub(super) who: usize,
+    pub(super) page_contestants: usize,
     /// Its name.
     pub(super) name: &'a str,
     /// How it looks.
@@ -143,7 +143,7 @@ impl Axes<'_> {
                 let _ = writeln!(
                     html,
                     "<path class=\"ghost {}\" data-c=\"{}\" d=\"{data}\"/>",
-                    panel.family.class, panel.who
+                    panel.family.class, panel.page_contestants
                 );
             }
         }
@@ -152,14 +152,15 @@ impl Axes<'_> {
     }
 
     fn panel(&self, panel: &Panel<'_>) -> String {
-        let Panel { who, name, family, x_name, lines, knee } = panel;
+        let Panel { page_contestants, name, family, x_name, lines, knee } =
+            panel;
         let label = format!("{}: {}", name, self.chart.label);
         let class = format!("panel {}", family.class);
         let mut svg = Svg::new([WIDTH, HEIGHT], &class, &label);
         self.draw_axes(&mut svg, x_name);
         let id = escaped(&self.chart.id);
         svg.raw(&format!("<use href=\"#{id}\"/>"));
-        svg.open("who", who, name);
+        svg.open("who", page_contestants, name);
         let marker = family.marker(8.0, 12.0);
         svg.raw(&format!("<path class=\"mark\" d=\"{marker}\"/>"));
         let short = shortened(name, NAME_LETTERS);

@@ -109,15 +109,15 @@ fn run(
     flags: &[&str],
 ) -> Option<String> {
     let first = points.first()?;
-    let asked = part.asked.clone().unwrap_or_default();
+    let invocation = part.invocation.clone().unwrap_or_default();
     let words = ["cargo", "run", "--release", "-p", "compare", "--", "run"];
     let mut words = words.map(str::to_owned).to_vec();
     let mut say = |flag: &str, value: String| {
         words.extend([flag.to_owned(), value]);
     };
-    who(record, &asked, &mut say);
+    who(record, &invocation, &mut say);
     let against = record.against(first).map_or("", Scenario::base);
-    for path in &asked.scenario_files {
+    for path in &invocation.scenario_files {
         if [first.base(), against].iter().any(|name| is_of(path, name)) {
             say("--scenario-file", path.display().to_string());
         }
@@ -128,11 +128,11 @@ fn run(
         say("--duration", duration);
     }
     say("--seed", part.seed.to_string());
-    if !asked.server_cpus.is_empty() {
-        say("--server-cpus", list(&asked.server_cpus));
+    if !invocation.server_cpus.is_empty() {
+        say("--server-cpus", list(&invocation.server_cpus));
     }
-    if !asked.load_cpus.is_empty() {
-        say("--load-cpus", list(&asked.load_cpus));
+    if !invocation.load_cpus.is_empty() {
+        say("--load-cpus", list(&invocation.load_cpus));
     }
     words.extend(flags.iter().map(|flag| (*flag).to_owned()));
     Some(shell_words::join(words))
@@ -141,7 +141,7 @@ fn run(
 /// What brings the same contestants together.
 fn who(
     record: &Record,
-    asked: &Invocation,
+    invocation: &Invocation,
     say: &mut impl FnMut(&str, String),
 ) {
     let (given, others): (Vec<&Contestant>, Vec<&Contestant>) =
@@ -152,7 +152,7 @@ fn who(
         |name: &&str| shipped.iter().any(|other| other.name == **name);
     let usual = shipped.iter().filter(|c| c.label == Label::Idiomatic);
     let usual: Vec<&str> = usual.map(|c| c.name.as_str()).collect();
-    let file = asked.contestants.as_ref().map(|p| p.display().to_string());
+    let file = invocation.contestants.as_ref().map(|p| p.display().to_string());
     // Older records do not say which file it was.
     let is_foreign = !shipped.is_empty() && !names.iter().all(is_shipped);
     let file = file.or_else(|| is_foreign.then(|| "FILE".to_owned()));
@@ -189,14 +189,14 @@ fn load(
     shard: &Shard,
     point: &Scenario,
 ) -> String {
-    let asked = part.asked.clone().unwrap_or_default();
+    let invocation = part.invocation.clone().unwrap_or_default();
     let mut words = vec!["compare".to_owned(), "load".to_owned()];
     let mut say = |flag: &str, value: String| {
         words.extend([flag.to_owned(), value]);
     };
     say("--addr", shard.address.clone());
     let base = point.base();
-    let file = asked.scenario_files.iter().find(|path| is_of(path, base));
+    let file = invocation.scenario_files.iter().find(|path| is_of(path, base));
     let file = file.map(|path| path.display().to_string());
     say("--scenario", file.unwrap_or_else(|| base.to_owned()));
     if let Some(point) = &point.point {
@@ -211,8 +211,8 @@ fn load(
         say("--duration", duration);
     }
     let times = [
-        ("--warm-up", asked.warm_up),
-        ("--reply-timeout", asked.reply_timeout),
+        ("--warm-up", invocation.warm_up),
+        ("--reply-timeout", invocation.reply_timeout),
     ];
     for (flag, time) in times {
         if let Some(time) = time {
@@ -220,10 +220,10 @@ fn load(
         }
     }
     say("--seed", part.seed.to_string());
-    if !asked.load_cpus.is_empty() {
-        say("--load-cpus", list(&asked.load_cpus));
+    if !invocation.load_cpus.is_empty() {
+        say("--load-cpus", list(&invocation.load_cpus));
     }
-    if asked.server_pid {
+    if invocation.server_pid {
         // Another process by then; whoever starts it knows its number.
         say("--server-pid", "PID".to_owned());
     }
@@ -232,8 +232,8 @@ fn load(
 
 /// What was said of the window; where that is not known, how long it was.
 fn duration(part: &Part, point: &Scenario) -> Option<String> {
-    match &part.asked {
-        Some(asked) => asked.duration.clone(),
+    match &part.invocation {
+        Some(invocation) => invocation.duration.clone(),
         None => Some(invocation::time(point.window)),
     }
 }

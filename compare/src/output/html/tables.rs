@@ -34,12 +34,12 @@ type OfContestant<'a> =
 /// A folded table of medians with their intervals.
 pub(super) fn folded(
     what: &str,
-    who: &[PageContestant<'_>],
+    page_contestants: &[PageContestant<'_>],
     columns: &[Column<'_>],
 ) -> String {
     let mut html =
         head(what, columns.iter().map(|column| column.name.as_str()));
-    for one in who {
+    for one in page_contestants {
         html += &row_head(one);
         for Column { figure, of, .. } in columns {
             html += &cell(*figure, of(one));
@@ -53,12 +53,12 @@ pub(super) fn folded(
 pub(super) fn of_figure<'a>(
     sheet: &Sheet<'a>,
     scenario: &'a Scenario,
-    who: &[PageContestant<'a>],
+    page_contestants: &[PageContestant<'a>],
     figure: Figure,
 ) -> String {
     let best = sheet.best(scenario, figure).map(|(name, _)| name);
     let mut html = head("", ["median", "times the best", "rounds"].into_iter());
-    for one in who {
+    for one in page_contestants {
         let name = one.contestant.name.as_str();
         let estimate = sheet.estimate(scenario, name, figure);
         html += &row_head(one);
@@ -90,14 +90,15 @@ pub(super) fn of_figure<'a>(
 pub(super) fn system_calls<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
-    who: &[PageContestant<'a>],
+    page_contestants: &[PageContestant<'a>],
 ) -> String {
     let counts = |point: &Scenario, name: &str| {
         let cell = sheet.record.cell(&point.name, name)?;
         cell.system_calls.value.as_ref().map(system_calls::in_words)
     };
     let is_counted = |point: &&&Scenario| {
-        let mut names = who.iter().map(|one| one.contestant.name.as_str());
+        let mut names =
+            page_contestants.iter().map(|one| one.contestant.name.as_str());
         names.any(|name| counts(point, name).is_some())
     };
     let points = question.points.iter().filter(is_counted).copied();
@@ -109,7 +110,7 @@ pub(super) fn system_calls<'a>(
         points.iter().map(|point| question.point_name(point)).collect();
     let what = "system calls for each reply, by strace, in a pass of its own";
     let mut html = head(what, names.iter().map(String::as_str));
-    for one in who {
+    for one in page_contestants {
         html += &row_head(one);
         for point in &points {
             html += &match counts(point, &one.contestant.name) {
