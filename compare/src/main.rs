@@ -43,9 +43,10 @@ fn run() -> anyhow::Result<ExitCode> {
         }
         Role::Front(arguments) => {
             let cli = cmd::cli::Cli::parse_from(&arguments);
-            match cli.starts_servers() {
-                true => base::exit::code_of_kept(keeper::run_kept(arguments)?),
-                false => cli.carry_out().map(ExitCode::from),
+            if cli.starts_servers() {
+                base::exit::code_of_kept(keeper::run_kept(arguments)?)
+            } else {
+                cli.carry_out().map(ExitCode::from)
             }
         }
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::analysis::advice::class::Class;
 use crate::analysis::advice::evidence::Evidence;
-use crate::analysis::findings::{Findings, Standing};
-use crate::analysis::verdict::{ROUNDS_MIN, TOO_FEW_ROUNDS};
+use crate::analysis::difference::{ROUNDS_MIN, TOO_FEW_ROUNDS};
+use crate::analysis::findings::{Findings, Relation};
 use crate::model::contestant::Contestant;
 use crate::model::figure::Figure;
 use crate::model::record::Record;
@@ -69,9 +69,9 @@ impl<'a> Advice<'a> {
             let name = place.contestant.name.as_str();
             let figure = place.class.figure(slo.is_some());
             let is_tied = head.is_some_and(|(_, class, first)| {
-                let standing =
-                    || findings.standing(scenario, name, first, figure);
-                class == place.class && standing() == Some(Standing::Tied)
+                let relation =
+                    || findings.relation(scenario, name, first, figure);
+                class == place.class && relation() == Some(Relation::Tied)
             });
             let (place_of_head, ..) = match head {
                 Some(head) if is_tied => head,

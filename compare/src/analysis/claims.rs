@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::analysis::findings::{Doubt, Findings};
-use crate::analysis::statistics::Estimate;
-use crate::analysis::verdict::{
+use crate::analysis::difference::{
     GENERATOR_WAS_BUSY, ROUNDS_MIN, TOO_FEW_ROUNDS,
 };
+use crate::analysis::findings::{Doubt, Findings};
+use crate::analysis::statistics::Estimate;
 use crate::base::exit::Outcome;
 use crate::model::claims::{Band, Claim, Side, Trial};
 use crate::model::record::{Record, ratios};
@@ -16,7 +16,7 @@ use crate::model::scenarios::Scenario;
 /// A run, and what it says of the claims.
 pub(crate) struct Verdicts<'a> {
     pub(crate) record: &'a Record,
-    pub(crate) judged: Vec<Judged<'a>>,
+    pub(crate) judged: Vec<JudgedClaim<'a>>,
 }
 
 impl<'a> Verdicts<'a> {
@@ -27,11 +27,11 @@ impl<'a> Verdicts<'a> {
     /// What is said of every claim is as good as any: only a cell without
     /// figures counts against a run.
     pub(crate) fn outcome(&self) -> Outcome {
-        let mut rulings =
-            self.judged.iter().flat_map(|one| &one.trials).map(|t| &t.ruling);
-        if rulings.clone().any(|r| matches!(r, Ruling::Failed(_))) {
+        let mut verdicts =
+            self.judged.iter().flat_map(|one| &one.trials).map(|t| &t.verdict);
+        if verdicts.clone().any(|r| matches!(r, Verdict::Failed(_))) {
             Outcome::ContestantFailed
-        } else if rulings.all(|r| matches!(r, Ruling::Untried(_))) {
+        } else if verdicts.all(|r| matches!(r, Verdict::Untried(_))) {
             Outcome::NothingSelected
         } else {
             Outcome::Done
@@ -43,15 +43,15 @@ impl<'a> Verdicts<'a> {
 const AT_THE_EDGE: &str = "the interval is not clear of the band's edge";
 
 /// A claim, and what came of each of its trials.
-pub(crate) struct Judged<'a> {
+pub(crate) struct JudgedClaim<'a> {
     /// The claim.
     pub(crate) claim: &'a Claim,
     /// In the order of its trials.
-    pub(crate) trials: Vec<Tried<'a>>,
+    pub(crate) trials: Vec<JudgedTrial<'a>>,
 }
 
 /// What came of a trial.
-pub(crate) struct Tried<'a> {
+pub(crate) struct JudgedTrial<'a> {
     /// The trial.
     pub(crate) trial: &'a Trial,
     /// The two figures, left and right, if they can be had.
@@ -61,7 +61,7 @@ pub(crate) struct Tried<'a> {
     /// The rounds that it stands on.
     pub(crate) rounds: usize,
     /// The verdict.
-    pub(crate) ruling: Ruling,
+    pub(crate) verdict: Verdict,
     /// Why its figures should not be leaned on, if there is a reason: the
     /// figure, and what speaks against it.
     pub(crate) doubts: Vec<(&'a Side, Doubt)>,
@@ -69,7 +69,7 @@ pub(crate) struct Tried<'a> {
 
 /// A verdict on a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Ruling {
+pub(crate) enum Verdict {
     /// The ratio lies in the band.
     Holds,
     /// It lies outside.
@@ -82,29 +82,29 @@ pub(crate) enum Ruling {
     Untried(String),
 }
 
-impl Ruling {
+impl Verdict {
     /// In one word, or a few.
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Ruling::Holds => "holds",
-            Ruling::Refuted => "refuted",
-            Ruling::Open(_) => "open",
-            Ruling::Failed(_) => "failed",
-            Ruling::Untried(_) => "not tried",
+            Verdict::Holds => "holds",
+            Verdict::Refuted => "refuted",
+            Verdict::Open(_) => "open",
+            Verdict::Failed(_) => "failed",
+            Verdict::Untried(_) => "not tried",
         }
     }
 
     /// Why there is no verdict, if there is none.
     pub(crate) fn reason(&self) -> Option<&str> {
         match self {
-            Ruling::Holds | Ruling::Refuted => None,
-            Ruling::Open(reason) => Some(reason),
-            Ruling::Failed(reason) | Ruling::Untried(reason) => Some(reason),
+            Verdict::Holds | Verdict::Refuted => None,
+            Verdict::Open(reason) => Some(reason),
+            Verdict::Failed(reason) | Verdict::Untried(reason) => Some(reason),
         }
     }
 }
 
-impl fmt::Display for Ruling {
+impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -114,31 +114,31 @@ impl fmt::Display for Ruling {
 pub(crate) fn judge<'a>(
     claims: &'a [Claim],
     record: &Record,
-) -> Vec<Judged<'a>> {
-    let judged = claims.iter().map(|claim| Judged {
+) -> Vec<JudgedClaim<'a>> {
+    let judged = claims.iter().map(|claim| JudgedClaim {
         claim,
         trials: { claim.trials.iter() }
-            .map(|trial| Tried::of(record, claim.band(), trial))
+            .map(|trial| JudgedTrial::of(record, claim.band(), trial))
             .collect(),
     });
     judged.collect()
 }
 
-impl<'a> Tried<'a> {
-    fn of(record: &Record, band: Band, trial: &'a Trial) -> Tried<'a> {
-        let mut outcome = Tried {
+impl<'a> JudgedTrial<'a> {
+    fn of(record: &Record, band: Band, trial: &'a Trial) -> JudgedTrial<'a> {
+        let mut outcome = JudgedTrial {
             trial,
             figures: [None, None],
             ratio: None,
             rounds: 0,
-            ruling: Ruling::Untried(String::new()),
+            verdict: Verdict::Untried(String::new()),
             doubts: Vec::new(),
         };
         let measured = |side| figure(record, side, trial.optional);
         let [left, right] = match trial.sides().map(measured) {
             [Ok(left), Ok(right)] => [left, right],
-            [Err(ruling), _] | [_, Err(ruling)] => {
-                outcome.ruling = ruling;
+            [Err(verdict), _] | [_, Err(verdict)] => {
+                outcome.verdict = verdict;
                 return outcome;
             }
         };
@@ -154,60 +154,60 @@ impl<'a> Tried<'a> {
         outcome.doubts =
             sides.iter().flat_map(|side| doubts(record, side)).collect();
         let is_bound = sides.map(|side| is_lower_bound(record, side));
-        outcome.ruling = match &outcome.ratio {
-            None => Ruling::Failed(format!(
+        outcome.verdict = match &outcome.ratio {
+            None => Verdict::Failed(format!(
                 "there is nothing to divide by: the {} was 0, or of other \
                  rounds",
                 trial.right
             )),
-            Some(ratio) => rule(band, ratio, outcome.rounds, is_bound),
+            Some(ratio) => verdict_on(band, ratio, outcome.rounds, is_bound),
         };
         outcome
     }
 
     /// Whether it was tried at all.
     pub(crate) fn is_tried(&self) -> bool {
-        !matches!(self.ruling, Ruling::Untried(_))
+        !matches!(self.verdict, Verdict::Untried(_))
     }
 }
 
 /// The verdict on a ratio of so many rounds. Where the load generator was the
 /// bottleneck, a figure `is_bound` from below alone, and so the ratio from one
 /// side.
-fn rule(
+fn verdict_on(
     band: Band,
     ratio: &Estimate,
     rounds: usize,
     is_bound: [bool; 2],
-) -> Ruling {
+) -> Verdict {
     if rounds < ROUNDS_MIN {
-        return Ruling::Open(TOO_FEW_ROUNDS);
+        return Verdict::Open(TOO_FEW_ROUNDS);
     }
     let Estimate { low, high, .. } = *ratio;
     let [left_is_more, right_is_more] = is_bound;
-    let bounded = Ruling::of(
+    let bounded = Verdict::of(
         band,
         if right_is_more { 0.0 } else { low },
         if left_is_more { f64::INFINITY } else { high },
     );
-    match (bounded, Ruling::of(band, low, high)) {
-        (None, None) => Ruling::Open(AT_THE_EDGE),
-        (None, Some(_)) => Ruling::Open(GENERATOR_WAS_BUSY),
-        (Some(ruling), _) => ruling,
+    match (bounded, Verdict::of(band, low, high)) {
+        (None, None) => Verdict::Open(AT_THE_EDGE),
+        (None, Some(_)) => Verdict::Open(GENERATOR_WAS_BUSY),
+        (Some(verdict), _) => verdict,
     }
 }
 
-impl Ruling {
+impl Verdict {
     /// Of an interval that is clear of the band's edges.
-    fn of(band: Band, low: f64, high: f64) -> Option<Ruling> {
+    fn of(band: Band, low: f64, high: f64) -> Option<Verdict> {
         let Band { at_least, at_most } = band;
         let is_within = at_least.is_none_or(|edge| low > edge)
             && at_most.is_none_or(|edge| high < edge);
         let is_outside = at_least.is_some_and(|edge| high < edge)
             || at_most.is_some_and(|edge| low > edge);
         match (is_within, is_outside) {
-            (true, _) => Some(Ruling::Holds),
-            (_, true) => Some(Ruling::Refuted),
+            (true, _) => Some(Verdict::Holds),
+            (_, true) => Some(Verdict::Refuted),
             _ => None,
         }
     }
@@ -218,24 +218,25 @@ fn figure(
     record: &Record,
     side: &Side,
     is_optional: bool,
-) -> Result<BTreeMap<u64, f64>, Ruling> {
+) -> Result<BTreeMap<u64, f64>, Verdict> {
     let Side { figure, contestant, scenario } = side;
     let skipped = record.skipped.iter().find(|(name, _)| name == contestant);
     if let Some((name, why)) = skipped {
         let why = format!("{name}: {why}");
-        return Err(match is_optional {
-            true => Ruling::Untried(why),
-            false => Ruling::Failed(why),
+        return Err(if is_optional {
+            Verdict::Untried(why)
+        } else {
+            Verdict::Failed(why)
         });
     }
     let cell = record.cell(scenario, contestant);
     let asked = asked(record, scenario);
     let (Some(cell), Some(asked)) = (cell, asked) else {
         let why = format!("{contestant} in {scenario} is not in the run");
-        return Err(Ruling::Untried(why));
+        return Err(Verdict::Untried(why));
     };
     let failed = |why: &str| {
-        Err(Ruling::Failed(format!("{contestant} in {scenario}: {why}")))
+        Err(Verdict::Failed(format!("{contestant} in {scenario}: {why}")))
     };
     if let Some(void) = &cell.void {
         return failed(&format!("void: {}", void.reason));
@@ -284,11 +285,11 @@ mod tests {
 
     #[test]
     fn only_an_interval_that_is_clear_of_the_edges_has_a_verdict() {
-        let open = Ruling::Open(AT_THE_EDGE);
+        let open = Verdict::Open(AT_THE_EDGE);
         let cases = [
-            (ABOUT_TWICE, [1.9, 2.1], Ruling::Holds),
-            (ABOUT_TWICE, [1.0, 1.1], Ruling::Refuted),
-            (ABOUT_TWICE, [2.4, 3.0], Ruling::Refuted),
+            (ABOUT_TWICE, [1.9, 2.1], Verdict::Holds),
+            (ABOUT_TWICE, [1.0, 1.1], Verdict::Refuted),
+            (ABOUT_TWICE, [2.4, 3.0], Verdict::Refuted),
             (ABOUT_TWICE, [1.6, 1.8], open.clone()),
             (ABOUT_TWICE, [2.2, 2.4], open.clone()),
             (ABOUT_TWICE, [1.0, 3.0], open.clone()),
@@ -297,42 +298,42 @@ mod tests {
             (ABOUT_TWICE, [2.0, 2.3], open.clone()),
             (ABOUT_TWICE, [1.0, 1.7], open.clone()),
             (ABOUT_TWICE, [2.3, 3.0], open.clone()),
-            (LITTLE, [0.0, 0.0], Ruling::Holds),
-            (LITTLE, [0.0, 0.09], Ruling::Holds),
+            (LITTLE, [0.0, 0.0], Verdict::Holds),
+            (LITTLE, [0.0, 0.09], Verdict::Holds),
             (LITTLE, [0.05, 0.1], open.clone()),
-            (LITTLE, [0.11, 4.0], Ruling::Refuted),
-            (NEARLY_ALL, [0.81, 5.0], Ruling::Holds),
+            (LITTLE, [0.11, 4.0], Verdict::Refuted),
+            (NEARLY_ALL, [0.81, 5.0], Verdict::Holds),
             (NEARLY_ALL, [0.8, 1.0], open.clone()),
-            (NEARLY_ALL, [0.1, 0.79], Ruling::Refuted),
+            (NEARLY_ALL, [0.1, 0.79], Verdict::Refuted),
         ];
         for (band, [low, high], expected) in cases {
             let median = f64::midpoint(low, high);
             let ratio = Estimate { median, low, high };
-            let ruling = rule(band, &ratio, 3, [false, false]);
-            assert_eq!(ruling, expected, "{band} {low} {high}");
-            let ruling = rule(band, &ratio, 2, [false, false]);
-            assert_eq!(ruling, Ruling::Open(TOO_FEW_ROUNDS));
+            let verdict = verdict_on(band, &ratio, 3, [false, false]);
+            assert_eq!(verdict, expected, "{band} {low} {high}");
+            let verdict = verdict_on(band, &ratio, 2, [false, false]);
+            assert_eq!(verdict, Verdict::Open(TOO_FEW_ROUNDS));
         }
     }
 
     #[test]
     fn what_is_a_lower_bound_bounds_the_ratio_from_one_side_alone() {
-        let busy = Ruling::Open(GENERATOR_WAS_BUSY);
+        let busy = Verdict::Open(GENERATOR_WAS_BUSY);
         let much = Estimate { median: 2.0, low: 1.9, high: 2.1 };
         let little = Estimate { median: 0.05, low: 0.04, high: 0.06 };
         let cases = [
             // More may be left than is known: it is not little.
             (LITTLE, little, [true, false], busy.clone()),
-            (LITTLE, little, [false, true], Ruling::Holds),
-            (NEARLY_ALL, much, [true, false], Ruling::Holds),
+            (LITTLE, little, [false, true], Verdict::Holds),
+            (NEARLY_ALL, much, [true, false], Verdict::Holds),
             (NEARLY_ALL, much, [false, true], busy.clone()),
-            (LITTLE, much, [true, false], Ruling::Refuted),
+            (LITTLE, much, [true, false], Verdict::Refuted),
             (LITTLE, much, [false, true], busy.clone()),
             (ABOUT_TWICE, much, [true, true], busy),
         ];
         for (band, ratio, is_bound, expected) in cases {
-            let ruling = rule(band, &ratio, 5, is_bound);
-            assert_eq!(ruling, expected, "{band} {is_bound:?}");
+            let verdict = verdict_on(band, &ratio, 5, is_bound);
+            assert_eq!(verdict, expected, "{band} {is_bound:?}");
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Two runs compared, cell by cell.
 
 use crate::analysis::compatibility;
-use crate::analysis::findings::{Findings, Standing};
-use crate::analysis::statistics::{Estimate, median};
-use crate::analysis::verdict::{
-    self, GENERATOR_WAS_BUSY, ROUNDS_MIN, TOO_FEW_ROUNDS, Verdict,
+use crate::analysis::difference::{
+    self, Difference, GENERATOR_WAS_BUSY, ROUNDS_MIN, TOO_FEW_ROUNDS,
 };
+use crate::analysis::findings::{Findings, Relation};
+use crate::analysis::statistics::{Estimate, median};
 use crate::model::figure::Figure;
 use crate::model::record::{Record, Void, ratios};
 use crate::model::scenarios::Scenario;
@@ -47,7 +47,7 @@ pub(crate) struct Compared {
     pub(crate) times: Estimate,
     /// The larger one; none, if neither run measured it.
     pub(crate) floor: Option<f64>,
-    pub(crate) verdict: Verdict,
+    pub(crate) difference: Difference,
 }
 
 impl Comparison {
@@ -152,10 +152,11 @@ impl Comparison {
         allowed: f64,
     ) -> impl Iterator<Item = String> {
         let worse = self.cells.iter().filter(move |cell| {
-            let is_open = matches!(cell.verdict, Verdict::Open(_));
-            let is_noise = cell.verdict == Verdict::Tie || is_open;
+            let is_open = matches!(cell.difference, Difference::Open(_));
+            let is_noise = cell.difference == Difference::Tie || is_open;
             let Compared { figure, times, .. } = cell;
-            !is_noise && verdict::is_worse_by_more_than(allowed, *figure, times)
+            !is_noise
+                && difference::is_worse_by_more_than(allowed, *figure, times)
         });
         let worse = worse.map(|cell| {
             format!(
@@ -171,7 +172,8 @@ impl Comparison {
 
     /// How many figures nobody can say anything of.
     pub(crate) fn open(&self) -> usize {
-        let open = |cell: &&Compared| matches!(cell.verdict, Verdict::Open(_));
+        let open =
+            |cell: &&Compared| matches!(cell.difference, Difference::Open(_));
         self.cells.iter().filter(open).count()
     }
 }
@@ -244,17 +246,17 @@ fn compare(
         findings[0].is_lower_bound(one, name, figure),
         findings[1].is_lower_bound(other, name, figure),
     ];
-    let mut verdict = Verdict::of(figure, &times, floor.unwrap_or(0.0));
-    let is_tie = verdict == Verdict::Tie;
+    let mut difference = Difference::of(figure, &times, floor.unwrap_or(0.0));
+    let is_tie = difference == Difference::Tie;
     if rounds < ROUNDS_MIN && !is_tie {
-        verdict = Verdict::Open(TOO_FEW_ROUNDS);
-    } else if verdict::is_open(&times, is_tie, bounds) {
-        verdict = Verdict::Open(GENERATOR_WAS_BUSY);
+        difference = Difference::Open(TOO_FEW_ROUNDS);
+    } else if difference::is_open(&times, is_tie, bounds) {
+        difference = Difference::Open(GENERATOR_WAS_BUSY);
     } else if !is_tie && figure != Figure::Rss {
         let was_disturbed = findings[0].was_disturbed(one, name)
             || findings[1].was_disturbed(other, name);
         if was_disturbed {
-            verdict = Verdict::Open(DISTURBED);
+            difference = Difference::Open(DISTURBED);
         }
     }
     Some(Compared {
@@ -267,7 +269,7 @@ fn compare(
         rounds,
         times,
         floor,
-        verdict,
+        difference,
     })
 }
 
@@ -291,9 +293,9 @@ fn reversed(
     }
     let apart = |record: &Record, scenario: &Scenario| {
         let findings = Findings::of(record);
-        match findings.standing(scenario, first, second, figure)? {
-            Standing::Tied | Standing::Open(_) => None,
-            Standing::Times(times) => Some(times_text(&times)),
+        match findings.relation(scenario, first, second, figure)? {
+            Relation::Tied | Relation::Open(_) => None,
+            Relation::Times(times) => Some(times_text(&times)),
         }
     };
     let texts = apart(before, one).zip(apart(after, other));
@@ -367,9 +369,8 @@ fn revisions(before: &Record, after: &Record) -> Option<String> {
 }
 
 pub(crate) fn times_text(times: &Estimate) -> String {
-    let number = |value: f64| match value.is_finite() {
-        true => format!("{value:.2}"),
-        false => "∞".to_owned(),
+    let number = |value: f64| {
+        if value.is_finite() { format!("{value:.2}") } else { "∞".to_owned() }
     };
     let Estimate { median, low, high } = *times;
     format!("{} [{}, {}]", number(median), number(low), number(high))

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::analysis::statistics::{Estimate, median};
-use crate::analysis::verdict::{
+use crate::analysis::difference::{
     self, GENERATOR_WAS_BUSY, ROUNDS_MIN, TOO_FEW_ROUNDS,
 };
+use crate::analysis::statistics::{Estimate, median};
 use crate::model::contestant::Contestant;
 use crate::model::figure::Figure;
 use crate::model::load_report::BUSY_SHARE;
@@ -24,7 +24,7 @@ const ANOTHER_N: &str = "it was asked for another n";
 
 /// How one contestant's figure stands to another one's.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Standing {
+pub(crate) enum Relation {
     /// No difference that is more than noise.
     Tied,
     /// This many times as much.
@@ -141,34 +141,34 @@ impl<'a> Findings<'a> {
 
     /// How `other` stands to `best`, by the ratio of each round; `None` where
     /// one of them has no figure.
-    pub(crate) fn standing(
+    pub(crate) fn relation(
         &self,
         scenario: &Scenario,
         other: &str,
         best: &str,
         figure: Figure,
-    ) -> Option<Standing> {
+    ) -> Option<Relation> {
         let ratios = ratios(
             &self.record.figure(scenario, other, figure),
             &self.record.figure(scenario, best, figure),
         );
         let times = self.estimate_of(&ratios)?;
         if [other, best].iter().any(|n| self.computes_another_n(scenario, n)) {
-            return Some(Standing::Open(ANOTHER_N));
+            return Some(Relation::Open(ANOTHER_N));
         }
         if ratios.len() < ROUNDS_MIN {
-            return Some(Standing::Open(TOO_FEW_ROUNDS));
+            return Some(Relation::Open(TOO_FEW_ROUNDS));
         }
         let floor = self.noise_floor(scenario, figure).unwrap_or(0.0);
-        let is_tie = verdict::is_tie(&times, floor);
+        let is_tie = difference::is_tie(&times, floor);
         let is_bound = [best, other]
             .map(|name| self.is_lower_bound(scenario, name, figure));
-        Some(if verdict::is_open(&times, is_tie, is_bound) {
-            Standing::Open(GENERATOR_WAS_BUSY)
+        Some(if difference::is_open(&times, is_tie, is_bound) {
+            Relation::Open(GENERATOR_WAS_BUSY)
         } else if is_tie {
-            Standing::Tied
+            Relation::Tied
         } else {
-            Standing::Times(times)
+            Relation::Times(times)
         })
     }
 
@@ -332,18 +332,18 @@ impl<'a> Findings<'a> {
         let [(best, _), others @ ..] = found.as_slice() else {
             return Vec::new();
         };
-        let others: Vec<(&str, Standing)> = others
+        let others: Vec<(&str, Relation)> = others
             .iter()
             .filter_map(|(name, _)| {
-                Some((*name, self.standing(scenario, name, best, figure)?))
+                Some((*name, self.relation(scenario, name, best, figure)?))
             })
             .collect();
         let is_open =
-            |(_, other): &(_, Standing)| matches!(other, Standing::Open(_));
+            |(_, other): &(_, Relation)| matches!(other, Relation::Open(_));
         if others.is_empty() || others.iter().any(is_open) {
             return Vec::new();
         }
-        let tied = others.iter().filter(|(_, s)| *s == Standing::Tied);
+        let tied = others.iter().filter(|(_, s)| *s == Relation::Tied);
         [*best].into_iter().chain(tied.map(|(name, _)| *name)).collect()
     }
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 
+use crate::analysis::difference::{self, ROUNDS_MIN};
 use crate::analysis::findings::Findings;
 use crate::analysis::statistics::{Estimate, median, redraw};
-use crate::analysis::verdict::{self, ROUNDS_MIN};
 use crate::model::figure::Figure;
 use crate::model::record::Record;
 use crate::model::scenarios::Scenario;
@@ -215,7 +215,7 @@ fn places(
     for (index, (name, score)) in scores.into_iter().enumerate() {
         let pairs: Vec<_> = rounds.iter().map(|r| (r, head.1)).collect();
         let apart = times_worse(&pairs, name, figure, record.seed);
-        if !verdict::is_tie(&apart, floor) {
+        if !difference::is_tie(&apart, floor) {
             head = (index + 1, name);
         }
         places.push((head.0, name.to_owned(), score));
@@ -235,10 +235,7 @@ fn floor(record: &Record, rounds: &[Rounds<'_>], figure: Figure) -> f64 {
         })
         .collect();
     // Where nobody took part twice, the intervals stand alone.
-    match logs.is_empty() {
-        true => 0.0,
-        false => mean_by_base(logs.into_iter()).exp_m1(),
-    }
+    if logs.is_empty() { 0.0 } else { mean_by_base(logs.into_iter()).exp_m1() }
 }
 
 /// How many times worse than others one is: the geometric mean over the
@@ -279,9 +276,10 @@ impl Rounds<'_> {
     fn log_ratios(&self, name: &str, other: &str, figure: Figure) -> Vec<f64> {
         let pairs = self.values[name].iter().zip(&self.values[other]);
         let logs = pairs.map(|(value, other)| (value / other).ln());
-        match figure.more_is_better() {
-            true => logs.map(|log| -log).collect(),
-            false => logs.collect(),
+        if figure.more_is_better() {
+            logs.map(|log| -log).collect()
+        } else {
+            logs.collect()
         }
     }
 

@@ -103,9 +103,10 @@ impl Claims {
             return Ok(Outcome::Interrupted);
         };
         let verdicts = Verdicts::of(&claims, &measured.record);
-        let outcome = match measured.record.complete {
-            true => verdicts.outcome(),
-            false => Outcome::Interrupted,
+        let outcome = if measured.record.complete {
+            verdicts.outcome()
+        } else {
+            Outcome::Interrupted
         };
         let is_written = export::write(&forms, &verdicts);
         let text = match is_written {

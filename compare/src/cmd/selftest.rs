@@ -11,7 +11,7 @@ use anyhow::Context;
 use clap::Args;
 use comfy_table::Cell as TableCell;
 
-use crate::analysis::findings::{Findings, Standing};
+use crate::analysis::findings::{Findings, Relation};
 use crate::analysis::statistics::{Estimate, median};
 use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
@@ -198,16 +198,17 @@ impl Bench<'_> {
             passed: (least..=most).contains(&middle),
         };
         let findings = Findings::of(&record);
-        let standing = findings.standing(scenario, RIVAL, FIRST, Figure::Cost);
-        let is_tied = standing == Some(Standing::Tied);
-        let is_apart = matches!(standing, Some(Standing::Times(_)));
+        let relation = findings.relation(scenario, RIVAL, FIRST, Figure::Cost);
+        let is_tied = relation == Some(Relation::Tied);
+        let is_apart = matches!(relation, Some(Relation::Times(_)));
         let verdict = Line {
             what: rival.what.to_owned(),
             check: "verdict".to_owned(),
             expected: verdict(rival.is_tied).to_owned(),
-            measured: match is_tied || is_apart {
-                true => verdict(is_tied).to_owned(),
-                false => "open".to_owned(),
+            measured: if is_tied || is_apart {
+                verdict(is_tied).to_owned()
+            } else {
+                "open".to_owned()
             },
             passed: if rival.is_tied { is_tied } else { is_apart },
         };

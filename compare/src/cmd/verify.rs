@@ -75,9 +75,10 @@ impl Verify {
             return Ok(Outcome::NothingSelected);
         }
         stdout::print(&text(&contestants, &reports))?;
-        Ok(match reports.iter().all(Report::conforms) {
-            true => Outcome::Done,
-            false => Outcome::ContestantFailed,
+        Ok(if reports.iter().all(Report::conforms) {
+            Outcome::Done
+        } else {
+            Outcome::ContestantFailed
         })
     }
 

@@ -94,9 +94,10 @@ impl Cell<'_> {
     ) -> Result<LoadReport, Failure> {
         let command = self.contestant.command.clone();
         let mut server = self.start(command.clone(), interrupt)?;
-        let apart = match self.groups.iter().any(|group| group.is_apart) {
-            true => Some(self.start(command, interrupt)?),
-            false => None,
+        let apart = if self.groups.iter().any(|group| group.is_apart) {
+            Some(self.start(command, interrupt)?)
+        } else {
+            None
         };
         let mut load = self
             .load(&server, apart.as_ref())

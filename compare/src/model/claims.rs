@@ -185,9 +185,12 @@ fn parse(text: &str) -> Result<Vec<Claim>, String> {
     let mut names = BTreeSet::new();
     for claim in &claims {
         check(claim)
-            .and_then(|()| match names.insert(claim.name()) {
-                true => Ok(()),
-                false => Err("two claims have this name".to_owned()),
+            .and_then(|()| {
+                if names.insert(claim.name()) {
+                    Ok(())
+                } else {
+                    Err("two claims have this name".to_owned())
+                }
             })
             .map_err(|what| {
                 let start = claim.name.span().start;

@@ -172,9 +172,10 @@ impl LoadReport {
             return Bottleneck::Unknown;
         };
         let whole_ns = self.window_ns as f64 * processors as f64;
-        match server_ns as f64 / whole_ns > BUSY_SHARE {
-            true => Bottleneck::Server,
-            false => Bottleneck::Neither,
+        if server_ns as f64 / whole_ns > BUSY_SHARE {
+            Bottleneck::Server
+        } else {
+            Bottleneck::Neither
         }
     }
 

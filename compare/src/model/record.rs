@@ -223,9 +223,10 @@ impl Record {
             .with_context(|| format!("cannot read {}", path.display()))?;
         let broken = |error: serde_json::Error| {
             let path = path.display();
-            Usage(match error.is_eof() {
-                true => format!("{path}: the record is cut off: {error}"),
-                false => format!("{path}: not a record of compare: {error}"),
+            Usage(if error.is_eof() {
+                format!("{path}: the record is cut off: {error}")
+            } else {
+                format!("{path}: not a record of compare: {error}")
             })
         };
         let form: Form = serde_json::from_slice(&text).map_err(broken)?;

@@ -3,8 +3,8 @@
 use comfy_table::Table;
 
 use crate::analysis::comparison::{Compared, Comparison, times_text};
+use crate::analysis::difference::Difference;
 use crate::analysis::units;
-use crate::analysis::verdict::Verdict;
 use crate::output::table;
 
 pub(crate) fn text(comparison: &Comparison, allowed: Option<f64>) -> String {
@@ -80,7 +80,7 @@ fn rows(comparison: &Comparison) -> Table {
             value(&cell.after, cell.bounds[1]),
             times_text(&cell.times),
             floor,
-            cell.verdict.name(),
+            cell.difference.name(),
         ]);
     }
     table
@@ -93,16 +93,16 @@ fn summary(comparison: &Comparison) -> String {
             .to_owned();
     }
     let kinds = [
-        Verdict::Tie,
-        Verdict::Faster,
-        Verdict::Slower,
-        Verdict::More,
-        Verdict::Less,
+        Difference::Tie,
+        Difference::Faster,
+        Difference::Slower,
+        Difference::More,
+        Difference::Less,
     ];
     let mut counts: Vec<String> = Vec::new();
     let mut rest = count;
     for kind in kinds {
-        let of_kind = comparison.cells.iter().filter(|c| c.verdict == kind);
+        let of_kind = comparison.cells.iter().filter(|c| c.difference == kind);
         let of_kind = of_kind.count();
         rest -= of_kind;
         if of_kind > 0 {

@@ -38,9 +38,10 @@ fn group_text(group: &GroupReport, window_ns: u64) -> String {
     let rate = units::number(group.rate(window_ns));
     let replies = units::number(*replies as f64);
     // A client that comes back for each request connects again and again.
-    let connected = match connected > connections {
-        true => format!("{connections} at a time, {connected} in all"),
-        false => format!("{connected} of {connections}"),
+    let connected = if connected > connections {
+        format!("{connections} at a time, {connected} in all")
+    } else {
+        format!("{connected} of {connections}")
     };
     let mut text = format!(
         "{name}: n = {n}, {connected} connected\n  \
@@ -70,8 +71,9 @@ fn times_text(what: &str, times: &Times) -> String {
         Some(format!("{label} {} µs", units::number(time_us)))
     });
     let quantiles: Vec<String> = quantiles.collect();
-    match quantiles.is_empty() {
-        true => String::new(),
-        false => format!("  {what}: {}\n", quantiles.join(", ")),
+    if quantiles.is_empty() {
+        String::new()
+    } else {
+        format!("  {what}: {}\n", quantiles.join(", "))
     }
 }

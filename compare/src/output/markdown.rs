@@ -109,9 +109,10 @@ fn figure_text<'a>(
     let Some(estimate) = sheet.estimate(scenario, contestant, figure) else {
         return "–".to_owned();
     };
-    let bound = match sheet.is_lower_bound(scenario, contestant, figure) {
-        true => "≥ ",
-        false => "",
+    let bound = if sheet.is_lower_bound(scenario, contestant, figure) {
+        "≥ "
+    } else {
+        ""
     };
     let median = units::median(figure, &estimate);
     let interval = units::interval(figure, &estimate);

@@ -324,21 +324,24 @@ fn conditions(record: &Record) -> String {
     let windows = record.scenarios.iter().map(|scenario| scenario.window);
     let [shortest, longest] = [windows.clone().min(), windows.max()]
         .map(|window| humantime::format_duration(window.unwrap_or_default()));
-    let windows = match shortest.to_string() == longest.to_string() {
-        true => format!("{longest}"),
-        false => format!("{shortest} to {longest}"),
+    let windows = if shortest.to_string() == longest.to_string() {
+        format!("{longest}")
+    } else {
+        format!("{shortest} to {longest}")
     };
     let rounds = record.rounds_done();
     let cells = record.cells.values().flat_map(|row| row.values());
     let counts = cells.map(|cell| cell.rounds.len()).filter(|n| *n > 0);
     let fewest = counts.min().unwrap_or(0);
-    let of = match record.complete {
-        true => String::new(),
-        false => format!(" of {}", record.rounds),
+    let of = if record.complete {
+        String::new()
+    } else {
+        format!(" of {}", record.rounds)
     };
-    let done = match fewest == rounds {
-        true => format!("{rounds}{of}"),
-        false => format!("{fewest} to {rounds}{of}"),
+    let done = if fewest == rounds {
+        format!("{rounds}{of}")
+    } else {
+        format!("{fewest} to {rounds}{of}")
     };
     let few = match rounds {
         1 => " (one alone has no interval)",

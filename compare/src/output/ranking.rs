@@ -4,10 +4,7 @@ use crate::analysis::ranking::Ranking;
 use crate::analysis::statistics::Estimate;
 
 pub(crate) fn text(ranking: &Ranking) -> String {
-    let better = match ranking.figure.more_is_better() {
-        true => "more",
-        false => "less",
-    };
+    let better = if ranking.figure.more_is_better() { "more" } else { "less" };
     let mut text = format!("{}: {better} is better", ranking.figure.name());
     if !ranking.places.is_empty() {
         text += &format!(

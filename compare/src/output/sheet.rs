@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::analysis::findings::{Doubt, Findings, Standing};
+use crate::analysis::findings::{Doubt, Findings, Relation};
 use crate::analysis::questions::{self, Question};
 use crate::analysis::statistics::{Estimate, median};
 use crate::model::contestant::Contestant;
@@ -227,17 +227,17 @@ impl<'a> Sheet<'a> {
     }
 
     /// How a contestant stands to the best.
-    pub(crate) fn standing(
+    pub(crate) fn relation(
         &self,
         scenario: &Scenario,
         contestant: &str,
         figure: Figure,
-    ) -> Option<Standing> {
+    ) -> Option<Relation> {
         let (best, _) = self.best(scenario, figure)?;
         if best == contestant {
             return None;
         }
-        self.findings.standing(scenario, contestant, best, figure)
+        self.findings.relation(scenario, contestant, best, figure)
     }
 
     /// A quantile of the service times: the median of the rounds. `None`

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::findings::{Findings, Standing};
+use crate::analysis::findings::{Findings, Relation};
 use crate::analysis::questions::{self, Question};
 use crate::analysis::statistics::Estimate;
 use crate::analysis::units;
@@ -43,47 +43,48 @@ pub(crate) fn answer(record: &Record, scenario: &Scenario) -> Option<String> {
         return Some(format!("{question} {}", shares(&found)));
     }
     let others = found[1..].iter().filter_map(|&(other, _)| {
-        let standing = findings.standing(scenario, other, best, figure)?;
-        Some((other, standing))
+        let relation = findings.relation(scenario, other, best, figure)?;
+        Some((other, relation))
     });
     let names = record.contestants().map(|c| c.name.as_str());
     let starved =
         names.filter(|n| findings.starved(scenario, n, figure).is_some());
-    let starved = starved.map(|name| (name, Standing::Open(STARVED)));
+    let starved = starved.map(|name| (name, Relation::Open(STARVED)));
     let names = record.contestants().map(|c| c.name.as_str());
     let others_n = names.filter_map(|name| {
-        let standing = findings.standing(scenario, name, best, figure)?;
-        findings.computes_another_n(scenario, name).then_some((name, standing))
+        let relation = findings.relation(scenario, name, best, figure)?;
+        findings.computes_another_n(scenario, name).then_some((name, relation))
     });
     let others = others.chain(starved).chain(others_n);
     let others = compare(&others.collect::<Vec<_>>());
     let median = units::median(figure, &estimate);
-    let bound = match findings.is_lower_bound(scenario, best, figure) {
-        true => "at least ",
-        false => "",
+    let bound = if findings.is_lower_bound(scenario, best, figure) {
+        "at least "
+    } else {
+        ""
     };
     Some(format!("{question} {bound}{median} with {best}{others}."))
 }
 
 /// `; a tie with a, b; c 1.20 [1.10, 1.30] times that; open (few rounds): d`.
-fn compare(others: &[(&str, Standing)]) -> String {
+fn compare(others: &[(&str, Relation)]) -> String {
     let tied: Vec<&str> = others
         .iter()
-        .filter(|(_, standing)| *standing == Standing::Tied)
+        .filter(|(_, relation)| *relation == Relation::Tied)
         .map(|(name, _)| *name)
         .collect();
     let apart: Vec<String> = others
         .iter()
-        .filter_map(|(name, standing)| match standing {
-            Standing::Tied | Standing::Open(_) => None,
-            Standing::Times(Estimate { median, low, high }) => Some(format!(
+        .filter_map(|(name, relation)| match relation {
+            Relation::Tied | Relation::Open(_) => None,
+            Relation::Times(Estimate { median, low, high }) => Some(format!(
                 "{name} {median:.2} [{low:.2}, {high:.2}] times that"
             )),
         })
         .collect();
     let mut open: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (name, standing) in others {
-        if let Standing::Open(why) = standing {
+    for (name, relation) in others {
+        if let Relation::Open(why) = relation {
             open.entry(why).or_default().push(name);
         }
     }

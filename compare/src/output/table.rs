@@ -54,9 +54,10 @@ pub(crate) fn draw(record: &Record) -> String {
                     );
                     let cell = Cell::new(text);
                     let is_best = best.first() == Some(&name);
-                    match is_best {
-                        true => cell.add_attribute(Attribute::Bold),
-                        false => cell,
+                    if is_best {
+                        cell.add_attribute(Attribute::Bold)
+                    } else {
+                        cell
                     }
                 });
             let title = Cell::new(title(contestant));
@@ -155,9 +156,10 @@ fn figure_text(
     };
     let median = units::median(figure, &estimate);
     let interval = units::interval(figure, &estimate);
-    let bound = match findings.is_lower_bound(scenario, name, figure) {
-        true => "≥ ",
-        false => "",
+    let bound = if findings.is_lower_bound(scenario, name, figure) {
+        "≥ "
+    } else {
+        ""
     };
     let mark = match best.iter().position(|other| *other == name) {
         Some(0) => "* ",

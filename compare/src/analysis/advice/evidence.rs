@@ -65,9 +65,10 @@ impl<'a> Evidence<'a> {
     /// Why it has fallen over, or could not be measured.
     pub(crate) fn fallen(&self) -> Option<(Class, String)> {
         if let Some(void) = self.void {
-            let class = match void.contestant_failed {
-                true => Class::FallsOver,
-                false => Class::Unknown,
+            let class = if void.contestant_failed {
+                Class::FallsOver
+            } else {
+                Class::Unknown
             };
             return Some((class, void.reason.clone()));
         }
@@ -96,15 +97,16 @@ impl<'a> Evidence<'a> {
         if self.contestant.is(Trait::OneClientAtATime) {
             why += ": it serves one client at a time";
         } else if let Some(busy) = self.busy() {
-            why += &match busy > BUSY {
-                true => format!(
+            why += &if busy > BUSY {
+                format!(
                     ": its processors were busy {:.0} % of the time",
                     busy * 100.0
-                ),
-                false => format!(
+                )
+            } else {
+                format!(
                     ", though its processors had {:.0} % to spare",
                     (1.0 - busy) * 100.0
-                ),
+                )
             };
         }
         Some((Class::FallsOver, why))
@@ -165,18 +167,19 @@ impl<'a> Evidence<'a> {
         }
         let of =
             self.scenario.groups.iter().find(|g| g.name == self.scenario.of);
-        let (inline, stall) = match of.is_some_and(|of| of.cost.is_some()) {
-            true => (
+        let (inline, stall) = if of.is_some_and(|of| of.cost.is_some()) {
+            (
                 "it computes inside its loop, one request after the other",
                 "it waits for its pool inside its loop, for one request \
                  after the other",
-            ),
-            false => (
+            )
+        } else {
+            (
                 "it computes inside its loop: a short request waits for the \
                  long one before it",
                 "it waits for its pool inside its loop: a short request \
                  waits for the long one before it",
-            ),
+            )
         };
         let pool = "all of its workers were busy with long requests";
         let traits = [

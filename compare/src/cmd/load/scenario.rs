@@ -90,9 +90,10 @@ pub(crate) fn play(
     let allowed = Processors::allowed(None, None)?;
     let placement = Placement {
         server: Vec::new(),
-        load: match plan.processors.is_empty() {
-            true => allowed.numbers().to_vec(),
-            false => plan.processors.clone(),
+        load: if plan.processors.is_empty() {
+            allowed.numbers().to_vec()
+        } else {
+            plan.processors.clone()
         },
     };
     let mut record = Record::new(seed, rounds, machine(allowed.numbers()));
@@ -129,9 +130,10 @@ pub(crate) fn play(
             break;
         };
         let report = &loaded.report;
-        let text = match json {
-            true => serde_json::to_string(report)? + "\n",
-            false => text(&plan, report),
+        let text = if json {
+            serde_json::to_string(report)? + "\n"
+        } else {
+            text(&plan, report)
         };
         stdout::print(&text)?;
         let window_ns = plan.window.as_nanos() as u64;
@@ -151,10 +153,7 @@ pub(crate) fn play(
     if let Some(path) = path {
         eprintln!("record: {}", path.display());
     }
-    match interrupt.came() {
-        true => Ok(Outcome::Interrupted),
-        false => playing.outcome(),
-    }
+    if interrupt.came() { Ok(Outcome::Interrupted) } else { playing.outcome() }
 }
 
 /// Why a window is not that of the machines that started in time, if it began
@@ -237,10 +236,11 @@ impl ShardRun {
             }
             return;
         }
-        let bottleneck = match report.generator_share() > BUSY_SHARE {
-            true => Bottleneck::Generator,
+        let bottleneck = if report.generator_share() > BUSY_SHARE {
+            Bottleneck::Generator
+        } else {
             // How many processors the server has is not known.
-            false => Bottleneck::Unknown,
+            Bottleneck::Unknown
         };
         let capacity = "no rate of this scenario is a share of it";
         cell.rounds.push(Round {

@@ -271,9 +271,10 @@ pub(crate) const WARM_UP: Duration = Duration::from_millis(200);
 /// A cost; less than a microsecond of it can't be calibrated.
 fn milliseconds(value: f64) -> Result<Duration, String> {
     let is_credible = (1e-3..=TIME_MAX.as_secs_f64() * 1e3).contains(&value);
-    match is_credible {
-        true => Ok(Duration::from_secs_f64(value / 1e3)),
-        false => Err("no time, in milliseconds, that can be asked for".into()),
+    if is_credible {
+        Ok(Duration::from_secs_f64(value / 1e3))
+    } else {
+        Err("no time, in milliseconds, that can be asked for".into())
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use charts::{Anchor, Svg, escaped, inline};
 
 use crate::analysis::claims::Verdicts;
-use crate::analysis::claims::{Judged, Tried};
+use crate::analysis::claims::{JudgedClaim, JudgedTrial};
 use crate::analysis::statistics::Estimate;
 use crate::analysis::units;
 use crate::model::claims::Side;
@@ -88,12 +88,11 @@ fn top(verdicts: &Verdicts<'_>) -> String {
     let record = verdicts.record;
     let unknown = "an unknown processor";
     let processor = record.machine.processor.value.as_deref();
-    let incomplete = match record.complete {
-        true => "",
-        false => {
-            "<p class=\"warning\"><b>Incomplete.</b> The run was interrupted; \
+    let incomplete = if record.complete {
+        ""
+    } else {
+        "<p class=\"warning\"><b>Incomplete.</b> The run was interrupted; \
              all of this stands on the rounds that were done.</p>\n"
-        }
     };
     format!(
         "<header>\n<p class=\"kicker\">Run {}</p>\n\
@@ -112,15 +111,15 @@ fn top(verdicts: &Verdicts<'_>) -> String {
 fn section(
     html: &mut String,
     record: &Record,
-    judged: &Judged<'_>,
+    judged: &JudgedClaim<'_>,
 ) -> std::fmt::Result {
-    let Judged { claim, trials } = judged;
+    let JudgedClaim { claim, trials } = judged;
     let name = escaped(claim.name());
     let version = escaped(&claim.version_in_words());
     let verdicts = trials
         .iter()
         .filter(|trial| trial.is_tried())
-        .map(|t| format!("<b>{}</b> in {}", t.ruling, escaped(&t.trial.of)));
+        .map(|t| format!("<b>{}</b> in {}", t.verdict, escaped(&t.trial.of)));
     let verdicts = verdicts.collect::<Vec<_>>().join(", ");
     write!(
         html,
@@ -135,7 +134,7 @@ fn section(
          figures</b>claimed (shaded): {}</figcaption>",
         escaped(&claim.band().to_string())
     )?;
-    if trials.iter().any(Tried::is_tried) {
+    if trials.iter().any(JudgedTrial::is_tried) {
         *html += &chart(record, judged);
     }
     *html += &figures(judged);
@@ -155,8 +154,11 @@ fn section(
 }
 
 /// The ratios on one axis, which all claims share, and the band.
-fn chart(record: &Record, Judged { claim, trials }: &Judged<'_>) -> String {
-    let tried: Vec<&Tried<'_>> =
+fn chart(
+    record: &Record,
+    JudgedClaim { claim, trials }: &JudgedClaim<'_>,
+) -> String {
+    let tried: Vec<&JudgedTrial<'_>> =
         trials.iter().filter(|trial| trial.is_tried()).collect();
     let height = ROW_HEIGHT * tried.len() as f64 + AXIS_HEIGHT;
     let bottom = height - AXIS_HEIGHT;
@@ -183,15 +185,15 @@ fn chart(record: &Record, Judged { claim, trials }: &Judged<'_>) -> String {
     svg.finish()
 }
 
-fn row(svg: &mut Svg, record: &Record, outcome: &Tried<'_>, y: f64) {
-    let Tried { trial, ratio: found, ruling, doubts, .. } = outcome;
+fn row(svg: &mut Svg, record: &Record, outcome: &JudgedTrial<'_>, y: f64) {
+    let JudgedTrial { trial, ratio: found, verdict, doubts, .. } = outcome;
     let contestant = |side: &Side| -> Option<&Contestant> {
         record.contestants().find(|one| one.name == side.contestant)
     };
     let family = contestant(&trial.left).map(Family::of);
     let class = family.map_or("f-other", |family| family.class);
     let text = ratio(found.as_ref());
-    let title = format!("{}: {ruling}, {text}", trial.of);
+    let title = format!("{}: {verdict}, {text}", trial.of);
     svg.raw(&format!(
         "<g class=\"row {class}\"><title>{}</title>",
         escaped(&title)
@@ -208,8 +210,8 @@ fn row(svg: &mut Svg, record: &Record, outcome: &Tried<'_>, y: f64) {
     }
     let end = [WIDTH - 2.0, y + 4.0];
     let text = match found {
-        Some(found) => format!("{} {ruling}", charts::ratio(found.median)),
-        None => ruling.to_string(),
+        Some(found) => format!("{} {verdict}", charts::ratio(found.median)),
+        None => verdict.to_string(),
     };
     svg.text("value", end, Anchor::End, &text);
     svg.close();
@@ -223,7 +225,7 @@ fn x(ratio: f64) -> f64 {
 }
 
 /// What was measured, to the digit.
-fn figures(Judged { trials, .. }: &Judged<'_>) -> String {
+fn figures(JudgedClaim { trials, .. }: &JudgedClaim<'_>) -> String {
     let mut html = String::from(
         "<details class=\"data\"><summary>The figures</summary>\
          <div class=\"scroll\"><table>\n<thead><tr>\
@@ -233,10 +235,11 @@ fn figures(Judged { trials, .. }: &Judged<'_>) -> String {
          </tr></thead>\n<tbody>\n",
     );
     for outcome in trials {
-        let Tried { trial, figures, rounds, ruling, doubts, .. } = outcome;
+        let JudgedTrial { trial, figures, rounds, verdict, doubts, .. } =
+            outcome;
         let [left, right] = [(&trial.left, 0), (&trial.right, 1)]
             .map(|(side, index)| figure(side, figures[index].as_ref()));
-        let reasons = ruling.reason().into_iter().map(str::to_owned);
+        let reasons = verdict.reason().into_iter().map(str::to_owned);
         let doubts = doubts.iter().map(|(side, why)| format!("{side}: {why}"));
         let why: Vec<String> = reasons.chain(doubts).collect();
         // Writing to a string does not fail.
@@ -244,7 +247,7 @@ fn figures(Judged { trials, .. }: &Judged<'_>) -> String {
             html,
             "<tr><th scope=\"row\">{}</th><td>{left}</td><td>{right}</td>\
              <td>{}</td><td>{rounds}</td>\
-             <td><b>{ruling}</b><small>{}</small></td></tr>",
+             <td><b>{verdict}</b><small>{}</small></td></tr>",
             escaped(&trial.of),
             escaped(&ratio(outcome.ratio.as_ref())),
             escaped(&why.join("; "))

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::analysis::claims::Verdicts;
-use crate::analysis::claims::{Judged, Tried};
+use crate::analysis::claims::{JudgedClaim, JudgedTrial};
 use crate::analysis::statistics::Estimate;
 use crate::model::claims::Side;
 use crate::model::machine::Machine;
@@ -76,7 +76,7 @@ pub(crate) fn document(verdicts: &Verdicts<'_>) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(&document)? + "\n")
 }
 
-fn claim<'a>(Judged { claim, trials }: &'a Judged<'_>) -> Claim<'a> {
+fn claim<'a>(JudgedClaim { claim, trials }: &'a JudgedClaim<'_>) -> Claim<'a> {
     let band = claim.band();
     Claim {
         name: claim.name(),
@@ -90,13 +90,14 @@ fn claim<'a>(Judged { claim, trials }: &'a Judged<'_>) -> Claim<'a> {
     }
 }
 
-fn trial<'a>(outcome: &'a Tried<'_>) -> Trial<'a> {
-    let Tried { trial, figures, ratio, rounds, ruling, doubts } = outcome;
+fn trial<'a>(outcome: &'a JudgedTrial<'_>) -> Trial<'a> {
+    let JudgedTrial { trial, figures, ratio, rounds, verdict, doubts } =
+        outcome;
     let [left, right] = figures;
     Trial {
         of: &trial.of,
-        verdict: ruling.name(),
-        reason: ruling.reason(),
+        verdict: verdict.name(),
+        reason: verdict.reason(),
         ratio: *ratio,
         rounds: *rounds,
         left: figure(&trial.left, *left),

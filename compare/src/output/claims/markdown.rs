@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::analysis::claims::Judged;
+use crate::analysis::claims::JudgedClaim;
 use crate::analysis::claims::Verdicts;
 use crate::output::claims::notes::notes;
 use crate::output::claims::outcomes;
@@ -19,7 +19,7 @@ pub(crate) fn table(verdicts: &Verdicts<'_>) -> anyhow::Result<String> {
         "| version | claim | tried on | measured | claimed | verdict |\n\
          | --- | --- | --- | --- | --- | --- |\n",
     );
-    for Judged { claim, trials } in &verdicts.judged {
+    for JudgedClaim { claim, trials } in &verdicts.judged {
         let tried = trials.iter().filter(|trial| trial.is_tried());
         for (index, outcome) in tried.enumerate() {
             // A claim is told once.
@@ -34,7 +34,7 @@ pub(crate) fn table(verdicts: &Verdicts<'_>) -> anyhow::Result<String> {
                 escaped(&outcome.trial.of),
                 ratio(outcome.ratio.as_ref()),
                 claim.band(),
-                outcome.ruling,
+                outcome.verdict,
             )?;
         }
     }

@@ -1,15 +1,17 @@
 //! Claims that hold on one and are refuted on the other.
 
-use crate::analysis::claims::Judged;
+use crate::analysis::claims::JudgedClaim;
 
 /// The claims, by what came of them: `holds in Python, refuted in Rust: a, b`.
 /// In the order of the first of each kind.
-pub(crate) fn groups<'a>(judged: &[Judged<'a>]) -> Vec<(String, Vec<&'a str>)> {
+pub(crate) fn groups<'a>(
+    judged: &[JudgedClaim<'a>],
+) -> Vec<(String, Vec<&'a str>)> {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
-    for Judged { claim, trials } in judged {
+    for JudgedClaim { claim, trials } in judged {
         let tried = trials.iter().filter(|trial| trial.is_tried());
         let tried: Vec<_> =
-            tried.map(|t| (t.ruling.name(), t.trial.of.as_str())).collect();
+            tried.map(|t| (t.verdict.name(), t.trial.of.as_str())).collect();
         if tried.is_empty() {
             continue;
         }
@@ -23,14 +25,13 @@ pub(crate) fn groups<'a>(judged: &[Judged<'a>]) -> Vec<(String, Vec<&'a str>)> {
 }
 
 /// The same, a line each.
-pub(crate) fn lines(judged: &[Judged<'_>]) -> Vec<String> {
+pub(crate) fn lines(judged: &[JudgedClaim<'_>]) -> Vec<String> {
     let is_suspect = |name: &str| {
         let mut of_name = judged.iter().filter(|j| j.claim.name() == name);
         of_name.any(|j| j.trials.iter().any(|t| !t.doubts.is_empty()))
     };
-    let marked = |name: &str| match is_suspect(name) {
-        true => format!("{name} ?"),
-        false => name.to_owned(),
+    let marked = |name: &str| {
+        if is_suspect(name) { format!("{name} ?") } else { name.to_owned() }
     };
     let groups = groups(judged).into_iter();
     groups

@@ -3,7 +3,7 @@
 use comfy_table::{Attribute, Cell, Color};
 
 use crate::analysis::claims::Verdicts;
-use crate::analysis::claims::{Judged, Ruling, Tried};
+use crate::analysis::claims::{JudgedClaim, JudgedTrial, Verdict};
 use crate::analysis::statistics::Estimate;
 use crate::output::claims::notes::notes;
 use crate::output::claims::outcomes;
@@ -32,26 +32,26 @@ pub(crate) fn text(verdicts: &Verdicts<'_>) -> String {
     text
 }
 
-fn row(Judged { claim, trials }: &Judged<'_>) -> Vec<Cell> {
+fn row(JudgedClaim { claim, trials }: &JudgedClaim<'_>) -> Vec<Cell> {
     let mut lines = vec![format!("{} ({})", claim.name(), claim.version)];
     lines.extend(wrapped(&claim.says, CLAIM_WIDTH));
     // A line of its own between two claims.
     lines.push(String::new());
-    let tried: Vec<&Tried<'_>> =
+    let tried: Vec<&JudgedTrial<'_>> =
         trials.iter().filter(|trial| trial.is_tried()).collect();
-    let column = |of: &dyn Fn(&Tried<'_>) -> String| {
+    let column = |of: &dyn Fn(&JudgedTrial<'_>) -> String| {
         let lines: Vec<String> = tried.iter().map(|trial| of(trial)).collect();
         Cell::new(lines.join("\n"))
     };
     let band = claim.band().to_string();
     let verdicts = column(&|trial| {
         let suspect = if trial.doubts.is_empty() { "" } else { " ?" };
-        format!("{}{suspect}", trial.ruling)
+        format!("{}{suspect}", trial.verdict)
     });
-    let is = |wanted: Ruling| tried.iter().all(|t| t.ruling == wanted);
+    let is = |wanted: Verdict| tried.iter().all(|t| t.verdict == wanted);
     let verdicts = match () {
-        () if is(Ruling::Holds) => verdicts.fg(Color::Green),
-        () if is(Ruling::Refuted) => verdicts.fg(Color::Red),
+        () if is(Verdict::Holds) => verdicts.fg(Color::Green),
+        () if is(Verdict::Refuted) => verdicts.fg(Color::Red),
         () => verdicts,
     };
     vec![
@@ -66,10 +66,10 @@ fn row(Judged { claim, trials }: &Judged<'_>) -> Vec<Cell> {
 /// Why there is no verdict, where there is none: the same reason once.
 fn reasons(verdicts: &Verdicts<'_>) -> Vec<String> {
     let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
-    for Judged { claim, trials } in &verdicts.judged {
-        for Tried { trial, ruling, .. } in trials {
-            let Some(why) = ruling.reason() else { continue };
-            let reason = format!("{ruling} in {}, since {why}", trial.of);
+    for JudgedClaim { claim, trials } in &verdicts.judged {
+        for JudgedTrial { trial, verdict, .. } in trials {
+            let Some(why) = verdict.reason() else { continue };
+            let reason = format!("{verdict} in {}, since {why}", trial.of);
             match reasons.iter_mut().find(|(other, _)| *other == reason) {
                 Some((_, names)) => names.push(claim.name()),
                 None => reasons.push((reason, vec![claim.name()])),

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use charts::{escaped, inline};
 
-use crate::analysis::findings::Standing;
+use crate::analysis::findings::Relation;
 use crate::analysis::questions::Question;
 use crate::analysis::units;
 use crate::model::contestant::Label;
@@ -74,8 +74,8 @@ fn short_answer<'a>(sheet: &Sheet<'a>, question: &Question<'a>) -> String {
         return "No figures.".to_owned();
     };
     let is_tied = |name: &str| {
-        let standing = sheet.standing(point, name, figure);
-        standing == Some(Standing::Tied)
+        let relation = sheet.relation(point, name, figure);
+        relation == Some(Relation::Tied)
     };
     let others = sheet.contestants();
     let ties = others.iter().filter(|other| is_tied(&other.name)).count();
@@ -84,14 +84,13 @@ fn short_answer<'a>(sheet: &Sheet<'a>, question: &Question<'a>) -> String {
         1 => ", and one that ties with it".to_owned(),
         ties => format!(", and {ties} that tie with it"),
     };
-    let bound = match sheet.is_lower_bound(point, best, figure) {
-        true => "≥ ",
-        false => "",
-    };
+    let bound =
+        if sheet.is_lower_bound(point, best, figure) { "≥ " } else { "" };
     let median = bound.to_owned() + &units::median(figure, &estimate);
-    let place = match question.is_sweep() {
-        true => format!(" at {}", question.point_name(point)),
-        false => String::new(),
+    let place = if question.is_sweep() {
+        format!(" at {}", question.point_name(point))
+    } else {
+        String::new()
     };
     format!(
         "Best{}: <b>{}</b> with {}{ties}.",
@@ -163,12 +162,13 @@ pub(super) fn doubts<'a>(
                  lived.</p>\n";
     } else {
         let (count, table) = (voids.len(), void_table(sheet));
-        html += &match count > LONG_LIST {
-            false => table,
-            true => format!(
+        html += &if count > LONG_LIST {
+            format!(
                 "<details><summary><b>{count} cells are void:</b> they have \
                  no figures</summary>\n{table}</details>\n"
-            ),
+            )
+        } else {
+            table
         };
     }
     html += &noise_table(sheet, questions);
@@ -235,16 +235,15 @@ fn void_table(sheet: &Sheet<'_>) -> String {
          <th scope=\"col\">why</th></tr></thead>\n<tbody>\n",
     );
     for (scenario, entrant, void) in sheet.record.voids() {
-        let blame = match void.contestant_failed {
-            true => "",
-            false => "the instrument: ",
-        };
-        let log = match void.log.is_empty() {
-            true => String::new(),
-            false => format!(
+        let blame =
+            if void.contestant_failed { "" } else { "the instrument: " };
+        let log = if void.log.is_empty() {
+            String::new()
+        } else {
+            format!(
                 "<details><summary>its log</summary><pre>{}</pre></details>",
                 escaped(&void.log.join("\n"))
-            ),
+            )
         };
         let _ = writeln!(
             html,
@@ -306,9 +305,10 @@ pub(super) fn floor_text<'a>(
     let floors: Vec<f64> = floors.collect();
     let least = floors.iter().copied().reduce(f64::min)?.round();
     let most = floors.iter().copied().reduce(f64::max)?.round();
-    Some(match least == most {
-        true => format!("{least} %"),
-        false => format!("{least}–{most} %"),
+    Some(if least == most {
+        format!("{least} %")
+    } else {
+        format!("{least}–{most} %")
     })
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use charts::escaped;
 
-use crate::analysis::findings::Standing;
+use crate::analysis::findings::Relation;
 use crate::analysis::questions::Question;
 use crate::analysis::statistics::Estimate;
 use crate::analysis::units;
@@ -64,23 +64,24 @@ pub(super) fn of_figure<'a>(
         html += &row_head(one);
         let value =
             estimate.ok_or_else(|| none_text(sheet, scenario, name, figure).1);
-        let bound = match sheet.is_lower_bound(scenario, name, figure) {
-            true => "≥ ",
-            false => "",
+        let bound = if sheet.is_lower_bound(scenario, name, figure) {
+            "≥ "
+        } else {
+            ""
         };
         let doubts = sheet.doubts(scenario, name, figure);
         html += &cell_with(bound, figure, value, doubts.as_deref());
-        let standing = match sheet.standing(scenario, name, figure) {
+        let relation = match sheet.relation(scenario, name, figure) {
             _ if best == Some(name) => "best measured".to_owned(),
-            Some(Standing::Tied) => "a tie".to_owned(),
-            Some(Standing::Times(Estimate { median, low, high })) => {
+            Some(Relation::Tied) => "a tie".to_owned(),
+            Some(Relation::Times(Estimate { median, low, high })) => {
                 format!("<b>{median:.2}</b><small>{low:.2}–{high:.2}</small>")
             }
-            Some(Standing::Open(why)) => format!("open: {why}"),
+            Some(Relation::Open(why)) => format!("open: {why}"),
             None => "–".to_owned(),
         };
         let rounds = sheet.record.figure(scenario, name, figure).len();
-        let _ = writeln!(html, "<td>{standing}</td><td>{rounds}</td></tr>");
+        let _ = writeln!(html, "<td>{relation}</td><td>{rounds}</td></tr>");
     }
     html + FOOT
 }

@@ -15,7 +15,7 @@ pub(crate) const GENERATOR_WAS_BUSY: &str =
 
 /// How a figure stands to an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Difference {
     /// No difference that is more than noise.
     Tie,
     /// Less time, or a higher rate.
@@ -30,35 +30,39 @@ pub(crate) enum Verdict {
     Open(&'static str),
 }
 
-impl Verdict {
+impl Difference {
     /// Of a figure that is `times` what it was, where a difference of less
     /// than the share `floor` is noise.
-    pub(crate) fn of(figure: Figure, times: &Estimate, floor: f64) -> Verdict {
+    pub(crate) fn of(
+        figure: Figure,
+        times: &Estimate,
+        floor: f64,
+    ) -> Difference {
         if is_tie(times, floor) {
-            return Verdict::Tie;
+            return Difference::Tie;
         }
         let grew = times.median > 1.0;
         match (figure, grew) {
-            (Figure::Cost | Figure::Rss, true) => Verdict::More,
-            (Figure::Cost | Figure::Rss, false) => Verdict::Less,
-            (Figure::Threads | Figure::Left, true) => Verdict::More,
-            (Figure::Threads | Figure::Left, false) => Verdict::Less,
+            (Figure::Cost | Figure::Rss, true) => Difference::More,
+            (Figure::Cost | Figure::Rss, false) => Difference::Less,
+            (Figure::Threads | Figure::Left, true) => Difference::More,
+            (Figure::Threads | Figure::Left, false) => Difference::Less,
             (figure, grew) if grew == figure.more_is_better() => {
-                Verdict::Faster
+                Difference::Faster
             }
-            _ => Verdict::Slower,
+            _ => Difference::Slower,
         }
     }
 
     /// In one word, or a few.
     pub(crate) fn name(&self) -> String {
         match self {
-            Verdict::Tie => "tie".to_owned(),
-            Verdict::Faster => "faster".to_owned(),
-            Verdict::Slower => "slower".to_owned(),
-            Verdict::More => "more".to_owned(),
-            Verdict::Less => "less".to_owned(),
-            Verdict::Open(reason) => format!("open: {reason}"),
+            Difference::Tie => "tie".to_owned(),
+            Difference::Faster => "faster".to_owned(),
+            Difference::Slower => "slower".to_owned(),
+            Difference::More => "more".to_owned(),
+            Difference::Less => "less".to_owned(),
+            Difference::Open(reason) => format!("open: {reason}"),
         }
     }
 }
@@ -90,9 +94,10 @@ pub(crate) fn is_worse_by_more_than(
     times: &Estimate,
 ) -> bool {
     let limit = 1.0 + allowed;
-    match figure.more_is_better() {
-        true => times.high < 1.0 / limit,
-        false => times.low > limit,
+    if figure.more_is_better() {
+        times.high < 1.0 / limit
+    } else {
+        times.low > limit
     }
 }
 
@@ -106,21 +111,21 @@ mod tests {
         let up = estimate(1.3, 1.2, 1.4);
         let down = estimate(0.7, 0.6, 0.8);
         let cases = [
-            (Figure::Time, up, 0.05, Verdict::Slower),
-            (Figure::Time, down, 0.05, Verdict::Faster),
-            (Figure::ResponseP99, up, 0.05, Verdict::Slower),
-            (Figure::Rate, up, 0.05, Verdict::Faster),
-            (Figure::Rate, down, 0.05, Verdict::Slower),
-            (Figure::Cost, up, 0.05, Verdict::More),
-            (Figure::Rss, down, 0.05, Verdict::Less),
-            (Figure::Left, down, 0.05, Verdict::Less),
-            (Figure::Time, up, 0.4, Verdict::Tie),
-            (Figure::Time, down, 0.5, Verdict::Tie),
-            (Figure::Time, estimate(1.3, 0.9, 1.5), 0.0, Verdict::Tie),
-            (Figure::Time, estimate(1.0, 1.0, 1.0), 0.0, Verdict::Tie),
+            (Figure::Time, up, 0.05, Difference::Slower),
+            (Figure::Time, down, 0.05, Difference::Faster),
+            (Figure::ResponseP99, up, 0.05, Difference::Slower),
+            (Figure::Rate, up, 0.05, Difference::Faster),
+            (Figure::Rate, down, 0.05, Difference::Slower),
+            (Figure::Cost, up, 0.05, Difference::More),
+            (Figure::Rss, down, 0.05, Difference::Less),
+            (Figure::Left, down, 0.05, Difference::Less),
+            (Figure::Time, up, 0.4, Difference::Tie),
+            (Figure::Time, down, 0.5, Difference::Tie),
+            (Figure::Time, estimate(1.3, 0.9, 1.5), 0.0, Difference::Tie),
+            (Figure::Time, estimate(1.0, 1.0, 1.0), 0.0, Difference::Tie),
         ];
         for (figure, times, floor, expected) in cases {
-            let verdict = Verdict::of(figure, &times, floor);
+            let verdict = Difference::of(figure, &times, floor);
             assert_eq!(verdict, expected, "{figure:?} {times:?} {floor}");
         }
     }
