@@ -6,6 +6,7 @@ pub(crate) mod calibration;
 pub(crate) mod claims;
 pub(crate) mod contestant;
 pub(crate) mod contestants;
+pub(crate) mod duration;
 pub(crate) mod faults;
 pub(crate) mod figure;
 pub(crate) mod invocation;

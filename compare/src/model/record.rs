@@ -94,9 +94,11 @@ fn untold() -> Reading<String> {
 }
 
 impl Entrant {
-    /// The contestant, as it is.
-    pub(crate) fn of(contestant: Contestant) -> Entrant {
-        let version = contestant.tell_version();
+    /// Returns a contestant that takes part under its own name.
+    pub(crate) fn new(
+        contestant: Contestant,
+        version: Reading<String>,
+    ) -> Entrant {
         Entrant { contestant, alias_of: None, version }
     }
 }

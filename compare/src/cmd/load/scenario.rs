@@ -17,6 +17,7 @@ use crate::cmd::load::args::{Load, ScenarioArgs};
 use crate::load::engine::{self, Loaded};
 use crate::measure::calibration;
 use crate::measure::clients;
+use crate::measure::machine;
 use crate::measure::processors::Processors;
 use crate::model::contestant::Contestant;
 use crate::model::invocation::{self, Invocation};
@@ -279,7 +280,7 @@ fn processors_of(server: Option<Pid>) -> usize {
 
 /// This machine, which is not the server's.
 fn machine(allowed: &[usize]) -> Machine {
-    let here = Machine::here(Path::new("."), allowed);
+    let here = machine::describe(Path::new("."), allowed);
     let why = "the server is elsewhere";
     Machine {
         toolchain: Reading::missing(why),
