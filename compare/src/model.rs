@@ -14,6 +14,7 @@ pub(crate) mod load_plan;
 pub(crate) mod load_report;
 pub(crate) mod machine;
 pub(crate) mod mix;
+pub(crate) mod optional_duration;
 pub(crate) mod placement;
 pub(crate) mod provenance;
 pub(crate) mod reading;

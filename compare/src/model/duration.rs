@@ -1,7 +1,5 @@
 //! Times in files and records, as people write them: `400ms`.
 
-pub(crate) mod optional;
-
 use std::time::Duration;
 
 use serde::de::Error as _;

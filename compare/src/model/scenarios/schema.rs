@@ -11,6 +11,7 @@ use crate::base::limits::{CONNECTIONS_MAX, TIME_MAX};
 use crate::model::duration;
 use crate::model::figure::Figure;
 use crate::model::load_plan::{Arrivals, DEPTH_MAX, Pace};
+use crate::model::optional_duration;
 use crate::model::placement::Cpus;
 
 /// A question, and the clients that put it.
@@ -94,7 +95,7 @@ pub(crate) struct ClientGroup {
     /// How long each pauses between a reply and the next request.
     #[serde(
         default,
-        with = "duration::optional",
+        with = "optional_duration",
         skip_serializing_if = "Option::is_none"
     )]
     #[schemars(with = "Option<String>")]
@@ -121,7 +122,7 @@ pub(crate) struct ClientGroup {
     /// How long each request should take: n is calibrated to it.
     #[serde(
         default,
-        with = "duration::optional",
+        with = "optional_duration",
         skip_serializing_if = "Option::is_none"
     )]
     #[schemars(with = "Option<String>")]

@@ -1,4 +1,4 @@
-//! A time that may be missing.
+//! Times in files and records that may be missing.
 
 use std::time::Duration;
 
