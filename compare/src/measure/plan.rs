@@ -97,9 +97,8 @@ impl MeasurementPlan {
             measuring.cells_of(&record) * record.rounds as usize
                 + record.contestants().count() * traced.len(),
         );
-        record.complete = measuring.calibrate(&mut record)
-            && measuring.rounds(&mut record)
-            && measuring.system_calls(traced, &mut record);
+        let flow = measuring.measure_all(traced, &mut record);
+        record.complete = flow.is_continue();
         let saved = record.write(&path);
         progress.clear();
         Ok(Some(Measured { record, path, saved }))

@@ -167,6 +167,19 @@ pub(crate) struct Void {
     pub(crate) faults: BTreeMap<String, Faults>,
 }
 
+impl Void {
+    /// Returns the reason why a cell is void, of which there is neither a log
+    /// nor a fault to keep.
+    pub(crate) fn new(
+        round: u64,
+        reason: String,
+        contestant_failed: bool,
+    ) -> Void {
+        let (log, faults) = (Vec::new(), BTreeMap::new());
+        Void { round, reason, contestant_failed, log, faults }
+    }
+}
+
 /// One measurement.
 #[derive(schemars::JsonSchema, Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Round {
