@@ -157,7 +157,7 @@ impl<'a> Question<'a> {
     /// The point whose sentence stands for all: of what is left, the first
     /// with anybody to be disturbed by, and else the last, where those who are
     /// compared are furthest apart.
-    pub(crate) fn telling_point(&self) -> &'a Scenario {
+    pub(crate) fn main_point(&self) -> &'a Scenario {
         let points = &self.points;
         let first = self.first();
         if first.figures.first() == Some(&Figure::Left) {

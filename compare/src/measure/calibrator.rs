@@ -41,7 +41,7 @@ impl Calibrator<'_> {
         fibs.dedup();
         for cost in costs(&record.scenarios) {
             for fib in &fibs {
-                self.progress.say(&format!("what {cost:?} is with {fib}"));
+                self.progress.show(&format!("what {cost:?} is with {fib}"));
                 let found = self.find(fib, cost, record)?;
                 record.calibration.extend(found);
             }

@@ -8,6 +8,7 @@ use crate::base::limits;
 use crate::base::stdout;
 use crate::measure::build;
 use crate::measure::calibration::calibrations;
+use crate::measure::lock::MeasuringLock;
 use crate::measure::machine;
 use crate::measure::options::{MeasurementOptions, ROUNDS_QUICK};
 use crate::measure::processors::Processors;
@@ -15,11 +16,11 @@ use crate::measure::programs;
 use crate::measure::progress::Progress;
 use crate::measure::rounds::Measuring;
 use crate::model::contestant::Contestant;
-use crate::model::contestant::Trait;
+use crate::model::contestant::ModelTrait;
 use crate::model::contestants::ALIAS_SUFFIX;
 use crate::model::invocation::Invocation;
 use crate::model::record::{Entrant, Record};
-use crate::model::runs::{self, Turn};
+use crate::model::runs;
 use crate::model::scenarios::Scenario;
 
 /// Rounds, if nobody says otherwise: the fewest that give an interval.
@@ -67,7 +68,7 @@ impl MeasurementPlan {
         let processors = options.processors()?;
         options.set_windows(&mut self.scenarios);
         options.set_windows(&mut self.traced);
-        let _turn = Turn::take()?;
+        let _lock = MeasuringLock::acquire()?;
         limits::raise_open_files()?;
         limits::check_files_of_servers()?;
         let progress = Progress::new(options.quiet);
@@ -127,7 +128,7 @@ impl MeasurementPlan {
         };
         record.skipped = self.skipped;
         record.scenarios = self.scenarios;
-        record.invocation = Some(options.tell(self.invocation));
+        record.invocation = Some(options.add_to(self.invocation));
         Ok(record)
     }
 }
@@ -153,7 +154,7 @@ impl Measured {
     /// # Errors
     ///
     /// When it could not be kept.
-    pub(crate) fn say_where(self) -> anyhow::Result<()> {
+    pub(crate) fn report_path(self) -> anyhow::Result<()> {
         self.saved?;
         eprintln!("record: {}", self.path.display());
         Ok(())
@@ -164,8 +165,9 @@ impl Measured {
 pub(crate) fn with_alias(contestants: Vec<Contestant>) -> Vec<Entrant> {
     let mut entrants: Vec<Entrant> =
         contestants.into_iter().map(programs::entrant).collect();
-    let is_usual =
-        |entrant: &&Entrant| !entrant.contestant.is(Trait::OneClientAtATime);
+    let is_usual = |entrant: &&Entrant| {
+        !entrant.contestant.is(ModelTrait::OneClientAtATime)
+    };
     let usual = entrants.iter().find(is_usual).or(entrants.first());
     let alias = usual.cloned().map(|mut alias| {
         alias.alias_of = Some(alias.contestant.name.clone());

@@ -16,7 +16,7 @@ use crate::measure::progress::Progress;
 use crate::model::calibration::Calibrated;
 use crate::model::contestant::Contestant;
 use crate::model::contestant::Framing;
-use crate::model::contestant::Trait;
+use crate::model::contestant::ModelTrait;
 use crate::model::contestants::ALIAS_SUFFIX;
 use crate::model::reading::Reading;
 use crate::model::record::{Entrant, Record, Round, Void};
@@ -113,7 +113,7 @@ impl Measuring<'_> {
         for scenario in traced {
             for contestant in &contestants {
                 let name = contestant.name.as_str();
-                self.progress.say(&format!(
+                self.progress.show(&format!(
                     "system calls of {name} in {}",
                     scenario.name
                 ));
@@ -188,7 +188,7 @@ impl Measuring<'_> {
                 if !self.wants(&scenario, contestant) {
                     continue;
                 }
-                self.progress.say(&format!("{} of {name}", scenario.name));
+                self.progress.show(&format!("{} of {name}", scenario.name));
                 self.cell(round, place, contestant, &scenario, record)?;
                 self.progress.done();
             }
@@ -357,7 +357,7 @@ fn beyond_design(
     }
     let clients: usize =
         scenario.groups.iter().map(|group| group.connections).sum();
-    let is_beyond = contestant.is(Trait::OneClientAtATime)
+    let is_beyond = contestant.is(ModelTrait::OneClientAtATime)
         && clients > CLIENTS_THAT_QUEUE_MAX;
     is_beyond.then(|| {
         format!(

@@ -85,11 +85,11 @@ pub(crate) struct Entrant {
     #[serde(rename = "again")]
     pub(crate) alias_of: Option<String>,
     /// What the contestant says of its version.
-    #[serde(default = "untold")]
+    #[serde(default = "no_version")]
     pub(crate) version: Reading<String>,
 }
 
-fn untold() -> Reading<String> {
+fn no_version() -> Reading<String> {
     Reading::missing("nobody asked for it")
 }
 
@@ -115,7 +115,7 @@ pub(crate) struct CellRecord {
     pub(crate) rounds: Vec<Round>,
     /// The server's system calls for each reply, by name: counted once, in a
     /// pass of its own that is not timed.
-    #[serde(default = "not_counted")]
+    #[serde(default = "no_system_calls")]
     pub(crate) system_calls: Reading<BTreeMap<String, f64>>,
     /// Rounds that this side spoilt, and how.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -140,13 +140,13 @@ impl CellRecord {
             void: None,
             by_design: None,
             rounds: Vec::new(),
-            system_calls: not_counted(),
+            system_calls: no_system_calls(),
             missed: BTreeMap::new(),
         }
     }
 }
 
-fn not_counted() -> Reading<BTreeMap<String, f64>> {
+fn no_system_calls() -> Reading<BTreeMap<String, f64>> {
     Reading::missing("not asked for: --system-calls counts them")
 }
 
