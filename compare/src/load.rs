@@ -3,6 +3,7 @@
 pub(crate) mod connection;
 pub(crate) mod engine;
 pub(crate) mod faulty;
+pub(crate) mod group_share;
 pub(crate) mod process_tree;
 pub(crate) mod resources;
 pub(crate) mod schedule;

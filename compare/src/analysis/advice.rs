@@ -106,7 +106,10 @@ fn place<'a>(
                 (Rating::Open, Some(TOO_FEW_ROUNDS.to_owned()))
             }
             Rating::Holds => (Rating::Holds, None),
-            rating => (rating, Some(evidence.slow(&p99))),
+            rating @ (Rating::Open
+            | Rating::Misses
+            | Rating::FallsOver
+            | Rating::Unknown) => (rating, Some(evidence.slow(&p99))),
         },
     };
     Place { place: None, contestant, rating, why }

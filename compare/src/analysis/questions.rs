@@ -140,7 +140,15 @@ impl<'a> Question<'a> {
             Some((Parameter::Load, _)) => {
                 format!("{} %", (value * 100.0).round())
             }
-            _ => short(value),
+            Some((
+                Parameter::Connections
+                | Parameter::Depth
+                | Parameter::N
+                | Parameter::Cost
+                | Parameter::Rate,
+                _,
+            ))
+            | None => short(value),
         }
     }
 

@@ -118,13 +118,12 @@ impl Measuring<'_> {
                     scenario.name
                 ));
                 let counted = self.counted(contestant, &scenario, record);
+                if let Err(Failure::Interrupted) = counted {
+                    return ControlFlow::Break(());
+                }
+                let counted = counted.map_err(|failure| failure.to_string());
                 let kept = record.cell_mut(&scenario.name, name);
-                kept.system_calls = Reading::from(match counted {
-                    Err(Failure::Interrupted) => {
-                        return ControlFlow::Break(());
-                    }
-                    counted => counted.map_err(|failure| failure.to_string()),
-                });
+                kept.system_calls = Reading::from(counted);
                 self.progress.done();
             }
         }

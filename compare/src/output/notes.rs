@@ -185,7 +185,10 @@ fn silent(record: &Record) -> Vec<String> {
                     "fewer than 1,000 replies within the window"
                 }
                 Figure::Left => "no round together with what it is a share of",
-                _ => "no reply within the window",
+                Figure::Time
+                | Figure::Rate
+                | Figure::P50
+                | Figure::ResponseP50 => "no reply within the window",
             };
             let is_silent = |name: &&str| {
                 let cell = record.cell(&scenario.name, name);

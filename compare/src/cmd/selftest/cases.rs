@@ -281,7 +281,9 @@ impl Unit {
     fn number(self, value: f64) -> String {
         match self {
             Unit::Count => format!("{value:.0}"),
-            _ => units::number(value),
+            Unit::Milliseconds | Unit::Microseconds | Unit::PerSecond => {
+                units::number(value)
+            }
         }
     }
 }

@@ -51,7 +51,14 @@ pub(super) fn charts<'a>(
                 }
                 // It is in the one before.
                 Figure::P99 if responds => continue,
-                figure => {
+                Figure::Time
+                | Figure::Rate
+                | Figure::P50
+                | Figure::P99
+                | Figure::Cost
+                | Figure::Rss
+                | Figure::Threads
+                | Figure::ResponseP50 => {
                     sweep_figure(sheet, question, page_contestants, figure)
                 }
             };
@@ -441,11 +448,13 @@ fn chart<'a>(
         x_name: knob,
         x: spread(&values).into_iter().zip(names).collect(),
         figure,
-        zero: match figure {
-            Figure::Cost | Figure::Rss => Zero::Shown,
-            // What comes out of what goes in: at best, a straight line.
-            Figure::Rate if is_load => Zero::Shown,
-            _ => Zero::Free,
+        // Of a load, what comes out of what goes in: at best, a straight line.
+        zero: if matches!(figure, Figure::Cost | Figure::Rss)
+            || (figure == Figure::Rate && is_load)
+        {
+            Zero::Shown
+        } else {
+            Zero::Free
         },
         panels,
     }
