@@ -1,4 +1,5 @@
-//! The load generator: it plays a plan's clients and reports what they met.
+//! The load generator: it plays a plan's clients and reports what they met. For
+//! its tests, a server with known faults.
 
 pub(crate) mod connection;
 pub(crate) mod engine;
