@@ -20,7 +20,7 @@ use crate::measure::progress::Progress;
 use crate::model::contestant::Contestant;
 use crate::model::contestant::Framing;
 use crate::model::contestant::ModelTrait;
-use crate::model::contestants::{self, family_of};
+use crate::model::contestants::{self, family_named};
 use crate::model::selection::selects;
 use crate::output::table;
 
@@ -116,7 +116,7 @@ fn subject(contestant: &Contestant) -> Subject {
         subject = subject.only_flags(flags.clone());
     }
     if let Some(names) = &contestant.families {
-        let families = names.iter().filter_map(|name| family_of(name));
+        let families = names.iter().filter_map(|name| family_named(name));
         subject = subject.families(&families.collect::<Vec<_>>());
     }
     contestant.model.iter().fold(subject, |subject, what| match what {

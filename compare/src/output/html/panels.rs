@@ -104,7 +104,7 @@ pub(super) fn draw(chart: &Chart<'_>) -> String {
     let y = Scale::fit(values, chart.figure.unit(), chart.zero, [BOTTOM, TOP]);
     let x: Vec<f64> = chart.x.iter().map(|(share, _)| at(*share)).collect();
     let axes = Axes { chart, x, y };
-    let mut html = axes.ghosts();
+    let mut html = axes.draw_others();
     html += "<div class=\"panels\">\n";
     for panel in &chart.panels {
         html += &axes.panel(panel);
@@ -129,7 +129,7 @@ struct Axes<'a> {
 
 impl Axes<'_> {
     /// Everybody's line, once, for all panels to use.
-    fn ghosts(&self) -> String {
+    fn draw_others(&self) -> String {
         let id = escaped(&self.chart.id);
         let mut html = format!(
             "<svg class=\"store\" width=\"0\" height=\"0\" \
