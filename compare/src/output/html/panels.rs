@@ -4,7 +4,9 @@
 
 use std::fmt::Write;
 
-use charts::{Anchor, Place, Scale, Svg, Zero, circle, escaped, path_through};
+use charts::{
+    Anchor, Position, Scale, Svg, Zero, circle, escaped, path_through,
+};
 
 use crate::analysis::statistics::Estimate;
 use crate::analysis::units;
@@ -287,10 +289,10 @@ impl Axes<'_> {
         &self,
         svg: &mut Svg,
         line: &Line,
-        places: &[Option<Place>],
+        places: &[Option<Position>],
         top: f64,
     ) {
-        let drawn: Vec<(&Point, Place)> = line
+        let drawn: Vec<(&Point, Position)> = line
             .points
             .iter()
             .zip(places)
@@ -316,7 +318,7 @@ impl Axes<'_> {
         }
     }
 
-    fn places(&self, line: &Line) -> Vec<Option<Place>> {
+    fn places(&self, line: &Line) -> Vec<Option<Position>> {
         let places = line.points.iter().zip(&self.x).map(|(point, x)| {
             let point = point.as_ref().ok()?;
             Some([*x, self.y.at(point.estimate.median)])
