@@ -13,52 +13,13 @@ compile_error!(
      CPU clocks of other processes"
 );
 
-mod advise;
-mod agree;
-mod answers;
-mod asked;
-mod build;
-mod calibrate;
-mod cell;
-mod claims;
-mod cli;
-mod cmp;
-mod completions;
-mod contestants;
-mod cpus;
-mod exit;
-mod faulty;
-mod findings;
-mod forms;
-mod interrupt;
-mod known;
-mod limits;
-mod list;
+mod analysis;
+mod base;
+mod cmd;
 mod load;
-mod machine;
-mod measuring;
-mod merge;
+mod measure;
+mod model;
 mod output;
-mod parts;
-mod process_tree;
-mod progress;
-mod questions;
-mod rank;
-mod record;
-mod report;
-mod run;
-mod runs;
-mod scenarios;
-mod schema;
-mod selection;
-mod selftest;
-mod statistics;
-mod system_calls;
-mod table;
-mod units;
-mod verdict;
-mod verify;
-mod workspace;
 
 use std::process::ExitCode;
 
@@ -68,23 +29,24 @@ use launch::keeper::{self, Role};
 fn main() -> ExitCode {
     run().unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        exit::code_of(&error)
+        base::exit::code_of(&error)
     })
 }
 
 fn run() -> anyhow::Result<ExitCode> {
     match Role::of_this_process()? {
         Role::Runner(arguments) => {
-            cli::Cli::parse_from(arguments).carry_out().map(ExitCode::from)
+            cmd::cli::Cli::parse_from(arguments).run().map(ExitCode::from)
         }
         Role::Keeper { parent, arguments } => {
-            exit::code_of_kept(keeper::keep(parent, arguments)?)
+            base::exit::code_of_kept(keeper::keep(parent, arguments)?)
         }
         Role::Front(arguments) => {
-            let cli = cli::Cli::parse_from(&arguments);
-            match cli.starts_servers() {
-                true => exit::code_of_kept(keeper::run_kept(arguments)?),
-                false => cli.carry_out().map(ExitCode::from),
+            let cli = cmd::cli::Cli::parse_from(&arguments);
+            if cli.starts_servers() {
+                base::exit::code_of_kept(keeper::run_kept(arguments)?)
+            } else {
+                cli.run().map(ExitCode::from)
             }
         }
     }

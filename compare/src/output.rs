@@ -1,18 +1,20 @@
-//! What goes to stdout.
+//! The forms in which results are printed or written: text, HTML, Markdown, CSV
+//! and JSON.
 
-use std::io::{self, ErrorKind, Write};
-
-use anyhow::Context;
-
-/// Prints a text. Who stops reading (`| head`) has read enough.
-///
-/// # Errors
-///
-/// When it can't be written for another reason, such as a full disk.
-pub(crate) fn print(text: &str) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        result => result.context("cannot write to stdout"),
-    }
-}
+pub(crate) mod advice;
+pub(crate) mod claims;
+pub(crate) mod comparison;
+pub(crate) mod csv;
+pub(crate) mod export;
+pub(crate) mod html;
+pub(crate) mod json;
+pub(crate) mod load_report;
+pub(crate) mod markdown;
+pub(crate) mod merge;
+pub(crate) mod notes;
+pub(crate) mod ranking;
+pub(crate) mod sheet;
+pub(crate) mod summary;
+pub(crate) mod system_calls;
+pub(crate) mod table;
+pub(crate) mod text;

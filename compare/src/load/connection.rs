@@ -4,22 +4,23 @@ use std::collections::VecDeque;
 use std::net::TcpStream;
 use std::time::Instant;
 
-use super::tally::{Tally, error_token};
-use crate::contestants::Framing;
+use crate::load::tally::{Sent, Tally, error_token};
+use crate::model::contestant::Framing;
+use crate::model::faults::fibonacci;
 
 /// One read takes no more than this.
-pub(super) const READ_BYTES: usize = 4096;
+pub(crate) const READ_BYTES: usize = 4096;
 
 /// A reply that is longer without an LF is none.
 const LINE_BYTES_MAX: usize = 4096;
 
 /// A client's connection.
-pub(super) struct Connection {
-    pub(super) stream: TcpStream,
+pub(crate) struct Connection {
+    pub(crate) stream: TcpStream,
     /// Still on its way to the server.
-    pub(super) is_connecting: bool,
+    pub(crate) is_connecting: bool,
     /// Since when it waits for something to ask; meant for open loops.
-    pub(super) free_since: Instant,
+    pub(crate) free_since: Instant,
     in_flight: VecDeque<Sent>,
     /// How many replies the server owes.
     owed: usize,
@@ -29,37 +30,26 @@ pub(super) struct Connection {
     odd: Vec<u8>,
 }
 
-/// Requests that were sent together.
-#[derive(Clone, Copy)]
-pub(super) struct Sent {
-    /// When they were handed to the kernel.
-    pub(super) at: Instant,
-    /// When they were due.
-    pub(super) due: Instant,
-    /// How many.
-    pub(super) count: usize,
-}
-
 /// The bytes that a group sends and expects.
-pub(super) struct Bytes {
+pub(crate) struct Bytes {
     /// The request, as often as one connection may send it at once.
-    pub(super) requests: Vec<u8>,
-    pub(super) request_len: usize,
+    pub(crate) requests: Vec<u8>,
+    pub(crate) request_len: usize,
     /// The reply over and over: what a read returns must be a part of it.
     replies: Vec<u8>,
     reply_len: usize,
 }
 
 /// What came of some input.
-pub(super) enum Taken {
+pub(crate) enum Received {
     /// So many requests were answered, none of them if a reply is not whole.
     Answered(usize),
     /// The connection is of no more use.
-    Useless,
+    Unusable,
 }
 
 impl Bytes {
-    pub(super) fn new(n: u8, depth: usize, framing: Framing) -> Bytes {
+    pub(crate) fn new(n: u8, depth: usize, framing: Framing) -> Bytes {
         let request = match framing {
             Framing::Line => format!("{n}\n"),
             Framing::Talk => n.to_string(),
@@ -82,7 +72,7 @@ impl Bytes {
 
 impl Connection {
     /// A connection whose requests in flight are kept in that place.
-    pub(super) fn new(
+    pub(crate) fn new(
         stream: TcpStream,
         in_flight: VecDeque<Sent>,
         now: Instant,
@@ -100,57 +90,57 @@ impl Connection {
 
     /// Closes it, and leaves a place for the requests of the next one. Closing
     /// the stream also takes it out of the epoll set.
-    pub(super) fn close(self) -> VecDeque<Sent> {
+    pub(crate) fn close(self) -> VecDeque<Sent> {
         let mut in_flight = self.in_flight;
         in_flight.clear();
         in_flight
     }
 
     /// Notes what was sent.
-    pub(super) fn sent(&mut self, sent: Sent) {
+    pub(crate) fn sent(&mut self, sent: Sent) {
         self.owed += sent.count;
         self.in_flight.push_back(sent);
     }
 
     /// When the oldest request without an answer was sent.
-    pub(super) fn waits_since(&self) -> Option<Instant> {
+    pub(crate) fn waits_since(&self) -> Option<Instant> {
         self.in_flight.front().map(|sent| sent.at)
     }
 
     /// The requests without an answer.
-    pub(super) fn unanswered(&self) -> impl Iterator<Item = &Sent> {
+    pub(crate) fn unanswered(&self) -> impl Iterator<Item = &Sent> {
         self.in_flight.iter()
     }
 
     /// Judges what was read.
-    pub(super) fn take(
+    pub(crate) fn receive(
         &mut self,
         input: &[u8],
         bytes: &Bytes,
         tally: &mut Tally,
         now: Instant,
-    ) -> Taken {
+    ) -> Received {
         let end = self.matched + input.len();
         let is_right = self.odd.is_empty()
             && input == &bytes.replies[self.matched..end]
             && end / bytes.reply_len <= self.owed;
         if !is_right {
-            return self.take_odd(input, bytes, tally, now);
+            return self.receive_odd(input, bytes, tally, now);
         }
         let count = end / bytes.reply_len;
         self.matched = end % bytes.reply_len;
         self.answered(count, |sent, count| tally.right(sent, count, now));
-        Taken::Answered(count)
+        Received::Answered(count)
     }
 
     /// The same, line by line, for input that is not all right replies.
-    fn take_odd(
+    fn receive_odd(
         &mut self,
         input: &[u8],
         bytes: &Bytes,
         tally: &mut Tally,
         now: Instant,
-    ) -> Taken {
+    ) -> Received {
         let mut odd = std::mem::take(&mut self.odd);
         odd.extend_from_slice(&bytes.replies[..self.matched]);
         odd.extend_from_slice(input);
@@ -170,21 +160,21 @@ impl Connection {
                 answered += 1;
                 if error_token(line).as_deref() == Some("server-full") {
                     // The protocol says that the server closes now.
-                    return Taken::Useless;
+                    return Received::Unusable;
                 }
             }
             odd.drain(..=lf);
         }
         if odd.len() > LINE_BYTES_MAX {
             tally.wrong(&odd);
-            return Taken::Useless;
+            return Received::Unusable;
         }
         if bytes.reply().starts_with(&odd) {
             self.matched = odd.len();
         } else {
             self.odd = odd;
         }
-        Taken::Answered(answered)
+        Received::Answered(answered)
     }
 
     /// Takes so many requests out of flight, those that were sent together
@@ -204,15 +194,6 @@ impl Connection {
         }
         self.owed -= count;
     }
-}
-
-/// F(n) by addition: the generator must know the answer, not pay for it.
-pub(super) fn fibonacci(n: u8) -> u64 {
-    let (mut last, mut next) = (0_u64, 1_u64);
-    for _ in 0..n {
-        (last, next) = (next, last.wrapping_add(next));
-    }
-    last
 }
 
 #[cfg(test)]
@@ -244,9 +225,9 @@ mod tests {
         let mut answered = 0;
         for piece in pieces {
             let input = piece.as_bytes();
-            match connection.take(input, &bytes, &mut tally, now) {
-                Taken::Answered(count) => answered += count,
-                Taken::Useless => break,
+            match connection.receive(input, &bytes, &mut tally, now) {
+                Received::Answered(count) => answered += count,
+                Received::Unusable => break,
             }
         }
         (answered, tally)

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, anyhow};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use super::plan::Plan;
-use super::report::Report;
-use super::tally::Tally;
-use super::worker::Worker;
-use crate::interrupt::Interrupt;
+use crate::base::interrupt::Interrupt;
+use crate::load::tally::Tally;
+use crate::load::worker::Worker;
+use crate::model::load_plan::LoadPlan;
+use crate::model::load_report::LoadReport;
 
 /// How long the threads may take to get going.
 const START: Duration = Duration::from_millis(1);
@@ -21,11 +21,11 @@ pub(crate) const CONNECT_AHEAD: Duration = Duration::from_secs(5);
 
 /// How long a sleep lasts before somebody looks whether Ctrl-C was pressed,
 /// and whether the clock was set.
-const LOOK_AROUND: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What came of a load.
-pub(crate) struct Loaded {
-    pub(crate) report: Report,
+pub(crate) struct LoadResult {
+    pub(crate) report: LoadReport,
     /// When the window began, by this machine's clock,
     pub(crate) began: SystemTime,
     /// and how much later than was agreed.
@@ -38,8 +38,8 @@ pub(crate) struct Loaded {
 ///
 /// As those of [`run_at`].
 #[cfg(test)]
-pub(crate) fn run(plan: &Plan) -> anyhow::Result<Report> {
-    let loaded = run_at(plan, None, &Interrupt::unheard())?;
+pub(crate) fn run(plan: &LoadPlan) -> anyhow::Result<LoadReport> {
+    let loaded = run_at(plan, None, &Interrupt::ignored())?;
     loaded.map(|loaded| loaded.report).context("nobody interrupts it")
 }
 
@@ -51,10 +51,10 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<Report> {
 /// Only what this side can't do at all. What the server does wrong is in the
 /// report.
 pub(crate) fn run_at(
-    plan: &Plan,
+    plan: &LoadPlan,
     at: Option<SystemTime>,
     interrupt: &Interrupt,
-) -> anyhow::Result<Option<Loaded>> {
+) -> anyhow::Result<Option<LoadResult>> {
     let threads = plan.processors.len().clamp(1, plan.connections().max(1));
     let mut workers = (0..threads)
         .map(|index| Worker::new(plan, interrupt, index, threads))
@@ -65,20 +65,20 @@ pub(crate) fn run_at(
     // and wait until it has seen whom they wait for.
     workers[0].survey(plan.server);
     wait_until(at, START, interrupt);
-    if interrupt.came() {
+    if interrupt.is_requested() {
         return Ok(None);
     }
     let start = Instant::now() + START;
     let began = SystemTime::now() + START;
     let late = at.and_then(|at| began.duration_since(at).ok());
-    let Some((mut report, tallies)) = play(plan, workers, start)? else {
+    let Some((mut report, tallies)) = run_threads(plan, workers, start)? else {
         return Ok(None);
     };
     report.generator_threads = threads;
     let groups = plan.groups.iter().zip(tallies);
     report.groups =
         groups.map(|(group, tally)| tally.into_report(group)).collect();
-    Ok(Some(Loaded {
+    Ok(Some(LoadResult {
         report,
         began: began + plan.warm_up,
         late: late.unwrap_or_default(),
@@ -88,21 +88,21 @@ pub(crate) fn run_at(
 /// Sleeps until so long before the moment, if there is one.
 fn wait_until(at: Option<SystemTime>, before: Duration, interrupt: &Interrupt) {
     let Some(until) = at.and_then(|at| at.checked_sub(before)) else { return };
-    while !interrupt.came()
+    while !interrupt.is_requested()
         && let Ok(rest) = until.duration_since(SystemTime::now())
         && !rest.is_zero()
     {
-        thread::sleep(rest.min(LOOK_AROUND));
+        thread::sleep(rest.min(POLL_INTERVAL));
     }
 }
 
 /// Opens all connections, group by group: a server that serves its clients in
 /// the order of their arrival gets them in the plan's order.
-fn connect(plan: &Plan, workers: &mut [Worker<'_>], interrupt: &Interrupt) {
+fn connect(plan: &LoadPlan, workers: &mut [Worker<'_>], interrupt: &Interrupt) {
     let mut count = 0;
     for (index, group) in plan.groups.iter().enumerate() {
         for _ in 0..group.connections {
-            if interrupt.came() {
+            if interrupt.is_requested() {
                 return;
             }
             let worker = count % workers.len();
@@ -113,11 +113,11 @@ fn connect(plan: &Plan, workers: &mut [Worker<'_>], interrupt: &Interrupt) {
 }
 
 /// Lets all workers load at once, the first one here.
-fn play(
-    plan: &Plan,
+fn run_threads(
+    plan: &LoadPlan,
     workers: Vec<Worker<'_>>,
     start: Instant,
-) -> anyhow::Result<Option<(Report, Vec<Tally>)>> {
+) -> anyhow::Result<Option<(LoadReport, Vec<Tally>)>> {
     thread::scope(|scope| {
         let mut workers = workers.into_iter().enumerate();
         let (_, first) = workers.next().context("no thread to load from")?;
@@ -153,7 +153,7 @@ fn play(
 }
 
 /// Keeps this thread on the processor that is meant for it.
-fn pin(plan: &Plan, index: usize) -> anyhow::Result<()> {
+fn pin(plan: &LoadPlan, index: usize) -> anyhow::Result<()> {
     let mut set = CpuSet::new();
     set.set(plan.processors[index]);
     sched_setaffinity(None, &set).with_context(|| {

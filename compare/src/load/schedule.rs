@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use super::plan::Arrivals;
+use crate::model::load_plan::Arrivals;
 
 /// The moments at which requests fall due, one after the other. They follow
 /// from the rate alone, never from the replies.
-pub(super) struct Schedule {
+pub(crate) struct Schedule {
     start: Instant,
     /// The next moment, in seconds since the start: as a float, so that no
     /// rounding adds up.
@@ -20,7 +20,7 @@ pub(super) struct Schedule {
 
 impl Schedule {
     /// From `start` on, `rate` a second.
-    pub(super) fn new(
+    pub(crate) fn new(
         start: Instant,
         rate: f64,
         arrivals: Arrivals,
@@ -35,17 +35,17 @@ impl Schedule {
     }
 
     /// Shifts the whole schedule to another start.
-    pub(super) fn begin(&mut self, start: Instant) {
+    pub(crate) fn begin(&mut self, start: Instant) {
         self.start = start;
     }
 
     /// When the next request is due.
-    pub(super) fn next(&self) -> Instant {
+    pub(crate) fn next(&self) -> Instant {
         self.start + Duration::from_secs_f64(self.next_s)
     }
 
     /// Goes over to the one after.
-    pub(super) fn advance(&mut self) {
+    pub(crate) fn advance(&mut self) {
         self.next_s += match self.arrivals {
             Arrivals::Constant => self.gap_s,
             // By inversion; 1 - f64() lies in (0, 1], whose logarithm exists.
@@ -57,7 +57,7 @@ impl Schedule {
 /// What one thread's share of a group takes its random arrivals from. Two
 /// that had it in common would ask at the same moments; so would shards, whose
 /// seeds may well be neighbours, if the numbers were only added.
-pub(super) fn seed(of_plan: u64, group: usize, thread: usize) -> u64 {
+pub(crate) fn seed(of_plan: u64, group: usize, thread: usize) -> u64 {
     [group as u64, thread as u64]
         .into_iter()
         .fold(mixed(of_plan), |seed, number| mixed(seed.wrapping_add(number)))
@@ -76,9 +76,9 @@ fn mixed(number: u64) -> u64 {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::plan::RATE_MIN;
     use super::*;
-    use crate::limits::CONNECTIONS_MAX;
+    use crate::base::limits::CONNECTIONS_MAX;
+    use crate::model::load_plan::RATE_MIN;
 
     #[test]
     fn no_two_shares_of_neighbouring_seeds_ask_at_the_same_moments() {

@@ -15,7 +15,7 @@ use rustix::time::Timespec;
 const ADDRESSES: usize = 250;
 
 /// Where the clients of a group go, and where they come from.
-pub(super) struct Sockets {
+pub(crate) struct Sockets {
     to: SocketAddr,
     /// By how many addresses they are further than was planned, because those
     /// before had no port left.
@@ -24,13 +24,13 @@ pub(super) struct Sockets {
 
 impl Sockets {
     /// For clients of this server.
-    pub(super) fn new(to: SocketAddr) -> Sockets {
+    pub(crate) fn new(to: SocketAddr) -> Sockets {
         Sockets { to, skipped: 0 }
     }
 
     /// Connects from the address that was planned or one after it, and waits
     /// until that is done.
-    pub(super) fn connect(
+    pub(crate) fn connect(
         &mut self,
         planned: usize,
         timeout: Duration,
@@ -53,7 +53,7 @@ impl Sockets {
     }
 
     /// Begins to connect; the socket is writable when that is done.
-    pub(super) fn start_to_connect(
+    pub(crate) fn start_to_connect(
         &mut self,
         planned: usize,
     ) -> io::Result<TcpStream> {

@@ -6,19 +6,20 @@ use std::time::Instant;
 use hdrhistogram::Histogram;
 use rustix::io::Errno;
 
-use super::connection::Sent;
-use super::plan::Group;
-use super::report::{Faults, GroupReport, OpenLoop, Times};
+use crate::model::faults::Faults;
+use crate::model::load_plan::GroupPlan;
+use crate::model::load_report::{GroupReport, OpenLoop};
+use crate::model::times::Times;
 
 /// How much of a wrong reply is kept.
 const WRONG_BYTES_MAX: usize = 80;
 
 /// The counts of one client group. Counting allocates nothing as long as the
 /// server answers rightly.
-pub(super) struct Tally {
-    pub(super) connected: usize,
+pub(crate) struct Tally {
+    pub(crate) connected: usize,
     /// Whether the window is open.
-    pub(super) in_window: bool,
+    pub(crate) in_window: bool,
     replies: u64,
     replies_in_all: u64,
     starved: u64,
@@ -41,7 +42,7 @@ struct OpenTally {
 
 impl Tally {
     /// Nothing yet, of clients in an open loop or not.
-    pub(super) fn new(is_open: bool) -> Tally {
+    pub(crate) fn new(is_open: bool) -> Tally {
         let open = is_open.then(|| OpenTally {
             from: None,
             to: None,
@@ -62,7 +63,7 @@ impl Tally {
     }
 
     /// The window begins.
-    pub(super) fn begin(&mut self, at: Instant) {
+    pub(crate) fn begin(&mut self, at: Instant) {
         self.in_window = true;
         if let Some(open) = &mut self.open {
             open.from = Some(at);
@@ -70,7 +71,7 @@ impl Tally {
     }
 
     /// The window is over.
-    pub(super) fn end(&mut self, at: Instant) {
+    pub(crate) fn end(&mut self, at: Instant) {
         self.in_window = false;
         if let Some(open) = &mut self.open {
             open.to = Some(at);
@@ -79,14 +80,14 @@ impl Tally {
 
     /// Notes a client that had no reply in the window although it waited for
     /// one throughout.
-    pub(super) fn starved(&mut self) {
+    pub(crate) fn starved(&mut self) {
         self.starved += 1;
     }
 
     /// Counts right replies. Service times count by when the reply came,
     /// response times by when the request was due: a window's requests are
     /// waited for, however late they come.
-    pub(super) fn right(&mut self, sent: &Sent, count: usize, now: Instant) {
+    pub(crate) fn right(&mut self, sent: &Sent, count: usize, now: Instant) {
         let count = count as u64;
         self.replies_in_all += count;
         if self.in_window {
@@ -104,7 +105,7 @@ impl Tally {
 
     /// Notes how late a request was sent although a connection was free: that
     /// is this side's doing.
-    pub(super) fn lagged(&mut self, due: Instant, now: Instant) {
+    pub(crate) fn lagged(&mut self, due: Instant, now: Instant) {
         if let Some(open) = &mut self.open
             && open.counts(due)
         {
@@ -115,7 +116,7 @@ impl Tally {
 
     /// Notes a request that was due in the window and not answered when the
     /// patience ended. Its response time is at least what it has waited.
-    pub(super) fn unanswered(&mut self, due: Instant, now: Instant) {
+    pub(crate) fn unanswered(&mut self, due: Instant, now: Instant) {
         if let Some(open) = &mut self.open
             && open.counts(due)
         {
@@ -126,7 +127,7 @@ impl Tally {
     }
 
     /// Counts a reply line, without its LF, that is not the right one.
-    pub(super) fn not_right(&mut self, line: &[u8]) {
+    pub(crate) fn not_right(&mut self, line: &[u8]) {
         match error_token(line) {
             Some(token) => {
                 *self.faults.errors.entry(token).or_default() += 1;
@@ -135,7 +136,7 @@ impl Tally {
         }
     }
 
-    pub(super) fn wrong(&mut self, line: &[u8]) {
+    pub(crate) fn wrong(&mut self, line: &[u8]) {
         self.faults.wrong += 1;
         let kept = &line[..line.len().min(WRONG_BYTES_MAX)];
         self.faults
@@ -143,21 +144,21 @@ impl Tally {
             .get_or_insert_with(|| String::from_utf8_lossy(kept).into());
     }
 
-    pub(super) fn closed_early(&mut self) {
+    pub(crate) fn closed_early(&mut self) {
         self.faults.closed_early += 1;
     }
 
-    pub(super) fn timed_out(&mut self) {
+    pub(crate) fn timed_out(&mut self) {
         self.faults.timed_out += 1;
     }
 
     /// How many connections got no answer so far.
-    pub(super) fn hangs(&self) -> u64 {
+    pub(crate) fn hangs(&self) -> u64 {
         self.faults.timed_out
     }
 
     /// Counts a failed system call on a connection.
-    pub(super) fn failed(&mut self, error: &io::Error) {
+    pub(crate) fn failed(&mut self, error: &io::Error) {
         match Errno::from_io_error(error) {
             Some(Errno::CONNREFUSED) => self.faults.refused += 1,
             Some(Errno::CONNRESET) => self.faults.reset += 1,
@@ -179,7 +180,7 @@ impl Tally {
     }
 
     /// Adds what another thread's share of the group has seen.
-    pub(super) fn add(&mut self, other: &Tally) {
+    pub(crate) fn add(&mut self, other: &Tally) {
         let same_buckets = "all histograms here have the same bounds";
         self.connected += other.connected;
         self.replies += other.replies;
@@ -194,7 +195,7 @@ impl Tally {
         self.faults.add(&other.faults);
     }
 
-    pub(super) fn into_report(self, group: &Group) -> GroupReport {
+    pub(crate) fn into_report(self, group: &GroupPlan) -> GroupReport {
         GroupReport {
             name: group.name.clone(),
             n: group.n,
@@ -214,12 +215,12 @@ impl Tally {
     }
 
     #[cfg(test)]
-    pub(super) fn replies_in_all(&self) -> u64 {
+    pub(crate) fn replies_in_all(&self) -> u64 {
         self.replies_in_all
     }
 
     #[cfg(test)]
-    pub(super) fn faults(&self) -> &Faults {
+    pub(crate) fn faults(&self) -> &Faults {
         &self.faults
     }
 }
@@ -232,11 +233,22 @@ impl OpenTally {
 }
 
 /// The token of an error line: what is stable in `error: TOKEN: text`.
-pub(super) fn error_token(line: &[u8]) -> Option<String> {
+pub(crate) fn error_token(line: &[u8]) -> Option<String> {
     let rest = line.strip_prefix(b"error: ")?;
     let ends = |byte: &u8| !(byte.is_ascii_lowercase() || *byte == b'-');
     let length = rest.iter().position(ends).unwrap_or(rest.len());
     Some(String::from_utf8_lossy(&rest[..length]).into())
+}
+
+/// Requests that were sent together.
+#[derive(Clone, Copy)]
+pub(crate) struct Sent {
+    /// When they were handed to the kernel.
+    pub(crate) at: Instant,
+    /// When they were due.
+    pub(crate) due: Instant,
+    /// How many.
+    pub(crate) count: usize,
 }
 
 #[cfg(test)]

@@ -1,0 +1,14 @@
+//! What follows from a record: estimates, comparisons, verdicts, claims and
+//! advice, as pure functions of it.
+
+pub(crate) mod advice;
+pub(crate) mod claims;
+pub(crate) mod comparison;
+pub(crate) mod compatibility;
+pub(crate) mod difference;
+pub(crate) mod findings;
+pub(crate) mod merge;
+pub(crate) mod questions;
+pub(crate) mod ranking;
+pub(crate) mod statistics;
+pub(crate) mod units;

@@ -1,0 +1,206 @@
+//! What a record has to say for or against a contestant under a mix.
+
+use crate::analysis::advice::rating::Rating;
+use crate::analysis::statistics::{Estimate, median};
+use crate::analysis::units;
+use crate::model::contestant::Contestant;
+use crate::model::contestant::ModelTrait;
+use crate::model::record::{Record, Round, Void};
+use crate::model::scenarios::{ClientGroup, Scenario};
+
+/// Whoever leaves more than this share unanswered has fallen over.
+const UNANSWERED_MAX: f64 = 0.1;
+
+/// Whoever lets more than this share of a group's clients wait for all of a
+/// window has fallen over, however well it serves the others.
+const STARVED_MAX: f64 = 0.1;
+
+/// As many requests of each round may be under way at its end without being
+/// more than there were at its start.
+const UNDER_WAY: f64 = 2.0;
+
+/// Above this share of its processors, a server has no time to spare.
+const BUSY: f64 = 0.9;
+
+/// A p99 of at least this share of a long request's time is that of waiting
+/// for one.
+const WAITS_SHARE: f64 = 0.3;
+
+/// What the record has to say for or against somebody.
+pub(crate) struct Evidence<'a> {
+    scenario: &'a Scenario,
+    contestant: &'a Contestant,
+    void: Option<&'a Void>,
+    by_design: Option<&'a str>,
+    rounds: &'a [Round],
+    /// How long a long request computes.
+    long_ns: Option<f64>,
+}
+
+impl<'a> Evidence<'a> {
+    pub(crate) fn of(
+        record: &'a Record,
+        scenario: &'a Scenario,
+        contestant: &'a Contestant,
+    ) -> Evidence<'a> {
+        let cell = record.cell(&scenario.name, &contestant.name);
+        let void = cell.and_then(|cell| cell.void.as_ref());
+        let costs = scenario.groups.iter().filter_map(|group| group.cost);
+        let fib = contestant.fib.as_deref();
+        let long_ns = costs.max().and_then(|cost| {
+            let mut known = record.calibration.iter();
+            let known = known.find(|known| known.is_of(cost, fib))?;
+            Some(known.took_ns as f64)
+        });
+        Evidence {
+            scenario,
+            contestant,
+            void,
+            by_design: cell.and_then(|cell| cell.by_design.as_deref()),
+            rounds: cell.map_or(&[], |cell| &cell.rounds),
+            long_ns,
+        }
+    }
+
+    /// Why it has fallen over, or could not be measured.
+    pub(crate) fn why_fallen_over(&self) -> Option<(Rating, String)> {
+        if let Some(void) = self.void {
+            let rating = if void.contestant_failed {
+                Rating::FallsOver
+            } else {
+                Rating::Unknown
+            };
+            return Some((rating, void.reason.clone()));
+        }
+        if let Some(why) = self.by_design {
+            return Some((Rating::Unknown, format!("not asked: {why}")));
+        }
+        let most = |share: &dyn Fn(&ClientGroup) -> Option<f64>| {
+            let groups = self.scenario.groups.iter();
+            groups
+                .filter_map(|group| Some((&group.name, share(group)?)))
+                .max_by(|(_, one), (_, other)| one.total_cmp(other))
+        };
+        let left_out = most(&|group| self.left_out(group));
+        let starved = most(&|group| self.starved(group));
+        let mut why = match (left_out, starved) {
+            (Some((name, share)), _) => format!(
+                "{:.0} % of the {name} requests were not answered in time",
+                share * 100.0
+            ),
+            (None, Some((name, share))) => format!(
+                "{:.0} % of the {name} clients waited in vain",
+                share * 100.0
+            ),
+            (None, None) => return None,
+        };
+        if self.contestant.is(ModelTrait::OneClientAtATime) {
+            why += ": it serves one client at a time";
+        } else if let Some(busy) = self.busy() {
+            why += &if busy > BUSY {
+                format!(
+                    ": its processors were busy {:.0} % of the time",
+                    busy * 100.0
+                )
+            } else {
+                format!(
+                    ", though its processors had {:.0} % to spare",
+                    (1.0 - busy) * 100.0
+                )
+            };
+        }
+        Some((Rating::FallsOver, why))
+    }
+
+    /// The share of a group's requests by which it fell behind, if it did.
+    fn left_out(&self, group: &ClientGroup) -> Option<f64> {
+        let (mut due, mut missing, mut rounds) = (0.0, 0.0, 0);
+        for round in self.rounds {
+            let found = round.report.group(&group.name)?;
+            let open = found.open.as_ref()?;
+            let due_here = open.response_ns.count() as f64;
+            due += due_here;
+            // Those that were under way at the start make up for others.
+            missing += due_here - found.replies as f64;
+            rounds += 1;
+        }
+        let allowed = due * UNANSWERED_MAX + f64::from(rounds) * UNDER_WAY;
+        (missing > allowed).then(|| missing / due)
+    }
+
+    /// The share of a group's clients who waited throughout a window, if that
+    /// is too large. Their requests were due before it, so that no response
+    /// time counts them; and what is due later goes to those who are served.
+    fn starved(&self, group: &ClientGroup) -> Option<f64> {
+        let shares = self.rounds.iter().filter_map(|round| {
+            let found = round.report.group(&group.name)?;
+            // A request that takes longer than the window starves nobody.
+            let is_longer = group.cost.is_some_and(|cost| {
+                cost.as_nanos() >= u128::from(round.report.window_ns)
+            });
+            let share = found.starved as f64 / found.connections as f64;
+            (!is_longer).then_some(share)
+        });
+        let share = median(&mut shares.collect::<Vec<f64>>())?;
+        (share > STARVED_MAX).then_some(share)
+    }
+
+    /// The share of its processors' time that the server used.
+    fn busy(&self) -> Option<f64> {
+        let shares = self.rounds.iter().filter_map(|round| {
+            let report = &round.report;
+            let whole_ns =
+                report.window_ns as f64 * round.placement.server.len() as f64;
+            Some(report.server_cpu_ns.value? as f64 / whole_ns)
+        });
+        median(&mut shares.collect::<Vec<f64>>())
+    }
+
+    /// Why it is slow, as far as that can be told.
+    pub(crate) fn why_slow(&self, p99_ns: &Estimate) -> String {
+        let has_long = self
+            .long_ns
+            .is_some_and(|long_ns| p99_ns.high >= long_ns * WAITS_SHARE);
+        let long = self.long_ns.map(units::time).unwrap_or_default();
+        if self.contestant.is(ModelTrait::OneClientAtATime) {
+            return "it serves one client at a time".to_owned();
+        }
+        let measured = self.scenario.measured();
+        let (inline, stall) = if measured
+            .is_some_and(|group| group.cost.is_some())
+        {
+            (
+                "it computes inside its loop, one request after the other",
+                "it waits for its pool inside its loop, for one request \
+                 after the other",
+            )
+        } else {
+            (
+                "it computes inside its loop: a short request waits for the \
+                 long one before it",
+                "it waits for its pool inside its loop: a short request \
+                 waits for the long one before it",
+            )
+        };
+        let pool = "all of its workers were busy with long requests";
+        let traits = [
+            (ModelTrait::ComputesInline, inline),
+            (ModelTrait::WaitsForItsPool, stall),
+            (ModelTrait::WorkerProcesses, pool),
+            (ModelTrait::ComputesOnAPool, pool),
+        ];
+        let found = traits.iter().find(|(kind, _)| self.contestant.is(*kind));
+        match (found, self.busy()) {
+            (Some((_, what)), busy)
+                if has_long && busy.is_none_or(|busy| busy <= BUSY) =>
+            {
+                format!("{what} ({long})")
+            }
+            (_, Some(busy)) => format!(
+                "its processors were busy {:.0} % of the time",
+                busy * 100.0
+            ),
+            (_, None) => "nobody knows what its processors did".to_owned(),
+        }
+    }
+}

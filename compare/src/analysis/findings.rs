@@ -1,0 +1,473 @@
+//! What a run says: estimates, noise, ties, and who held whom up.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::analysis::difference::{
+    self, GENERATOR_WAS_BUSY, ROUNDS_MIN, TOO_FEW_ROUNDS,
+};
+use crate::analysis::statistics::{Estimate, median};
+use crate::model::contestant::Contestant;
+use crate::model::figure::Figure;
+use crate::model::load_report::BUSY_SHARE;
+use crate::model::record::{Record, ratios};
+use crate::model::scenarios::Scenario;
+
+/// Above this share of the machine's time, others disturb.
+const DISTURBED_SHARE: f64 = 0.05;
+
+/// An interval that is a larger share of its median is wide.
+const WIDE_SHARE: f64 = 0.25;
+
+/// Why nobody can say.
+const ANOTHER_N: &str = "it was asked for another n";
+
+/// How one contestant's figure stands to another one's.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Relation {
+    /// No difference that is more than noise.
+    Tied,
+    /// This many times as much.
+    Times(Estimate),
+    /// Nobody can say, for this reason.
+    Open(&'static str),
+}
+
+/// Why a figure that was measured should not be leaned on.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Doubt {
+    /// The hypervisor took this share of the machine's time.
+    Stolen(f64),
+    /// Others than the server and its load used this share of it.
+    Foreign(f64),
+    /// The interval is this share of the median wide.
+    Wide(f64),
+    /// The load generator was on its cores for this share of the window.
+    BusyGenerator(f64),
+    /// This share of the clients had no reply in the whole window, and so no
+    /// time that counts.
+    Starved(f64),
+    /// This share of the requests was never answered.
+    Unanswered(f64),
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let share = match self {
+            Doubt::Stolen(share) | Doubt::Foreign(share) => share,
+            Doubt::Wide(share) | Doubt::BusyGenerator(share) => share,
+            Doubt::Starved(share) | Doubt::Unanswered(share) => share,
+        };
+        match share * 100.0 {
+            // One request in ten thousand is not none.
+            percent if percent < 1.0 => {
+                write!(f, "{} (under 1 %)", self.reason())
+            }
+            percent => write!(f, "{} ({percent:.0} %)", self.reason()),
+        }
+    }
+}
+
+impl Doubt {
+    /// The reason alone.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Doubt::Stolen(_) => {
+                "the hypervisor took more than 5 % of the machine's time"
+            }
+            Doubt::Foreign(_) => {
+                "others used more than 5 % of the machine's time"
+            }
+            Doubt::Wide(_) => "the interval is wider than 25 % of the median",
+            Doubt::Starved(_) => {
+                "clients that waited in vain have no time that counts"
+            }
+            Doubt::Unanswered(_) => {
+                "requests that were never answered count as long as they \
+                 were waited for"
+            }
+            Doubt::BusyGenerator(_) => {
+                "the load generator was busy more than 95 % of the time"
+            }
+        }
+    }
+}
+
+/// A record, read.
+pub(crate) struct Findings<'a> {
+    record: &'a Record,
+}
+
+impl<'a> Findings<'a> {
+    /// Of this run.
+    pub(crate) fn of(record: &'a Record) -> Findings<'a> {
+        Findings { record }
+    }
+
+    /// A figure of one contestant.
+    pub(crate) fn estimate(
+        &self,
+        scenario: &Scenario,
+        entrant: &str,
+        figure: Figure,
+    ) -> Option<Estimate> {
+        let values = self.record.figure(scenario, entrant, figure);
+        self.estimate_of(&values)
+    }
+
+    /// How far apart two runs of the same server came out, as a share: what
+    /// is less is noise.
+    pub(crate) fn noise_floor(
+        &self,
+        scenario: &Scenario,
+        figure: Figure,
+    ) -> Option<f64> {
+        let (alias, first) = self.alias()?;
+        let ratios = ratios(
+            &self.record.figure(scenario, alias, figure),
+            &self.record.figure(scenario, first, figure),
+        );
+        let Estimate { low, high, .. } = self.estimate_of(&ratios)?;
+        Some(distance(low).max(distance(high)).exp_m1())
+    }
+
+    /// The entrant that takes part a second time, and who it is.
+    pub(crate) fn alias(&self) -> Option<(&'a str, &'a str)> {
+        self.record.entrants.iter().find_map(|entrant| {
+            let first = entrant.alias_of.as_deref()?;
+            Some((entrant.contestant.name.as_str(), first))
+        })
+    }
+
+    /// How `other` stands to `best`, by the ratio of each round; `None` where
+    /// one of them has no figure.
+    pub(crate) fn relation(
+        &self,
+        scenario: &Scenario,
+        other: &str,
+        best: &str,
+        figure: Figure,
+    ) -> Option<Relation> {
+        let ratios = ratios(
+            &self.record.figure(scenario, other, figure),
+            &self.record.figure(scenario, best, figure),
+        );
+        let times = self.estimate_of(&ratios)?;
+        if [other, best].iter().any(|n| self.computes_another_n(scenario, n)) {
+            return Some(Relation::Open(ANOTHER_N));
+        }
+        if ratios.len() < ROUNDS_MIN {
+            return Some(Relation::Open(TOO_FEW_ROUNDS));
+        }
+        let floor = self.noise_floor(scenario, figure).unwrap_or(0.0);
+        let is_tie = difference::is_tie(&times, floor);
+        let is_bound = [best, other]
+            .map(|name| self.is_lower_bound(scenario, name, figure));
+        Some(if difference::is_open(&times, is_tie, is_bound) {
+            Relation::Open(GENERATOR_WAS_BUSY)
+        } else if is_tie {
+            Relation::Tied
+        } else {
+            Relation::Times(times)
+        })
+    }
+
+    /// Whether a figure is only a lower bound, since the load generator was
+    /// the bottleneck.
+    pub(crate) fn is_lower_bound(
+        &self,
+        scenario: &Scenario,
+        entrant: &str,
+        figure: Figure,
+    ) -> bool {
+        figure == Figure::Rate
+            && self.busy_generator(scenario, entrant).is_some()
+    }
+
+    /// Why a figure should not be leaned on, if there is a reason. A void cell
+    /// has no figure, and so no doubt. A rate that is a lower bound has a sign
+    /// of its own for that.
+    pub(crate) fn doubts(
+        &self,
+        scenario: &Scenario,
+        entrant: &str,
+        figure: Figure,
+    ) -> Vec<Doubt> {
+        let Some(estimate) = self.estimate(scenario, entrant, figure) else {
+            return Vec::new();
+        };
+        let (stolen, foreign) = self.machine_shares(scenario, entrant);
+        let width = (estimate.high - estimate.low) / estimate.median;
+        let busy = match figure {
+            // What it costs the server holds, however busy its clients are.
+            Figure::Cost | Figure::Rss | Figure::Threads | Figure::Rate => None,
+            Figure::Left => {
+                let against = self.record.against(scenario);
+                let busy = [Some(scenario), against].into_iter().flatten();
+                let mut busy =
+                    busy.filter_map(|s| self.busy_generator(s, entrant));
+                busy.next()
+            }
+            Figure::Time
+            | Figure::P50
+            | Figure::P99
+            | Figure::ResponseP50
+            | Figure::ResponseP99 => self.busy_generator(scenario, entrant),
+        };
+        let doubts = [
+            disturbing(stolen).map(Doubt::Stolen),
+            disturbing(foreign).map(Doubt::Foreign),
+            (width > WIDE_SHARE).then_some(Doubt::Wide(width)),
+            busy.map(Doubt::BusyGenerator),
+            self.starved(scenario, entrant, figure).map(Doubt::Starved),
+            self.unanswered(scenario, entrant, figure).map(Doubt::Unanswered),
+        ];
+        doubts.into_iter().flatten().collect()
+    }
+
+    /// Whether the hypervisor, or others, took so much of the machine's time
+    /// that figures of other times are not to be held against these.
+    pub(crate) fn was_disturbed(
+        &self,
+        scenario: &Scenario,
+        entrant: &str,
+    ) -> bool {
+        let (stolen, foreign) = self.machine_shares(scenario, entrant);
+        disturbing(stolen).or(disturbing(foreign)).is_some()
+    }
+
+    /// The share of the clients that had no reply in the whole window of some
+    /// round, if there were any and the figure is a time: it leaves out theirs.
+    pub(crate) fn starved(
+        &self,
+        scenario: &Scenario,
+        entrant: &str,
+        figure: Figure,
+    ) -> Option<f64> {
+        if !matches!(figure, Figure::Time | Figure::P50 | Figure::P99) {
+            return None;
+        }
+        let cell = self.record.cell(&scenario.name, entrant)?;
+        let groups = cell.rounds.iter();
+        let groups =
+            groups.filter_map(|r| r.report.group(&scenario.measured_group));
+        let shares =
+            groups.map(|group| group.starved as f64 / group.connections as f64);
+        shares.reduce(f64::max).filter(|share| *share > 0.0)
+    }
+
+    /// The share of the requests that were never answered in some round, if
+    /// there were any and the figure is one of the times of all that were due:
+    /// theirs would have been longer.
+    fn unanswered(
+        &self,
+        scenario: &Scenario,
+        entrant: &str,
+        figure: Figure,
+    ) -> Option<f64> {
+        if !matches!(figure, Figure::ResponseP50 | Figure::ResponseP99) {
+            return None;
+        }
+        let cell = self.record.cell(&scenario.name, entrant)?;
+        let rounds = cell.rounds.iter();
+        let shares = rounds.filter_map(|round| {
+            let open =
+                round.report.group(&scenario.measured_group)?.open.as_ref()?;
+            let all = open.response_ns.count();
+            (open.unanswered > 0).then(|| open.unanswered as f64 / all as f64)
+        });
+        shares.reduce(f64::max)
+    }
+
+    /// The contestants with their figure, the best one first. Who let clients
+    /// wait in vain has no figure that compares.
+    pub(crate) fn ranked(
+        &self,
+        scenario: &Scenario,
+        figure: Figure,
+    ) -> Vec<(&'a str, Estimate)> {
+        let names = self.record.contestants().map(|c| c.name.as_str());
+        let mut found: Vec<(&str, Estimate)> = names
+            .filter_map(|name| {
+                Some((name, self.estimate(scenario, name, figure)?))
+            })
+            .collect();
+        found
+            .retain(|(name, _)| self.starved(scenario, name, figure).is_none());
+        found.retain(|(name, _)| !self.computes_another_n(scenario, name));
+        found.sort_by(|(_, one), (_, other)| {
+            figure.better_first(one.median, other.median)
+        });
+        found
+    }
+
+    /// Whether a contestant was asked for another n than the others, because
+    /// its fib is another: what its requests took does not compare with theirs.
+    pub(crate) fn computes_another_n(
+        &self,
+        scenario: &Scenario,
+        name: &str,
+    ) -> bool {
+        let measured = scenario.measured();
+        let Some(cost) = measured.and_then(|group| group.cost) else {
+            return false;
+        };
+        let n_of = |contestant: &Contestant| {
+            let mut known = self.record.calibration.iter();
+            let fib = contestant.fib.as_deref();
+            known.find(|known| known.is_of(cost, fib)).map(|known| known.n)
+        };
+        let mut contestants = self.record.contestants();
+        let first = contestants.next().and_then(n_of);
+        let mut contestants = self.record.contestants();
+        let own = contestants.find(|c| c.name == name).and_then(n_of);
+        own != first
+    }
+
+    /// The contestants that none is better than, beyond the noise, by this
+    /// figure: the best one first, then those that tie with it. Nobody, where
+    /// that is open or there is nobody to be better than.
+    pub(crate) fn best(
+        &self,
+        scenario: &Scenario,
+        figure: Figure,
+    ) -> Vec<&'a str> {
+        // What was offered to each is no merit of his.
+        if figure == Figure::Rate && scenario.is_offered() {
+            return Vec::new();
+        }
+        let found = self.ranked(scenario, figure);
+        let [(best, _), others @ ..] = found.as_slice() else {
+            return Vec::new();
+        };
+        let others: Vec<(&str, Relation)> = others
+            .iter()
+            .filter_map(|(name, _)| {
+                Some((*name, self.relation(scenario, name, best, figure)?))
+            })
+            .collect();
+        let is_open =
+            |(_, other): &(_, Relation)| matches!(other, Relation::Open(_));
+        if others.is_empty() || others.iter().any(is_open) {
+            return Vec::new();
+        }
+        let tied = others.iter().filter(|(_, s)| *s == Relation::Tied);
+        [*best].into_iter().chain(tied.map(|(name, _)| *name)).collect()
+    }
+
+    /// The shares of the machine's time that went to the hypervisor, and to
+    /// others than the server and its load. Added up over the rounds, because
+    /// the kernel counts in ticks; `None` where it can't be known.
+    fn machine_shares(
+        &self,
+        scenario: &Scenario,
+        entrant: &str,
+    ) -> (Option<f64>, Option<f64>) {
+        let cell = self.record.cell(&scenario.name, entrant);
+        // The second server of a contestant is not among what is ours.
+        let is_apart = scenario.groups.iter().any(|group| group.apart);
+        let (mut stolen, mut busy, mut all) = (0, 0, 0);
+        let mut ours = (!is_apart).then_some(0);
+        for round in cell.iter().flat_map(|cell| &cell.rounds) {
+            let report = &round.report;
+            let Some(machine) = report.machine.value else {
+                return (None, None);
+            };
+            stolen += machine.stolen_ns;
+            busy += machine.busy_ns;
+            all += machine.all_ns;
+            // A server on another machine is none of this one's load.
+            ours = ours.zip(report.server_cpu_ns.value).map(
+                |(ours, server_cpu)| {
+                    ours + server_cpu + report.generator_cpu_ns
+                },
+            );
+        }
+        let share = |part: u64| (all > 0).then(|| part as f64 / all as f64);
+        let foreign = ours.and_then(|ours| share(busy.saturating_sub(ours)));
+        (share(stolen), foreign)
+    }
+
+    /// The share of its core that the load generator was on, if that was so
+    /// high that the rate is only a lower bound.
+    pub(crate) fn busy_generator(
+        &self,
+        scenario: &Scenario,
+        entrant: &str,
+    ) -> Option<f64> {
+        let cell = self.record.cell(&scenario.name, entrant)?;
+        let rounds = cell.rounds.iter();
+        let mut shares: Vec<f64> =
+            rounds.map(|round| round.report.generator_share()).collect();
+        median(&mut shares).filter(|share| *share > BUSY_SHARE)
+    }
+
+    fn estimate_of(&self, by_round: &BTreeMap<u64, f64>) -> Option<Estimate> {
+        let values: Vec<f64> = by_round.values().copied().collect();
+        Estimate::of(&values, self.record.seed)
+    }
+}
+
+/// What is too large a share for a figure to be leaned on.
+fn disturbing(share: Option<f64>) -> Option<f64> {
+    share.filter(|share| *share > DISTURBED_SHARE)
+}
+
+/// How far a ratio is from 1: as far as its inverse, and without a limit on
+/// either side.
+fn distance(ratio: f64) -> f64 {
+    ratio.ln().abs()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::model::load_report::{
+        Bottleneck, GroupReport, LoadReport, OpenLoop,
+    };
+    use crate::model::machine::Machine;
+    use crate::model::placement::Placement;
+    use crate::model::reading::Reading;
+    use crate::model::record::Round;
+    use crate::model::scenarios;
+    use crate::model::times::Times;
+
+    #[test]
+    fn requests_that_were_never_answered_put_response_times_in_doubt() {
+        let scenario = scenarios::read_one(Path::new(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../bench/scenarios/load-curve.toml"
+        )))
+        .unwrap();
+        let doubts = |unanswered, figure| {
+            let mut group = GroupReport::made_up(&scenario.measured_group);
+            group.service_ns = Times::of(&[(1_000, 2_000)]);
+            group.open = Some(OpenLoop {
+                response_ns: Times::of(&[(1_000, 2_000)]),
+                lag_ns: Times::of(&[]),
+                unanswered,
+            });
+            let machine = Machine::made_up(vec![0]);
+            let mut record = Record::new(1, 1, machine);
+            record.cell_mut(&scenario.name, "server").rounds.push(Round {
+                round: 1,
+                place: 1,
+                placement: Placement { server: vec![0], load: vec![0] },
+                bottleneck: Bottleneck::Neither,
+                capacity: Reading::missing("not asked"),
+                report: LoadReport::made_up(vec![group]),
+            });
+            Findings::of(&record).doubts(&scenario, "server", figure)
+        };
+        let figures = [Figure::ResponseP50, Figure::ResponseP99];
+        for figure in figures {
+            assert_eq!(doubts(0, figure), []);
+            assert_eq!(doubts(200, figure), [Doubt::Unanswered(0.1)]);
+        }
+        assert_eq!(doubts(200, Figure::P99), []);
+        let one = Doubt::Unanswered(1.0 / 2_000.0).to_string();
+        assert!(one.ends_with("(under 1 %)"), "{one}");
+    }
+}

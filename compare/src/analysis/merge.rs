@@ -1,0 +1,183 @@
+//! Several records as one.
+
+mod shards;
+pub(crate) mod source;
+mod sum;
+
+use anyhow::{Context, anyhow, bail};
+
+use crate::analysis::compatibility::{
+    self, agree_on_entrants, agree_on_method,
+};
+use crate::analysis::merge::shards::add_up_shards;
+use crate::analysis::merge::source::Source;
+use crate::base::exit::Usage;
+use crate::model::provenance::Part;
+use crate::model::record::Record;
+use crate::model::scenarios::Scenario;
+
+pub(crate) fn merge(sources: Vec<Source>) -> anyhow::Result<Record> {
+    refuse_doubles(&sources)?;
+    let mut sources = add_up_shards(sources)?.into_iter();
+    let first = sources.next().context("there is nothing to merge")?;
+    let joined = sources.try_fold(first, join)?;
+    let Source { mut record, .. } = joined;
+    let parts = &record.parts;
+    if let Some(started) = parts.iter().map(|part| &part.started).min() {
+        record.started = started.clone();
+    }
+    // With the first part's own, the two would have one name.
+    record.seed = parts.iter().fold(0, |seed: u64, part| {
+        seed.wrapping_mul(31).wrapping_add(part.seed)
+    });
+    record.complete = parts.iter().all(|part| part.complete);
+    // Each part has its own.
+    record.invocation = None;
+    Ok(record)
+}
+
+/// Twice the same rounds would look like twice the evidence.
+fn refuse_doubles(sources: &[Source]) -> anyhow::Result<()> {
+    let parts = sources.iter().flat_map(|source| &source.record.parts);
+    let parts: Vec<&Part> = parts.collect();
+    for (index, part) in parts.iter().enumerate() {
+        let earlier = &parts[..index];
+        let Some(double) = earlier.iter().find(|other| other.id == part.id)
+        else {
+            continue;
+        };
+        bail!(Usage(match &part.shard {
+            None => format!(
+                "{} and {} are the same run: {}",
+                double.file, part.file, part.id
+            ),
+            Some(_) => format!(
+                "{} and {} are the same shard, or two that asked at the same \
+                 moments: --seed must be another one on each machine",
+                double.file, part.file
+            ),
+        }));
+    }
+    Ok(())
+}
+
+/// Puts the rounds of one run behind those of another.
+fn join(mut sum: Source, other: Source) -> anyhow::Result<Source> {
+    let names = (&sum.name, &other.name);
+    agree_on_all(&sum.record, &other.record).map_err(|error| {
+        anyhow!(Usage(format!("{} and {}: {error}", names.0, names.1)))
+    })?;
+    let record = &mut sum.record;
+    let offset = last_round(record);
+    let Source { record: more, name } = other;
+    for (of, row) in more.cells {
+        for (name, mut cell) in row {
+            cell.rounds.iter_mut().for_each(|round| round.round += offset);
+            let kept = record.cell_mut(&of, &name);
+            kept.rounds.append(&mut cell.rounds);
+            let missed = cell.missed.into_iter();
+            kept.missed
+                .extend(missed.map(|(round, how)| (round + offset, how)));
+            kept.by_design = kept.by_design.take().or(cell.by_design);
+            // Counted once in a run: that of one run stands for all.
+            if kept.system_calls.value.is_none() {
+                kept.system_calls = cell.system_calls;
+            }
+            if let (None, Some(mut void)) = (&kept.void, cell.void) {
+                void.round += offset;
+                kept.void = Some(void);
+            }
+        }
+    }
+    let known = |scenario: &Scenario| {
+        record.scenarios.iter().any(|other| other.name == scenario.name)
+    };
+    let mut new = more.scenarios;
+    new.retain(|scenario| !known(scenario));
+    record.scenarios.append(&mut new);
+    let mut new = more.entrants;
+    new.retain(|entrant| {
+        let name = &entrant.contestant.name;
+        record.entrants.iter().all(|other| other.contestant.name != *name)
+    });
+    record.entrants.append(&mut new);
+    let mut new = more.skipped;
+    new.retain(|skipped| !record.skipped.contains(skipped));
+    record.skipped.append(&mut new);
+    let mut new = more.calibration;
+    new.retain(|calibrated| {
+        record.calibration.iter().all(|other| !other.is_like(calibrated))
+    });
+    record.calibration.append(&mut new);
+    if let (Some(mine), Some(others)) = (&mut record.shard, more.shard) {
+        // Of several loads, no number of a round is that of one.
+        mine.start_at = None;
+        let windows = others.windows.into_iter();
+        mine.windows.extend(windows.map(|(round, at)| (round + offset, at)));
+    }
+    let mut parts = more.parts;
+    parts.iter_mut().for_each(|part| part.first_round += offset);
+    record.parts.append(&mut parts);
+    record.rounds = offset + more.rounds;
+    sum.name = format!("{}, {name}", sum.name);
+    Ok(sum)
+}
+
+/// Whether the rounds of two records are rounds of the same thing.
+fn agree_on_all(one: &Record, other: &Record) -> Result<(), String> {
+    if one.shard.is_some() != other.shard.is_some() {
+        return Err("one is a run, the other a load on a server elsewhere: \
+                    they stay apart"
+            .to_owned());
+    }
+    let unlike = compatibility::machines(&one.machine, &other.machine);
+    if !unlike.is_empty() {
+        return Err(format!(
+            "unlike machines stay apart, because their median would be that \
+             of neither (`compare cmp` compares them): {}",
+            unlike.join("; ")
+        ));
+    }
+    let addresses = [one, other]
+        .map(|r| r.shard.as_ref().map(|shard| shard.address.clone()));
+    if let [Some(one), Some(other)] = &addresses
+        && one != other
+    {
+        return Err(format!("they load {one} and {other}"));
+    }
+    let revision = |record: &Record| record.machine.git_revision.value.clone();
+    let [one_revision, other_revision] = [revision(one), revision(other)];
+    if one_revision != other_revision {
+        let text = |revision: Option<String>| {
+            revision.unwrap_or_else(|| "unknown".to_owned())
+        };
+        return Err(format!(
+            "they measured different commits (`compare cmp` compares them): \
+             {} / {}",
+            text(one_revision),
+            text(other_revision)
+        ));
+    }
+    agree_on_entrants(one, other)?;
+    agree_on_method(one, other)?;
+    for scenario in &one.scenarios {
+        let name = &scenario.name;
+        let same = other.scenarios.iter().find(|s| s.name == *name);
+        let difference =
+            same.and_then(|same| compatibility::scenarios(scenario, same));
+        if let Some(difference) = difference {
+            return Err(format!("scenario {name} differs: {difference}"));
+        }
+    }
+    Ok(())
+}
+
+/// The number of the last round that there is or should have been.
+fn last_round(record: &Record) -> u64 {
+    let cells = record.cells.values().flat_map(|row| row.values());
+    let rounds = cells.flat_map(|cell| {
+        let voids = cell.void.iter().map(|void| void.round);
+        cell.rounds.iter().map(|round| round.round).chain(voids)
+    });
+    rounds.max().unwrap_or(0).max(record.rounds)
+}

@@ -1,0 +1,321 @@
+//! The contestants of a run in order, by one figure.
+
+use std::collections::BTreeMap;
+
+use fastrand::Rng;
+
+use crate::analysis::difference::{self, ROUNDS_MIN};
+use crate::analysis::findings::Findings;
+use crate::analysis::statistics::{Estimate, median, redraw};
+use crate::model::figure::Figure;
+use crate::model::record::Record;
+use crate::model::scenarios::Scenario;
+
+/// The places by one figure.
+pub(crate) struct Ranking {
+    pub(crate) figure: Figure,
+    /// What it stands on.
+    pub(crate) scenarios: Vec<String>,
+    /// Place, contestant, score; best first.
+    pub(crate) places: Vec<(usize, String, Estimate)>,
+    /// Who and what is left out, and why.
+    pub(crate) left_out: Vec<String>,
+}
+
+/// The rounds of those who are ranked in one scenario: by contestant, then by
+/// round; the same rounds for all.
+struct Rounds<'a> {
+    scenario: &'a Scenario,
+    values: BTreeMap<&'a str, Vec<f64>>,
+}
+
+impl Ranking {
+    /// `None` when no scenario shows the figure.
+    pub(crate) fn of(
+        record: &Record,
+        scenarios: &[&Scenario],
+        names: &[&str],
+        figure: Figure,
+    ) -> Option<Ranking> {
+        let shows = |scenario: &&&Scenario| scenario.figures.contains(&figure);
+        let scenarios: Vec<&Scenario> =
+            scenarios.iter().filter(shows).copied().collect();
+        if scenarios.is_empty() || names.is_empty() {
+            return None;
+        }
+        let mut ranking = Ranking {
+            figure,
+            scenarios: Vec::new(),
+            places: Vec::new(),
+            left_out: Vec::new(),
+        };
+        let scenarios = ranking.usable(record, scenarios, names);
+        let names = ranking.rankable(record, &scenarios, names);
+        let mut rounds = Vec::new();
+        for scenario in scenarios.into_iter().filter(|_| !names.is_empty()) {
+            match common_rounds(record, scenario, &names, figure) {
+                Ok(values) => rounds.push(Rounds { scenario, values }),
+                Err(why) => {
+                    let line = format!("{} is left out: {why}", scenario.name);
+                    ranking.left_out.push(line);
+                }
+            }
+        }
+        ranking.scenarios =
+            rounds.iter().map(|r| r.scenario.name.clone()).collect();
+        if !rounds.is_empty() {
+            ranking.places = places(record, &rounds, &names, figure);
+        }
+        Some(ranking)
+    }
+
+    /// The scenarios that somebody has a figure in that is the contestants',
+    /// and not the load generator's.
+    fn usable<'a>(
+        &mut self,
+        record: &Record,
+        scenarios: Vec<&'a Scenario>,
+        names: &[&str],
+    ) -> Vec<&'a Scenario> {
+        let findings = Findings::of(record);
+        let mut usable = Vec::new();
+        for scenario in scenarios {
+            let is_busy = |name: &&str| {
+                findings.is_lower_bound(scenario, name, self.figure)
+            };
+            let is_measured = |name: &&str| {
+                let figures = record.figure(scenario, name, self.figure);
+                let mut values: Vec<f64> = figures.into_values().collect();
+                median(&mut values).is_some_and(|value| value > 0.0)
+            };
+            let why = if !names.iter().any(is_measured) {
+                "nobody has a figure there"
+            } else if names.iter().any(is_busy) {
+                "the load generator was the bottleneck, so that rates compare \
+                 nothing but generators"
+            } else {
+                usable.push(scenario);
+                continue;
+            };
+            let line = format!("{} is left out: {why}", scenario.name);
+            self.left_out.push(line);
+        }
+        usable
+    }
+
+    /// The contestants that have a figure in all of the scenarios.
+    fn rankable<'a>(
+        &mut self,
+        record: &Record,
+        scenarios: &[&Scenario],
+        names: &[&'a str],
+    ) -> Vec<&'a str> {
+        let why = |name: &str| {
+            scenarios.iter().find_map(|scenario| {
+                let of = &scenario.name;
+                let cell = record.cell(of, name);
+                let void = cell.and_then(|cell| cell.void.as_ref());
+                if let Some(void) = void {
+                    return Some(format!("void in {of}: {}", void.reason));
+                }
+                if Findings::of(record).computes_another_n(scenario, name) {
+                    let why = "it was asked for another n than the others";
+                    return Some(format!("{why} in {of}"));
+                }
+                if let Some(why) = record.by_design(of, name) {
+                    return Some(format!("not in {of}, by design: {why}"));
+                }
+                let figures = record.figure(scenario, name, self.figure);
+                let mut values: Vec<f64> = figures.into_values().collect();
+                match median(&mut values) {
+                    None => Some(format!("no figure in {of}")),
+                    // A mean of ratios has no place for it.
+                    Some(value) if value <= 0.0 => Some(format!("0 in {of}")),
+                    Some(_) => None,
+                }
+            })
+        };
+        let mut rankable = Vec::new();
+        for &name in names {
+            match why(name) {
+                None => rankable.push(name),
+                Some(why) => {
+                    self.left_out.push(format!("{name} is not ranked: {why}"));
+                }
+            }
+        }
+        rankable
+    }
+}
+
+/// The figures of the rounds that all of them have.
+fn common_rounds<'a>(
+    record: &Record,
+    scenario: &Scenario,
+    names: &[&'a str],
+    figure: Figure,
+) -> Result<BTreeMap<&'a str, Vec<f64>>, String> {
+    let of = names.iter().map(|&name| {
+        // The odd round without a reply would be a division by 0.
+        let mut figures = record.figure(scenario, name, figure);
+        figures.retain(|_, value| *value > 0.0);
+        (name, figures)
+    });
+    let of: BTreeMap<&str, BTreeMap<u64, f64>> = of.collect();
+    let Some(first) = of.values().next() else {
+        return Ok(BTreeMap::new());
+    };
+    let is_common =
+        |round: &&u64| of.values().all(|rounds| rounds.contains_key(*round));
+    let common: Vec<u64> = first.keys().filter(is_common).copied().collect();
+    if common.len() < ROUNDS_MIN {
+        return Err(format!(
+            "too few rounds that all have a figure in: {}",
+            common.len()
+        ));
+    }
+    let pick = |rounds: &BTreeMap<u64, f64>| {
+        common.iter().map(|round| rounds[round]).collect()
+    };
+    Ok(of.iter().map(|(name, rounds)| (*name, pick(rounds))).collect())
+}
+
+/// Orders them by score. Who can't be told from the first of a place shares
+/// it.
+fn places(
+    record: &Record,
+    rounds: &[Rounds<'_>],
+    names: &[&str],
+    figure: Figure,
+) -> Vec<(usize, String, Estimate)> {
+    let floor = floor(record, rounds, figure);
+    let best: Vec<&str> =
+        rounds.iter().map(|rounds| rounds.best(names, figure)).collect();
+    let score = |name: &str| {
+        let pairs: Vec<_> = rounds.iter().zip(best.iter().copied()).collect();
+        times_worse(&pairs, name, figure, record.seed)
+    };
+    let mut scores: Vec<(&str, Estimate)> =
+        names.iter().map(|name| (*name, score(name))).collect();
+    // In the order of their medians, as in the table, and not of the ratios
+    // within rounds: who has the best figure is the first there, too.
+    let apart = |name: &str| {
+        let logs = rounds.iter().zip(&best).map(|(rounds, best)| {
+            let [one, best] = [name, best].map(|n| rounds.median(n));
+            let log = (one / best).ln();
+            let log = if figure.more_is_better() { -log } else { log };
+            (rounds.scenario.base(), log)
+        });
+        mean_by_base(logs)
+    };
+    scores.sort_by(|(one, _), (other, _)| apart(one).total_cmp(&apart(other)));
+    let mut places: Vec<(usize, String, Estimate)> = Vec::new();
+    // The first of the place that is being filled.
+    let mut head = (1, scores[0].0);
+    for (index, (name, score)) in scores.into_iter().enumerate() {
+        let pairs: Vec<_> = rounds.iter().map(|r| (r, head.1)).collect();
+        let apart = times_worse(&pairs, name, figure, record.seed);
+        if !difference::is_tie(&apart, floor) {
+            head = (index + 1, name);
+        }
+        places.push((head.0, name.to_owned(), score));
+    }
+    places
+}
+
+/// The noise of the scenarios taken together. Averaging over several would
+/// lower it if it came by chance alone, which nobody knows.
+fn floor(record: &Record, rounds: &[Rounds<'_>], figure: Figure) -> f64 {
+    let findings = Findings::of(record);
+    let logs: Vec<(&str, f64)> = rounds
+        .iter()
+        .filter_map(|rounds| {
+            let floor = findings.noise_floor(rounds.scenario, figure)?;
+            Some((rounds.scenario.base(), floor.ln_1p()))
+        })
+        .collect();
+    // Where nobody took part twice, the intervals stand alone.
+    if logs.is_empty() { 0.0 } else { mean_by_base(logs.into_iter()).exp_m1() }
+}
+
+/// How many times worse than others one is: the geometric mean over the
+/// scenarios, each with whom it is held against there.
+fn times_worse(
+    rounds: &[(&Rounds<'_>, &str)],
+    name: &str,
+    figure: Figure,
+    seed: u64,
+) -> Estimate {
+    let logs: Vec<(&str, Vec<f64>)> = rounds
+        .iter()
+        .map(|(rounds, other)| {
+            let logs = rounds.log_ratios(name, other, figure);
+            (rounds.scenario.base(), logs)
+        })
+        .collect();
+    let score = |logs: &[(&str, Vec<f64>)]| {
+        let medians = logs.iter().filter_map(|(base, logs)| {
+            Some((*base, median(&mut logs.clone())?))
+        });
+        mean_by_base(medians).exp()
+    };
+    let mut drawn = logs.clone();
+    // Scenario by scenario: what changes from round to round changes for both
+    // sides of a ratio, and so is not in it.
+    let resample = |random: &mut Rng| {
+        for ((_, sample), (_, from)) in drawn.iter_mut().zip(&logs) {
+            redraw(sample, from, random);
+        }
+        Some(score(&drawn))
+    };
+    Estimate::bootstrap(score(&logs), seed, resample)
+}
+
+impl Rounds<'_> {
+    /// The logarithm of how many times worse one is than another, by round.
+    fn log_ratios(&self, name: &str, other: &str, figure: Figure) -> Vec<f64> {
+        let pairs = self.values[name].iter().zip(&self.values[other]);
+        let logs = pairs.map(|(value, other)| (value / other).ln());
+        if figure.more_is_better() {
+            logs.map(|log| -log).collect()
+        } else {
+            logs.collect()
+        }
+    }
+
+    /// Who has the best median.
+    fn best<'n>(&self, names: &[&'n str], figure: Figure) -> &'n str {
+        let mut names = names.to_vec();
+        names.sort_by(|one, other| {
+            figure.better_first(self.median(one), self.median(other))
+        });
+        names[0]
+    }
+
+    fn median(&self, name: &str) -> f64 {
+        median(&mut self.values[name].clone()).unwrap_or(f64::NAN)
+    }
+}
+
+/// The mean over what varies, and then over the scenarios.
+fn mean_by_base<'a>(values: impl Iterator<Item = (&'a str, f64)>) -> f64 {
+    let mut by_base: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for (base, value) in values {
+        by_base.entry(base).or_default().push(value);
+    }
+    let mean =
+        |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let means: Vec<f64> = by_base.values().map(|v| mean(v)).collect();
+    mean(&means)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sweep_weighs_as_much_as_one_scenario() {
+        let values = [("a", 1.0), ("b", 4.0), ("b", 5.0), ("b", 6.0)];
+        assert_eq!(mean_by_base(values.into_iter()), 3.0);
+    }
+}

@@ -1,0 +1,20 @@
+//! The command line: a file for each verb, with its arguments, what it
+//! calls in which order, and its exit code.
+
+pub(crate) mod advise;
+pub(crate) mod claims;
+pub(crate) mod cli;
+pub(crate) mod cmp;
+pub(crate) mod completions;
+pub(crate) mod contestant_args;
+pub(crate) mod faulty;
+pub(crate) mod list;
+pub(crate) mod load;
+pub(crate) mod merge;
+pub(crate) mod outcome;
+pub(crate) mod rank;
+pub(crate) mod report;
+pub(crate) mod run;
+pub(crate) mod schema;
+pub(crate) mod selftest;
+pub(crate) mod verify;

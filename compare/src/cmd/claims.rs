@@ -1,0 +1,192 @@
+//! `compare claims`: what is said of concurrency models, tried on this
+//! machine.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use regex_lite::Regex;
+
+use crate::analysis::claims::Verdicts;
+use crate::base::exit::Outcome;
+use crate::base::interrupt::Interrupt;
+use crate::base::stdout;
+use crate::base::workspace;
+use crate::measure::options::MeasurementOptions;
+use crate::measure::plan::MeasurementPlan;
+use crate::measure::programs;
+use crate::model::claims::{self, Claim, Side, Trial};
+use crate::model::contestant::Contestant;
+use crate::model::contestants;
+use crate::model::figure::Figure;
+use crate::model::invocation::Invocation;
+use crate::model::runs;
+use crate::model::scenarios::{self, Scenario};
+use crate::model::selection::selects;
+use crate::output::claims::{html, json, markdown, text};
+use crate::output::export::{self, Export};
+
+/// Rounds, if nobody says otherwise: of so many, one that was disturbed is
+/// outside the interval.
+const ROUNDS: u64 = 7;
+
+/// What is left of the scenarios' windows. The bands are wide.
+const WINDOWS: f64 = 0.75;
+
+/// The same in a quick run.
+const WINDOWS_QUICK: f64 = 0.5;
+
+/// What `compare claims` is told.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Exit codes: 0 whatever the verdicts are, 3 where a figure that a claim needs
+could not be had, 4 where no claim was tried.")]
+pub(crate) struct Claims {
+    /// Judge this run instead of measuring: its file, its folder, its name
+    /// under runs/, or `last`
+    #[arg(conflicts_with_all = ["MeasurementOptions", "contestants"])]
+    run: Option<String>,
+    /// Only claims whose name matches; repeatable
+    #[arg(short = 'c', long = "claim", value_name = "REGEX")]
+    claim: Vec<Regex>,
+    /// The file of claims [default: bench/claims.toml]
+    #[arg(long, value_name = "FILE")]
+    claims: Option<PathBuf>,
+    /// The file of contestants [default: bench/contestants.toml]
+    #[arg(long, value_name = "FILE")]
+    contestants: Option<PathBuf>,
+    /// A page that needs no network; - is stdout, for all three
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Tables for a README or an issue
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Everything, for programs
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    #[command(flatten)]
+    options: MeasurementOptions,
+}
+
+impl Claims {
+    /// Whether that takes processes that must not outlive it.
+    pub(crate) fn measures(&self) -> bool {
+        self.run.is_none()
+    }
+
+    /// Judges the claims by a run, which it makes unless it is given one.
+    pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+        let exports = [
+            Export::new("--html", &self.html, html::page as _),
+            Export::new("--markdown", &self.markdown, markdown::table as _),
+            Export::new("--json", &self.json, json::document as _),
+        ];
+        export::check(&exports)?;
+        let claims = self.claims()?;
+        if claims.is_empty() {
+            eprintln!("-c selects no claim; `compare list` lists them");
+            return Ok(Outcome::NothingSelected);
+        }
+        if let Some(run) = &self.run {
+            let record = runs::read(run)?;
+            let verdicts = Verdicts::of(&claims, &record);
+            if !export::write(&exports, &verdicts)? {
+                stdout::print(&text::text(&verdicts))?;
+            }
+            return Ok(verdicts.outcome());
+        }
+        let root = workspace::root()?;
+        let interrupt = Interrupt::listen()?;
+        let plan = self.plan(&root, &claims)?;
+        let Some(measured) = plan.measure(&self.options, &root, &interrupt)?
+        else {
+            return Ok(Outcome::Interrupted);
+        };
+        let verdicts = Verdicts::of(&claims, &measured.record);
+        let outcome = if measured.record.complete {
+            verdicts.outcome()
+        } else {
+            Outcome::Interrupted
+        };
+        let is_written = export::write(&exports, &verdicts);
+        let text = match is_written {
+            Ok(true) if export::go_to_stdout(&exports) => None,
+            _ => Some(text::text(&verdicts) + "\n"),
+        };
+        match text {
+            Some(text) => measured.print(&text)?,
+            // A line more on stdout, and it is no JSON.
+            None => measured.report_path()?,
+        }
+        is_written?;
+        Ok(outcome)
+    }
+
+    /// Those that are asked for.
+    fn claims(&self) -> anyhow::Result<Vec<Claim>> {
+        let path = match &self.claims {
+            Some(path) => path.clone(),
+            None => workspace::root()?.join("bench/claims.toml"),
+        };
+        let mut claims = claims::read(&path)?;
+        claims.retain(|claim| selects(&self.claim, claim.name()));
+        if self.measures() && self.options.quick && self.claim.is_empty() {
+            claims.retain(|claim| claim.quick);
+        }
+        Ok(claims)
+    }
+
+    /// Just the cells that the claims need.
+    fn plan(
+        &self,
+        root: &Path,
+        claims: &[Claim],
+    ) -> anyhow::Result<MeasurementPlan> {
+        let shipped = || root.join("bench/contestants.toml");
+        let path = self.contestants.clone().unwrap_or_else(shipped);
+        let contestants = contestants::read(&path)?;
+        let scenarios = scenarios::read(&root.join("bench/scenarios"))?;
+        let mut scenarios = scenarios::expand(&scenarios, false);
+        claims::check_against(claims, &contestants, &scenarios)?;
+        let cells = cells(claims, &scenarios);
+        scenarios.retain(|s| cells.iter().any(|(name, _)| s.name == *name));
+        let share = if self.options.quick { WINDOWS_QUICK } else { WINDOWS };
+        scenarios.iter_mut().for_each(|s| s.window = s.window.mul_f64(share));
+        let is_needed = |contestant: &Contestant| {
+            cells.iter().any(|(_, name)| contestant.name == *name)
+        };
+        let contestants = contestants.into_iter().filter(is_needed).collect();
+        let (contestants, skipped) = programs::runnable(contestants);
+        Ok(MeasurementPlan {
+            contestants,
+            skipped,
+            scenarios,
+            cells: Some(cells),
+            rounds: ROUNDS,
+            traced: Vec::new(),
+            invocation: Invocation {
+                contestants: self.contestants.clone(),
+                ..Invocation::default()
+            },
+        })
+    }
+}
+
+/// The cells that claims stand on, by scenario and contestant.
+fn cells(
+    claims: &[Claim],
+    scenarios: &[Scenario],
+) -> BTreeSet<(String, String)> {
+    let mut cells = BTreeSet::new();
+    let trials = claims.iter().flat_map(|claim| &claim.trials);
+    for Side { figure, contestant, scenario } in trials.flat_map(Trial::sides) {
+        cells.insert((scenario.clone(), contestant.clone()));
+        let invocation = scenarios.iter().find(|other| other.name == *scenario);
+        let against =
+            invocation.and_then(|invocation| invocation.against.clone());
+        if let (Figure::Left, Some(against)) = (figure, against) {
+            cells.insert((against, contestant.clone()));
+        }
+    }
+    cells
+}

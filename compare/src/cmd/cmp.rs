@@ -1,0 +1,91 @@
+//! `compare cmp`: two runs, cell by cell. Their rounds know nothing of each
+//! other, so that no round of one is held against a round of the other: the
+//! medians are.
+
+use clap::Args;
+use regex_lite::Regex;
+
+use crate::analysis::comparison::Comparison;
+use crate::base::exit::Outcome;
+use crate::base::stdout;
+use crate::model::runs;
+use crate::model::selection::selects;
+use crate::output::comparison;
+
+/// What `compare cmp` is told.
+#[derive(Args, Debug)]
+pub(crate) struct Cmp {
+    /// The run before: its file, its folder, its name in runs/, or `last`
+    #[arg(value_name = "A")]
+    before: String,
+    /// The run after
+    #[arg(value_name = "B")]
+    after: String,
+    /// Only contestants whose name matches; repeatable
+    #[arg(short = 'e', long = "contestant", value_name = "REGEX")]
+    contestant: Vec<Regex>,
+    /// Only scenarios whose name matches; repeatable
+    #[arg(short = 's', long = "scenario", value_name = "REGEX")]
+    scenario: Vec<Regex>,
+    /// Exit with 99 if B is worse by more than that somewhere, as 5%: by all
+    /// that the interval leaves open, and by more than noise; or if a
+    /// contestant failed in B alone; and with 1 if nothing could be judged
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    fail_on_regression: Option<f64>,
+}
+
+impl Cmp {
+    /// Compares them and prints what came of it.
+    pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+        let [before, after] =
+            [&self.before, &self.after].map(|name| runs::read(name));
+        let comparison = Comparison::of(&before?, &after?, |scenario, name| {
+            let chosen = selects(&self.scenario, &scenario.name)
+                || selects(&self.scenario, scenario.base());
+            chosen && selects(&self.contestant, name)
+        });
+        stdout::print(&comparison::text(&comparison, self.fail_on_regression))?;
+        let worse = self.fail_on_regression.is_some_and(|allowed| {
+            comparison.regressions(allowed).next().is_some()
+        });
+        let cells = comparison.cells.len();
+        Ok(if worse {
+            // A contestant that fails in all of B leaves no cell.
+            Outcome::Regression
+        } else if cells == 0 {
+            Outcome::NothingSelected
+        } else if self.fail_on_regression.is_some()
+            && comparison.open() == cells
+        {
+            // A gate that saw nothing must not be taken for one that is open.
+            Outcome::InstrumentFailed
+        } else {
+            Outcome::Done
+        })
+    }
+}
+
+/// Reads `5%`, or `5`, as a share.
+fn percent(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').trim_end().parse::<f64>() {
+        Ok(percent) if percent >= 0.0 && percent.is_finite() => {
+            Ok(percent / 100.0)
+        }
+        _ => Err("expected a share of 0 or more, as 5%".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_read_with_and_without_its_sign() {
+        for (text, expected) in [("5%", 0.05), ("12.5", 0.125), ("0 %", 0.0)] {
+            assert_eq!(percent(text), Ok(expected));
+        }
+        for bad in ["", "%", "five", "-1%", "NaN", "inf%"] {
+            assert!(percent(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! `compare list`: who and what there is to choose from.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::analysis::questions;
+use crate::base::exit::Outcome;
+use crate::base::stdout;
+use crate::base::workspace;
+use crate::model::claims::{self, Claim};
+use crate::model::contestants;
+use crate::model::scenarios::{self, Scenario};
+
+/// What `compare list` is told.
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    /// The file of contestants [default: bench/contestants.toml]
+    #[arg(long, value_name = "FILE")]
+    contestants: Option<PathBuf>,
+}
+
+impl List {
+    /// Prints the contestants, the scenarios and the claims.
+    pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+        let root = workspace::root()?;
+        let shipped = || root.join("bench/contestants.toml");
+        let path = self.contestants.unwrap_or_else(shipped);
+        let contestants = contestants::read(&path)?;
+        let mut scenarios = scenarios::read(&root.join("bench/scenarios"))?;
+        scenarios.sort_by_key(|s| questions::reading_position(&s.name));
+        let names = contestants.iter().map(|c| &c.name);
+        let names = names.chain(scenarios.iter().map(|s| &s.name));
+        let claims = claims::read(&root.join("bench/claims.toml"))?;
+        let names = names.map(String::as_str);
+        let names = names.chain(claims.iter().map(Claim::name));
+        let width = names.map(str::len).max().unwrap_or(0);
+        let mut text = String::from("contestants\n");
+        for contestant in contestants {
+            let label = contestant.label.name();
+            let command = contestant.command.join(" ");
+            let name = contestant.name;
+            text += &format!("  {name:<width$} {label:<10} {command}\n");
+        }
+        text += "scenarios\n";
+        for Scenario { name, question, on_request, .. } in scenarios {
+            let asked = if on_request { "on request" } else { "" };
+            text += &format!("  {name:<width$} {asked:<10} {question}\n");
+        }
+        text += "claims\n";
+        for claim in claims {
+            let (name, says) = (claim.name(), &claim.says);
+            let version = claim.version_in_words();
+            text += &format!("  {name:<width$} {version:<10} {says}\n");
+        }
+        stdout::print(&text)?;
+        Ok(Outcome::Done)
+    }
+}

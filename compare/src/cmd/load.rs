@@ -1,0 +1,51 @@
+//! `compare load`: the load generator as a process of its own, which also
+//! serves by itself against any address.
+
+pub(crate) mod args;
+mod scenario;
+
+use crate::base::exit::Outcome;
+use crate::base::interrupt::Interrupt;
+use crate::base::limits;
+use crate::base::stdout;
+use crate::cmd::load::args::Load;
+use crate::cmd::load::scenario::BEFORE_THE_WINDOW;
+use crate::load::engine;
+use crate::output::load_report::text;
+
+impl Load {
+    /// Loads the server and prints what came of it.
+    pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+        let interrupt = Interrupt::listen()?;
+        if self.scenario_args.is_wanted() {
+            return scenario::run(self, &interrupt);
+        }
+        let json = self.json;
+        let start = self.scenario_args.start()?;
+        let plan = self.plan()?;
+        limits::raise_open_files()?;
+        limits::check_open_files(plan.connections())?;
+        let Some(loaded) = engine::run_at(&plan, start, &interrupt)? else {
+            eprintln!("{BEFORE_THE_WINDOW}");
+            return Ok(Outcome::Interrupted);
+        };
+        if let Some(late) = scenario::too_late(&plan, loaded.late) {
+            eprintln!("note: {late}");
+        }
+        let report = loaded.report;
+        let text = if json {
+            serde_json::to_string(&report)? + "\n"
+        } else {
+            text(&plan, &report)
+        };
+        stdout::print(&text)?;
+        if interrupt.is_requested() {
+            return Ok(Outcome::Interrupted);
+        }
+        match (report.own_limit(), report.server_fault()) {
+            (Some(limit), _) => anyhow::bail!("{limit}"),
+            (None, Some(_)) => Ok(Outcome::ContestantFailed),
+            (None, None) => Ok(Outcome::Done),
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! `compare selftest`: the instrument turned on itself. Servers that are known
+//! to be slow, to stall or to lie must come back as what they are.
+
+mod cases;
+
+use std::env;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use comfy_table::Cell as TableCell;
+
+use crate::analysis::findings::{Findings, Relation};
+use crate::analysis::statistics::{Estimate, median};
+use crate::base::exit::Outcome;
+use crate::base::interrupt::Interrupt;
+use crate::base::stdout;
+use crate::cmd::selftest::cases::{
+    BROKEN, Broken, CASES, Case, EAGER, Observed, RIVALS, Rival, WINDOW,
+};
+use crate::measure::cell::Cell;
+use crate::measure::clients::Clients;
+use crate::measure::failure::Failure;
+use crate::measure::lock::MeasuringLock;
+use crate::measure::machine;
+use crate::measure::processors::Processors;
+use crate::measure::programs;
+use crate::measure::progress::Progress;
+use crate::model::contestant::Contestant;
+use crate::model::contestants::ALIAS_SUFFIX;
+use crate::model::figure::Figure;
+use crate::model::load_plan::{GroupPlan, Pace};
+use crate::model::placement::{Cpus, Placement};
+use crate::model::reading::Reading;
+use crate::model::record::{Entrant, Record, Round, ratios};
+use crate::model::scenarios::Scenario;
+use crate::output::table;
+
+/// How often a case is tried at most.
+const TRIES: usize = 3;
+
+/// How often two servers are compared.
+const ROUNDS: u64 = 7;
+
+/// What their comparison is called, and who takes part.
+const DUEL: &str = "duel";
+
+const FIRST: &str = "first";
+
+const RIVAL: &str = "rival";
+
+/// The clients of every known server.
+const CLIENTS: &str = "clients";
+
+/// What `compare selftest` is told.
+#[derive(Args, Debug)]
+pub(crate) struct SelfTest {
+    /// No progress on stderr
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// A line of the result.
+struct ResultLine {
+    what: String,
+    check: String,
+    expected: String,
+    measured: String,
+    passed: bool,
+}
+
+impl SelfTest {
+    /// Measures the known servers, and says what came back.
+    pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+        let interrupt = Interrupt::listen()?;
+        let _lock = MeasuringLock::acquire()?;
+        let placement = Processors::allowed(None, None)?.place(Cpus::Split);
+        let progress = Progress::new(self.quiet);
+        let mut bench = Bench { placement, interrupt: &interrupt };
+        let mut lines = Vec::new();
+        for case in &CASES {
+            progress.show(case.what);
+            match retry_if_failed(|| bench.check_case(case))? {
+                Some(played) => lines.extend(played),
+                None => return Ok(Outcome::Interrupted),
+            }
+        }
+        for broken in &BROKEN {
+            progress.show(broken.what);
+            match retry_if_failed(|| bench.check_fault(broken))? {
+                Some(played) => lines.extend(played),
+                None => return Ok(Outcome::Interrupted),
+            }
+        }
+        for rival in &RIVALS {
+            progress.show(rival.what);
+            match retry_if_failed(|| bench.check_rival(rival))? {
+                Some(played) => lines.extend(played),
+                None => return Ok(Outcome::Interrupted),
+            }
+        }
+        progress.clear();
+        let passed = lines.iter().all(|line| line.passed);
+        stdout::print(&text(&lines))?;
+        Ok(if passed { Outcome::Done } else { Outcome::InstrumentFailed })
+    }
+}
+
+/// What comes of the first try; but if anything failed in it, nothing may fail
+/// in any of the others. An instrument that was disturbed passes then, one
+/// that can't see does not.
+fn retry_if_failed(
+    mut play: impl FnMut() -> anyhow::Result<Option<Vec<ResultLine>>>,
+) -> anyhow::Result<Option<Vec<ResultLine>>> {
+    let has_passed = |played: &Option<Vec<ResultLine>>| {
+        played.as_ref().is_none_or(|lines| lines.iter().all(|l| l.passed))
+    };
+    let mut played = play()?;
+    if has_passed(&played) {
+        return Ok(played);
+    }
+    for _ in 1..TRIES {
+        played = play()?;
+        if !has_passed(&played) {
+            break;
+        }
+    }
+    Ok(played)
+}
+
+/// What it takes to measure.
+struct Bench<'a> {
+    placement: Placement,
+    interrupt: &'a Interrupt,
+}
+
+impl Bench<'_> {
+    /// `None` when interrupted.
+    fn check_case(
+        &mut self,
+        case: &Case,
+    ) -> anyhow::Result<Option<Vec<ResultLine>>> {
+        let Case { connections, pace, window, .. } = *case;
+        let observed =
+            self.observe(case.behaviour, connections, pace, window)?;
+        let Some(observed) = observed else { return Ok(None) };
+        let lines = case.checks.iter().map(|check| {
+            let (low, high) = (check.bounds)(&observed);
+            let value = (check.value)(&observed);
+            ResultLine {
+                what: case.what.to_owned(),
+                check: check.what.to_owned(),
+                expected: check.unit.range(low, high),
+                measured: check.unit.text(value),
+                passed: (low..=high).contains(&value),
+            }
+        });
+        Ok(Some(lines.collect()))
+    }
+
+    /// `None` when interrupted.
+    fn check_fault(
+        &mut self,
+        broken: &Broken,
+    ) -> anyhow::Result<Option<Vec<ResultLine>>> {
+        let contestant = faulty(broken.behaviour)?;
+        let cell = self.cell(&contestant, 8, EAGER, WINDOW / 4);
+        let (passed, measured) = match cell.measure(self.interrupt) {
+            Err(Failure::Interrupted) => return Ok(None),
+            Err(Failure::Contestant { reason, .. })
+                if reason.contains(broken.reason) =>
+            {
+                (true, broken.reason.to_owned())
+            }
+            Err(Failure::Contestant { reason, .. }) => (false, reason),
+            Err(failure) => (false, format!("not its fault: {failure}")),
+            Ok(_) => (false, "nothing wrong".to_owned()),
+        };
+        Ok(Some(vec![ResultLine {
+            what: broken.what.to_owned(),
+            check: "its fault".to_owned(),
+            expected: broken.reason.to_owned(),
+            measured,
+            passed,
+        }]))
+    }
+
+    /// `None` when interrupted.
+    fn check_rival(
+        &mut self,
+        rival: &Rival,
+    ) -> anyhow::Result<Option<Vec<ResultLine>>> {
+        let Some(record) = self.run(rival)? else { return Ok(None) };
+        let scenario = &record.scenarios[0];
+        let costs = |name| record.figure(scenario, name, Figure::Cost);
+        let ratios = ratios(&costs(RIVAL), &costs(FIRST));
+        let mut ratios: Vec<f64> = ratios.into_values().collect();
+        let estimate =
+            Estimate::of(&ratios, 0).context("a comparison has rounds")?;
+        let Estimate { low, high, .. } = estimate;
+        let middle = median(&mut ratios).unwrap_or(f64::NAN);
+        let (least, most) = rival.bounds;
+        let ratio = ResultLine {
+            what: rival.what.to_owned(),
+            check: "ratio of costs".to_owned(),
+            expected: format!("{least}–{most}"),
+            measured: format!("{middle:.3} [{low:.3}, {high:.3}]"),
+            passed: (least..=most).contains(&middle),
+        };
+        let findings = Findings::of(&record);
+        let relation = findings.relation(scenario, RIVAL, FIRST, Figure::Cost);
+        let is_tied = relation == Some(Relation::Tied);
+        let is_apart = matches!(relation, Some(Relation::Times(_)));
+        let verdict = ResultLine {
+            what: rival.what.to_owned(),
+            check: "verdict".to_owned(),
+            expected: verdict(rival.is_tied).to_owned(),
+            measured: if is_tied || is_apart {
+                verdict(is_tied).to_owned()
+            } else {
+                "open".to_owned()
+            },
+            passed: if rival.is_tied { is_tied } else { is_apart },
+        };
+        Ok(Some(vec![ratio, verdict]))
+    }
+
+    /// A run of the two, in which the first takes part twice, as in any run;
+    /// `None` when interrupted.
+    fn run(&mut self, rival: &Rival) -> anyhow::Result<Option<Record>> {
+        let first: &[&str] = &["--work", "200us"];
+        let alias = format!("{FIRST}{ALIAS_SUFFIX}");
+        let mut entrants =
+            [(FIRST, first), (&alias, first), (RIVAL, rival.behaviour)];
+        let machine = machine::describe(Path::new("."), &self.placement.server);
+        let mut record = Record::new(0, ROUNDS, machine);
+        record.scenarios.push(duel());
+        for (name, behaviour) in entrants {
+            let mut contestant = faulty(behaviour)?;
+            contestant.name = name.to_owned();
+            let alias_of = (name == alias).then(|| FIRST.to_owned());
+            let entrant = Entrant { alias_of, ..programs::entrant(contestant) };
+            record.entrants.push(entrant);
+        }
+        for round in 1..=ROUNDS {
+            // So that nobody always comes after the same one.
+            entrants.rotate_left(1);
+            for (place, (name, behaviour)) in entrants.into_iter().enumerate() {
+                let window = WINDOW / 4;
+                let Some(observed) =
+                    self.observe(behaviour, 1, EAGER, window)?
+                else {
+                    return Ok(None);
+                };
+                let mut report = observed.report;
+                report.groups.push(observed.group);
+                record.cell_mut(DUEL, name).rounds.push(Round {
+                    round,
+                    place,
+                    placement: self.placement.clone(),
+                    bottleneck: report.bottleneck(self.placement.server.len()),
+                    capacity: Reading::missing("nothing is a share of it"),
+                    report,
+                });
+            }
+        }
+        Ok(Some(record))
+    }
+
+    /// What the load generator sees of a server; `None` when interrupted.
+    fn observe(
+        &mut self,
+        behaviour: &[&str],
+        connections: usize,
+        pace: Pace,
+        window: Duration,
+    ) -> anyhow::Result<Option<Observed>> {
+        let contestant = faulty(behaviour)?;
+        let cell = self.cell(&contestant, connections, pace, window);
+        let mut report = match cell.observe(self.interrupt) {
+            Ok(report) => report,
+            Err(Failure::Interrupted) => return Ok(None),
+            Err(failure) => anyhow::bail!("{failure}"),
+        };
+        let group = report.groups.remove(0);
+        Ok(Some(Observed { report, group }))
+    }
+
+    fn cell<'c>(
+        &self,
+        contestant: &'c Contestant,
+        connections: usize,
+        pace: Pace,
+        window: Duration,
+    ) -> Cell<'c> {
+        let name = CLIENTS.to_owned();
+        let elsewhere = None;
+        let group = GroupPlan { name, n: 1, connections, pace, elsewhere };
+        Cell {
+            contestant,
+            groups: vec![Clients { group, is_apart: false }],
+            warm_up: Duration::ZERO,
+            window,
+            placement: self.placement.clone(),
+            seed: 0,
+        }
+    }
+}
+
+/// The scenario of a run of two servers.
+fn duel() -> Scenario {
+    Scenario {
+        name: DUEL.to_owned(),
+        question: "Which costs more?".to_owned(),
+        expectation: "The one that works for longer.".to_owned(),
+        analysis: "None.".to_owned(),
+        on_request: false,
+        cpus: Cpus::Split,
+        warm_up: Duration::ZERO,
+        window: WINDOW / 4,
+        groups: Vec::new(),
+        sweep: None,
+        point: None,
+        measured_group: CLIENTS.to_owned(),
+        against: None,
+        figures: vec![Figure::Cost],
+    }
+}
+
+fn verdict(is_tied: bool) -> &'static str {
+    if is_tied { "a tie" } else { "a difference" }
+}
+
+/// This program as a server with a known conduct.
+fn faulty(behaviour: &[&str]) -> anyhow::Result<Contestant> {
+    let program = env::current_exe().context("which program is this?")?;
+    let program = program.to_str().context("its path is not UTF-8")?;
+    let mut contestant = Contestant::given("known=known {addr}")?;
+    contestant.command = [program, "faulty", "--listen", "{addr}"]
+        .iter()
+        .chain(behaviour)
+        .map(|&word| word.to_owned())
+        .collect();
+    Ok(contestant)
+}
+
+fn text(lines: &[ResultLine]) -> String {
+    let headings = ["figure", "expected", "measured", ""];
+    let mut table =
+        table::titled("a server that", headings.map(str::to_owned).into_iter());
+    let mut last = "";
+    for line in lines {
+        let what = if line.what == last { "" } else { line.what.as_str() };
+        last = &line.what;
+        let verdict = if line.passed { "ok" } else { "FAILED" };
+        let words =
+            [what, &line.check, &line.expected, &line.measured, verdict];
+        table.add_row(words.map(TableCell::new));
+    }
+    let failed = lines.iter().filter(|line| !line.passed).count();
+    let sentence = match failed {
+        0 => "The instrument sees these servers as what they are.".to_owned(),
+        count => format!(
+            "{count} of {} figures are not what they must be: on this \
+             machine, now, do not trust the instrument.",
+            lines.len()
+        ),
+    };
+    format!("{}\n\n{sentence}\n", table.trim_fmt())
+}

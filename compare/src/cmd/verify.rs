@@ -1,0 +1,173 @@
+//! `compare verify`: does each contestant keep the protocol? The same suite
+//! that tests the servers, for people.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use conformance::{
+    CaseOutcome, CaseReport, Family, OutcomeCounts, Selection, Subject,
+    SuiteReport,
+};
+use regex_lite::Regex;
+
+use crate::base::exit::Outcome;
+use crate::base::interrupt::Interrupt;
+use crate::base::stdout;
+use crate::base::workspace;
+use crate::measure::build;
+use crate::measure::programs;
+use crate::measure::progress::Progress;
+use crate::model::contestant::Contestant;
+use crate::model::contestant::Framing;
+use crate::model::contestant::ModelTrait;
+use crate::model::contestants::{self, family_named};
+use crate::model::selection::selects;
+use crate::output::table;
+
+/// What `compare verify` is told.
+#[derive(Args, Debug)]
+pub(crate) struct Verify {
+    /// Only contestants whose name matches; repeatable
+    #[arg(short = 'e', long = "contestant", value_name = "REGEX")]
+    contestant: Vec<Regex>,
+    /// The file of contestants [default: bench/contestants.toml]
+    #[arg(long, value_name = "FILE")]
+    contestants: Option<PathBuf>,
+    /// Only cases whose name or family holds this text
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// Repeats the random choices of a run
+    #[arg(long)]
+    seed: Option<u64>,
+    /// No progress on stderr
+    #[arg(long)]
+    quiet: bool,
+}
+
+impl Verify {
+    /// Plays the suite against each contestant.
+    pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+        let root = workspace::root()?;
+        let shipped = || root.join("bench/contestants.toml");
+        let path = self.contestants.clone().unwrap_or_else(shipped);
+        let mut contestants = contestants::read(&path)?;
+        contestants.retain(|c| selects(&self.contestant, &c.name));
+        let (mut contestants, skipped) = programs::runnable(contestants);
+        for (name, why) in skipped {
+            eprintln!("skipped: {name}: {why}");
+        }
+        if contestants.is_empty() {
+            eprintln!("-e selects no contestant; `compare list` lists them");
+            return Ok(Outcome::NothingSelected);
+        }
+        let progress = Progress::new(self.quiet);
+        // Nothing has to be saved: a signal may end this process at once, and
+        // the keeper ends all others.
+        let interrupt = Interrupt::ignored();
+        build::build(&mut contestants, &root, &progress, &interrupt)?;
+        let mut reports = Vec::new();
+        for contestant in &contestants {
+            reports.push(self.verify(contestant, &progress));
+        }
+        progress.clear();
+        if reports.iter().all(|report| report.cases.is_empty()) {
+            eprintln!("--only selects no case");
+            return Ok(Outcome::NothingSelected);
+        }
+        stdout::print(&text(&contestants, &reports))?;
+        Ok(if reports.iter().all(SuiteReport::conforms) {
+            Outcome::Done
+        } else {
+            Outcome::ContestantFailed
+        })
+    }
+
+    fn verify(
+        &self,
+        contestant: &Contestant,
+        progress: &Progress,
+    ) -> SuiteReport {
+        let mut selection = Selection::default();
+        if let Some(seed) = self.seed {
+            selection = selection.with_seed(seed);
+        }
+        if let Some(part) = &self.only {
+            selection = selection.only(part);
+        }
+        let name = contestant.name.as_str();
+        progress.show(&format!("verifying {name}"));
+        let mut played = 0;
+        conformance::run(&subject(contestant), &selection, |finding| {
+            played += 1;
+            let case = finding.case.name;
+            progress
+                .show(&format!("verifying {name}: {played} played, {case}"));
+            if let CaseOutcome::Failed(_) = &finding.outcome {
+                progress.note(&format!("{name}: {finding}"));
+            }
+        })
+    }
+}
+
+/// The contestant, as the suite must know it.
+fn subject(contestant: &Contestant) -> Subject {
+    let mut subject =
+        Subject::new(contestant.command.clone()).ready(contestant.ready.into());
+    if contestant.framing == Framing::Talk {
+        subject = subject.framing(conformance::Framing::Talk);
+    }
+    if let Some(flags) = &contestant.flags {
+        subject = subject.only_flags(flags.clone());
+    }
+    if let Some(names) = &contestant.families {
+        let families = names.iter().filter_map(|name| family_named(name));
+        subject = subject.families(&families.collect::<Vec<_>>());
+    }
+    contestant.model.iter().fold(subject, |subject, what| match what {
+        ModelTrait::OneClientAtATime => subject.one_client_at_a_time(),
+        ModelTrait::ComputesInline => subject.computes_inline(),
+        ModelTrait::ComputesOnAPool => subject.computes_on_a_pool(),
+        ModelTrait::WaitsForItsPool => subject.waits_for_its_pool(),
+        ModelTrait::StopsAtUrgentData => subject.stops_at_urgent_data(),
+        ModelTrait::WorkerProcesses => subject.has_worker_processes(),
+        ModelTrait::ThreadPerClient => subject.thread_per_client(),
+        ModelTrait::LargeCrowds => subject.large_crowds(),
+    })
+}
+
+/// A row a contestant, a column a family; below, what a count can't say.
+fn text(contestants: &[Contestant], reports: &[SuiteReport]) -> String {
+    let headings = Family::ALL.iter().map(Family::to_string);
+    let mut table = table::empty(headings);
+    let mut below = String::new();
+    for (contestant, report) in contestants.iter().zip(reports) {
+        let name = &contestant.name;
+        let families = Family::ALL
+            .iter()
+            .map(|family| tally_text(report.counts_of(*family)));
+        table.add_row([name.clone()].into_iter().chain(families));
+        below += &format!("{name}: {report}, seed {}\n", report.seed);
+        for CaseReport { case, outcome, .. } in &report.cases {
+            if let CaseOutcome::ByDesign(reason) = outcome {
+                below += &format!("  by design: {} ({reason})\n", case.name);
+            }
+        }
+        if !report.conforms() {
+            below += &report.failures();
+        }
+    }
+    format!("{}\n\n{below}", table.trim_fmt())
+}
+
+/// Such as `12 ok`, and below it what else there was.
+fn tally_text(tally: OutcomeCounts) -> String {
+    let kinds = [
+        (tally.failed, "FAILED"),
+        (tally.passed, "ok"),
+        (tally.by_design, "by design"),
+        (tally.not_applicable, "n/a"),
+    ];
+    let counted = kinds.iter().filter(|(count, _)| *count > 0);
+    let lines = counted.map(|(count, kind)| format!("{count} {kind}"));
+    lines.collect::<Vec<_>>().join("\n")
+}

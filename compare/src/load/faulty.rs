@@ -1,0 +1,168 @@
+//! A server with a fault that is known, to try the instrument on: what it
+//! does wrong must come back as what it is.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use std::{process, thread};
+
+use clap::{Args, ValueEnum};
+use rustix::net::sockopt::set_socket_linger;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::base::limits;
+
+/// What a server does wrong, and how slowly it does the rest.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Behaviour {
+    /// What goes wrong
+    #[arg(long, value_enum, default_value_t = Fault::None)]
+    pub(crate) fault: Fault,
+    /// How many requests are answered rightly before
+    #[arg(long, default_value_t = 0)]
+    pub(crate) after: u64,
+    /// From then on, only one request in so many meets the fault
+    #[arg(long, default_value_t = 1, value_name = "COUNT",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) one_in: u64,
+    /// How long it waits before each reply
+    #[arg(long, default_value = "0s", value_name = "TIME",
+          value_parser = limits::time)]
+    pub(crate) delay: Duration,
+    /// How much CPU time it takes before each reply
+    #[arg(long, default_value = "0s", value_name = "TIME",
+          value_parser = limits::time)]
+    pub(crate) work: Duration,
+    /// How long it stands still at the end of each period
+    #[arg(long, default_value = "0s", value_name = "TIME",
+          value_parser = limits::time)]
+    pub(crate) stall: Duration,
+    /// How long a period is
+    #[arg(long, default_value = "5s", value_name = "TIME",
+          value_parser = limits::time)]
+    pub(crate) period: Duration,
+}
+
+impl Behaviour {
+    /// Nothing but this fault, once `after` requests were answered.
+    #[cfg(test)]
+    pub(crate) fn only(fault: Fault, after: u64) -> Behaviour {
+        Behaviour {
+            fault,
+            after,
+            one_in: 1,
+            delay: Duration::ZERO,
+            work: Duration::ZERO,
+            stall: Duration::ZERO,
+            period: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Fault {
+    /// Nothing.
+    None,
+    /// The server ends before it listens.
+    Start,
+    /// The server ends.
+    Die,
+    /// No request is answered any more.
+    Hang,
+    /// The replies are wrong.
+    Wrong,
+    /// There are two replies to one request.
+    Twice,
+    /// The replies are errors.
+    Error,
+    /// The connection is closed without a reply.
+    Close,
+    /// The connection is reset.
+    Reset,
+}
+
+/// Serves clients on threads. Requests are counted over all connections.
+pub(crate) fn serve(
+    listener: &TcpListener,
+    behaviour: Behaviour,
+) -> io::Result<()> {
+    let start = Instant::now();
+    let served = Arc::new(AtomicU64::new(0));
+    for stream in listener.incoming() {
+        let stream = stream?;
+        let served = Arc::clone(&served);
+        thread::spawn(move || converse(&stream, behaviour, start, &served));
+    }
+    Ok(())
+}
+
+fn converse(
+    stream: &TcpStream,
+    behaviour: Behaviour,
+    start: Instant,
+    served: &AtomicU64,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut output = stream;
+    for line in BufReader::new(stream).lines() {
+        let n = line?.trim().parse().unwrap_or(0);
+        let right = format!("{}\n", protocol::fib(n));
+        let number = served.fetch_add(1, Ordering::Relaxed);
+        let is_right = match number.checked_sub(behaviour.after) {
+            None => true,
+            Some(later) => (later + 1) % behaviour.one_in != 0,
+        };
+        linger(&behaviour, start);
+        let reply = if is_right {
+            right
+        } else {
+            match behaviour.fault {
+                Fault::None | Fault::Start => right,
+                Fault::Wrong => "4711\n".to_owned(),
+                Fault::Twice => right.repeat(2),
+                Fault::Error => "error: worker-lost: gone\n".to_owned(),
+                Fault::Hang => continue,
+                Fault::Close => return Ok(()),
+                Fault::Reset => {
+                    // Closing with a linger time of 0 sends RST.
+                    let now = Duration::ZERO;
+                    set_socket_linger(stream, Some(now))?;
+                    return Ok(());
+                }
+                Fault::Die => {
+                    eprintln!("a known fault: it dies");
+                    process::exit(7);
+                }
+            }
+        };
+        output.write_all(reply.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Takes the time that the conduct demands.
+fn linger(behaviour: &Behaviour, start: Instant) {
+    let Behaviour { delay, work, stall, period, .. } = *behaviour;
+    if !delay.is_zero() {
+        thread::sleep(delay);
+    }
+    if !work.is_zero() {
+        let done = thread_cpu_time() + work;
+        while thread_cpu_time() < done {}
+    }
+    if !stall.is_zero() {
+        let into = start.elapsed().as_nanos() % period.as_nanos();
+        let left = period - Duration::from_nanos(into as u64);
+        if left <= stall {
+            thread::sleep(left);
+        }
+    }
+}
+
+fn thread_cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}

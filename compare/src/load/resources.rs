@@ -1,0 +1,221 @@
+//! What is read at both ends of a window: the clocks of the server, of this
+//! side and of the machine. That takes microseconds for each process of the
+//! server: while a reading lasts, replies pile up. What takes longer is read
+//! before, in a [`Survey`], and after.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use rustix::process::Pid;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::load::process_tree::{CpuTimes, ProcessTree, Switches};
+use crate::model::load_report::{LoadReport, MachineTimes};
+use crate::model::reading::Reading;
+
+/// One tick of `/proc/stat`: USER_HZ is 100 on every Linux.
+const TICK_NS: u64 = 10_000_000;
+
+/// How long before the window the server is looked at for the last time, in
+/// multiples of how long that takes: what waited meanwhile has to be through.
+const SURVEYS_AHEAD: u32 = 4;
+
+/// Who the server is, and how often its threads have waited: what takes the
+/// longer the more processes and threads it has.
+pub(crate) struct Survey {
+    server: Option<Pid>,
+    tree: Result<ProcessTree, String>,
+    /// How long it took to find that out.
+    found_in: Duration,
+    switches: Result<Switches, String>,
+    /// When all was done,
+    at: Instant,
+    /// and how long it took.
+    took: Duration,
+}
+
+impl Survey {
+    /// Looks at the server, if its process is known.
+    pub(crate) fn read(server: Option<Pid>) -> Survey {
+        let began = Instant::now();
+        let tree = find(server);
+        let found_in = began.elapsed();
+        let switches = tree.clone().and_then(|tree| tree.switches());
+        let at = Instant::now();
+        let took = at - began;
+        Survey { server, tree, found_in, switches, at, took }
+    }
+
+    /// When to look again in what is left of the warm-up from `now` to the
+    /// `edge`: at all of it, and when that takes too long, only at who the
+    /// server is. Those who come after have used what they had before the
+    /// window, too; so the last look is close to it.
+    pub(crate) fn next(&self, now: Instant, edge: Instant) -> Option<Instant> {
+        self.server?;
+        let before = |took: Duration| {
+            let at = edge.checked_sub(took.saturating_mul(SURVEYS_AHEAD))?;
+            (at > now).then_some(at)
+        };
+        before(self.took).or_else(|| before(self.found_in))
+    }
+
+    /// Looks again, as much as that is possible before the `edge`.
+    pub(crate) fn again(self, edge: Instant) -> Survey {
+        let left = edge.saturating_duration_since(Instant::now());
+        // A little less than planned: the timer fires late.
+        if left >= self.took.saturating_mul(SURVEYS_AHEAD - 1) {
+            return Survey::read(self.server);
+        }
+        let began = Instant::now();
+        let tree = find(self.server);
+        Survey { tree, found_in: began.elapsed(), ..self }
+    }
+}
+
+/// What was read at the start of the window.
+pub(crate) struct WindowStart {
+    pub(crate) at: Instant,
+    server: Option<Pid>,
+    generator_cpu_ns: u64,
+    thread_cpu_ns: u64,
+    server_cpu: Result<CpuTimes, String>,
+    surveyed_at: Instant,
+    switches: Result<Switches, String>,
+    machine: Result<MachineTimes, String>,
+}
+
+impl WindowStart {
+    /// Reads the clocks, one after the other; the moment last, so that nothing
+    /// that belongs to the window is left out.
+    pub(crate) fn read(survey: Survey) -> WindowStart {
+        let Survey { server, tree, switches, at: surveyed_at, .. } = survey;
+        let machine = machine_times();
+        let server_cpu = tree.and_then(ProcessTree::cpu_times);
+        WindowStart {
+            server,
+            surveyed_at,
+            switches,
+            machine,
+            server_cpu,
+            generator_cpu_ns: clock_ns(ClockId::ProcessCPUTime),
+            thread_cpu_ns: clock_ns(ClockId::ThreadCPUTime),
+            at: Instant::now(),
+        }
+    }
+
+    /// Reads them again, in the opposite order, at the end of a window that
+    /// was over at `end`. What takes longer follows: who came to the server
+    /// since, its threads and its memory, which its clients' last replies
+    /// leave as they are.
+    pub(crate) fn until(self, end: Instant) -> LoadReport {
+        let thread_cpu_ns =
+            clock_ns(ClockId::ThreadCPUTime) - self.thread_cpu_ns;
+        let generator_cpu_ns =
+            clock_ns(ClockId::ProcessCPUTime) - self.generator_cpu_ns;
+        let used_ns = match &self.server_cpu {
+            Ok(start) => start.used_since_ns(),
+            Err(reason) => Err(reason.clone()),
+        };
+        let machine =
+            self.machine.and_then(|start| Ok(machine_times()?.since(&start)));
+
+        let tree = find(self.server);
+        let of_server = |what: fn(&ProcessTree) -> Result<u64, String>| {
+            Reading::from(tree.as_ref().map_err(String::clone).and_then(what))
+        };
+        let cpu_ns = || {
+            let used_by_new_ns = self
+                .server_cpu?
+                .used_by_new_ns(tree.as_ref().map_err(String::clone)?)?;
+            Ok(used_ns? + used_by_new_ns)
+        };
+        let server_cpu_ns = Reading::from(cpu_ns());
+        let switches = self.switches.and_then(|start| {
+            let tree = tree.as_ref().map_err(String::clone)?;
+            Ok(tree.switches()?.since(&start))
+        });
+        let window = end.duration_since(self.at);
+        let share = window.as_secs_f64()
+            / self.surveyed_at.elapsed().max(window).as_secs_f64();
+        let in_window = |count: u64| (count as f64 * share).round() as u64;
+        LoadReport {
+            window_ns: window.as_nanos() as u64,
+            generator_cpu_ns,
+            generator_busiest_ns: Some(thread_cpu_ns),
+            generator_threads: 1,
+            server_cpu_ns,
+            server_rss_bytes: of_server(ProcessTree::rss_bytes),
+            server_rss_peak_bytes: of_server(ProcessTree::rss_peak_bytes),
+            server_threads: of_server(|tree| Ok(tree.threads())),
+            server_switches_voluntary: Reading::from(
+                switches.clone().map(|all| in_window(all.voluntary)),
+            ),
+            server_switches_involuntary: Reading::from(
+                switches.map(|all| in_window(all.involuntary)),
+            ),
+            machine: Reading::from(machine),
+            groups: Vec::new(),
+        }
+    }
+}
+
+impl MachineTimes {
+    fn since(&self, start: &MachineTimes) -> MachineTimes {
+        MachineTimes {
+            busy_ns: self.busy_ns.saturating_sub(start.busy_ns),
+            stolen_ns: self.stolen_ns.saturating_sub(start.stolen_ns),
+            all_ns: self.all_ns.saturating_sub(start.all_ns),
+        }
+    }
+}
+
+fn find(server: Option<Pid>) -> Result<ProcessTree, String> {
+    let unknown = || "the server's process is not known".to_owned();
+    server.ok_or_else(unknown).and_then(ProcessTree::find)
+}
+
+fn clock_ns(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+fn machine_times() -> Result<MachineTimes, String> {
+    let path = "/proc/stat";
+    let text = fs::read_to_string(path)
+        .map_err(|error| format!("can't read {path}: {error}"))?;
+    read_stat(&text).ok_or_else(|| format!("{path} has no line `cpu`"))
+}
+
+/// The first line of proc_stat(5): `cpu user nice system idle iowait irq
+/// softirq steal guest guest_nice`; guests are in user already.
+fn read_stat(text: &str) -> Option<MachineTimes> {
+    let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
+    let ticks: Vec<u64> =
+        line.split_whitespace().map_while(|word| word.parse().ok()).collect();
+    let [user, nice, system, idle, io_wait, irq, soft_irq, steal] =
+        ticks.get(..8)?.try_into().ok()?;
+    let busy = user + nice + system + irq + soft_irq;
+    Some(MachineTimes {
+        busy_ns: busy * TICK_NS,
+        stolen_ns: steal * TICK_NS,
+        all_ns: (busy + steal + idle + io_wait) * TICK_NS,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_s_times_are_read() {
+        let text = "cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 0 0 0 0 0 0 0 0 0 0\n";
+        let expected = MachineTimes {
+            busy_ns: 19 * TICK_NS,
+            stolen_ns: 8 * TICK_NS,
+            all_ns: 36 * TICK_NS,
+        };
+        assert_eq!(read_stat(text), Some(expected));
+        assert_eq!(read_stat("cpu  1 2 3\n"), None);
+        assert!(machine_times().is_ok());
+    }
+}

@@ -1,0 +1,399 @@
+//! The load generator against a server whose faults are known.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use crate::base::interrupt::Interrupt;
+use crate::load::engine;
+use crate::load::faulty::{self, Behaviour, Fault};
+use crate::model::contestant::Framing;
+use crate::model::faults::Faults;
+use crate::model::load_plan::{Arrivals, GroupPlan, LoadPlan, Pace};
+use crate::model::load_report::GroupReport;
+
+/// How many requests are answered rightly: fewer than there are clients,
+/// so that the fault shows however short the window is.
+const AFTER: u64 = 2;
+
+/// Long enough not to end before the faults have ended every connection.
+const LONG: Duration = Duration::from_secs(60);
+
+/// Over at once, for what would never end by itself.
+const SHORT: Duration = Duration::from_millis(20);
+
+/// Three clients that ask a server with a known fault for F(7).
+fn load(fault: Fault, window: Duration) -> GroupReport {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        faulty::serve(&listener, Behaviour::only(fault, AFTER))
+    });
+    load_at(address, window)
+}
+
+fn load_at(address: SocketAddr, window: Duration) -> GroupReport {
+    load_with(address, window, Pace::EAGER, 3, Vec::new())
+}
+
+fn load_with(
+    address: SocketAddr,
+    window: Duration,
+    pace: Pace,
+    connections: usize,
+    processors: Vec<usize>,
+) -> GroupReport {
+    let mut plan = plan(address, window, pace, connections);
+    plan.processors = processors;
+    let mut report = engine::run(&plan).unwrap();
+    report.groups.remove(0)
+}
+
+fn plan(
+    address: SocketAddr,
+    window: Duration,
+    pace: Pace,
+    connections: usize,
+) -> LoadPlan {
+    let name = "test".into();
+    let elsewhere = None;
+    let group = GroupPlan { name, n: 7, connections, pace, elsewhere };
+    LoadPlan {
+        address,
+        groups: vec![group],
+        warm_up: Duration::ZERO,
+        window,
+        framing: Framing::Line,
+        reply_timeout: Duration::from_millis(300),
+        server: None,
+        processors: Vec::new(),
+        seed: 7,
+    }
+}
+
+#[test]
+fn who_waits_in_vain_for_the_whole_window_is_counted() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        // One client at a time, for as long as it stays.
+        for stream in listener.incoming().map_while(Result::ok) {
+            let lines = BufReader::new(&stream).lines();
+            for _ in lines.map_while(Result::ok) {
+                let _ = (&stream).write_all(b"13\n");
+            }
+        }
+    });
+    let mut plan = plan(address, SHORT, Pace::EAGER, 3);
+    plan.warm_up = SHORT;
+    plan.reply_timeout = LONG;
+    let group = engine::run(&plan).unwrap().groups.remove(0);
+    assert_eq!(group.starved, 2);
+    assert_eq!(group.faults, Faults::default());
+    assert_eq!(load(Fault::None, SHORT).starved, 0);
+}
+
+#[test]
+fn a_right_server_has_no_faults() {
+    let group = load(Fault::None, SHORT);
+    assert_eq!(group.faults, Faults::default());
+    assert_eq!(group.connected, 3);
+    assert!(group.replies_in_all >= 3);
+    assert!(group.replies <= group.replies_in_all);
+}
+
+#[test]
+fn each_fault_is_counted_as_what_it_is_and_once_a_connection() {
+    type Count = fn(&Faults) -> u64;
+    let cases: [(Fault, Count); 3] = [
+        (Fault::Reset, |faults| faults.reset),
+        (Fault::Close, |faults| faults.closed_early),
+        (Fault::Hang, |faults| faults.timed_out),
+    ];
+    for (fault, count) in cases {
+        let group = load(fault, LONG);
+        assert_eq!(group.replies_in_all, AFTER, "{fault:?}");
+        let faults = &group.faults;
+        assert_eq!(count(faults), 3, "{fault:?}: {faults:?}");
+        let clause = faults.of_server().unwrap();
+        assert!(!clause.contains(','), "{fault:?}: {clause}");
+    }
+}
+
+#[test]
+fn wrong_replies_are_counted_and_the_first_is_kept() {
+    let group = load(Fault::Wrong, SHORT);
+    assert_eq!(group.replies_in_all, AFTER);
+    assert!(group.faults.wrong > 0);
+    assert_eq!(group.faults.first_wrong.as_deref(), Some("4711"));
+}
+
+#[test]
+fn error_replies_are_counted_by_token() {
+    let group = load(Fault::Error, SHORT);
+    assert_eq!(group.replies_in_all, AFTER);
+    assert!(group.faults.errors["worker-lost"] > 0);
+    assert_eq!(group.faults.wrong, 0);
+}
+
+#[test]
+fn a_second_reply_to_one_request_is_a_wrong_one() {
+    assert!(load(Fault::Twice, SHORT).faults.wrong > 0);
+}
+
+/// What three clients of a pace get from a server without a fault.
+fn right(pace: Pace, window: Duration) -> GroupReport {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        faulty::serve(&listener, Behaviour::only(Fault::None, 0))
+    });
+    let processors = Vec::new();
+    let group = load_with(address, window, pace, 3, processors);
+    assert_eq!(group.faults, Faults::default());
+    group
+}
+
+#[test]
+fn a_pipelining_client_counts_every_reply() {
+    let think = Duration::ZERO;
+    let group = right(Pace::Closed { depth: 16, think }, SHORT);
+    // All sixteen of each client are answered before it leaves.
+    assert!(group.replies_in_all >= 48, "{}", group.replies_in_all);
+}
+
+#[test]
+fn a_client_that_thinks_asks_no_more_often_than_that() {
+    let think = Duration::from_millis(5);
+    let window = Duration::from_millis(50);
+    let group = right(Pace::Closed { depth: 1, think }, window);
+    let most = 3 * (50 / 5 + 1);
+    assert!((3..=most).contains(&group.replies_in_all));
+}
+
+#[test]
+fn clients_that_come_and_go_connect_for_each_request() {
+    let group = right(Pace::Churn, SHORT);
+    assert!(group.replies_in_all >= 3);
+    assert_eq!(group.connected as u64, group.replies_in_all);
+}
+
+#[test]
+fn silent_clients_connect_and_leave_at_the_end() {
+    let group = right(Pace::Silent, SHORT);
+    assert_eq!((group.connected, group.replies_in_all), (3, 0));
+}
+
+/// How many requests of a constant rate fall due in a window that was as
+/// long as it was: one less or more, by where it begins.
+fn assert_due(due: u64, rate: f64, window_ns: u64) {
+    let expected = rate * window_ns as f64 / 1e9;
+    let difference = (due as f64 - expected).abs();
+    assert!(difference <= 1.5, "{due} due, {expected} expected");
+}
+
+#[test]
+fn an_open_loop_asks_as_often_as_it_is_told_whatever_the_replies() {
+    for arrivals in [Arrivals::Constant, Arrivals::Poisson] {
+        let window = Duration::from_millis(200);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            faulty::serve(&listener, Behaviour::only(Fault::None, 0))
+        });
+        let rate = 2000.0;
+        let pace = Pace::Open { rate, arrivals };
+        let mut plan = plan(address, window, pace, 3);
+        // However long this machine stands still.
+        plan.reply_timeout = LONG;
+        let mut report = engine::run(&plan).unwrap();
+        let group = report.groups.remove(0);
+        assert_eq!(group.faults, Faults::default());
+        let open = group.open.unwrap();
+        assert_eq!(open.unanswered, 0);
+        let due = open.response_ns.count();
+        match arrivals {
+            Arrivals::Constant => assert_due(due, rate, report.window_ns),
+            Arrivals::Poisson => {
+                let expected = rate * report.window_ns as f64 / 1e9;
+                // Six deviations: never by chance.
+                let margin = 6.0 * expected.sqrt();
+                let difference = (due as f64 - expected).abs();
+                assert!(difference < margin, "{due}, not {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_stalled_server_was_asked_meanwhile_is_not_omitted() {
+    // Two replies, and then nothing: 200 more are due in the window.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        faulty::serve(&listener, Behaviour::only(Fault::Hang, AFTER))
+    });
+    let rate = 1000.0;
+    let pace = Pace::Open { rate, arrivals: Arrivals::Constant };
+    let window = Duration::from_millis(200);
+    let plan = plan(address, window, pace, 3);
+    let mut report = engine::run(&plan).unwrap();
+    let group = report.groups.remove(0);
+    let open = group.open.unwrap();
+    let due = open.response_ns.count();
+    assert_due(due, rate, report.window_ns);
+    assert_eq!(open.unanswered, due - AFTER);
+    let longest_ns = open.response_ns.at_quantile_ns(1.0).unwrap();
+    // The first was due at the start, and the patience for it ended no
+    // earlier than this; the histogram has three digits.
+    let patience_ns = plan.reply_timeout.as_nanos() as f64;
+    assert!(longest_ns as f64 >= patience_ns * 0.99, "{longest_ns}");
+    assert_eq!(group.faults.timed_out, 3);
+}
+
+#[test]
+fn a_thread_without_a_client_of_a_group_asks_for_none_of_its_rate() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        faulty::serve(&listener, Behaviour::only(Fault::None, 0))
+    });
+    let (rate, arrivals) = (1000.0, Arrivals::Constant);
+    let pace = Pace::Open { rate, arrivals };
+    let mut plan = plan(address, Duration::from_millis(100), pace, 1);
+    plan.reply_timeout = LONG;
+    let think = Duration::from_millis(10);
+    let others = GroupPlan {
+        name: "others".into(),
+        pace: Pace::Closed { depth: 1, think },
+        connections: 3,
+        ..plan.groups[0].clone()
+    };
+    plan.groups.push(others);
+    plan.processors = vec![first_processor(); 2];
+    let load = move || engine::run(&plan).unwrap();
+    // Elsewhere, since loading pins the thread.
+    let mut report = thread::spawn(load).join().unwrap();
+    let open = report.groups.remove(0).open.unwrap();
+    assert_eq!(open.unanswered, 0);
+    assert!(open.response_ns.count() > 0);
+}
+
+#[test]
+fn a_single_processor_is_the_one_that_the_load_is_on() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        faulty::serve(&listener, Behaviour::only(Fault::None, 0))
+    });
+    let load = move || {
+        let processors = vec![first_processor()];
+        load_with(address, SHORT, Pace::EAGER, 1, processors);
+        rustix::thread::sched_getaffinity(None).unwrap()
+    };
+    let set = thread::spawn(load).join().unwrap();
+    assert_eq!(set.count(), 1);
+    assert!(set.is_set(first_processor()));
+}
+
+/// One that any machine has.
+fn first_processor() -> usize {
+    let set = rustix::thread::sched_getaffinity(None).unwrap();
+    (0..1024).find(|&cpu| set.is_set(cpu)).unwrap()
+}
+
+#[test]
+fn threads_share_the_clients() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        faulty::serve(&listener, Behaviour::only(Fault::None, 0))
+    });
+    let load = move || {
+        let processors = vec![first_processor(); 2];
+        load_with(address, SHORT, Pace::EAGER, 5, processors)
+    };
+    // Elsewhere, since loading pins the thread.
+    let group = thread::spawn(load).join().unwrap();
+    assert_eq!(group.faults, Faults::default());
+    assert_eq!(group.connected, 5);
+    assert!(group.replies_in_all >= 5);
+}
+
+#[test]
+fn clients_are_there_before_the_moment_at_which_they_ask() {
+    // This machine may have something else to do at that moment.
+    for _ in 0..20 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let served = thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let came = SystemTime::now();
+            let mut asked = None;
+            for _ in BufReader::new(&stream).lines() {
+                asked.get_or_insert_with(SystemTime::now);
+                (&stream).write_all(b"13\n").unwrap();
+            }
+            (came, asked.unwrap())
+        });
+        let at = SystemTime::now() + Duration::from_millis(200);
+        let plan = plan(address, SHORT, Pace::EAGER, 1);
+        let ignored = Interrupt::ignored();
+        let loaded = engine::run_at(&plan, Some(at), &ignored).unwrap();
+        assert!(loaded.unwrap().began >= at);
+        let (came, asked) = served.join().unwrap();
+        assert!(asked >= at);
+        if came < at {
+            return;
+        }
+    }
+    panic!("they connect when they are to ask");
+}
+
+#[test]
+fn no_request_allocates() {
+    let think = Duration::ZERO;
+    let (rate, arrivals) = (2_000.0, Arrivals::Poisson);
+    let paces = [
+        Pace::EAGER,
+        Pace::Closed { depth: 16, think },
+        Pace::Closed { depth: 1, think: Duration::from_micros(100) },
+        Pace::Open { rate, arrivals },
+        Pace::Churn,
+    ];
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        faulty::serve(&listener, Behaviour::only(Fault::None, 0))
+    });
+    /// More than a load allocates, however long it is.
+    const ONCE: u64 = 300;
+    for pace in paces {
+        let mut window = Duration::from_millis(100);
+        let (allocated, replies) = loop {
+            let mut plan = plan(address, window, pace, 3);
+            plan.reply_timeout = LONG;
+            let mut replies = 0;
+            let allocated = allocation_counter::measure(|| {
+                let report = engine::run(&plan).unwrap();
+                replies = report.groups[0].replies_in_all;
+            });
+            if replies >= 2 * ONCE {
+                break (allocated.count_total, replies);
+            }
+            window *= 2;
+        };
+        assert!(allocated < ONCE, "{pace:?}: {allocated} for {replies}");
+    }
+}
+
+#[test]
+fn a_port_where_nobody_listens_refuses_every_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let group = load_at(address, LONG);
+    assert_eq!(group.faults.refused, 3);
+    assert_eq!(group.connected, 0);
+}

@@ -1,0 +1,18 @@
+//! Makes a record: builds and starts servers, calibrates, places processes on
+//! processors, and measures cell by cell.
+
+pub(crate) mod build;
+pub(crate) mod calibration;
+pub(crate) mod calibrator;
+pub(crate) mod cell;
+pub(crate) mod clients;
+pub(crate) mod failure;
+pub(crate) mod lock;
+pub(crate) mod machine;
+pub(crate) mod options;
+pub(crate) mod plan;
+pub(crate) mod processors;
+pub(crate) mod programs;
+pub(crate) mod progress;
+pub(crate) mod rounds;
+pub(crate) mod system_calls;

@@ -1,0 +1,219 @@
+//! Makes the servers that are ours, with cargo.
+
+use std::collections::HashMap;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use launch::{Launch, Process};
+use serde::Deserialize;
+
+use crate::base::interrupt::Interrupt;
+use crate::measure::progress::Progress;
+use crate::model::contestant::Contestant;
+use crate::model::contestants;
+
+/// How long to wait for cargo's next line before looking around.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How many of cargo's last lines tell why it failed.
+const LOG_LINES: usize = 60;
+
+/// What is no server needs no address.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// The part of cargo's messages that says what was made.
+#[derive(Deserialize)]
+struct Message {
+    reason: String,
+    #[serde(default)]
+    target: Option<Target>,
+    #[serde(default)]
+    executable: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+/// Builds what the contestants need, all at once, and puts the executables
+/// into their commands. `false` means interrupted.
+///
+/// # Errors
+///
+/// When cargo fails; the message is cargo's own.
+pub(crate) fn build(
+    contestants: &mut [Contestant],
+    root: &Path,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> anyhow::Result<bool> {
+    for contestant in &mut *contestants {
+        let Some(source) = &contestant.compile else { continue };
+        let program = compile(root, source)?;
+        contestant.put_executable(&program);
+    }
+    for contestant in &*contestants {
+        if !contestant.prepare.is_empty() {
+            progress.announce(&format!("preparing {}", contestant.name));
+            if !prepare(contestant, root, interrupt)? {
+                return Ok(false);
+            }
+        }
+    }
+    let mut packages: Vec<&str> =
+        contestants.iter().filter_map(|c| c.build.as_deref()).collect();
+    if packages.is_empty() {
+        return Ok(true);
+    }
+    // All of ours, whoever was chosen: another choice would have cargo compile
+    // what they depend on anew, since features are those of the choice.
+    let ours = contestants::read(&root.join("bench/contestants.toml"));
+    let ours = ours.unwrap_or_default();
+    packages.extend(ours.iter().filter_map(|c| c.build.as_deref()));
+    packages.sort_unstable();
+    packages.dedup();
+    progress.announce(&format!("building {}", packages.join(", ")));
+    let mut cargo = start(root, &packages)?;
+    let Some(executables) = executables(&mut cargo, progress, interrupt)?
+    else {
+        return Ok(false);
+    };
+    for contestant in contestants {
+        let Some(package) = &contestant.build else { continue };
+        let path = executables.get(package).with_context(|| {
+            format!(
+                "the package `{package}`, which `{}` is built from, has no \
+                 executable of that name",
+                contestant.name
+            )
+        })?;
+        contestant.put_executable(path);
+    }
+    Ok(true)
+}
+
+/// Compiles a C source, as a distribution would.
+fn compile(root: &Path, source: &str) -> anyhow::Result<String> {
+    let folder = root.join("target/peers");
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot create {}", folder.display()))?;
+    let name = Path::new(source).file_stem().context("it has no name")?;
+    let program = folder.join(name);
+    let output = Command::new("cc")
+        // Aligned as ours are: see .cargo/config.toml.
+        .args(["-O2", "-falign-functions=64"])
+        .args(["-pthread", "-D_GNU_SOURCE", "-o"])
+        .args([&program, &root.join(source)])
+        .output()
+        .with_context(|| {
+            format!("cannot run cc, which {source} is compiled with")
+        })?;
+    if !output.status.success() {
+        let log = String::from_utf8_lossy(&output.stderr);
+        bail!("cannot compile {source} ({}):\n{log}", output.status);
+    }
+    program.into_os_string().into_string().ok().context("a path is not UTF-8")
+}
+
+/// Runs a contestant's own command; `false` means interrupted.
+fn prepare(
+    contestant: &Contestant,
+    root: &Path,
+    interrupt: &Interrupt,
+) -> anyhow::Result<bool> {
+    let name = &contestant.name;
+    let root = root.to_str().context("the path is not UTF-8")?;
+    // In the workspace's folder, wherever we are.
+    let shell = ["sh", "-c", "cd \"$0\" && exec \"$@\"", root];
+    let command =
+        shell.into_iter().chain(contestant.prepare.iter().map(|w| w.as_str()));
+    let mut process = Launch::new(command)
+        .spawn(NOWHERE)
+        .with_context(|| format!("cannot prepare {name}"))?;
+    loop {
+        if interrupt.is_requested() {
+            return Ok(false);
+        }
+        if let Some(status) = process.wait(POLL_INTERVAL) {
+            if !status.success() {
+                bail!("cannot prepare {name} ({status}):\n{}", tail(&process));
+            }
+            return Ok(true);
+        }
+    }
+}
+
+/// The last lines that tell why it failed.
+fn tail(process: &Process) -> String {
+    let log = process.log();
+    log[log.len().saturating_sub(LOG_LINES)..].join("\n")
+}
+
+/// Started as the servers are, so that it ends with us too.
+fn start(root: &Path, packages: &[&str]) -> anyhow::Result<Process> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let manifest = root.join("Cargo.toml");
+    let manifest = manifest.to_str().context("the path is not UTF-8")?;
+    let mut command = vec![
+        cargo.as_str(),
+        "build",
+        "--release",
+        "--locked",
+        "--message-format=json-render-diagnostics",
+        "--manifest-path",
+        manifest,
+    ];
+    for package in packages {
+        command.extend(["--package", package]);
+    }
+    Launch::new(command).spawn(NOWHERE).context("cannot build the servers")
+}
+
+/// The executables by the name of their package; `None` when interrupted.
+fn executables(
+    cargo: &mut Process,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Option<HashMap<String, String>>> {
+    let mut executables = HashMap::new();
+    let mut note = |line: String| {
+        let Ok(message) = serde_json::from_str::<Message>(&line) else {
+            return;
+        };
+        let Some(target) = message.target else { return };
+        if message.reason != "compiler-artifact" {
+            return;
+        }
+        let is_program = target.kind.iter().any(|kind| kind == "bin");
+        progress.building(&target.name);
+        if let (true, Some(path)) = (is_program, message.executable) {
+            executables.insert(target.name, path);
+        }
+    };
+    let status = loop {
+        if interrupt.is_requested() {
+            return Ok(None);
+        }
+        match cargo.stdout_line(POLL_INTERVAL) {
+            Some(line) => note(line),
+            None => {
+                if let Some(status) = cargo.wait(Duration::ZERO) {
+                    break status;
+                }
+            }
+        }
+    };
+    while let Some(line) = cargo.stdout_line(POLL_INTERVAL) {
+        note(line);
+    }
+    if !status.success() {
+        bail!("cannot build the servers ({status}):\n{}", tail(cargo));
+    }
+    Ok(Some(executables))
+}

@@ -1,0 +1,318 @@
+//! One contestant under one scenario, once: a fresh server, a load generator
+//! beside it, and what came of it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use std::{env, fs, io};
+
+use anyhow::Context;
+use launch::{Launch, Process, Server, Signal};
+
+use crate::base::interrupt::Interrupt;
+use crate::load::process_tree;
+use crate::measure::clients::Clients;
+use crate::measure::failure::Failure;
+use crate::measure::system_calls;
+use crate::model::contestant::Contestant;
+use crate::model::load_plan::CONNECT_HANGS_MAX;
+use crate::model::load_report::LoadReport;
+use crate::model::placement::Placement;
+use crate::model::scenarios::Scenario;
+
+/// How long the runner sleeps before it looks whether somebody pressed
+/// Ctrl-C.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How much longer than its window a reply may take. A server that serves
+/// one client at a time owes its second client a reply for the whole window.
+const REPLY_GRACE: Duration = Duration::from_secs(5);
+
+/// How much longer than all that the load generator may take.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a server that lost its connections may take to turn out dead.
+const EXIT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long the last line of a process that has ended may be on its way.
+const LAST_LINE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a server may take to end under strace, which writes its summary
+/// only then: its drain, and then some.
+const TRACED_EXIT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many of a server's last lines stand in the record of a failure.
+const LOG_LINES: usize = 20;
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub(crate) struct Cell<'a> {
+    /// The server.
+    pub(crate) contestant: &'a Contestant,
+    /// The clients, in the order in which they connect.
+    pub(crate) groups: Vec<Clients>,
+    /// How long they talk before anything is counted.
+    pub(crate) warm_up: Duration,
+    /// How long they are measured.
+    pub(crate) window: Duration,
+    /// Who runs where.
+    pub(crate) placement: Placement,
+    /// What random arrivals follow from.
+    pub(crate) seed: u64,
+}
+
+impl Cell<'_> {
+    /// Turns every rate that is a share of `capacity`, in requests a second,
+    /// into an open loop.
+    pub(crate) fn set_load(&mut self, scenario: &Scenario, capacity: f64) {
+        for (clients, group) in self.groups.iter_mut().zip(&scenario.groups) {
+            if let Some(load) = group.load {
+                clients.group.pace = group.open_loop(load * capacity);
+            }
+        }
+    }
+
+    /// Measures it, and judges what came of it.
+    pub(crate) fn measure(
+        &self,
+        interrupt: &Interrupt,
+    ) -> Result<LoadReport, Failure> {
+        self.with_server(interrupt, judge)
+    }
+
+    /// Measures it, whatever comes of it.
+    pub(crate) fn observe(
+        &self,
+        interrupt: &Interrupt,
+    ) -> Result<LoadReport, Failure> {
+        self.with_server(interrupt, |_, report| Ok(report))
+    }
+
+    fn with_server(
+        &self,
+        interrupt: &Interrupt,
+        judge: impl FnOnce(&mut Server, LoadReport) -> Result<LoadReport, Failure>,
+    ) -> Result<LoadReport, Failure> {
+        let command = self.contestant.command.clone();
+        let mut server = self.start(command.clone(), interrupt)?;
+        let apart = if self.groups.iter().any(|group| group.is_apart) {
+            Some(self.start(command, interrupt)?)
+        } else {
+            None
+        };
+        let mut load = self
+            .load(&server, apart.as_ref())
+            .map_err(|error| Failure::Instrument(format!("{error:#}")))?;
+        let report = self.wait(&mut load, interrupt)?;
+        judge(&mut server, report)
+    }
+
+    /// Counts the system calls, by name, that the server makes to start and to
+    /// end.
+    pub(crate) fn count_own_system_calls(
+        &self,
+        interrupt: &Interrupt,
+    ) -> Result<BTreeMap<String, u64>, Failure> {
+        self.trace(interrupt, |_| Ok(())).map(|((), counts)| counts)
+    }
+
+    /// Counts the server's system calls, by name and for each reply, under
+    /// strace(1), but for its `own`. That slows it down many times: nothing is
+    /// timed.
+    pub(crate) fn count_system_calls(
+        &self,
+        own: &BTreeMap<String, u64>,
+        interrupt: &Interrupt,
+    ) -> Result<BTreeMap<String, f64>, Failure> {
+        let (report, mut counts) = self.trace(interrupt, |server| {
+            let mut load = self
+                .load(server, None)
+                .map_err(|error| Failure::Instrument(format!("{error:#}")))?;
+            self.wait(&mut load, interrupt)
+        })?;
+        if let Some(trouble) = report.server_fault().or(report.own_limit()) {
+            let reason = format!("under strace: {trouble}");
+            return Err(Failure::Instrument(reason));
+        }
+        for (name, count) in &mut counts {
+            *count -= (*count).min(own.get(name).copied().unwrap_or(0));
+        }
+        counts.retain(|_, count| *count > 0);
+        let replies = report.groups.iter().map(|group| group.replies_in_all);
+        let replies = replies.sum::<u64>();
+        let each = |(name, count)| (name, count as f64 / replies as f64);
+        Ok(counts.into_iter().map(each).collect())
+    }
+
+    /// Starts the server under strace(1), does something with it and ends it;
+    /// and says what came of that, and how many system calls there were.
+    fn trace<T>(
+        &self,
+        interrupt: &Interrupt,
+        play: impl FnOnce(&Server) -> Result<T, Failure>,
+    ) -> Result<(T, BTreeMap<String, u64>), Failure> {
+        let trouble = |error: io::Error| {
+            Failure::Instrument(format!("strace's summary: {error}"))
+        };
+        let summary = tempfile::NamedTempFile::new().map_err(trouble)?;
+        let path = summary.path().display().to_string();
+        let tracer = ["strace", "-f", "-c", "-o", &path].map(str::to_owned);
+        let command = tracer.into_iter().chain(self.contestant.command.clone());
+        let mut server = self.start(command.collect(), interrupt)?;
+        let played = play(&server).and_then(|played| {
+            end_traced(&mut server)?;
+            Ok(played)
+        });
+        drop(server);
+        let played = played?;
+        let text = fs::read_to_string(summary.path()).map_err(trouble)?;
+        Ok((played, system_calls::read_summary(&text)))
+    }
+
+    fn start(
+        &self,
+        command: Vec<String>,
+        interrupt: &Interrupt,
+    ) -> Result<Server, Failure> {
+        let launch = Launch::new(command)
+            .ready(self.contestant.ready.into())
+            .cpus(&self.placement.server);
+        let start = || {
+            let started = launch.clone();
+            started.start_with(|_| (), || interrupt.is_requested())
+        };
+        let started = match start() {
+            // Somebody else may have taken the port that was free before.
+            Err(launch::Error::Ended { .. } | launch::Error::NoPort { .. }) => {
+                start()
+            }
+            started => started,
+        };
+        started.map_err(|error| match error {
+            launch::Error::Cancelled => Failure::Interrupted,
+            error if error.is_of_server() => Failure::Start(error.to_string()),
+            error => Failure::Instrument(format!("no server here: {error}")),
+        })
+    }
+
+    fn load(
+        &self,
+        server: &Server,
+        apart: Option<&Server>,
+    ) -> anyhow::Result<Process> {
+        let program = env::current_exe().context("which program is this?")?;
+        let program = program.to_str().context("its path is not UTF-8")?;
+        let mut command: Vec<String> =
+            [program, "load", "--json", "--addr", "{addr}"]
+                .map(str::to_owned)
+                .to_vec();
+        let time = |time| humantime::format_duration(time).to_string();
+        let flags = [
+            ("--warm-up", time(self.warm_up)),
+            ("--duration", time(self.window)),
+            ("--reply-timeout", time(self.reply_timeout())),
+            ("--server-pid", server.pid().as_raw_nonzero().to_string()),
+            ("--seed", self.seed.to_string()),
+            ("--framing", self.contestant.framing.name().to_owned()),
+        ];
+        for (flag, value) in flags {
+            command.extend([flag.to_owned(), value]);
+        }
+        if !self.placement.is_shared() {
+            let list: Vec<String> =
+                self.placement.load.iter().map(usize::to_string).collect();
+            command.extend(["--load-cpus".to_owned(), list.join(",")]);
+        }
+        for Clients { group, is_apart } in &self.groups {
+            let mut group = group.clone();
+            let apart = apart.filter(|_| *is_apart);
+            group.elsewhere = apart.map(Server::address);
+            command.extend(["--group".to_owned(), group.to_string()]);
+        }
+        Launch::new(command)
+            .cpus(&self.placement.load)
+            .spawn(server.address())
+            .context("cannot start the load generator")
+    }
+
+    fn wait(
+        &self,
+        load: &mut Process,
+        interrupt: &Interrupt,
+    ) -> Result<LoadReport, Failure> {
+        // All of it may pass before it gives up on a server that hangs.
+        let patience = self.warm_up
+            + self.window
+            + self.reply_timeout() * (CONNECT_HANGS_MAX as u32 + 1)
+            + LOAD_TIMEOUT;
+        let deadline = Instant::now() + patience;
+        let read = |line: String| {
+            serde_json::from_str(&line).map_err(|error| {
+                let text = format!("the load generator said: {error}");
+                Failure::Instrument(text)
+            })
+        };
+        while Instant::now() < deadline {
+            if interrupt.is_requested() {
+                return Err(Failure::Interrupted);
+            }
+            if let Some(line) = load.stdout_line(POLL_INTERVAL) {
+                return read(line);
+            }
+            if let Some(status) = load.wait(Duration::ZERO) {
+                // It may have ended since, and its line be on the way.
+                if let Some(line) = load.stdout_line(LAST_LINE_TIMEOUT) {
+                    return read(line);
+                }
+                let log = load.log().join("; ");
+                let text = format!("the load generator ended: {status} {log}");
+                return Err(Failure::Instrument(text));
+            }
+        }
+        let text = "the load generator did not end".to_owned();
+        Err(Failure::Instrument(text))
+    }
+
+    fn reply_timeout(&self) -> Duration {
+        self.warm_up + self.window + REPLY_GRACE
+    }
+}
+
+/// Ends a traced server in order, so that strace writes its summary.
+fn end_traced(server: &mut Server) -> Result<(), Failure> {
+    let instrument = |reason: String| Failure::Instrument(reason);
+    // strace keeps signals to itself; its child is the server.
+    let server_pid =
+        process_tree::first_child(server.pid()).map_err(instrument)?;
+    rustix::process::kill_process(server_pid, Signal::TERM)
+        .map_err(|error| instrument(error.to_string()))?;
+    match server.process().wait(TRACED_EXIT_TIMEOUT) {
+        Some(_) => Ok(()),
+        None => {
+            let reason = "it did not end on SIGTERM under strace";
+            Err(instrument(reason.to_owned()))
+        }
+    }
+}
+
+/// Takes the report, unless the server or this side failed.
+fn judge(
+    server: &mut Server,
+    report: LoadReport,
+) -> Result<LoadReport, Failure> {
+    let fault = report.server_fault();
+    let patience = if fault.is_some() { EXIT_TIMEOUT } else { Duration::ZERO };
+    let died = server
+        .process()
+        .wait(patience)
+        .map(|status| format!("it died ({status})"));
+    // Whoever is short of ports or descriptors here can't tell what the server
+    // did wrong from what came of that; but that it is dead.
+    if let (None, Some(limit)) = (&died, report.own_limit()) {
+        return Err(Failure::Instrument(limit));
+    }
+    let Some(reason) = died.or(fault) else { return Ok(report) };
+    let log = server.log();
+    let log = log[log.len().saturating_sub(LOG_LINES)..].to_vec();
+    let faults = report.faults();
+    Err(Failure::Contestant { reason, log, faults })
+}

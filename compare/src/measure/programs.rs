@@ -1,0 +1,56 @@
+//! The programs that contestants need, and the versions that they print.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::{env, fs};
+
+use crate::measure::machine;
+use crate::model::contestant::Contestant;
+use crate::model::reading::Reading;
+use crate::model::record::Entrant;
+
+/// Whether a shell would find the program.
+pub(crate) fn is_in_path(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).map(|folder| folder.join(program)).any(|file| {
+        fs::metadata(file).is_ok_and(|file| {
+            file.is_file() && file.permissions().mode() & 0o111 != 0
+        })
+    })
+}
+
+/// Those who can take part here, and the others with the reason.
+pub(crate) fn runnable(
+    contestants: Vec<Contestant>,
+) -> (Vec<Contestant>, Vec<(String, String)>) {
+    let mut runnable = Vec::new();
+    let mut skipped = Vec::new();
+    for mut contestant in contestants {
+        match contestant.find_programs(is_in_path) {
+            Ok(()) => runnable.push(contestant),
+            Err(why) => skipped.push((contestant.name, why)),
+        }
+    }
+    (runnable, skipped)
+}
+
+/// Returns a contestant as one that takes part, with its version.
+pub(crate) fn entrant(contestant: Contestant) -> Entrant {
+    let version = version(&contestant);
+    Entrant::new(contestant, version)
+}
+
+/// Returns the first line of the version that a contestant prints.
+fn version(contestant: &Contestant) -> Reading<String> {
+    let told = match contestant.version.split_first() {
+        Some((program, arguments)) => {
+            machine::output(Command::new(program).args(arguments))
+        }
+        None if contestant.build.is_some() => machine::output(
+            Command::new(&contestant.command[0]).arg("--version"),
+        ),
+        None => Err("it has no command that tells".to_owned()),
+    };
+    let first = |told: String| told.lines().next().map(str::to_owned);
+    Reading::from(told.map(|told| first(told).unwrap_or_default()))
+}

@@ -1,0 +1,368 @@
+//! Measures contestants under scenarios, round by round.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::base::interrupt::Interrupt;
+use crate::measure::calibrator::Calibrator;
+use crate::measure::cell::Cell;
+use crate::measure::clients::groups;
+use crate::measure::failure::Failure;
+use crate::measure::processors::Processors;
+use crate::measure::programs;
+use crate::measure::progress::Progress;
+use crate::model::calibration::Calibrated;
+use crate::model::contestant::Contestant;
+use crate::model::contestant::Framing;
+use crate::model::contestant::ModelTrait;
+use crate::model::contestants::ALIAS_SUFFIX;
+use crate::model::reading::Reading;
+use crate::model::record::{Entrant, Record, Round, Void};
+use crate::model::scenarios::Scenario;
+
+/// How long system calls are counted.
+const TRACED_WINDOW: Duration = Duration::from_millis(500);
+
+/// As many clients as wait in the backlog of our servers until it is their
+/// turn.
+const CLIENTS_THAT_QUEUE_MAX: usize = 1_000;
+
+/// What stays the same from round to round.
+pub(crate) struct Runner<'a> {
+    /// Where the record is kept.
+    pub(crate) path: &'a Path,
+    pub(crate) processors: &'a Processors,
+    pub(crate) interrupt: &'a Interrupt,
+    pub(crate) progress: &'a Progress,
+    pub(crate) seed: u64,
+    /// Only these cells, by scenario and contestant, if it isn't all.
+    pub(crate) cells: Option<BTreeSet<(String, String)>>,
+    /// Entrants that are not tried again, and why.
+    pub(crate) failed_to_start: HashMap<String, String>,
+    /// Contestants that failed when it was to be found which n stands for a
+    /// cost, and how.
+    pub(crate) not_calibrated: HashMap<String, Failure>,
+    /// What a contestant can do at most, by round, contestant and scenario.
+    pub(crate) capacities: HashMap<(u64, String, String), f64>,
+    /// The system calls that a contestant needs to start and to end.
+    pub(crate) own_system_calls: HashMap<String, BTreeMap<String, u64>>,
+}
+
+impl Runner<'_> {
+    /// Whether a cell is to be measured.
+    fn is_wanted(&self, scenario: &Scenario, contestant: &Contestant) -> bool {
+        let key = || (scenario.name.clone(), contestant.name.clone());
+        self.cells.as_ref().is_none_or(|cells| cells.contains(&key()))
+    }
+
+    /// How many cells are to be measured in a round.
+    pub(crate) fn cells_of(&self, record: &Record) -> usize {
+        let wanted = |scenario: &Scenario| {
+            let entrants = record.entrants.iter();
+            entrants.filter(|e| self.is_wanted(scenario, &e.contestant)).count()
+        };
+        record.scenarios.iter().map(wanted).sum()
+    }
+
+    /// Calibrates, measures all rounds, and counts the system calls under the
+    /// scenarios `traced`; breaks when interrupted.
+    pub(crate) fn measure_all(
+        &mut self,
+        traced: Vec<Scenario>,
+        record: &mut Record,
+    ) -> ControlFlow<()> {
+        let mut calibrator = Calibrator {
+            processors: self.processors,
+            interrupt: self.interrupt,
+            progress: self.progress,
+            seed: self.seed,
+            failures: HashMap::new(),
+        };
+        calibrator.calibrate(record)?;
+        self.not_calibrated = calibrator.failures;
+        self.rounds(record)?;
+        self.system_calls(traced, record)
+    }
+
+    /// Measures all rounds; breaks when interrupted.
+    fn rounds(&mut self, record: &mut Record) -> ControlFlow<()> {
+        let mut random = fastrand::Rng::with_seed(record.seed);
+        for round in 1..=record.rounds {
+            let mut order = record.entrants.clone();
+            random.shuffle(&mut order);
+            self.round(round, &order, record)?;
+            // The disk may have room again before the next round is over.
+            if let Err(error) = record.write(self.path) {
+                self.progress.note(&format!("{error:#}"));
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Counts the system calls of each contestant under these scenarios;
+    /// breaks when interrupted.
+    fn system_calls(
+        &mut self,
+        traced: Vec<Scenario>,
+        record: &mut Record,
+    ) -> ControlFlow<()> {
+        let contestants: Vec<Contestant> =
+            record.contestants().cloned().collect();
+        for scenario in traced {
+            for contestant in &contestants {
+                let name = contestant.name.as_str();
+                self.progress.show(&format!(
+                    "system calls of {name} in {}",
+                    scenario.name
+                ));
+                let counted =
+                    self.count_system_calls(contestant, &scenario, record);
+                if let Err(Failure::Interrupted) = counted {
+                    return ControlFlow::Break(());
+                }
+                let counted = counted.map_err(|failure| failure.to_string());
+                let kept = record.cell_mut(&scenario.name, name);
+                kept.system_calls = Reading::from(counted);
+                self.progress.done();
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn count_system_calls(
+        &mut self,
+        contestant: &Contestant,
+        scenario: &Scenario,
+        record: &mut Record,
+    ) -> Result<BTreeMap<String, f64>, Failure> {
+        let missing = |reason: &str| Failure::Instrument(reason.to_owned());
+        if !programs::is_in_path("strace") {
+            return Err(missing("strace is not here"));
+        }
+        if scenario.groups.iter().any(|group| group.apart) {
+            return Err(missing("two servers at once are not traced"));
+        }
+        if scenario.groups.iter().any(|group| group.load.is_some()) {
+            return Err(missing("a traced server has another capacity"));
+        }
+        let kept = record.cell_mut(&scenario.name, &contestant.name);
+        if kept.void.is_some() || kept.by_design.is_some() {
+            return Err(missing("it could not be measured"));
+        }
+        let fib = contestant.fib.as_deref();
+        let cell = Cell {
+            contestant,
+            groups: groups(scenario, &record.calibration, fib)?,
+            warm_up: Duration::ZERO,
+            window: TRACED_WINDOW,
+            placement: self.processors.place(scenario.cpus),
+            seed: self.seed,
+        };
+        // To start and to end takes system calls that no request needs.
+        let own = match self.own_system_calls.get(&contestant.name) {
+            Some(own) => own.clone(),
+            None => cell.count_own_system_calls(self.interrupt)?,
+        };
+        let counted = cell.count_system_calls(&own, self.interrupt);
+        self.own_system_calls.insert(contestant.name.clone(), own);
+        counted
+    }
+
+    /// Measures each entrant under each scenario; breaks when interrupted.
+    ///
+    /// Scenario by scenario: those who are compared are measured one after
+    /// the other, so that what changes slowly changes for all.
+    fn round(
+        &mut self,
+        round: u64,
+        order: &[Entrant],
+        record: &mut Record,
+    ) -> ControlFlow<()> {
+        let mut place = 0;
+        for scenario in record.scenarios.clone() {
+            for Entrant { contestant, .. } in order {
+                place += 1;
+                let name = contestant.name.as_str();
+                if !self.is_wanted(&scenario, contestant) {
+                    continue;
+                }
+                self.progress.show(&format!("{} of {name}", scenario.name));
+                self.cell(round, place, contestant, &scenario, record)?;
+                self.progress.done();
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Measures a cell, unless it is void, and keeps what came of it; breaks
+    /// when interrupted.
+    fn cell(
+        &mut self,
+        round: u64,
+        place: usize,
+        contestant: &Contestant,
+        scenario: &Scenario,
+        record: &mut Record,
+    ) -> ControlFlow<()> {
+        let name = contestant.name.as_str();
+        let kept = record.cell_mut(&scenario.name, name);
+        if kept.void.is_some() {
+            return ControlFlow::Continue(());
+        }
+        if let Some(reason) = self.failed_to_start.get(name) {
+            // What was measured before holds.
+            if kept.rounds.is_empty() {
+                kept.void = Some(Void::new(round, reason.clone(), true));
+            } else {
+                kept.missed.insert(round, reason.clone());
+            }
+            return ControlFlow::Continue(());
+        }
+        if let Some(reason) = beyond_design(contestant, scenario) {
+            kept.by_design = Some(reason);
+            return ControlFlow::Continue(());
+        }
+        match self.measure(round, contestant, scenario, &record.calibration) {
+            Ok(measured) => {
+                let kept = record.cell_mut(&scenario.name, name);
+                kept.rounds.push(Round { place, ..measured });
+                ControlFlow::Continue(())
+            }
+            Err(failure) => self.keep(failure, round, name, scenario, record),
+        }
+    }
+
+    /// Keeps why a cell has no figure in a round; breaks when interrupted.
+    fn keep(
+        &mut self,
+        failure: Failure,
+        round: u64,
+        name: &str,
+        scenario: &Scenario,
+        record: &mut Record,
+    ) -> ControlFlow<()> {
+        let wanted = record.rounds;
+        let kept = record.cell_mut(&scenario.name, name);
+        let reason = failure.to_string();
+        let void = |contestant_failed| {
+            Some(Void::new(round, reason.clone(), contestant_failed))
+        };
+        match failure {
+            Failure::Interrupted => return ControlFlow::Break(()),
+            Failure::Instrument(_) => {
+                if kept.leave_out(round, reason.clone(), wanted) {
+                    kept.void = void(false);
+                }
+            }
+            Failure::Start(_) => {
+                kept.void = void(true);
+                self.failed_to_start.insert(name.to_owned(), reason.clone());
+            }
+            Failure::Contestant { log, faults, .. } => {
+                kept.void = void(true).map(|void| Void { log, faults, ..void });
+            }
+        }
+        let scenario = &scenario.name;
+        let text = format!("{name} in {scenario}, round {round}: {reason}");
+        self.progress.note(&text);
+        ControlFlow::Continue(())
+    }
+
+    fn measure(
+        &mut self,
+        round: u64,
+        contestant: &Contestant,
+        scenario: &Scenario,
+        calibration: &[Calibrated],
+    ) -> Result<Round, Failure> {
+        let placement = self.processors.place(scenario.cpus);
+        let fib = contestant.fib.as_deref();
+        let name = contestant.name.as_str();
+        let name = name.strip_suffix(ALIAS_SUFFIX).unwrap_or(name);
+        if scenario.groups.iter().any(|group| group.cost.is_some())
+            && let Some(why) = self.not_calibrated.get(name)
+        {
+            return Err(why.clone());
+        }
+        let mut cell = Cell {
+            contestant,
+            groups: groups(scenario, calibration, fib)?,
+            warm_up: scenario.warm_up,
+            window: scenario.window,
+            placement: placement.clone(),
+            seed: self.seed.wrapping_add(round),
+        };
+        let capacity = self.capacity(round, &cell, scenario)?;
+        if let Some(capacity) = capacity {
+            cell.set_load(scenario, capacity);
+        }
+        let report = cell.measure(self.interrupt)?;
+        let processors = placement.server.len();
+        if let Some(late) = report.late(processors, placement.is_shared()) {
+            return Err(Failure::Instrument(late));
+        }
+        let bottleneck = report.bottleneck(processors);
+        let capacity = Reading::from(capacity.ok_or_else(|| {
+            "no rate of this scenario is a share of it".to_owned()
+        }));
+        Ok(Round { round, place: 0, placement, bottleneck, capacity, report })
+    }
+
+    /// How many requests a second a contestant can answer at most: what the
+    /// same clients get from it when they ask as fast as they can. Measured
+    /// once a round, if a scenario needs it.
+    fn capacity(
+        &mut self,
+        round: u64,
+        cell: &Cell<'_>,
+        scenario: &Scenario,
+    ) -> Result<Option<f64>, Failure> {
+        if scenario.groups.iter().all(|group| group.load.is_none()) {
+            return Ok(None);
+        }
+        let base = scenario.base().to_owned();
+        let key = (round, cell.contestant.name.clone(), base);
+        if let Some(capacity) = self.capacities.get(&key) {
+            return Ok(Some(*capacity));
+        }
+        let report = cell.measure(self.interrupt)?;
+        let group = report.group(&scenario.measured_group);
+        let capacity =
+            group.map(|group| group.rate(report.window_ns)).unwrap_or(0.0);
+        if capacity <= 0.0 {
+            let reason = "no reply at full load: its capacity is not known";
+            return Err(Failure::Contestant {
+                reason: reason.to_owned(),
+                log: Vec::new(),
+                faults: BTreeMap::new(),
+            });
+        }
+        self.capacities.insert(key, capacity);
+        Ok(Some(capacity))
+    }
+}
+
+/// Why a scenario asks for what a contestant can't do by design, if it does.
+fn beyond_design(
+    contestant: &Contestant,
+    scenario: &Scenario,
+) -> Option<String> {
+    let is_pipelined =
+        scenario.groups.iter().any(|group| group.depth.unwrap_or(1) > 1);
+    if is_pipelined && contestant.framing == Framing::Talk {
+        let why = "it takes whatever one read returns for one request";
+        return Some(why.to_owned());
+    }
+    let clients: usize =
+        scenario.groups.iter().map(|group| group.connections).sum();
+    let is_beyond = contestant.is(ModelTrait::OneClientAtATime)
+        && clients > CLIENTS_THAT_QUEUE_MAX;
+    is_beyond.then(|| {
+        format!(
+            "it serves one client at a time, and {clients} do not fit into \
+             its backlog"
+        )
+    })
+}

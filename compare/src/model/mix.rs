@@ -1,0 +1,296 @@
+//! What a service is asked: long and short requests, each at a rate.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::base::limits;
+use crate::model::figure::Figure;
+use crate::model::load_plan::{Arrivals, RATE_MAX, RATE_MIN};
+use crate::model::placement::Cpus;
+use crate::model::scenarios::{ClientGroup, Scenario};
+
+/// Over how many connections the long requests come.
+const LONG_CLIENTS: usize = 16;
+
+/// How long the clients ask before anything is counted: until about as many
+/// requests are under way as ever will be.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// The shortest window.
+const WINDOW_MIN: Duration = Duration::from_secs(2);
+
+/// So many long requests have to fall into a window, or else each round is
+/// another mix.
+const LONG_REQUESTS: f64 = 15.0;
+
+/// The longest that anybody waits for without having asked for it.
+const WINDOW_MAX: Duration = Duration::from_secs(30);
+
+/// So many requests within a window have a p99.
+const REQUESTS_OF_A_P99: f64 = 1_100.0;
+
+/// With so many processors, the load generator can have one of its own, and
+/// leaves the server more than one.
+const PROCESSORS_TO_SPLIT: usize = 3;
+
+/// Requests a second, as `2000/s`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Rate(f64);
+
+/// Long requests, as `5/s x 50ms`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct LongRequests {
+    rate: Rate,
+    cost: Duration,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Mix {
+    /// The long requests, if there are any.
+    pub(crate) long: Option<LongRequests>,
+    /// The short ones, if there are any.
+    pub(crate) short: Option<Rate>,
+    /// Over how many connections the short ones come.
+    pub(crate) clients: usize,
+}
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Rate, String> {
+        let number = text.strip_suffix("/s").map(|n| n.replace([',', '_'], ""));
+        let rate = number.and_then(|number| number.trim().parse().ok());
+        match rate {
+            Some(rate) if (RATE_MIN..=RATE_MAX).contains(&rate) => {
+                Ok(Rate(rate))
+            }
+            Some(_) => {
+                Err(format!("must be from {RATE_MIN}/s to {RATE_MAX}/s"))
+            }
+            None => Err("expected requests a second, as 2000/s".to_owned()),
+        }
+    }
+}
+
+impl FromStr for LongRequests {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<LongRequests, String> {
+        let what = || "expected RATE x TIME, as `5/s x 50ms`".to_owned();
+        let (rate, cost) = text.split_once('x').ok_or_else(what)?;
+        let cost = limits::time(cost.trim()).map_err(|_| what())?;
+        if cost.is_zero() {
+            return Err("a long request must take some time".to_owned());
+        }
+        let rate = rate.trim().parse().map_err(|_| what())?;
+        Ok(LongRequests { rate, cost })
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/s", self.0)
+    }
+}
+
+impl fmt::Display for Mix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let long = self.long.map(|LongRequests { rate, cost }| {
+            let cost = humantime::format_duration(cost);
+            format!("{rate} long requests of {cost}")
+        });
+        let clients = match self.clients {
+            1 => "1 client".to_owned(),
+            clients => format!("{clients} clients"),
+        };
+        let short = self
+            .short
+            .map(|rate| format!("{rate} short requests from {clients}"));
+        let parts: Vec<String> = [long, short].into_iter().flatten().collect();
+        f.write_str(&parts.join(" and "))
+    }
+}
+
+impl Mix {
+    /// The scenario that asks for it, on a machine with so many processors.
+    ///
+    /// # Errors
+    ///
+    /// When nothing is asked, or so seldom that nothing could be said of it.
+    pub(crate) fn scenario(
+        &self,
+        processors: usize,
+        slo: Option<Duration>,
+    ) -> Result<Scenario, String> {
+        let groups = self.groups()?;
+        let of = groups.last().ok_or_else(|| {
+            "say what is asked: --long RATE x TIME, --short RATE, or a \
+             scenario file"
+                .to_owned()
+        })?;
+        let of = of.name.clone();
+        let window = self.window()?;
+        let within = slo.map(|slo| {
+            format!("in {} (p99), ", humantime::format_duration(slo))
+        });
+        let cpus = if processors >= PROCESSORS_TO_SPLIT {
+            Cpus::Split
+        } else {
+            Cpus::Shared
+        };
+        Ok(Scenario {
+            name: "mix".to_owned(),
+            question: format!(
+                "Which model answers {of} requests {}when there are {self}?",
+                within.unwrap_or_default()
+            ),
+            expectation: String::new(),
+            analysis: String::new(),
+            on_request: false,
+            cpus,
+            warm_up: WARM_UP,
+            window,
+            groups,
+            sweep: None,
+            point: None,
+            measured_group: of,
+            against: None,
+            figures: FIGURES.to_vec(),
+        })
+    }
+
+    fn groups(&self) -> Result<Vec<ClientGroup>, String> {
+        if self.clients == 0 {
+            return Err("--clients: nobody would ask".to_owned());
+        }
+        let mut groups = Vec::new();
+        if let Some(LongRequests { rate, cost }) = self.long {
+            let long = group("long", LONG_CLIENTS, rate);
+            groups.push(ClientGroup { cost: Some(cost), ..long });
+        }
+        if let Some(rate) = self.short {
+            let short = group("short", self.clients, rate);
+            groups.push(ClientGroup { n: Some(1), ..short });
+        }
+        Ok(groups)
+    }
+
+    /// Returns a window with enough requests for a p99, and enough long ones.
+    fn window(&self) -> Result<Duration, String> {
+        let rate = self.short.or(self.long.map(|long| long.rate));
+        let Rate(rate) = rate.unwrap_or(Rate(1.0));
+        let long =
+            self.long.map(|LongRequests { rate: Rate(rate), .. }| {
+                // What comes more seldom than that is no part of the mix.
+                Duration::from_secs_f64(LONG_REQUESTS / rate).min(WINDOW_MAX)
+            });
+        let window = Duration::from_secs_f64(REQUESTS_OF_A_P99 / rate);
+        let window = window.max(WINDOW_MIN).max(long.unwrap_or_default());
+        // In whole tenths of a second, which are easier to read.
+        let window = Duration::from_millis(
+            window.as_millis().div_ceil(100) as u64 * 100,
+        );
+        if window > WINDOW_MAX {
+            return Err(format!(
+                "a p99 takes {REQUESTS_OF_A_P99} requests a round, which at \
+                 {rate}/s is {:.0} s: ask for more a second, or look at the \
+                 figures of `compare run`",
+                window.as_secs_f64()
+            ));
+        }
+        Ok(window)
+    }
+}
+
+/// What is looked at.
+const FIGURES: [Figure; 5] = [
+    Figure::ResponseP99,
+    Figure::ResponseP50,
+    Figure::Cost,
+    Figure::Rss,
+    Figure::Rate,
+];
+
+/// Clients that ask at a rate, as those of many users do.
+fn group(name: &str, connections: usize, Rate(rate): Rate) -> ClientGroup {
+    ClientGroup {
+        name: name.to_owned(),
+        connections,
+        silent: false,
+        churn: false,
+        depth: None,
+        think: None,
+        rate: Some(rate),
+        load: None,
+        arrivals: Some(Arrivals::Poisson),
+        apart: false,
+        n: None,
+        cost: None,
+    }
+}
+
+/// Checks that a scenario is a mix: one, and in an open loop.
+pub(crate) fn check(scenario: &Scenario) -> Result<(), String> {
+    if scenario.sweep.is_some() {
+        return Err("a mix does not vary: take the [sweep] out".to_owned());
+    }
+    let measured = scenario.measured();
+    if measured.is_none_or(|group| group.rate.is_none()) {
+        return Err(format!(
+            "group `{}` needs a `rate`: a p99 that users see is one of an \
+             open loop",
+            scenario.measured_group
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mix_is_read_as_it_is_said() {
+        let long =
+            LongRequests { rate: Rate(5.0), cost: Duration::from_millis(50) };
+        for text in ["5/s x 50ms", "5/s x50ms", "5/sx50ms"] {
+            assert_eq!(text.parse(), Ok(long), "{text}");
+        }
+        assert_eq!("2,000/s".parse(), Ok(Rate(2_000.0)));
+        for bad in ["5", "x", "5/s", "5 x 50ms", "5/s x 0s", "5/s x soon"] {
+            assert!(bad.parse::<LongRequests>().is_err(), "{bad}");
+        }
+        for bad in ["2000", "fast/s", "0/s", "nan/s", "-1/s", "/s"] {
+            assert!(bad.parse::<Rate>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_window_holds_enough_requests_for_a_p99() {
+        let mix =
+            |rate| Mix { long: None, short: Some(Rate(rate)), clients: 1 };
+        let window = |rate| mix(rate).scenario(2, None).map(|s| s.window);
+        assert_eq!(window(2_000.0), Ok(WINDOW_MIN));
+        assert_eq!(window(110.0), Ok(Duration::from_secs(10)));
+        assert!(window(5.0).unwrap_err().contains("220 s"));
+    }
+
+    #[test]
+    fn whoever_has_few_processors_shares_them() {
+        let long = "5/s x 50ms".parse().ok();
+        let mix = Mix { long, short: Some(Rate(900.0)), clients: 64 };
+        let two = mix.scenario(2, Some(Duration::from_millis(10))).unwrap();
+        assert_eq!(two.cpus, Cpus::Shared);
+        assert_eq!(
+            two.question,
+            "Which model answers short requests in 10ms (p99), when there are \
+             5/s long requests of 50ms and 900/s short requests from 64 \
+             clients?"
+        );
+        assert_eq!(mix.scenario(4, None).unwrap().cpus, Cpus::Split);
+        let none = Mix { long: None, short: None, clients: 1 };
+        assert!(none.scenario(2, None).unwrap_err().contains("--short"));
+    }
+}

@@ -1,0 +1,306 @@
+//! What is wrong with a scenario whose file has the right form.
+
+use std::path::Path;
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use crate::base::exit::Usage;
+use crate::base::limits::{CONNECTIONS_MAX, TIME_MAX};
+use crate::model::figure::Figure;
+use crate::model::load_plan::{DEPTH_MAX, RATE_MAX, RATE_MIN};
+use crate::model::scenarios::schema::{
+    ClientGroup, Parameter, Scenario, Sweep,
+};
+
+/// What one file can't show to be wrong, with the name of the scenario.
+pub(crate) fn check_together(
+    scenarios: &[Scenario],
+) -> Result<(), (&str, Mistake)> {
+    for scenario in scenarios {
+        let Scenario { name, against, sweep, .. } = scenario;
+        let Some(against) = against else { continue };
+        let other = scenarios.iter().find(|other| other.name == *against);
+        let Some(other) = other else {
+            let names = scenarios.iter().map(|other| other.name.as_str());
+            let what = format!(
+                "`{against}` is no scenario; there are {}",
+                list(names)
+            );
+            return Err((name, root("against", what)));
+        };
+        let values = |sweep: &Option<Sweep>| {
+            sweep.as_ref().map(|s| (s.values.clone(), s.usual.clone()))
+        };
+        if other.sweep.is_some() && values(&other.sweep) != values(sweep) {
+            let what = format!(
+                "`{against}`, which it is held against, varies, but over \
+                 other values"
+            );
+            return Err((name, root("against", what)));
+        }
+    }
+    for scenario in scenarios {
+        let of = Some(&scenario.name);
+        if scenario.figures.is_empty()
+            && !scenarios.iter().any(|other| other.against.as_ref() == of)
+        {
+            let what = "`figures` is empty, and no scenario is held `against` \
+                        it: nothing would be shown";
+            return Err((&scenario.name, root("figures", what)));
+        }
+    }
+    Ok(())
+}
+
+/// What is wrong with a value that has the right form, and where it stands.
+#[derive(Debug)]
+pub(crate) struct Mistake {
+    table: Table,
+    key: &'static str,
+    pub(crate) what: String,
+}
+
+/// A table of a scenario's file.
+#[derive(Clone, Copy, Debug)]
+enum Table {
+    Root,
+    /// The group of this index.
+    Group(usize),
+    Sweep,
+}
+
+/// A mistake in the file's own keys.
+pub(crate) fn root(key: &'static str, what: impl Into<String>) -> Mistake {
+    Mistake { table: Table::Root, key, what: what.into() }
+}
+
+impl Mistake {
+    pub(crate) fn in_file(&self, path: &Path, text: &str) -> Usage {
+        let path = path.display();
+        let what = &self.what;
+        Usage(match self.line(text) {
+            Some(line) => format!("{path}: line {line}: {what}"),
+            None => format!("{path}: {what}"),
+        })
+    }
+
+    /// The line of its key or, where that is missing, of its table.
+    fn line(&self, text: &str) -> Option<usize> {
+        let root = DeTable::parse(text).ok()?;
+        let start_of = |table: &DeTable<'_>, key: &str| {
+            let (key, _) = table.get_key_value(key)?;
+            Some(key.span().start)
+        };
+        let root = root.get_ref();
+        let start = match self.table {
+            Table::Root => start_of(root, self.key),
+            Table::Group(index) => {
+                let group = root.get("group")?.get_ref().get(index)?;
+                let table = group.get_ref().as_table()?;
+                start_of(table, self.key).or(Some(group.span().start))
+            }
+            Table::Sweep => {
+                let sweep = root.get("sweep")?;
+                let table = sweep.get_ref().as_table()?;
+                start_of(table, self.key).or(Some(sweep.span().start))
+            }
+        };
+        Some(text[..start?].matches('\n').count() + 1)
+    }
+}
+
+/// Names, for a choice among them.
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
+
+pub(crate) fn check(scenario: &Scenario) -> Result<(), Mistake> {
+    let Scenario { groups, measured_group, figures, against, window, .. } =
+        scenario;
+    let in_group = |index: usize, (key, what): Wrong| {
+        let name = &groups[index].name;
+        let what = format!("group `{name}`: {what}");
+        Mistake { table: Table::Group(index), key, what }
+    };
+    for (index, group) in groups.iter().enumerate() {
+        check_group(group)
+            .and_then(|()| check_name(group, &groups[..index]))
+            .map_err(|wrong| in_group(index, wrong))?;
+    }
+    if let Some(sweep) = &scenario.sweep {
+        check_sweep(sweep, groups, measured_group).map_err(|(key, what)| {
+            let what = format!("sweep: {what}");
+            Mistake { table: Table::Sweep, key, what }
+        })?;
+    }
+    if scenario.point.is_some() {
+        let what = "`point` is for records, not for files";
+        return Err(root("point", what));
+    }
+    let Some(index) =
+        groups.iter().position(|group| group.name == *measured_group)
+    else {
+        let names = list(groups.iter().map(|group| group.name.as_str()));
+        let what =
+            format!("`of`: there is no group `{measured_group}`, but {names}");
+        return Err(root("of", what));
+    };
+    let measured = &groups[index];
+    if measured.silent {
+        let what = "it is the one to be measured, and silent".to_owned();
+        return Err(in_group(index, ("silent", what)));
+    }
+    if measured.apart {
+        let what = "it is to be measured here, and `apart`".to_owned();
+        return Err(in_group(index, ("apart", what)));
+    }
+    let responds = [Figure::ResponseP50, Figure::ResponseP99];
+    if figures.iter().any(|figure| responds.contains(figure))
+        && !measured.is_open_loop()
+    {
+        let what = format!(
+            "response times are those of an open loop: group `{measured_group}` has \
+             neither rate nor load"
+        );
+        return Err(root("figures", what));
+    }
+    if figures.contains(&Figure::Left) != against.is_some() {
+        let key = if against.is_some() { "against" } else { "figures" };
+        let what = "`against` and the figure `left` need each other";
+        return Err(root(key, what));
+    }
+    if window.is_zero() {
+        let what = "`window` is zero: nothing would be measured";
+        return Err(root("window", what));
+    }
+    check_time("window", *window)
+        .and_then(|()| check_time("warm_up", scenario.warm_up))
+        .map_err(|(key, what)| root(key, what))
+}
+
+/// A key, and what is wrong with its value.
+type Wrong = (&'static str, String);
+
+fn check_time(key: &'static str, time: Duration) -> Result<(), Wrong> {
+    if time > TIME_MAX {
+        let max = humantime::format_duration(TIME_MAX);
+        return Err((key, format!("`{key}` must be at most {max}")));
+    }
+    Ok(())
+}
+
+/// Groups are told apart by their names, also on a command line.
+fn check_name(
+    group: &ClientGroup,
+    before: &[ClientGroup],
+) -> Result<(), Wrong> {
+    let name = &group.name;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if name.is_empty() || !name.chars().all(is_plain) {
+        let what = "`name` must be of letters, digits, - and _";
+        return Err(("name", what.to_owned()));
+    }
+    if before.iter().any(|other| other.name == *name) {
+        return Err(("name", "two groups have this name".to_owned()));
+    }
+    Ok(())
+}
+
+fn check_group(group: &ClientGroup) -> Result<(), Wrong> {
+    let ClientGroup { n, cost, silent, churn, depth, think, .. } = group;
+    let asked = usize::from(n.is_some()) + usize::from(cost.is_some());
+    if asked != usize::from(!silent) {
+        let key = if *silent && n.is_none() { "cost" } else { "n" };
+        let what = "give either n or cost, or else silent";
+        return Err((key, what.to_owned()));
+    }
+    if !(1..=CONNECTIONS_MAX).contains(&group.connections) {
+        let what = format!(
+            "`connections` must be from 1 to {CONNECTIONS_MAX}; only a sweep \
+             may come to 0"
+        );
+        return Err(("connections", what));
+    }
+    let paces = [
+        ("depth", depth.is_some() || think.is_some()),
+        ("rate", group.rate.is_some()),
+        ("load", group.load.is_some()),
+        ("churn", *churn),
+        ("silent", *silent),
+    ];
+    let mut given = paces.iter().filter(|(_, is_given)| *is_given);
+    if let (Some(_), Some((key, _))) = (given.next(), given.next()) {
+        let what = "depth or think, rate, load, churn and silent exclude each \
+                    other";
+        return Err((key, what.to_owned()));
+    }
+    if depth.is_some_and(|depth| !(1..=DEPTH_MAX).contains(&depth)) {
+        let what = format!("`depth` must be from 1 to {DEPTH_MAX}");
+        return Err(("depth", what));
+    }
+    let limits = [
+        ("rate", group.rate, RATE_MIN, RATE_MAX),
+        ("load", group.load, LOAD_MIN, LOAD_MAX),
+    ];
+    for (key, value, min, max) in limits {
+        if value.is_some_and(|value| !(min..=max).contains(&value)) {
+            return Err((key, format!("`{key}` must be from {min} to {max}")));
+        }
+    }
+    check_time("think", think.unwrap_or_default())?;
+    check_time("cost", cost.unwrap_or_default())?;
+    if group.arrivals.is_some() && !group.is_open_loop() {
+        let what = "`arrivals` needs a rate or a load".to_owned();
+        return Err(("arrivals", what));
+    }
+    Ok(())
+}
+
+fn check_sweep(
+    sweep: &Sweep,
+    groups: &[ClientGroup],
+    measured: &str,
+) -> Result<(), Wrong> {
+    let Sweep { group, parameter, values, usual } = sweep;
+    let Some(varied) = groups.iter().find(|other| other.name == *group) else {
+        let names = list(groups.iter().map(|group| group.name.as_str()));
+        let what = format!("there is no group `{group}`, but {names}");
+        return Err(("group", what));
+    };
+    if values.is_empty() {
+        return Err(("values", "`values` is empty".to_owned()));
+    }
+    for (index, &value) in values.iter().enumerate() {
+        let what = |error| format!("{} = {value}: {error}", parameter.name());
+        let wrong = |error| ("values", what(error));
+        if values[..index].contains(&value) {
+            return Err(wrong("it stands there twice".to_owned()));
+        }
+        let mut group = varied.clone();
+        group.set(*parameter, value).map_err(wrong)?;
+        // No clients at all is a value like others, if others vary.
+        if *parameter == Parameter::Connections && value == 0.0 {
+            if group.name == measured {
+                let error = format!("`of = \"{measured}\"` is nobody then");
+                return Err(wrong(error));
+            }
+        } else {
+            check_group(&group).map_err(|(_, error)| wrong(error))?;
+        }
+    }
+    let usual = usual.iter().flatten();
+    match usual.into_iter().find(|value| !values.contains(value)) {
+        Some(value) => {
+            let what = format!("{value} is usual, but not in `values`");
+            Err(("usual", what))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Less than a thousandth of what a server can do is no load.
+const LOAD_MIN: f64 = 0.001;
+
+/// More than ten times what a server can do teaches nothing more.
+const LOAD_MAX: f64 = 10.0;

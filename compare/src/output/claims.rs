@@ -1,0 +1,8 @@
+//! The verdicts of claims as text, HTML, Markdown and JSON.
+
+pub(crate) mod html;
+pub(crate) mod json;
+pub(crate) mod markdown;
+pub(crate) mod notes;
+pub(crate) mod outcomes;
+pub(crate) mod text;

@@ -1,0 +1,50 @@
+//! The verdicts as a table that GitHub shows, for a README or an issue.
+
+use std::fmt::Write;
+
+use crate::analysis::claims::JudgedClaim;
+use crate::analysis::claims::Verdicts;
+use crate::output::claims::notes::notes;
+use crate::output::claims::outcomes;
+use crate::output::claims::text::ratio;
+use crate::output::markdown::escaped;
+
+/// Draws it.
+///
+/// # Errors
+///
+/// Never: it shares its form with exporters that may fail.
+pub(crate) fn table(verdicts: &Verdicts<'_>) -> anyhow::Result<String> {
+    let mut text = String::from(
+        "| version | claim | tried on | measured | claimed | verdict |\n\
+         | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for JudgedClaim { claim, trials } in &verdicts.judged {
+        let tried = trials.iter().filter(|trial| trial.is_tried());
+        for (index, outcome) in tried.enumerate() {
+            // A claim is told once.
+            let (version, says) = match index {
+                0 => (claim.version.as_str(), escaped(&claim.says)),
+                _ => ("", String::new()),
+            };
+            let suspect = if outcome.doubts.is_empty() { "" } else { " ?" };
+            writeln!(
+                text,
+                "| {version} | {says} | {} | {} | {} | **{}**{suspect} |",
+                escaped(&outcome.trial.tried_on),
+                ratio(outcome.ratio.as_ref()),
+                claim.band(),
+                outcome.verdict,
+            )?;
+        }
+    }
+    text += "\n";
+    for line in outcomes::lines(&verdicts.judged) {
+        writeln!(text, "- {}", escaped(&line))?;
+    }
+    text += "\n";
+    for note in notes(verdicts) {
+        writeln!(text, "- {}", escaped(&note).replace('\n', "\n  "))?;
+    }
+    Ok(text)
+}

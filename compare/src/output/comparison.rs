@@ -1,0 +1,134 @@
+//! Two runs compared, as a table and a summary for a terminal.
+
+use comfy_table::Table;
+
+use crate::analysis::comparison::{Compared, Comparison, times_text};
+use crate::analysis::difference::Difference;
+use crate::analysis::units;
+use crate::output::table;
+
+pub(crate) fn text(comparison: &Comparison, allowed: Option<f64>) -> String {
+    let mut text = String::new();
+    if !comparison.machine_differences.is_empty() {
+        text += &format!(
+            "warning: unlike machines (A / B): {}; what differs below may \
+             be theirs\n\n",
+            comparison.machine_differences.join("; ")
+        );
+    }
+    if !comparison.cells.is_empty() {
+        text += &format!("{}\n\n", rows(comparison).trim_fmt());
+    }
+    text += &summary(comparison);
+    if comparison.pairs > 0 {
+        text += &format!(
+            "{} times two contestants are held against each other; of \
+             these, {} better in one run and worse in the other, by more \
+             than noise\n",
+            comparison.pairs,
+            match comparison.reversed.len() {
+                0 => "none is".to_owned(),
+                1 => "1 is".to_owned(),
+                count => format!("{count} are"),
+            }
+        );
+    }
+    for line in &comparison.reversed {
+        text += &format!("reversed: {line}\n");
+    }
+    for line in comparison.revisions.iter().chain(&comparison.not_compared) {
+        text += &format!("{line}\n");
+    }
+    let Some(allowed) = allowed else { return text };
+    let worse: Vec<String> = comparison.regressions(allowed).collect();
+    for line in &worse {
+        text += &format!("regression: {line}\n");
+    }
+    if worse.is_empty() {
+        let percent = units::number(allowed * 100.0);
+        text += &match comparison.open() {
+            0 => format!("no regression of more than {percent} %\n"),
+            open if open == comparison.cells.len() => format!(
+                "a regression of more than {percent} % can't be ruled \
+                 out: nothing could be judged, all {open} figures are \
+                 open\n"
+            ),
+            open => format!(
+                "no regression of more than {percent} % in what could be \
+                 judged: {open} of {} figures are open\n",
+                comparison.cells.len()
+            ),
+        };
+    }
+    text
+}
+
+fn rows(comparison: &Comparison) -> Table {
+    let headings = ["scenario", "figure", "A", "B", "B / A", "noise", ""];
+    let mut table = table::empty(headings.map(str::to_owned).into_iter());
+    for cell in &comparison.cells {
+        let value = |estimate, is_bound| {
+            let bound = if is_bound { "≥ " } else { "" };
+            format!("{bound}{}", units::median(cell.figure, estimate))
+        };
+        let floor = cell.floor.map_or("?".to_owned(), units::floor);
+        table.add_row([
+            cell.contestant.clone(),
+            cell.scenario.clone(),
+            cell.figure.name().to_owned(),
+            value(&cell.before, cell.bounds[0]),
+            value(&cell.after, cell.bounds[1]),
+            times_text(&cell.times),
+            floor,
+            cell.difference.name(),
+        ]);
+    }
+    table
+}
+
+fn summary(comparison: &Comparison) -> String {
+    let count = comparison.cells.len();
+    if count == 0 {
+        return "nothing to compare: the runs have no cell in common\n"
+            .to_owned();
+    }
+    let kinds = [
+        Difference::Tie,
+        Difference::Faster,
+        Difference::Slower,
+        Difference::More,
+        Difference::Less,
+    ];
+    let mut counts: Vec<String> = Vec::new();
+    let mut rest = count;
+    for kind in kinds {
+        let of_kind = comparison.cells.iter().filter(|c| c.difference == kind);
+        let of_kind = of_kind.count();
+        rest -= of_kind;
+        if of_kind > 0 {
+            counts.push(format!("{of_kind} {}", kind.name()));
+        }
+    }
+    if rest > 0 {
+        counts.push(format!("{rest} open"));
+    }
+    let mut text = format!(
+        "{count} figures compared: {}; medians of each run's rounds, with \
+         95 % bootstrap intervals of their ratio\n",
+        counts.join(", ")
+    );
+    // Whoever looks at a hundred intervals sees some miss by chance.
+    let misses = comparison.cells.iter().map(Compared::chance_of_a_miss);
+    let by_chance = misses.sum::<f64>().round();
+    if by_chance >= 1.0 {
+        text += &format!(
+            "of so many intervals, about {by_chance} miss by chance: \
+             measure again what surprises\n"
+        );
+    }
+    if comparison.cells.iter().any(|cell| cell.floor.is_none()) {
+        text += "noise ?: neither run has a contestant that took part \
+                 twice, so that a small difference may be noise\n";
+    }
+    text
+}

@@ -1,0 +1,88 @@
+//! A row for each figure of each cell, for a spreadsheet or a data frame:
+//! one kind of thing per column, in units that need no reading.
+
+use crate::analysis::questions::value_of;
+use crate::output::sheet::{Row, Sheet, Validity};
+
+/// The columns.
+const HEADER: &str = "scenario,of,value,contestant,again,label,figure,unit,\
+                      median,low,high,rounds,lower_bound,validity,reason\n";
+
+/// Draws them.
+///
+/// # Errors
+///
+/// Never: it shares its form with exporters that may fail.
+pub(crate) fn rows(sheet: &Sheet<'_>) -> anyhow::Result<String> {
+    let mut text = HEADER.to_owned();
+    for row in sheet.rows() {
+        text += &fields(&row).map(|field| quoted(&field)).join(",");
+        text += "\n";
+    }
+    Ok(text)
+}
+
+fn fields(row: &Row<'_>) -> [String; 15] {
+    let contestant = &row.entrant.contestant;
+    let number = |value: Option<f64>| {
+        value.map(|value| value.to_string()).unwrap_or_default()
+    };
+    let estimate = row.estimate;
+    let (validity, reason) = validity(&row.validity);
+    [
+        row.scenario.name.clone(),
+        row.scenario.base().to_owned(),
+        number(row.scenario.point.is_some().then(|| value_of(row.scenario))),
+        contestant.name.clone(),
+        row.entrant.alias_of.clone().unwrap_or_default(),
+        contestant.label.name().to_owned(),
+        row.figure.name().to_owned(),
+        row.figure.unit().name().to_owned(),
+        number(estimate.map(|estimate| estimate.median)),
+        number(estimate.map(|estimate| estimate.low)),
+        number(estimate.map(|estimate| estimate.high)),
+        row.rounds.to_string(),
+        row.is_lower_bound.to_string(),
+        validity.to_owned(),
+        reason.unwrap_or_default().to_owned(),
+    ]
+}
+
+/// The validity's name, and why it is not `valid`.
+pub(crate) fn validity(validity: &Validity) -> (&str, Option<&str>) {
+    match validity {
+        Validity::Valid => ("valid", None),
+        Validity::Suspect(reasons) => ("suspect", Some(reasons)),
+        Validity::Void(reason) => ("void", Some(reason)),
+        Validity::ByDesign(reason) => ("by-design", Some(reason)),
+        Validity::Absent => ("absent", None),
+    }
+}
+
+/// A field as RFC 4180 wants it.
+fn quoted(field: &str) -> String {
+    if field.contains(['"', ',', '\n', '\r']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_quoted_only_where_it_must_be() {
+        let cases = [
+            ("plain", "plain"),
+            ("", ""),
+            ("a,b", "\"a,b\""),
+            ("he said \"no\"", "\"he said \"\"no\"\"\""),
+            ("two\nlines", "\"two\nlines\""),
+        ];
+        for (field, expected) in cases {
+            assert_eq!(quoted(field), expected);
+        }
+    }
+}

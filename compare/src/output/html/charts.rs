@@ -1,0 +1,177 @@
+//! Which charts a question has, and what stands above and beneath each.
+
+use charts::Zero;
+
+use crate::analysis::questions::Question;
+use crate::model::figure::Figure;
+use crate::model::scenarios::Parameter;
+use crate::output::html::chart_frame::{ChartFrame, better, words};
+use crate::output::html::dot_plot::{self, Dot};
+use crate::output::html::panels::{self, Chart, Line, PlottedPoint};
+use crate::output::html::shared::{PageContestant, none_text};
+use crate::output::html::sweep_charts::{
+    heat_figure, knee_figure, panel, per_client_figure, sweep_figure,
+};
+use crate::output::html::tables::{self, Column};
+use crate::output::sheet::Sheet;
+
+/// The shares of requests whose service times are drawn. Those of the slow
+/// ones are what a mean hides, so that they have most of the room.
+const QUANTILES: [(f64, &str); 7] = [
+    (0.5, "p50"),
+    (0.75, "p75"),
+    (0.9, "p90"),
+    (0.95, "p95"),
+    (0.99, "p99"),
+    (0.995, "p99.5"),
+    (0.999, "p99.9"),
+];
+
+/// All charts of a question.
+pub(super) fn charts<'a>(
+    sheet: &Sheet<'a>,
+    question: &Question<'a>,
+    page_contestants: &[PageContestant<'a>],
+) -> String {
+    let first = question.first();
+    let figures = &first.figures;
+    let mut html = String::new();
+    if question.is_sweep() {
+        let responds = figures.contains(&Figure::ResponseP99);
+        for &figure in figures {
+            html += &match figure {
+                Figure::Left => heat_figure(sheet, question, page_contestants),
+                Figure::ResponseP99 => {
+                    knee_figure(sheet, question, page_contestants)
+                }
+                // It is in the one before.
+                Figure::P99 if responds => continue,
+                Figure::Time
+                | Figure::Rate
+                | Figure::P50
+                | Figure::P99
+                | Figure::Cost
+                | Figure::Rss
+                | Figure::Threads
+                | Figure::ResponseP50 => {
+                    sweep_figure(sheet, question, page_contestants, figure)
+                }
+            };
+        }
+        let crowds =
+            matches!(question.varies(), Some((Parameter::Connections, _)));
+        if crowds && figures.contains(&Figure::Rss) {
+            html += &per_client_figure(sheet, question, page_contestants);
+        }
+        return html;
+    }
+    html += "<div class=\"dot-plots\">\n";
+    for &figure in figures {
+        html += &dot_figure(sheet, question, page_contestants, figure);
+    }
+    html += "</div>\n";
+    if figures.contains(&Figure::P99) {
+        html += &quantile_figure(sheet, question, page_contestants);
+    }
+    html
+}
+
+fn dot_figure<'a>(
+    sheet: &Sheet<'a>,
+    question: &Question<'a>,
+    page_contestants: &[PageContestant<'a>],
+    figure: Figure,
+) -> String {
+    let scenario = question.first();
+    let floor = sheet.findings.noise_floor(scenario, figure);
+    let floor = floor.filter(|floor| floor.is_finite());
+    let mut dots: Vec<Dot<'_>> = page_contestants
+        .iter()
+        .map(|one| {
+            let name = one.contestant.name.as_str();
+            let estimate = sheet.estimate(scenario, name, figure);
+            Dot {
+                page_contestants: one.index,
+                name,
+                family: one.family,
+                value: estimate
+                    .ok_or_else(|| none_text(sheet, scenario, name, figure)),
+                is_lower_bound: sheet.is_lower_bound(scenario, name, figure),
+                doubts: sheet.doubts(scenario, name, figure),
+            }
+        })
+        .collect();
+    let words = words(figure);
+    let label = format!(
+        "{} in {}, a row for each contestant",
+        words.title, scenario.name
+    );
+    let chart = dot_plot::draw(&label, words.axis, figure, floor, &mut dots);
+    let note = match floor {
+        Some(floor) => {
+            format!("{}; band: noise, {:.0} %", better(figure), floor * 100.0)
+        }
+        None => better(figure).to_owned(),
+    };
+    let data = tables::of_figure(sheet, scenario, page_contestants, figure);
+    let shown = ChartFrame {
+        what: figure.name(),
+        title: words.title,
+        note: &note,
+        chart: &chart,
+        data: &data,
+    };
+    shown.html(sheet, question)
+}
+
+fn quantile_figure<'a>(
+    sheet: &Sheet<'a>,
+    question: &Question<'a>,
+    page_contestants: &[PageContestant<'a>],
+) -> String {
+    let scenario = question.first();
+    let at = |name: &str, quantile: f64| {
+        let found = sheet.quantile(scenario, name, quantile);
+        found.ok_or_else(|| "too few replies to say".to_owned())
+    };
+    let panels = page_contestants.iter().map(|one| {
+        let name = one.contestant.name.as_str();
+        let points = QUANTILES.iter().map(|(quantile, _)| {
+            let estimate = at(name, *quantile)?;
+            Ok(PlottedPoint { estimate, doubts: None })
+        });
+        // Where the line ends, it says itself that it does.
+        let points: Vec<_> = points.take_while(Result::is_ok).collect();
+        panel(one, vec![Line { name: "", points }])
+    });
+    let nines = |quantile: f64| -(1.0 - quantile).log10();
+    let [first, last] = [QUANTILES[0].0, QUANTILES[6].0].map(nines);
+    let x = QUANTILES.iter().map(|(quantile, name)| {
+        ((nines(*quantile) - first) / (last - first), (*name).to_owned())
+    });
+    let chart = Chart {
+        id: format!("{}-quantiles", scenario.name),
+        label: format!("service time by percentile in {}", scenario.name),
+        x_name: "percentile of replies".to_owned(),
+        x: x.collect(),
+        figure: Figure::P99,
+        zero: Zero::Free,
+        panels: panels.collect(),
+    };
+    let columns = QUANTILES.map(|(quantile, name)| Column {
+        name: name.to_owned(),
+        figure: Figure::P99,
+        of: Box::new(move |one: &PageContestant<'_>| {
+            at(&one.contestant.name, quantile)
+        }),
+    });
+    let shown = ChartFrame {
+        what: "percentiles",
+        title: "Service time by percentile",
+        note: "the median of the rounds, as far as each has ten replies \
+               beyond; less is better; in grey: everybody else",
+        chart: &panels::draw(&chart),
+        data: &tables::folded("", page_contestants, &columns),
+    };
+    shown.html(sheet, question)
+}

@@ -1,0 +1,26 @@
+//! A whole page around its body: no network, no fonts, nothing outside the file.
+
+use ::charts::escaped;
+
+const STYLE: &str = include_str!("page.css");
+
+const SCRIPT: &str = include_str!("page.js");
+
+/// A whole page around its body.
+pub(crate) fn document(title: &str, body: &str) -> String {
+    let title = escaped(title);
+    // Nothing may be fetched: what needs the network would show at once.
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n\
+         <meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"\
+         default-src 'none'; style-src 'unsafe-inline'; \
+         script-src 'unsafe-inline'; img-src data:\">\n\
+         <meta name=\"viewport\" \
+         content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <link rel=\"icon\" href=\"data:,\">\n\
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n\
+         <body>\n{body}<script>\n{SCRIPT}</script>\n</body>\n</html>\n"
+    )
+}

@@ -1,0 +1,69 @@
+//! What is left of one group's rate beside others, as a table: a row a
+//! contestant, a column a value, the number in each cell and as its colour.
+//! It is HTML and not a picture, so that the numbers are read out, selected
+//! and searched like any other.
+
+use std::fmt::Write;
+
+use charts::escaped;
+
+use crate::analysis::questions::Question;
+use crate::analysis::units;
+use crate::model::figure::Figure;
+use crate::output::html::shared::PageContestant;
+use crate::output::html::shared::none_text;
+use crate::output::html::tables::suspect;
+use crate::output::sheet::Sheet;
+
+/// Draws it.
+pub(super) fn draw<'a>(
+    sheet: &Sheet<'a>,
+    question: &Question<'a>,
+    page_contestants: &[PageContestant<'a>],
+    figure: Figure,
+) -> String {
+    let mut html = String::from(
+        "<div class=\"scroll\"><table class=\"heat\">\n<thead><tr>\
+         <th scope=\"col\">beside</th>",
+    );
+    for point in &question.points {
+        let name = escaped(&question.point_name(point));
+        // Writing to a string does not fail.
+        let _ = write!(html, "<th scope=\"col\">{name}</th>");
+    }
+    html += "</tr></thead>\n<tbody>\n";
+    for PageContestant { index, contestant, family } in page_contestants {
+        let name = escaped(&contestant.name);
+        let (class, swatch) = (family.class, family.swatch());
+        let _ = write!(
+            html,
+            "<tr class=\"row {class}\" data-c=\"{index}\">\
+             <th scope=\"row\">{swatch}{name}</th>"
+        );
+        for point in &question.points {
+            let name = contestant.name.as_str();
+            html += &match sheet.estimate(point, name, figure) {
+                Some(estimate) => {
+                    let share = (estimate.median * 100.0).clamp(0.0, 100.0);
+                    let median = units::median(figure, &estimate);
+                    let interval = units::interval(figure, &estimate);
+                    let doubts = sheet.doubts(point, name, figure);
+                    let suspect = suspect(doubts.as_deref());
+                    format!(
+                        "<td style=\"--share:{share:.1}%\">\
+                         <b>{median}{suspect}</b>\
+                         <small>{interval}</small></td>"
+                    )
+                }
+                None => {
+                    let (text, why) = none_text(sheet, point, name, figure);
+                    let why = escaped(&why);
+                    format!("<td class=\"none\" title=\"{why}\">{text}</td>")
+                }
+            };
+        }
+        html += "</tr>\n";
+    }
+    html += "</tbody></table></div>\n";
+    html
+}

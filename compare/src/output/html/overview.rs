@@ -1,0 +1,353 @@
+//! What stands before the questions: the run, who takes part, and how far to
+//! believe what follows.
+
+use std::fmt::Write;
+
+use charts::{escaped, inline};
+
+use crate::analysis::findings::Relation;
+use crate::analysis::questions::Question;
+use crate::analysis::units;
+use crate::model::contestant::Label;
+use crate::model::figure::Figure;
+use crate::model::reading::Reading;
+use crate::output::html::family::Family;
+use crate::output::html::shared::PageContestant;
+use crate::output::notes;
+use crate::output::sheet::Sheet;
+
+/// The title, and what was measured where.
+pub(super) fn top(sheet: &Sheet<'_>, questions: &[Question<'_>]) -> String {
+    let record = sheet.record;
+    let machine = &record.machine;
+    let processor = shown(&machine.processor, Clone::clone);
+    let allowed = machine.processors_allowed.len();
+    let date = record.started.replace('T', " ").replace('Z', " UTC");
+    let mut html = format!(
+        "<header>\n<p class=\"kicker\">Run {}</p>\n\
+         <h1>What each way of waiting costs</h1>\n\
+         <p class=\"lead\">{} servers that differ in their concurrency \
+         model, side by side under the same load: {} question{}, {} rounds, \
+         on {}, {} processor{} to use, {}.</p>\n",
+        escaped(&record.id()),
+        sheet.contestants().len(),
+        questions.len(),
+        if questions.len() == 1 { "" } else { "s" },
+        record.rounds_done(),
+        escaped(&processor),
+        allowed,
+        if allowed == 1 { "" } else { "s" },
+        escaped(&date),
+    );
+    if !record.complete {
+        html += "<p class=\"warning\"><b>Incomplete.</b> The run was \
+                 interrupted; all of this stands on the rounds that were \
+                 done.</p>\n";
+    }
+    html += "</header>\n";
+    html
+}
+
+/// The questions, each with the first words of its answer.
+pub(super) fn glance(sheet: &Sheet<'_>, questions: &[Question<'_>]) -> String {
+    let mut html = String::from(
+        "<nav aria-label=\"Questions\">\n<h2>The questions</h2>\n\
+         <ol class=\"glance\">\n",
+    );
+    for question in questions {
+        let name = escaped(question.name);
+        let text = inline(&question.first().question);
+        let answer = short_answer(sheet, question);
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            html,
+            "<li><a href=\"#{name}\">{text}</a> <span>{answer}</span></li>"
+        );
+    }
+    html + "</ol>\n</nav>\n"
+}
+
+fn short_answer<'a>(sheet: &Sheet<'a>, question: &Question<'a>) -> String {
+    let point = question.main_point();
+    let figure = point.figures[0];
+    let Some((best, estimate)) = sheet.best(point, figure) else {
+        return "No figures.".to_owned();
+    };
+    let is_tied = |name: &str| {
+        let relation = sheet.relation(point, name, figure);
+        relation == Some(Relation::Tied)
+    };
+    let others = sheet.contestants();
+    let ties = others.iter().filter(|other| is_tied(&other.name)).count();
+    let ties = match ties {
+        0 => String::new(),
+        1 => ", and one that ties with it".to_owned(),
+        ties => format!(", and {ties} that tie with it"),
+    };
+    let bound =
+        if sheet.is_lower_bound(point, best, figure) { "≥ " } else { "" };
+    let median = bound.to_owned() + &units::median(figure, &estimate);
+    let place = if question.is_sweep() {
+        format!(" at {}", question.point_name(point))
+    } else {
+        String::new()
+    };
+    format!(
+        "Best{}: <b>{}</b> with {}{ties}.",
+        escaped(&place),
+        escaped(&median),
+        escaped(best)
+    )
+}
+
+/// Who takes part, by family. With the script, a name can be followed
+/// through the page.
+pub(super) fn legend(page_contestants: &[PageContestant<'_>]) -> String {
+    let mut html = String::from(
+        "<section class=\"legend\" aria-label=\"Who takes part\">\n\
+         <h2>Who takes part</h2>\n<div class=\"families\">\n",
+    );
+    for family in Family::all() {
+        let members: Vec<_> = page_contestants
+            .iter()
+            .filter(|one| one.family == family)
+            .collect();
+        if members.is_empty() {
+            continue;
+        }
+        let _ = write!(
+            html,
+            "<div class=\"family {}\">{}<span class=\"what\">{}</span> ",
+            family.class,
+            family.swatch(),
+            family.name
+        );
+        for PageContestant { index, contestant, .. } in members {
+            let name = escaped(&contestant.name);
+            let label = match contestant.label {
+                Label::Idiomatic => String::new(),
+                label @ (Label::Mistake | Label::Historical | Label::Peer) => {
+                    format!(" <small>({})</small>", label.name())
+                }
+            };
+            let _ = write!(
+                html,
+                "<span class=\"chip\" data-c=\"{index}\">{name}{label}</span> "
+            );
+        }
+        html += "</div>\n";
+    }
+    html += "</div>\n<p class=\"hint\" hidden>Point at a name to follow it \
+             through the page; press it to keep it.</p>\n</section>\n";
+    html
+}
+
+/// A list with more is folded: the questions stand below it.
+const LONG_LIST: usize = 5;
+
+/// How a note of rounds that do not count begins.
+const LEFT_OUT: &str = "left out";
+
+/// What one must know before believing anything below.
+pub(super) fn doubts<'a>(
+    sheet: &Sheet<'a>,
+    questions: &[Question<'a>],
+) -> String {
+    let record = sheet.record;
+    let mut html = String::from(
+        "<section class=\"doubts\" aria-label=\"How far to believe it\">\n\
+         <h2>How far to believe it</h2>\n",
+    );
+    let voids: Vec<_> = record.voids().collect();
+    if voids.is_empty() {
+        html += "<p>No cell is void: every reply was right, and every server \
+                 lived.</p>\n";
+    } else {
+        let (count, table) = (voids.len(), void_table(sheet));
+        html += &if count > LONG_LIST {
+            format!(
+                "<details><summary><b>{count} cells are void:</b> they have \
+                 no figures</summary>\n{table}</details>\n"
+            )
+        } else {
+            table
+        };
+    }
+    html += &noise_table(sheet, questions);
+    // What stands above already is not said twice.
+    let told = ["void: ", "noise floor", "incomplete: "];
+    let notes = notes::notes(record);
+    let notes = notes.iter().map(|n| n.trim_start_matches("- ").to_owned());
+    let notes =
+        notes.filter(|note| !told.iter().any(|start| note.starts_with(start)));
+    let (cautions, conditions): (Vec<String>, Vec<String>) =
+        notes.partition(|note| is_caution(note));
+    let (left_out, cautions): (Vec<String>, Vec<String>) =
+        { cautions.into_iter() }.partition(|note| note.starts_with(LEFT_OUT));
+    if !cautions.is_empty() {
+        html += &format!(
+            "<details{} class=\"cautions\"><summary>Cautions: {} (a hollow \
+             marker and a ? stand for suspect, \u{2265} for at \
+             least)</summary>\n<ul>\n{}</ul></details>\n",
+            open_if_short(&cautions),
+            cautions.len(),
+            items(&cautions)
+        );
+    }
+    if !left_out.is_empty() {
+        let open = open_if_short(&left_out);
+        html += &format!(
+            "<details{open}><summary>Cells with rounds that were left out: \
+             {}</summary>\n<ul>\n{}</ul></details>\n",
+            left_out.len(),
+            items(&left_out)
+        );
+    }
+    html += "<details><summary>Conditions</summary>\n<ul>\n";
+    html += &items(&conditions);
+    html += &machine(sheet);
+    html += "</ul></details>\n</section>\n";
+    html
+}
+
+/// What unfolds a list that is not too long to be read first.
+fn open_if_short(texts: &[String]) -> &'static str {
+    if texts.len() > LONG_LIST { "" } else { " open" }
+}
+
+/// Whether a note says what not to believe, rather than what was done.
+fn is_caution(note: &str) -> bool {
+    let starts = ["suspect", LEFT_OUT, "skipped", "by design", "no ", "in "];
+    starts.iter().any(|start| note.starts_with(start))
+        || note.contains("bottleneck")
+}
+
+fn items(texts: &[String]) -> String {
+    let items =
+        texts.iter().map(|text| format!("<li>{}</li>\n", escaped(text)));
+    items.collect()
+}
+
+fn void_table(sheet: &Sheet<'_>) -> String {
+    let mut html = String::from(
+        "<div class=\"scroll\"><table class=\"voids\">\n\
+         <caption>Void: these cells have no figures</caption>\n\
+         <thead><tr><th scope=\"col\">contestant</th>\
+         <th scope=\"col\">scenario</th><th scope=\"col\">round</th>\
+         <th scope=\"col\">why</th></tr></thead>\n<tbody>\n",
+    );
+    for (scenario, entrant, void) in sheet.record.voids() {
+        let blame =
+            if void.contestant_failed { "" } else { "the instrument: " };
+        let log = if void.log.is_empty() {
+            String::new()
+        } else {
+            format!(
+                "<details><summary>its log</summary><pre>{}</pre></details>",
+                escaped(&void.log.join("\n"))
+            )
+        };
+        let _ = writeln!(
+            html,
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td>\
+             <td>{blame}{}{log}</td></tr>",
+            escaped(entrant),
+            escaped(scenario),
+            void.round,
+            escaped(&void.reason)
+        );
+    }
+    html + "</tbody></table></div>\n"
+}
+
+/// The noise floors: of a sweep, from the least to the greatest.
+fn noise_table<'a>(sheet: &Sheet<'a>, questions: &[Question<'a>]) -> String {
+    let Some((_, first)) = sheet.findings.alias() else {
+        return "<p>The noise floor was not measured.</p>\n".to_owned();
+    };
+    let rows = questions.iter().map(|question| {
+        let figures = question.first().figures.iter();
+        let floors = figures.filter_map(|&figure| {
+            let floor = floor_text(sheet, question, figure)?;
+            Some(format!("{} {floor}", figure.name()))
+        });
+        (question.name, floors.collect::<Vec<_>>())
+    });
+    let rows: Vec<_> = rows.filter(|(_, floors)| !floors.is_empty()).collect();
+    let mut html = format!(
+        "<p>One contestant, {}, took part twice. What differs between the \
+         two is noise; a difference between others that is smaller is a \
+         tie.</p>\n",
+        escaped(first)
+    );
+    if rows.is_empty() {
+        html += "<p>It has no figures, so that the noise floor is not \
+                 known.</p>\n";
+        return html;
+    }
+    html += "<details><summary>The noise floor of each figure</summary>\n\
+             <dl class=\"floors\">\n";
+    for (name, floors) in rows {
+        let (name, floors) = (escaped(name), escaped(&floors.join("; ")));
+        let _ = writeln!(html, "<dt>{name}</dt><dd>{floors}</dd>");
+    }
+    html + "</dl></details>\n"
+}
+
+/// `14 %`, or `3–27 %` of a sweep.
+pub(super) fn floor_text<'a>(
+    sheet: &Sheet<'a>,
+    question: &Question<'a>,
+    figure: Figure,
+) -> Option<String> {
+    let floors = question.points.iter().filter_map(|point| {
+        let floor = sheet.findings.noise_floor(point, figure)?;
+        floor.is_finite().then_some(floor * 100.0)
+    });
+    let floors: Vec<f64> = floors.collect();
+    let least = floors.iter().copied().reduce(f64::min)?.round();
+    let most = floors.iter().copied().reduce(f64::max)?.round();
+    Some(if least == most {
+        format!("{least} %")
+    } else {
+        format!("{least}–{most} %")
+    })
+}
+
+fn machine(sheet: &Sheet<'_>) -> String {
+    let record = sheet.record;
+    let machine = &record.machine;
+    let gib = |bytes: &u64| {
+        let gib = *bytes as f64 / f64::from(1 << 30);
+        format!("{} GiB of memory", units::number(gib))
+    };
+    let numbers: Vec<String> =
+        machine.processors_allowed.iter().map(usize::to_string).collect();
+    let changed = match machine.git_dirty.value {
+        Some(true) => ", with changes",
+        _ => "",
+    };
+    let online = shown(&machine.processors_online, |count| {
+        format!("{count} processors online")
+    });
+    let facts = [
+        format!("{online}, of which {} may be used", numbers.join(", ")),
+        shown(&machine.memory_bytes, gib),
+        shown(&machine.toolchain, Clone::clone),
+        format!(
+            "commit {}{changed}",
+            shown(&machine.git_revision, Clone::clone)
+        ),
+        format!("cost is measured by {}", record.cost_method),
+    ];
+    let facts = facts.map(|fact| format!("<li>{}</li>\n", escaped(&fact)));
+    facts.concat()
+}
+
+fn shown<T>(known: &Reading<T>, text: impl Fn(&T) -> String) -> String {
+    match (&known.value, &known.reason) {
+        (Some(value), _) => text(value),
+        (None, Some(reason)) => format!("unknown ({reason})"),
+        (None, None) => "unknown".to_owned(),
+    }
+}

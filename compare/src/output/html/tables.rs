@@ -1,0 +1,187 @@
+//! The figures beneath a chart: what it shows, to the digit.
+
+use std::fmt::Write;
+
+use charts::escaped;
+
+use crate::analysis::findings::Relation;
+use crate::analysis::questions::Question;
+use crate::analysis::statistics::Estimate;
+use crate::analysis::units;
+use crate::model::figure::Figure;
+use crate::model::scenarios::Scenario;
+use crate::output::html::rerun;
+use crate::output::html::shared::PageContestant;
+use crate::output::html::shared::none_text;
+use crate::output::sheet::Sheet;
+use crate::output::system_calls;
+
+/// A column: its heading, and its figure of a contestant or why there is
+/// none.
+pub(super) struct Column<'a> {
+    /// The heading.
+    pub(super) name: String,
+    /// In which unit its figures are.
+    pub(super) figure: Figure,
+    /// The figure.
+    pub(super) of: OfContestant<'a>,
+}
+
+/// What a column says of a contestant.
+type OfContestant<'a> =
+    Box<dyn Fn(&PageContestant<'_>) -> Result<Estimate, String> + 'a>;
+
+/// A folded table of medians with their intervals.
+pub(super) fn folded(
+    what: &str,
+    page_contestants: &[PageContestant<'_>],
+    columns: &[Column<'_>],
+) -> String {
+    let mut html =
+        head(what, columns.iter().map(|column| column.name.as_str()));
+    for one in page_contestants {
+        html += &row_head(one);
+        for Column { figure, of, .. } in columns {
+            html += &cell(*figure, of(one));
+        }
+        html += "</tr>\n";
+    }
+    html + FOOT
+}
+
+/// The same for one figure, with how each stands to the best.
+pub(super) fn of_figure<'a>(
+    sheet: &Sheet<'a>,
+    scenario: &'a Scenario,
+    page_contestants: &[PageContestant<'a>],
+    figure: Figure,
+) -> String {
+    let best = sheet.best(scenario, figure).map(|(name, _)| name);
+    let mut html = head("", ["median", "times the best", "rounds"].into_iter());
+    for one in page_contestants {
+        let name = one.contestant.name.as_str();
+        let estimate = sheet.estimate(scenario, name, figure);
+        html += &row_head(one);
+        let value =
+            estimate.ok_or_else(|| none_text(sheet, scenario, name, figure).1);
+        let bound = if sheet.is_lower_bound(scenario, name, figure) {
+            "≥ "
+        } else {
+            ""
+        };
+        let doubts = sheet.doubts(scenario, name, figure);
+        html += &cell_with(bound, figure, value, doubts.as_deref());
+        let relation = match sheet.relation(scenario, name, figure) {
+            _ if best == Some(name) => "best measured".to_owned(),
+            Some(Relation::Tied) => "a tie".to_owned(),
+            Some(Relation::Times(Estimate { median, low, high })) => {
+                format!("<b>{median:.2}</b><small>{low:.2}–{high:.2}</small>")
+            }
+            Some(Relation::Open(why)) => format!("open: {why}"),
+            None => "–".to_owned(),
+        };
+        let rounds = sheet.record.figure(scenario, name, figure).len();
+        let _ = writeln!(html, "<td>{relation}</td><td>{rounds}</td></tr>");
+    }
+    html + FOOT
+}
+
+/// The system calls for each reply, if somebody asked for them: how many, and
+/// the frequent ones by name. A column for each value of what varies.
+pub(super) fn system_calls<'a>(
+    sheet: &Sheet<'a>,
+    question: &Question<'a>,
+    page_contestants: &[PageContestant<'a>],
+) -> String {
+    let counts = |point: &Scenario, name: &str| {
+        let cell = sheet.record.cell(&point.name, name)?;
+        cell.system_calls.value.as_ref().map(system_calls::in_words)
+    };
+    let is_counted = |point: &&&Scenario| {
+        let mut names =
+            page_contestants.iter().map(|one| one.contestant.name.as_str());
+        names.any(|name| counts(point, name).is_some())
+    };
+    let points = question.points.iter().filter(is_counted).copied();
+    let points: Vec<&Scenario> = points.collect();
+    if points.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> =
+        points.iter().map(|point| question.point_name(point)).collect();
+    let what = "system calls for each reply, by strace, in a pass of its own";
+    let mut html = head(what, names.iter().map(String::as_str));
+    for one in page_contestants {
+        html += &row_head(one);
+        for point in &points {
+            html += &match counts(point, &one.contestant.name) {
+                Some((all, often)) => format!(
+                    "<td><b>{}</b><small>{}</small></td>",
+                    units::number(all),
+                    escaped(&often)
+                ),
+                None => "<td>–</td>".to_owned(),
+            };
+        }
+        html += "</tr>\n";
+    }
+    let flags = ["--system-calls"];
+    html + FOOT + &rerun::folded_with(sheet.record, &points, &flags)
+}
+
+const FOOT: &str = "</tbody></table></div></details>\n";
+
+fn head<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let what = if what.is_empty() { "" } else { &format!(": {what}") };
+    let mut html = format!(
+        "<details class=\"data\"><summary>The figures{what}</summary>\
+         <div class=\"scroll\"><table>\n<thead><tr>\
+         <th scope=\"col\">contestant</th>",
+    );
+    for name in names {
+        // Writing to a string does not fail.
+        let _ = write!(html, "<th scope=\"col\">{}</th>", escaped(name));
+    }
+    html + "</tr></thead>\n<tbody>\n"
+}
+
+fn row_head(
+    PageContestant { index, contestant, .. }: &PageContestant<'_>,
+) -> String {
+    let name = escaped(&contestant.name);
+    format!(
+        "<tr class=\"row\" data-c=\"{index}\"><th scope=\"row\">{name}</th>"
+    )
+}
+
+fn cell(figure: Figure, value: Result<Estimate, String>) -> String {
+    cell_with("", figure, value, None)
+}
+
+fn cell_with(
+    bound: &str,
+    figure: Figure,
+    value: Result<Estimate, String>,
+    doubts: Option<&str>,
+) -> String {
+    match value {
+        Ok(estimate) => {
+            let median = units::median(figure, &estimate);
+            let interval = units::interval(figure, &estimate);
+            let suspect = suspect(doubts);
+            format!(
+                "<td><b>{bound}{median}{suspect}</b>\
+                 <small>{interval}</small></td>"
+            )
+        }
+        Err(why) => {
+            format!("<td class=\"none\" title=\"{}\">–</td>", escaped(&why))
+        }
+    }
+}
+
+/// The sign of a figure that should not be leaned on, with the reason.
+pub(super) fn suspect(doubts: Option<&str>) -> String {
+    let sign = |why| format!(" <span title=\"{}\">?</span>", escaped(why));
+    doubts.map(sign).unwrap_or_default()
+}

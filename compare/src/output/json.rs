@@ -1,0 +1,114 @@
+//! The figures of a run for a program: what `--csv` holds, with what one
+//! must know of the run. What is raw stays in the record.
+
+use serde::Serialize;
+
+use crate::analysis::questions::value_of;
+use crate::analysis::statistics::Estimate;
+use crate::model::calibration::Calibrated;
+use crate::model::machine::Machine;
+use crate::output::csv::validity;
+use crate::output::sheet::{Row, Sheet};
+
+/// The version of this form.
+const SCHEMA_VERSION: u32 = 1;
+
+/// Draws them.
+///
+/// # Errors
+///
+/// When a figure is not a number that JSON knows.
+pub(crate) fn document(sheet: &Sheet<'_>) -> anyhow::Result<String> {
+    let record = sheet.record;
+    let rows = sheet.rows();
+    let document = JsonReport {
+        schema_version: SCHEMA_VERSION,
+        run: record.id(),
+        started: &record.started,
+        complete: record.complete,
+        seed: record.seed,
+        rounds_wanted: record.rounds,
+        rounds_done: record.rounds_done(),
+        machine: &record.machine,
+        cost_method: &record.cost_method,
+        calibration: &record.calibration,
+        noise_floors: noise_floors(sheet),
+        figures: rows.iter().map(figure).collect(),
+    };
+    Ok(serde_json::to_string_pretty(&document)? + "\n")
+}
+
+#[derive(Serialize)]
+struct JsonReport<'a> {
+    schema_version: u32,
+    run: String,
+    started: &'a str,
+    complete: bool,
+    seed: u64,
+    rounds_wanted: u64,
+    rounds_done: usize,
+    machine: &'a Machine,
+    cost_method: &'a str,
+    calibration: &'a [Calibrated],
+    noise_floors: Vec<NoiseFloor<'a>>,
+    figures: Vec<FigureOf<'a>>,
+}
+
+/// What differs less is noise.
+#[derive(Serialize)]
+struct NoiseFloor<'a> {
+    scenario: &'a str,
+    figure: &'static str,
+    share: f64,
+}
+
+#[derive(Serialize)]
+struct FigureOf<'a> {
+    scenario: &'a str,
+    of: &'a str,
+    value: Option<f64>,
+    contestant: &'a str,
+    again: Option<&'a str>,
+    label: &'static str,
+    figure: &'static str,
+    unit: &'static str,
+    estimate: Option<Estimate>,
+    rounds: usize,
+    is_lower_bound: bool,
+    validity: &'a str,
+    reason: Option<&'a str>,
+}
+
+fn noise_floors<'a>(sheet: &Sheet<'a>) -> Vec<NoiseFloor<'a>> {
+    let shown = sheet.record.scenarios.iter().flat_map(|scenario| {
+        scenario.figures.iter().map(move |figure| (scenario, *figure))
+    });
+    let floors = shown.filter_map(|(scenario, figure)| {
+        let share = sheet.findings.noise_floor(scenario, figure)?;
+        let (scenario, figure) = (scenario.name.as_str(), figure.name());
+        Some(NoiseFloor { scenario, figure, share })
+    });
+    // A ratio to 0 is not a number, and no floor.
+    floors.filter(|floor| floor.share.is_finite()).collect()
+}
+
+fn figure<'a>(row: &'a Row<'_>) -> FigureOf<'a> {
+    let contestant = &row.entrant.contestant;
+    let scenario = row.scenario;
+    let (validity, reason) = validity(&row.validity);
+    FigureOf {
+        scenario: &scenario.name,
+        of: scenario.base(),
+        value: scenario.point.is_some().then(|| value_of(scenario)),
+        contestant: &contestant.name,
+        again: row.entrant.alias_of.as_deref(),
+        label: contestant.label.name(),
+        figure: row.figure.name(),
+        unit: row.figure.unit().name(),
+        estimate: row.estimate,
+        rounds: row.rounds,
+        is_lower_bound: row.is_lower_bound,
+        validity,
+        reason,
+    }
+}

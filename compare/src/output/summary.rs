@@ -1,0 +1,124 @@
+//! Below the table: one sentence per scenario that answers its question, and
+//! what one must know to believe it.
+
+use std::collections::BTreeMap;
+
+use crate::analysis::findings::{Findings, Relation};
+use crate::analysis::questions::{self, Question};
+use crate::analysis::statistics::Estimate;
+use crate::analysis::units;
+use crate::model::figure::Figure;
+use crate::model::record::Record;
+use crate::model::scenarios::Scenario;
+
+/// Below this share, what is left counts as nothing left.
+const NEXT_TO_NOTHING: f64 = 0.05;
+
+/// Why a time does not compare.
+const STARVED: &str = "some of its clients waited in vain";
+
+/// One sentence per question: of a scenario that varies, at its most telling
+/// value.
+pub(crate) fn answers(record: &Record) -> Vec<String> {
+    let questions = questions::of(record);
+    let points = questions.iter().map(Question::main_point);
+    points.filter_map(|point| answer(record, point)).collect()
+}
+
+/// The sentence for one scenario, if it asks anything.
+pub(crate) fn answer(record: &Record, scenario: &Scenario) -> Option<String> {
+    let findings = Findings::of(record);
+    // A load from elsewhere may not know what its server spent.
+    let is_known =
+        |figure: &&Figure| !findings.ranked(scenario, **figure).is_empty();
+    let mut figures = scenario.figures.iter();
+    let figure = figures.find(is_known).or(scenario.figures.first())?;
+    let figure = *figure;
+    let found = findings.ranked(scenario, figure);
+    let question = format!("{}: {}", scenario.name, scenario.question);
+    let Some(&(best, estimate)) = found.first() else {
+        return Some(format!("{question} No figures."));
+    };
+    if figure == Figure::Left {
+        return Some(format!("{question} {}", shares(&found)));
+    }
+    let others = found[1..].iter().filter_map(|&(other, _)| {
+        let relation = findings.relation(scenario, other, best, figure)?;
+        Some((other, relation))
+    });
+    let names = record.contestants().map(|c| c.name.as_str());
+    let starved =
+        names.filter(|n| findings.starved(scenario, n, figure).is_some());
+    let starved = starved.map(|name| (name, Relation::Open(STARVED)));
+    let names = record.contestants().map(|c| c.name.as_str());
+    let others_n = names.filter_map(|name| {
+        let relation = findings.relation(scenario, name, best, figure)?;
+        findings.computes_another_n(scenario, name).then_some((name, relation))
+    });
+    let others = others.chain(starved).chain(others_n);
+    let others = compare(&others.collect::<Vec<_>>());
+    let median = units::median(figure, &estimate);
+    let bound = if findings.is_lower_bound(scenario, best, figure) {
+        "at least "
+    } else {
+        ""
+    };
+    Some(format!("{question} {bound}{median} with {best}{others}."))
+}
+
+/// `; a tie with a, b; c 1.20 [1.10, 1.30] times that; open (few rounds): d`.
+fn compare(others: &[(&str, Relation)]) -> String {
+    let tied: Vec<&str> = others
+        .iter()
+        .filter(|(_, relation)| *relation == Relation::Tied)
+        .map(|(name, _)| *name)
+        .collect();
+    let apart: Vec<String> = others
+        .iter()
+        .filter_map(|(name, relation)| match relation {
+            Relation::Tied | Relation::Open(_) => None,
+            Relation::Times(Estimate { median, low, high }) => Some(format!(
+                "{name} {median:.2} [{low:.2}, {high:.2}] times that"
+            )),
+        })
+        .collect();
+    let mut open: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, relation) in others {
+        if let Relation::Open(why) = relation {
+            open.entry(why).or_default().push(name);
+        }
+    }
+    let mut text = String::new();
+    if !tied.is_empty() {
+        text += &format!("; a tie with {}", tied.join(", "));
+    }
+    if !apart.is_empty() {
+        text += &format!("; {}", apart.join(", "));
+    }
+    for (why, names) in open {
+        text += &format!("; open ({why}): {}", names.join(", "));
+    }
+    text
+}
+
+/// `98 % with a, 95 % with b; next to nothing with c.`
+fn shares(found: &[(&str, Estimate)]) -> String {
+    let (most, least): (Vec<_>, Vec<_>) = found
+        .iter()
+        .partition(|(_, estimate)| estimate.median >= NEXT_TO_NOTHING);
+    let list = |part: &[(&str, Estimate)]| {
+        let shares = part.iter().map(|(name, estimate)| {
+            let median = units::median(Figure::Left, estimate);
+            let interval = units::interval(Figure::Left, estimate);
+            format!("{median} [{interval}] with {name}")
+        });
+        shares.collect::<Vec<_>>().join(", ")
+    };
+    match (most.is_empty(), least.is_empty()) {
+        (false, true) => format!("{}.", list(&most)),
+        (true, _) => format!("Next to nothing: {}.", list(&least)),
+        (false, false) => {
+            format!("{}; next to nothing: {}.", list(&most), list(&least))
+        }
+    }
+}
