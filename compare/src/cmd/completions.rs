@@ -1,4 +1,4 @@
-//! `compare completions`: what completes compare's flags in a shell.
+//! `compare completions`: prints shell completions.
 
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
@@ -7,7 +7,7 @@ use crate::base::exit::Outcome;
 use crate::base::stdout;
 use crate::cmd::cli::Cli;
 
-/// What `compare completions` is told.
+/// The arguments of `compare completions`.
 #[derive(Args, Debug)]
 pub(crate) struct Completions {
     /// The shell

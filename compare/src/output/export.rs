@@ -1,4 +1,4 @@
-//! The forms in which a verb gives its result, and where they are written.
+//! The output formats that a verb offers, and the files they are written to.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,21 +8,21 @@ use anyhow::{Context, ensure};
 use crate::base::exit::Usage;
 use crate::base::stdout;
 
-/// Stands for stdout where a file is asked for.
+/// The file name that means stdout.
 const STDOUT: &str = "-";
 
-/// A form that was asked for, or not.
+/// An output format, and the file for it if the user asked for one.
 pub(crate) struct Form<'a, T> {
     flag: &'static str,
     path: Option<&'a Path>,
     export: Export<T>,
 }
 
-/// Makes a text of a result.
+/// Converts a result to text.
 type Export<T> = fn(&T) -> anyhow::Result<String>;
 
 impl<'a, T> Form<'a, T> {
-    /// The form that `export` makes, for the path that `flag` names.
+    /// Returns the format that `export` makes, for the path given with `flag`.
     pub(crate) fn new(
         flag: &'static str,
         path: &'a Option<PathBuf>,
@@ -36,29 +36,29 @@ impl<'a, T> Form<'a, T> {
     }
 }
 
-/// Checks that they do not get in each other's way.
+/// Checks that at most one format goes to stdout.
 ///
 /// # Errors
 ///
-/// A [`Usage`] error when several are to go to stdout.
+/// Returns a [`Usage`] error if several do.
 pub(crate) fn check<T>(forms: &[Form<'_, T>]) -> anyhow::Result<()> {
     ensure!(
         forms.iter().filter(|form| form.goes_to_stdout()).count() <= 1,
-        Usage("only one of the forms can go to stdout (-)".to_owned())
+        Usage("only one output format can go to stdout (-)".to_owned())
     );
     Ok(())
 }
 
-/// Whether one of them goes to stdout.
+/// Returns whether one of the formats goes to stdout.
 pub(crate) fn go_to_stdout<T>(forms: &[Form<'_, T>]) -> bool {
     forms.iter().any(Form::goes_to_stdout)
 }
 
-/// Writes those that were asked for, and says whether any was.
+/// Writes the formats that the user asked for. Returns whether there are any.
 ///
 /// # Errors
 ///
-/// When a form can't be made, or a file not written.
+/// Fails if a format can't be made or a file can't be written.
 pub(crate) fn write<T>(
     forms: &[Form<'_, T>],
     result: &T,
