@@ -208,7 +208,11 @@ impl<'a> Findings<'a> {
                     busy.filter_map(|s| self.busy_generator(s, entrant));
                 busy.next()
             }
-            _ => self.busy_generator(scenario, entrant),
+            Figure::Time
+            | Figure::P50
+            | Figure::P99
+            | Figure::ResponseP50
+            | Figure::ResponseP99 => self.busy_generator(scenario, entrant),
         };
         let doubts = [
             disturbing(stolen).map(Doubt::Stolen),
@@ -441,7 +445,7 @@ mod tests {
                 lag_ns: Times::of(&[]),
                 unanswered,
             });
-            let machine = Machine::here(Path::new("."), &[0]);
+            let machine = Machine::made_up(vec![0]);
             let mut record = Record::new(1, 1, machine);
             record.cell_mut(&scenario.name, "server").rounds.push(Round {
                 round: 1,

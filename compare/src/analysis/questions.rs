@@ -1,6 +1,7 @@
 //! What a run was asked: its scenarios, each with all its values together, in
 //! the order in which a newcomer would ask.
 
+use crate::analysis::units;
 use crate::model::figure::Figure;
 use crate::model::record::Record;
 use crate::model::scenarios::{ClientGroup, Parameter, Scenario};
@@ -139,7 +140,15 @@ impl<'a> Question<'a> {
             Some((Parameter::Load, _)) => {
                 format!("{} %", (value * 100.0).round())
             }
-            _ => short(value),
+            Some((
+                Parameter::Connections
+                | Parameter::Depth
+                | Parameter::N
+                | Parameter::Cost
+                | Parameter::Rate,
+                _,
+            ))
+            | None => short(value),
         }
     }
 
@@ -156,7 +165,7 @@ impl<'a> Question<'a> {
     /// The point whose sentence stands for all: of what is left, the first
     /// with anybody to be disturbed by, and else the last, where those who are
     /// compared are furthest apart.
-    pub(crate) fn telling_point(&self) -> &'a Scenario {
+    pub(crate) fn main_point(&self) -> &'a Scenario {
         let points = &self.points;
         let first = self.first();
         if first.figures.first() == Some(&Figure::Left) {
@@ -203,7 +212,7 @@ pub(crate) fn value_of(point: &Scenario) -> f64 {
 /// A number without digits that say nothing.
 fn short(value: f64) -> String {
     if value.fract() == 0.0 && value.abs() >= 1000.0 {
-        crate::analysis::units::number(value)
+        units::number(value)
     } else {
         value.to_string()
     }

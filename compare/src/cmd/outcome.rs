@@ -5,12 +5,12 @@ use crate::model::record::Record;
 
 /// Returns how a run ended.
 pub(crate) fn outcome(record: &Record) -> Outcome {
-    outcome_but_for(record, |_| false)
+    outcome_except(record, |_| false)
 }
 
 /// Returns how a run ended, ignoring failures of the entrants that
 /// `is_excused` returns `true` for.
-pub(crate) fn outcome_but_for(
+pub(crate) fn outcome_except(
     record: &Record,
     is_excused: impl Fn(&str) -> bool,
 ) -> Outcome {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::analysis::findings::Findings;
 use crate::analysis::units;
 use crate::model::contestant::Contestant;
-use crate::model::contestant::Trait;
+use crate::model::contestant::ModelTrait;
 use crate::model::figure::Figure;
 use crate::model::record::Record;
 use crate::model::scenarios::Scenario;
@@ -103,15 +103,15 @@ fn by_design(record: &Record) -> Vec<String> {
     }
     let kinds = [
         (
-            Trait::OneClientAtATime,
+            ModelTrait::OneClientAtATime,
             "serves one client at a time; the others wait until it leaves",
         ),
         (
-            Trait::ComputesInline,
+            ModelTrait::ComputesInline,
             "computes in its event loop; all clients wait for that",
         ),
         (
-            Trait::WaitsForItsPool,
+            ModelTrait::WaitsForItsPool,
             "waits for its pool in its event loop; all clients wait for that",
         ),
     ];
@@ -187,7 +187,10 @@ fn silent(record: &Record) -> Vec<String> {
                 Figure::Left => {
                     "no round that also has the rate that it is a share of"
                 }
-                _ => "no reply in the window",
+                Figure::Time
+                | Figure::Rate
+                | Figure::P50
+                | Figure::ResponseP50 => "no reply within the window",
             };
             let is_silent = |name: &&str| {
                 let cell = record.cell(&scenario.name, name);

@@ -78,7 +78,7 @@ pub(crate) struct Load {
     /// The time after which a reply counts as missing [default: 5s; with
     /// --scenario, 5s after the end of the window]
     #[arg(long, value_name = "TIME",
-          value_parser = limits::patience)]
+          value_parser = limits::timeout)]
     pub(crate) reply_timeout: Option<Duration>,
     /// The server's process ID, to also measure its CPU time and memory
     #[arg(long, value_name = "PID")]
@@ -131,10 +131,8 @@ impl Load {
             (1..=DEPTH_MAX).contains(&self.depth),
             Usage(format!("--depth: must be from 1 to {DEPTH_MAX}"))
         );
-        let groups = match self.groups {
-            groups if groups.is_empty() => vec![alone],
-            groups => groups,
-        };
+        let groups =
+            if self.groups.is_empty() { vec![alone] } else { self.groups };
         Ok(LoadPlan {
             address,
             groups,
@@ -159,7 +157,7 @@ impl Load {
 }
 
 /// The arguments of `compare load` that concern scenarios.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct ScenarioArgs {
     /// Use the clients, window and warm-up of a scenario: a file, or the name
     /// of one in bench/scenarios

@@ -16,7 +16,7 @@ pub(crate) struct Case {
     /// What the server does, as a phrase after "a server that".
     pub(crate) what: &'static str,
     /// The flags of `compare faulty` for this behaviour.
-    pub(crate) conduct: &'static [&'static str],
+    pub(crate) behaviour: &'static [&'static str],
     pub(crate) connections: usize,
     pub(crate) pace: Pace,
     pub(crate) window: Duration,
@@ -52,7 +52,7 @@ pub(crate) const EAGER: Pace = Pace::EAGER;
 pub(crate) const CASES: [Case; 7] = [
     Case {
         what: "waits 5 ms before each reply",
-        conduct: &["--delay", "5ms"],
+        behaviour: &["--delay", "5ms"],
         connections: 1,
         pace: EAGER,
         window: WINDOW,
@@ -73,7 +73,7 @@ pub(crate) const CASES: [Case; 7] = [
     },
     Case {
         what: "works for 200 µs before each reply",
-        conduct: &["--work", "200us"],
+        behaviour: &["--work", "200us"],
         connections: 1,
         pace: EAGER,
         window: WINDOW,
@@ -87,7 +87,7 @@ pub(crate) const CASES: [Case; 7] = [
     },
     Case {
         what: "stops for 1 s in every 5, under an open loop",
-        conduct: &["--stall", "1s"],
+        behaviour: &["--stall", "1s"],
         connections: 64,
         pace: Pace::Open { rate: 200.0, arrivals: Arrivals::Constant },
         window: Duration::from_secs(10),
@@ -128,7 +128,7 @@ pub(crate) const CASES: [Case; 7] = [
     },
     Case {
         what: "stops for 1 s in every 5, under a closed loop, which omits it",
-        conduct: &["--stall", "1s"],
+        behaviour: &["--stall", "1s"],
         connections: 1,
         pace: EAGER,
         window: Duration::from_secs(5),
@@ -141,7 +141,7 @@ pub(crate) const CASES: [Case; 7] = [
     },
     Case {
         what: "sends one wrong reply in a thousand",
-        conduct: &["--fault", "wrong", "--one-in", "1000"],
+        behaviour: &["--fault", "wrong", "--one-in", "1000"],
         connections: 8,
         pace: EAGER,
         window: WINDOW,
@@ -154,7 +154,7 @@ pub(crate) const CASES: [Case; 7] = [
     },
     Case {
         what: "resets one connection in a thousand requests",
-        conduct: &["--fault", "reset", "--one-in", "1000"],
+        behaviour: &["--fault", "reset", "--one-in", "1000"],
         connections: 256,
         pace: EAGER,
         window: WINDOW,
@@ -167,7 +167,7 @@ pub(crate) const CASES: [Case; 7] = [
     },
     Case {
         what: "reads one request every 2 ms, from a client with 16 in flight",
-        conduct: &["--delay", "2ms"],
+        behaviour: &["--delay", "2ms"],
         connections: 1,
         pace: Pace::Closed { depth: 16, think: Duration::ZERO },
         window: WINDOW,
@@ -187,7 +187,7 @@ pub(crate) const CASES: [Case; 7] = [
 /// A server that breaks, so that its cell must be void.
 pub(crate) struct Broken {
     pub(crate) what: &'static str,
-    pub(crate) conduct: &'static [&'static str],
+    pub(crate) behaviour: &'static [&'static str],
     /// The expected reason.
     pub(crate) reason: &'static str,
 }
@@ -195,12 +195,12 @@ pub(crate) struct Broken {
 pub(crate) const BROKEN: [Broken; 2] = [
     Broken {
         what: "dies after a thousand replies",
-        conduct: &["--fault", "die", "--after", "1000"],
+        behaviour: &["--fault", "die", "--after", "1000"],
         reason: "it died (exit status: 7)",
     },
     Broken {
         what: "hangs after a thousand replies",
-        conduct: &["--fault", "hang", "--after", "1000"],
+        behaviour: &["--fault", "hang", "--after", "1000"],
         reason: "a hang",
     },
 ];
@@ -208,7 +208,7 @@ pub(crate) const BROKEN: [Broken; 2] = [
 /// A server that is compared with another, and the expected verdict.
 pub(crate) struct Rival {
     pub(crate) what: &'static str,
-    pub(crate) conduct: &'static [&'static str],
+    pub(crate) behaviour: &'static [&'static str],
     /// The bounds of the ratio of its cost to the cost of the other.
     pub(crate) bounds: (f64, f64),
     /// Whether the expected verdict is a tie.
@@ -218,13 +218,13 @@ pub(crate) struct Rival {
 pub(crate) const RIVALS: [Rival; 2] = [
     Rival {
         what: "works for 200 µs, like the server it is compared with",
-        conduct: &["--work", "200us"],
+        behaviour: &["--work", "200us"],
         bounds: (0.95, 1.05),
         is_tied: true,
     },
     Rival {
         what: "works for 300 µs, compared with one that works for 200 µs",
-        conduct: &["--work", "300us"],
+        behaviour: &["--work", "300us"],
         // The kernel's work for a request is the same for both.
         bounds: (1.3, 1.5),
         is_tied: false,
@@ -282,7 +282,9 @@ impl Unit {
     fn number(self, value: f64) -> String {
         match self {
             Unit::Count => format!("{value:.0}"),
-            _ => units::number(value),
+            Unit::Milliseconds | Unit::Microseconds | Unit::PerSecond => {
+                units::number(value)
+            }
         }
     }
 }
