@@ -18,7 +18,7 @@ use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
 use crate::base::stdout;
 use crate::cmd::selftest::cases::{
-    BROKEN, Broken, CASES, Case, EAGER, RIVALS, Rival, Seen, WINDOW,
+    BROKEN, Broken, CASES, Case, EAGER, Observed, RIVALS, Rival, WINDOW,
 };
 use crate::measure::cell::Cell;
 use crate::measure::clients::Clients;
@@ -82,21 +82,21 @@ impl SelfTest {
         let mut lines = Vec::new();
         for case in &CASES {
             progress.show(case.what);
-            match again_if_failed(|| bench.play(case))? {
+            match retry_if_failed(|| bench.check_case(case))? {
                 Some(played) => lines.extend(played),
                 None => return Ok(Outcome::Interrupted),
             }
         }
         for broken in &BROKEN {
             progress.show(broken.what);
-            match again_if_failed(|| bench.blame(broken))? {
+            match retry_if_failed(|| bench.check_fault(broken))? {
                 Some(played) => lines.extend(played),
                 None => return Ok(Outcome::Interrupted),
             }
         }
         for rival in &RIVALS {
             progress.show(rival.what);
-            match again_if_failed(|| bench.compare(rival))? {
+            match retry_if_failed(|| bench.check_rival(rival))? {
                 Some(played) => lines.extend(played),
                 None => return Ok(Outcome::Interrupted),
             }
@@ -108,10 +108,10 @@ impl SelfTest {
     }
 }
 
-/// Returns the result of the first attempt. If a check failed in it, all checks
-/// must pass in every further attempt: then an instrument that was disturbed
-/// once passes, and one that can't see a fault fails.
-fn again_if_failed(
+/// What comes of the first try; but if anything failed in it, nothing may fail
+/// in any of the others. An instrument that was disturbed passes then, one
+/// that can't see does not.
+fn retry_if_failed(
     mut play: impl FnMut() -> anyhow::Result<Option<Vec<Line>>>,
 ) -> anyhow::Result<Option<Vec<Line>>> {
     let has_passed = |played: &Option<Vec<Line>>| {
@@ -137,14 +137,15 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Measures a server and runs its checks; `None` if interrupted.
-    fn play(&mut self, case: &Case) -> anyhow::Result<Option<Vec<Line>>> {
+    /// `None` when interrupted.
+    fn check_case(&mut self, case: &Case) -> anyhow::Result<Option<Vec<Line>>> {
         let Case { connections, pace, window, .. } = *case;
-        let seen = self.see(case.behaviour, connections, pace, window)?;
-        let Some(seen) = seen else { return Ok(None) };
+        let observed =
+            self.observe(case.behaviour, connections, pace, window)?;
+        let Some(observed) = observed else { return Ok(None) };
         let lines = case.checks.iter().map(|check| {
-            let (low, high) = (check.bounds)(&seen);
-            let value = (check.value)(&seen);
+            let (low, high) = (check.bounds)(&observed);
+            let value = (check.value)(&observed);
             Line {
                 what: case.what.to_owned(),
                 check: check.what.to_owned(),
@@ -156,8 +157,11 @@ impl Bench<'_> {
         Ok(Some(lines.collect()))
     }
 
-    /// Checks that a broken server is void and blamed; `None` if interrupted.
-    fn blame(&mut self, broken: &Broken) -> anyhow::Result<Option<Vec<Line>>> {
+    /// `None` when interrupted.
+    fn check_fault(
+        &mut self,
+        broken: &Broken,
+    ) -> anyhow::Result<Option<Vec<Line>>> {
         let contestant = faulty(broken.behaviour)?;
         let cell = self.cell(&contestant, 8, EAGER, WINDOW / 4);
         let (passed, measured) = match cell.measure(self.interrupt) {
@@ -180,8 +184,11 @@ impl Bench<'_> {
         }]))
     }
 
-    /// Checks the verdict on two servers; `None` if interrupted.
-    fn compare(&mut self, rival: &Rival) -> anyhow::Result<Option<Vec<Line>>> {
+    /// `None` when interrupted.
+    fn check_rival(
+        &mut self,
+        rival: &Rival,
+    ) -> anyhow::Result<Option<Vec<Line>>> {
         let Some(record) = self.run(rival)? else { return Ok(None) };
         let scenario = &record.scenarios[0];
         let costs = |name| record.figure(scenario, name, Figure::Cost);
@@ -239,11 +246,13 @@ impl Bench<'_> {
             entrants.rotate_left(1);
             for (place, (name, behaviour)) in entrants.into_iter().enumerate() {
                 let window = WINDOW / 4;
-                let Some(seen) = self.see(behaviour, 1, EAGER, window)? else {
+                let Some(observed) =
+                    self.observe(behaviour, 1, EAGER, window)?
+                else {
                     return Ok(None);
                 };
-                let mut report = seen.report;
-                report.groups.push(seen.group);
+                let mut report = observed.report;
+                report.groups.push(observed.group);
                 record.cell_mut(DUEL, name).rounds.push(Round {
                     round,
                     place,
@@ -257,14 +266,14 @@ impl Bench<'_> {
         Ok(Some(record))
     }
 
-    /// Returns the measurements of a server; `None` if interrupted.
-    fn see(
+    /// What the load generator sees of a server; `None` when interrupted.
+    fn observe(
         &mut self,
         behaviour: &[&str],
         connections: usize,
         pace: Pace,
         window: Duration,
-    ) -> anyhow::Result<Option<Seen>> {
+    ) -> anyhow::Result<Option<Observed>> {
         let contestant = faulty(behaviour)?;
         let cell = self.cell(&contestant, connections, pace, window);
         let mut report = match cell.observe(self.interrupt) {
@@ -273,7 +282,7 @@ impl Bench<'_> {
             Err(failure) => anyhow::bail!("{failure}"),
         };
         let group = report.groups.remove(0);
-        Ok(Some(Seen { report, group }))
+        Ok(Some(Observed { report, group }))
     }
 
     fn cell<'c>(
@@ -311,7 +320,7 @@ fn duel() -> Scenario {
         groups: Vec::new(),
         sweep: None,
         point: None,
-        of: CLIENTS.to_owned(),
+        measured_group: CLIENTS.to_owned(),
         against: None,
         figures: vec![Figure::Cost],
     }

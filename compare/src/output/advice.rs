@@ -43,7 +43,8 @@ pub(crate) fn text(record: &Record, ranking: &Advice<'_>) -> String {
 fn table(record: &Record, ranking: &Advice<'_>) -> String {
     let Advice { scenario, places, .. } = ranking;
     let findings = Findings::of(record);
-    let others = scenario.groups.iter().filter(|g| g.name != scenario.of);
+    let others =
+        scenario.groups.iter().filter(|g| g.name != scenario.measured_group);
     let others: Vec<&str> = others.map(|group| group.name.as_str()).collect();
     let headings = FIGURES.iter().map(|(name, _)| (*name).to_owned());
     let headings =
@@ -154,7 +155,7 @@ fn conditions(record: &Record, ranking: &Advice<'_>) -> String {
          was due; cost is the server's CPU time per reply, over the whole \
          mix\n\
          noise floor: {}\n",
-        scenario.of,
+        scenario.measured_group,
         floors.join(", ")
     )
 }

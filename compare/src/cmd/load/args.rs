@@ -228,9 +228,9 @@ impl ScenarioArgs {
                 let values: Vec<String> =
                     sweep.values.iter().map(f64::to_string).collect();
                 return Err(usage(format!(
-                    "--scenario {name}: the {} of `{}` vary; choose one with \
-                     --at: {}",
-                    sweep.of.name(),
+                    "--scenario {name}: {} of `{}` vary; choose with --at, as \
+                     one of {}",
+                    sweep.parameter.name(),
                     sweep.group,
                     values.join(", ")
                 )));
