@@ -108,9 +108,9 @@ impl SelfTest {
     }
 }
 
-/// What comes of the first try; but if anything failed in it, nothing may fail
-/// in any of the others. An instrument that was disturbed passes then, one
-/// that can't see does not.
+/// Returns the result of the first attempt. If a check failed in it, all checks
+/// must pass in every further attempt: then an instrument that was disturbed
+/// once passes, and one that can't see a fault fails.
 fn retry_if_failed(
     mut play: impl FnMut() -> anyhow::Result<Option<Vec<Line>>>,
 ) -> anyhow::Result<Option<Vec<Line>>> {
@@ -137,7 +137,7 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// `None` when interrupted.
+    /// Measures a server and runs its checks; `None` if interrupted.
     fn check_case(&mut self, case: &Case) -> anyhow::Result<Option<Vec<Line>>> {
         let Case { connections, pace, window, .. } = *case;
         let observed =
@@ -157,7 +157,7 @@ impl Bench<'_> {
         Ok(Some(lines.collect()))
     }
 
-    /// `None` when interrupted.
+    /// Checks that a broken server is void and blamed; `None` if interrupted.
     fn check_fault(
         &mut self,
         broken: &Broken,
@@ -184,7 +184,7 @@ impl Bench<'_> {
         }]))
     }
 
-    /// `None` when interrupted.
+    /// Checks the verdict on two servers; `None` if interrupted.
     fn check_rival(
         &mut self,
         rival: &Rival,
@@ -266,7 +266,7 @@ impl Bench<'_> {
         Ok(Some(record))
     }
 
-    /// What the load generator sees of a server; `None` when interrupted.
+    /// Returns the measurements of a server; `None` if interrupted.
     fn observe(
         &mut self,
         behaviour: &[&str],

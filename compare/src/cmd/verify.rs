@@ -137,7 +137,8 @@ fn subject(contestant: &Contestant) -> Subject {
     })
 }
 
-/// A row a contestant, a column a family; below, what a count can't say.
+/// Returns the table, one row per contestant and one column per family, and
+/// below it the failures and the reasons.
 fn text(contestants: &[Contestant], reports: &[SuiteReport]) -> String {
     let headings = Family::ALL.iter().map(Family::to_string);
     let mut table = table::empty(headings);
@@ -161,7 +162,7 @@ fn text(contestants: &[Contestant], reports: &[SuiteReport]) -> String {
     format!("{}\n\n{below}", table.trim_fmt())
 }
 
-/// Such as `12 ok`, and below it what else there was.
+/// Returns the counts of one family, such as `12 ok`, one line for each kind.
 fn tally_text(tally: OutcomeCounts) -> String {
     let kinds = [
         (tally.failed, "FAILED"),

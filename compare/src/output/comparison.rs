@@ -11,8 +11,8 @@ pub(crate) fn text(comparison: &Comparison, allowed: Option<f64>) -> String {
     let mut text = String::new();
     if !comparison.machine_differences.is_empty() {
         text += &format!(
-            "warning: unlike machines (A / B): {}; what differs below may \
-             be theirs\n\n",
+            "warning: the machines differ (A / B): {}; differences below may \
+             be due to that\n\n",
             comparison.machine_differences.join("; ")
         );
     }

@@ -173,7 +173,7 @@ fn missing(record: &Record) -> Vec<String> {
     reasons
 }
 
-/// Cells that were measured and have no figure all the same.
+/// Lists the cells that were measured but have no value for a figure.
 fn without_figures(record: &Record) -> Vec<String> {
     let mut notes = Vec::new();
     for scenario in &record.scenarios {
@@ -275,7 +275,7 @@ pub(crate) fn suspects(record: &Record) -> Vec<String> {
     lines.collect()
 }
 
-/// The first of some suspects, and how many more there are.
+/// Names the first of some figures, and counts the others.
 pub(crate) fn first_few(suspects: &[String]) -> String {
     let more = suspects.len().saturating_sub(SUSPECTS_NAMED);
     let named = suspects[..suspects.len() - more].join(", ");

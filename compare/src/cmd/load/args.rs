@@ -228,8 +228,8 @@ impl ScenarioArgs {
                 let values: Vec<String> =
                     sweep.values.iter().map(f64::to_string).collect();
                 return Err(usage(format!(
-                    "--scenario {name}: {} of `{}` vary; choose with --at, as \
-                     one of {}",
+                    "--scenario {name}: the {} of `{}` vary; choose one with \
+                     --at: {}",
                     sweep.parameter.name(),
                     sweep.group,
                     values.join(", ")

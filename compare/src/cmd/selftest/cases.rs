@@ -25,10 +25,11 @@ pub(crate) struct Case {
 }
 
 /// A figure and its expected range.
+/// A figure and its expected range.
 pub(crate) struct Check {
     pub(crate) what: &'static str,
     pub(crate) unit: Unit,
-    /// From what is counted to the bounds.
+    /// Returns the bounds within which the figure must lie.
     pub(crate) bounds: fn(&Observed) -> (f64, f64),
     pub(crate) value: fn(&Observed) -> f64,
 }
@@ -41,7 +42,7 @@ pub(crate) enum Unit {
     PerSecond,
 }
 
-/// What the load generator saw.
+/// What the load generator measured.
 pub(crate) struct Observed {
     pub(crate) report: LoadReport,
     pub(crate) group: GroupReport,
