@@ -71,7 +71,8 @@ fn claims_much(submission: &Submission) -> CaseResult {
 
 fn claims_no_more(submission: &Submission) -> CaseResult {
     let entry = Entry::started(submission)?;
-    let of_no_family = ["SIGINT", "no thread can be started", "without a newline"];
+    let of_no_family =
+        ["SIGINT", "no thread can be started", "without a newline"];
     of_no_family.into_iter().try_for_each(|only| passes(&entry, only, 0))
 }
 
