@@ -146,7 +146,7 @@ fn who_needs_what_is_not_here_is_skipped_with_the_reason() {
     let file = folder.file("c.toml", &text);
     let output = compare(&file, &SHORT);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let line = "skipped: needy: it needs `no-such-program`";
+    let line = "skipped: needy: `no-such-program` not found";
     assert!(stdout(&output).contains(line), "{}", stdout(&output));
 }
 
@@ -213,7 +213,7 @@ fn system_calls_are_counted_where_strace_is_there() {
     let record = read_json(&folder.path.join("out/run.json"));
     let calls = &record["cells"]["perf2"]["good"]["system_calls"];
     if Command::new("strace").arg("-V").output().is_err() {
-        assert_eq!(calls["reason"], "strace is not here");
+        assert_eq!(calls["reason"], "strace not found in PATH");
         return;
     }
     // One to read, one to write, and a little for the start.

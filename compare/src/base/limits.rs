@@ -1,5 +1,5 @@
-//! Upper limits: of times, and of connections, each of which is an open file
-//! both here and in the server.
+//! Limits of times and connections. Each connection needs an open file both
+//! here and in the server.
 
 use std::time::Duration;
 

@@ -214,7 +214,7 @@ impl Measuring<'_> {
     ) -> Result<BTreeMap<String, f64>, Failure> {
         let missing = |reason: &str| Failure::Instrument(reason.to_owned());
         if !programs::is_in_path("strace") {
-            return Err(missing("strace is not here"));
+            return Err(missing("strace not found in PATH"));
         }
         if scenario.groups.iter().any(|group| group.apart) {
             return Err(missing("two servers at once are not traced"));

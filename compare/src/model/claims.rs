@@ -1,5 +1,5 @@
-//! Claims about concurrency models, read from `bench/claims.toml`: each one
-//! says in which band the ratio of two measured figures lies.
+//! Claims about concurrency models, read from `bench/claims.toml`. Each claim
+//! gives the band in which the ratio of two measured figures must lie.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -82,8 +82,8 @@ pub(crate) struct Record {
 pub(crate) struct Entrant {
     /// The contestant, with its command as it was run.
     pub(crate) contestant: Contestant,
-    /// The contestant of which this one is an alias: the same contestant once
-    /// more, so that any difference between the two is noise.
+    /// If this is an alias, the name of the contestant that takes part once
+    /// more: any difference between the two is noise.
     #[serde(rename = "again")]
     pub(crate) alias_of: Option<String>,
     /// The version that the contestant prints.
