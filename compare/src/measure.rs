@@ -3,6 +3,7 @@
 
 pub(crate) mod build;
 pub(crate) mod calibration;
+pub(crate) mod calibrator;
 pub(crate) mod cell;
 pub(crate) mod clients;
 pub(crate) mod failure;

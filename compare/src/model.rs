@@ -1,11 +1,12 @@
-//! The data that the other folders share: contestants, scenarios and claims as
-//! read from their files, the load generator's plan and report, and the record
-//! of a run.
+//! The data types that the other folders share: contestants, scenarios and
+//! claims, which are read from files; the load generator's plan and report; and
+//! the record of a run.
 
 pub(crate) mod calibration;
 pub(crate) mod claims;
 pub(crate) mod contestant;
 pub(crate) mod contestants;
+pub(crate) mod duration;
 pub(crate) mod faults;
 pub(crate) mod figure;
 pub(crate) mod invocation;
@@ -13,6 +14,7 @@ pub(crate) mod load_plan;
 pub(crate) mod load_report;
 pub(crate) mod machine;
 pub(crate) mod mix;
+pub(crate) mod optional_duration;
 pub(crate) mod placement;
 pub(crate) mod provenance;
 pub(crate) mod reading;

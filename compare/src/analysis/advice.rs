@@ -154,7 +154,7 @@ mod tests {
             clients: 8,
         };
         let scenario = mix.scenario(2, SLO).unwrap();
-        let machine = Machine::here(std::path::Path::new("."), &[0, 1]);
+        let machine = Machine::made_up(vec![0, 1]);
         let mut record = Record::new(1, 3, machine);
         record.calibration.push(Calibrated {
             cost_ns: 50 * MS,
@@ -166,7 +166,9 @@ mod tests {
             let mut contestant =
                 Contestant::peer((*name).to_owned(), Vec::new());
             contestant.model.clone_from(model);
-            record.entrants.push(Entrant::of(contestant));
+            record
+                .entrants
+                .push(Entrant::new(contestant, Reading::missing("not asked")));
             for round in 1..=3 {
                 let mut group = GroupReport::made_up("short");
                 group.replies = *replies;

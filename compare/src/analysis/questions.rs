@@ -1,6 +1,7 @@
 //! What a run was asked: its scenarios, each with all its values together, in
 //! the order in which a newcomer would ask.
 
+use crate::analysis::units;
 use crate::model::figure::Figure;
 use crate::model::record::Record;
 use crate::model::scenarios::{ClientGroup, Parameter, Scenario};
@@ -203,7 +204,7 @@ pub(crate) fn value_of(point: &Scenario) -> f64 {
 /// A number without digits that say nothing.
 fn short(value: f64) -> String {
     if value.fract() == 0.0 && value.abs() >= 1000.0 {
-        crate::analysis::units::number(value)
+        units::number(value)
     } else {
         value.to_string()
     }

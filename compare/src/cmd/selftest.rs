@@ -22,13 +22,14 @@ use crate::cmd::selftest::cases::{
 use crate::measure::cell::Cell;
 use crate::measure::clients::Clients;
 use crate::measure::failure::Failure;
+use crate::measure::machine;
 use crate::measure::processors::Processors;
+use crate::measure::programs;
 use crate::measure::progress::Progress;
 use crate::model::contestant::Contestant;
 use crate::model::contestants::ALIAS_SUFFIX;
 use crate::model::figure::Figure;
 use crate::model::load_plan::{GroupPlan, Pace};
-use crate::model::machine::Machine;
 use crate::model::placement::{Cpus, Placement};
 use crate::model::reading::Reading;
 use crate::model::record::{Entrant, Record, Round, ratios};
@@ -222,14 +223,14 @@ impl Bench<'_> {
         let alias = format!("{FIRST}{ALIAS_SUFFIX}");
         let mut entrants =
             [(FIRST, first), (&alias, first), (RIVAL, rival.conduct)];
-        let machine = Machine::here(Path::new("."), &self.placement.server);
+        let machine = machine::describe(Path::new("."), &self.placement.server);
         let mut record = Record::new(0, ROUNDS, machine);
         record.scenarios.push(duel());
         for (name, conduct) in entrants {
             let mut contestant = faulty(conduct)?;
             contestant.name = name.to_owned();
             let alias_of = (name == alias).then(|| FIRST.to_owned());
-            let entrant = Entrant { alias_of, ..Entrant::of(contestant) };
+            let entrant = Entrant { alias_of, ..programs::entrant(contestant) };
             record.entrants.push(entrant);
         }
         for round in 1..=ROUNDS {

@@ -7,6 +7,7 @@ use std::{env, fs};
 use crate::measure::machine;
 use crate::model::contestant::Contestant;
 use crate::model::reading::Reading;
+use crate::model::record::Entrant;
 
 /// Whether a shell would find the program.
 pub(crate) fn is_in_path(program: &str) -> bool {
@@ -33,19 +34,23 @@ pub(crate) fn able(
     (able, skipped)
 }
 
-impl Contestant {
-    /// What it says of its version, in one line.
-    pub(crate) fn tell_version(&self) -> Reading<String> {
-        let told = match self.version.split_first() {
-            Some((program, arguments)) => {
-                machine::output(Command::new(program).args(arguments))
-            }
-            None if self.build.is_some() => {
-                machine::output(Command::new(&self.command[0]).arg("--version"))
-            }
-            None => Err("it has no command that tells".to_owned()),
-        };
-        let first = |told: String| told.lines().next().map(str::to_owned);
-        Reading::from(told.map(|told| first(told).unwrap_or_default()))
-    }
+/// Returns a contestant as one that takes part, with its version.
+pub(crate) fn entrant(contestant: Contestant) -> Entrant {
+    let version = version(&contestant);
+    Entrant::new(contestant, version)
+}
+
+/// Returns the first line of the version that a contestant prints.
+fn version(contestant: &Contestant) -> Reading<String> {
+    let told = match contestant.version.split_first() {
+        Some((program, arguments)) => {
+            machine::output(Command::new(program).args(arguments))
+        }
+        None if contestant.build.is_some() => machine::output(
+            Command::new(&contestant.command[0]).arg("--version"),
+        ),
+        None => Err("it has no command that tells".to_owned()),
+    };
+    let first = |told: String| told.lines().next().map(str::to_owned);
+    Reading::from(told.map(|told| first(told).unwrap_or_default()))
 }

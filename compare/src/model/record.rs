@@ -96,9 +96,11 @@ fn not_recorded() -> Reading<String> {
 }
 
 impl Entrant {
-    /// Returns the entry of a contestant that isn't an alias.
-    pub(crate) fn of(contestant: Contestant) -> Entrant {
-        let version = contestant.tell_version();
+    /// Returns a contestant that takes part under its own name.
+    pub(crate) fn new(
+        contestant: Contestant,
+        version: Reading<String>,
+    ) -> Entrant {
         Entrant { contestant, alias_of: None, version }
     }
 }
@@ -167,6 +169,19 @@ pub(crate) struct Void {
     /// if the failure wasn't found by the load generator.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) faults: BTreeMap<String, Faults>,
+}
+
+impl Void {
+    /// Returns the reason why a cell is void, without a log and without
+    /// faults.
+    pub(crate) fn new(
+        round: u64,
+        reason: String,
+        contestant_failed: bool,
+    ) -> Void {
+        let (log, faults) = (Vec::new(), BTreeMap::new());
+        Void { round, reason, contestant_failed, log, faults }
+    }
 }
 
 /// The measurement of one cell in one round.

@@ -159,7 +159,7 @@ impl Load {
 }
 
 /// What `compare load` is told about scenarios.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct ScenarioArgs {
     /// The clients, window and warm-up of a scenario: a file, or a name in
     /// bench/scenarios
