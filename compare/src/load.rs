@@ -1,4 +1,5 @@
-//! The load generator: it plays a plan's clients and reports what they met.
+//! The load generator: runs the clients of a plan and reports what they
+//! measured.
 
 pub(crate) mod connection;
 pub(crate) mod engine;

@@ -288,7 +288,7 @@ fn the_load_generator_serves_by_itself() {
     let report: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(report["groups"][0]["connected"], 3);
     let reason = &report["server_cpu_ns"]["reason"];
-    assert_eq!(reason, "the server's process is not known");
+    assert_eq!(reason, "the server's process is unknown");
     server.kill().unwrap();
     server.wait().unwrap();
 }

@@ -424,7 +424,7 @@ fn shards_of_one_window_add_up() {
     assert_ne!(seeds[0], seeds[1]);
     let reason =
         &record["cells"]["open"]["web"]["rounds"][0]["report"]["server_cpu_ns"];
-    assert_eq!(reason["reason"], "the server's process is not known");
+    assert_eq!(reason["reason"], "the server's process is unknown");
 
     // Another window is another round, but not of a larger load.
     let later = folder.path.join("later");
