@@ -134,7 +134,7 @@ fn converse(
                     return Ok(());
                 }
                 Fault::Die => {
-                    eprintln!("exiting: this is the known fault");
+                    eprintln!("known fault: it exits");
                     process::exit(7);
                 }
             }
