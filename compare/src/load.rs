@@ -1,9 +1,11 @@
 //! The load generator: runs the clients of a plan and reports what they
-//! measured.
+//! measured. For
+//! its tests, a server with known faults.
 
 pub(crate) mod connection;
 pub(crate) mod engine;
 pub(crate) mod faulty;
+pub(crate) mod group_share;
 pub(crate) mod process_tree;
 pub(crate) mod resources;
 pub(crate) mod schedule;

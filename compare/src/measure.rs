@@ -7,6 +7,7 @@ pub(crate) mod calibrator;
 pub(crate) mod cell;
 pub(crate) mod clients;
 pub(crate) mod failure;
+pub(crate) mod lock;
 pub(crate) mod machine;
 pub(crate) mod options;
 pub(crate) mod plan;

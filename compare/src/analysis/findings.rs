@@ -208,7 +208,11 @@ impl<'a> Findings<'a> {
                     busy.filter_map(|s| self.busy_generator(s, entrant));
                 busy.next()
             }
-            _ => self.busy_generator(scenario, entrant),
+            Figure::Time
+            | Figure::P50
+            | Figure::P99
+            | Figure::ResponseP50
+            | Figure::ResponseP99 => self.busy_generator(scenario, entrant),
         };
         let doubts = [
             disturbing(stolen).map(Doubt::Stolen),

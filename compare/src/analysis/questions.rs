@@ -140,7 +140,15 @@ impl<'a> Question<'a> {
             Some((Parameter::Load, _)) => {
                 format!("{} %", (value * 100.0).round())
             }
-            _ => short(value),
+            Some((
+                Parameter::Connections
+                | Parameter::Depth
+                | Parameter::N
+                | Parameter::Cost
+                | Parameter::Rate,
+                _,
+            ))
+            | None => short(value),
         }
     }
 
@@ -157,7 +165,7 @@ impl<'a> Question<'a> {
     /// The point whose sentence stands for all: of what is left, the first
     /// with anybody to be disturbed by, and else the last, where those who are
     /// compared are furthest apart.
-    pub(crate) fn telling_point(&self) -> &'a Scenario {
+    pub(crate) fn main_point(&self) -> &'a Scenario {
         let points = &self.points;
         let first = self.first();
         if first.figures.first() == Some(&Figure::Left) {

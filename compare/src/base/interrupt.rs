@@ -35,12 +35,12 @@ impl Interrupt {
     }
 
     /// Returns a flag that no signal sets: signals end the process.
-    pub(crate) fn unheard() -> Interrupt {
+    pub(crate) fn ignored() -> Interrupt {
         Interrupt(Arc::default())
     }
 
     /// Returns `true` if a signal arrived.
-    pub(crate) fn came(&self) -> bool {
+    pub(crate) fn is_requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }

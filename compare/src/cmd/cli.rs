@@ -81,7 +81,7 @@ impl Cli {
     }
 
     /// Does what was asked for.
-    pub(crate) fn carry_out(self) -> anyhow::Result<Outcome> {
+    pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         match self.verb {
             None => self.run.run(),
             Some(Verb::Run(run)) => run.run(),

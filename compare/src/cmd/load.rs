@@ -39,7 +39,7 @@ impl Load {
             text(&plan, &report)
         };
         stdout::print(&text)?;
-        if interrupt.came() {
+        if interrupt.is_requested() {
             return Ok(Outcome::Interrupted);
         }
         match (report.own_limit(), report.server_fault()) {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::base::interrupt::Interrupt;
 use crate::load::engine;
-use crate::load::faulty::{self, Conduct, Fault};
+use crate::load::faulty::{self, Behaviour, Fault};
 use crate::model::contestant::Framing;
 use crate::model::faults::Faults;
 use crate::model::load_plan::{Arrivals, GroupPlan, LoadPlan, Pace};
@@ -28,7 +28,7 @@ fn load(fault: Fault, window: Duration) -> GroupReport {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
-        faulty::serve(&listener, Conduct::only(fault, AFTER))
+        faulty::serve(&listener, Behaviour::only(fault, AFTER))
     });
     load_at(address, window)
 }
@@ -147,7 +147,7 @@ fn right(pace: Pace, window: Duration) -> GroupReport {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
-        faulty::serve(&listener, Conduct::only(Fault::None, 0))
+        faulty::serve(&listener, Behaviour::only(Fault::None, 0))
     });
     let processors = Vec::new();
     let group = load_with(address, window, pace, 3, processors);
@@ -200,7 +200,7 @@ fn an_open_loop_keeps_its_rate_whatever_the_replies() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         thread::spawn(move || {
-            faulty::serve(&listener, Conduct::only(Fault::None, 0))
+            faulty::serve(&listener, Behaviour::only(Fault::None, 0))
         });
         let rate = 2000.0;
         let pace = Pace::Open { rate, arrivals };
@@ -233,7 +233,7 @@ fn requests_that_fall_due_while_the_server_stalls_are_not_omitted() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
-        faulty::serve(&listener, Conduct::only(Fault::Hang, AFTER))
+        faulty::serve(&listener, Behaviour::only(Fault::Hang, AFTER))
     });
     let rate = 1000.0;
     let pace = Pace::Open { rate, arrivals: Arrivals::Constant };
@@ -258,7 +258,7 @@ fn a_thread_without_clients_of_a_group_has_no_share_of_its_rate() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
-        faulty::serve(&listener, Conduct::only(Fault::None, 0))
+        faulty::serve(&listener, Behaviour::only(Fault::None, 0))
     });
     let (rate, arrivals) = (1000.0, Arrivals::Constant);
     let pace = Pace::Open { rate, arrivals };
@@ -286,7 +286,7 @@ fn the_load_runs_on_a_single_given_processor() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
-        faulty::serve(&listener, Conduct::only(Fault::None, 0))
+        faulty::serve(&listener, Behaviour::only(Fault::None, 0))
     });
     let load = move || {
         let processors = vec![first_processor()];
@@ -309,7 +309,7 @@ fn threads_share_the_clients() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
-        faulty::serve(&listener, Conduct::only(Fault::None, 0))
+        faulty::serve(&listener, Behaviour::only(Fault::None, 0))
     });
     let load = move || {
         let processors = vec![first_processor(); 2];
@@ -340,8 +340,8 @@ fn clients_connect_before_the_agreed_start() {
         });
         let at = SystemTime::now() + Duration::from_millis(200);
         let plan = plan(address, SHORT, Pace::EAGER, 1);
-        let unheard = Interrupt::unheard();
-        let loaded = engine::run_at(&plan, Some(at), &unheard).unwrap();
+        let ignored = Interrupt::ignored();
+        let loaded = engine::run_at(&plan, Some(at), &ignored).unwrap();
         assert!(loaded.unwrap().began >= at);
         let (came, asked) = served.join().unwrap();
         assert!(asked >= at);
@@ -366,7 +366,7 @@ fn no_request_allocates() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
-        faulty::serve(&listener, Conduct::only(Fault::None, 0))
+        faulty::serve(&listener, Behaviour::only(Fault::None, 0))
     });
     /// More allocations than any load makes, however long it is.
     const ONCE: u64 = 300;

@@ -19,13 +19,11 @@ use rustix::time::{
 };
 
 use crate::base::interrupt::Interrupt;
-use crate::load::connection::{Bytes, Connection, READ_BYTES, Taken};
+use crate::load::connection::{Connection, READ_BYTES, Received};
+use crate::load::group_share::{GroupShare, OpenLoopState};
 use crate::load::resources::{Start, Survey};
-use crate::load::schedule::{self, Schedule};
-use crate::load::sockets::Sockets;
-use crate::load::tally::Sent;
-use crate::load::tally::Tally;
-use crate::model::load_plan::{CONNECT_HANGS_MAX, GroupPlan, LoadPlan, Pace};
+use crate::load::tally::{Sent, Tally};
+use crate::model::load_plan::{CONNECT_HANGS_MAX, LoadPlan, Pace};
 use crate::model::load_report::LoadReport;
 
 /// How many events one wait can report.
@@ -53,7 +51,7 @@ pub(crate) struct Worker<'a> {
     timer: OwnedFd,
     /// When the timer fires, if it is set.
     armed: Option<Instant>,
-    groups: Vec<Share>,
+    groups: Vec<GroupShare>,
     clients: Vec<Client>,
     /// How many clients are not done yet.
     live: usize,
@@ -61,7 +59,7 @@ pub(crate) struct Worker<'a> {
     is_timed: bool,
     phase: Phase,
     /// When the phase ends.
-    edge: Instant,
+    phase_end: Instant,
     next_tick: Instant,
     /// The last survey of the server before the window; none, if another thread
     /// measures the server.
@@ -79,28 +77,6 @@ struct Client {
     /// The client's number among all clients of the plan.
     number: usize,
     connection: Option<Connection>,
-}
-
-/// This thread's share of a client group.
-struct Share {
-    pace: Pace,
-    sockets: Sockets,
-    bytes: Bytes,
-    tally: Tally,
-    open: Option<Open>,
-    /// The clients that pause: until when, their index, and how many requests
-    /// they send then. Sorted by time, because all pause equally long.
-    thinking: VecDeque<(Instant, usize, usize)>,
-}
-
-/// An open loop.
-struct Open {
-    schedule: Schedule,
-    /// The connections without a request, the one that has been free longest
-    /// first.
-    free: VecDeque<usize>,
-    /// The end of the window; no request is due after it.
-    end: Option<Instant>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -126,7 +102,7 @@ impl<'a> Worker<'a> {
         let data = EventData::new_u64(TIMER);
         epoll::add(&epoll, &timer, data, EventFlags::IN)?;
         let now = Instant::now();
-        let share = |group| Share::new(plan, group, index, of);
+        let share = |group| GroupShare::new(plan, group, index, of);
         Ok(Worker {
             plan,
             interrupt,
@@ -138,7 +114,7 @@ impl<'a> Worker<'a> {
             live: 0,
             is_timed: false,
             phase: Phase::WarmUp,
-            edge: now,
+            phase_end: now,
             next_tick: now,
             survey: None,
             next_survey: None,
@@ -205,10 +181,10 @@ impl<'a> Worker<'a> {
         self.start(start)?;
         let mut events = Vec::with_capacity(EVENTS_MAX);
         while self.live > 0 {
-            if self.interrupt.came() {
+            if self.interrupt.is_requested() {
                 match self.phase {
                     Phase::WarmUp => return Ok(None),
-                    Phase::Window => self.cross(),
+                    Phase::Window => self.next_phase(),
                     Phase::Drain => {}
                 }
                 // Sends what is still due, and closes free connections.
@@ -241,12 +217,12 @@ impl<'a> Worker<'a> {
         if let Some(wait) = start.checked_duration_since(Instant::now()) {
             std::thread::sleep(wait);
         }
-        self.edge = start + self.plan.warm_up;
+        self.phase_end = start + self.plan.warm_up;
         self.next_tick = start + TICK;
         let survey = self.survey.as_ref();
-        self.next_survey = survey.and_then(|s| s.next(start, self.edge));
+        self.next_survey = survey.and_then(|s| s.next(start, self.phase_end));
         if self.plan.warm_up.is_zero() {
-            self.cross();
+            self.next_phase();
         }
         // Reading the clocks took time. Without a warm-up, the first request
         // must not be due before the window.
@@ -280,14 +256,14 @@ impl<'a> Worker<'a> {
     fn keep_time(&mut self) -> anyhow::Result<()> {
         let mut now = Instant::now();
         if self.next_survey.is_some_and(|at| now >= at) {
-            let survey = self.survey.take().map(|s| s.again(self.edge));
+            let survey = self.survey.take().map(|s| s.again(self.phase_end));
             now = Instant::now();
             self.next_survey =
-                survey.as_ref().and_then(|s| s.next(now, self.edge));
+                survey.as_ref().and_then(|s| s.next(now, self.phase_end));
             self.survey = survey;
         }
-        if now >= self.edge {
-            self.cross();
+        if now >= self.phase_end {
+            self.next_phase();
         }
         if now >= self.next_tick {
             self.expire(now);
@@ -297,9 +273,9 @@ impl<'a> Worker<'a> {
             self.stop_thinking(group, now);
             self.send_due(group, now);
         }
-        let timed = self.groups.iter().filter_map(Share::next_time);
+        let timed = self.groups.iter().filter_map(GroupShare::next_time);
         let timed = timed.chain(self.next_survey);
-        let next = timed.fold(self.edge.min(self.next_tick), Instant::min);
+        let next = timed.fold(self.phase_end.min(self.next_tick), Instant::min);
         self.arm(next)
     }
 
@@ -369,11 +345,11 @@ impl<'a> Worker<'a> {
             };
             let now = Instant::now();
             let input = &self.input[..count];
-            let Share { bytes, tally, .. } = share;
-            match connection.take(input, bytes, tally, now) {
-                Taken::Answered(0) => {}
-                Taken::Answered(count) => self.next(index, count, now),
-                Taken::Useless => return self.leave(index),
+            let GroupShare { bytes, tally, .. } = share;
+            match connection.receive(input, bytes, tally, now) {
+                Received::Answered(0) => {}
+                Received::Answered(count) => self.next(index, count, now),
+                Received::Unusable => return self.leave(index),
             }
             if !at_end && count < READ_BYTES {
                 return;
@@ -383,8 +359,8 @@ impl<'a> Worker<'a> {
 
     /// Continues after `count` requests of a client were answered.
     fn next(&mut self, index: usize, count: usize, mut now: Instant) {
-        if now >= self.edge {
-            self.cross();
+        if now >= self.phase_end {
+            self.next_phase();
             // Reading the clocks took time, which must not count as service
             // time of the next request.
             now = Instant::now();
@@ -440,8 +416,10 @@ impl<'a> Worker<'a> {
             if open.is_over() {
                 // All requests that were due are sent, so the free connections
                 // can be closed.
-                while let Some(index) =
-                    self.groups[group].open.as_mut().and_then(Open::take_free)
+                while let Some(index) = self.groups[group]
+                    .open
+                    .as_mut()
+                    .and_then(OpenLoopState::take_free)
                 {
                     self.leave(index);
                 }
@@ -559,14 +537,14 @@ impl<'a> Worker<'a> {
     /// Gives up connections that have waited for a reply for too long, and open
     /// loops that are still not done that long after the window.
     fn expire(&mut self, now: Instant) {
-        let patience = self.plan.reply_timeout;
+        let timeout = self.plan.reply_timeout;
         for index in 0..self.clients.len() {
             let client = &self.clients[index];
             let Some(connection) = &client.connection else { continue };
             let waited = connection
                 .waits_since()
                 .map(|since| now.saturating_duration_since(since));
-            if waited.is_some_and(|waited| waited >= patience) {
+            if waited.is_some_and(|waited| waited >= timeout) {
                 self.groups[client.group].tally.timed_out();
                 self.give_up(index, now);
             }
@@ -574,7 +552,7 @@ impl<'a> Worker<'a> {
         for group in 0..self.groups.len() {
             let open = self.groups[group].open.as_ref();
             let end = open.and_then(|open| open.end);
-            if end.is_some_and(|end| now >= end + patience) {
+            if end.is_some_and(|end| now >= end + timeout) {
                 self.give_up_open_loop(group, now);
             }
         }
@@ -601,7 +579,7 @@ impl<'a> Worker<'a> {
                 self.give_up(index, now);
             }
         }
-        let Share { open, tally, .. } = &mut self.groups[group];
+        let GroupShare { open, tally, .. } = &mut self.groups[group];
         let Some(open) = open else { return };
         while !open.is_over() {
             tally.unanswered(open.schedule.next(), now);
@@ -611,7 +589,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Begins the next phase.
-    fn cross(&mut self) {
+    fn next_phase(&mut self) {
         match self.phase {
             Phase::WarmUp => {
                 self.next_survey = None;
@@ -619,7 +597,7 @@ impl<'a> Worker<'a> {
                 let survey = survey.unwrap_or_else(|| Survey::read(None));
                 let start = Start::read(survey);
                 self.phase = Phase::Window;
-                self.edge = start.at + self.plan.window;
+                self.phase_end = start.at + self.plan.window;
                 for share in &mut self.groups {
                     share.tally.begin(start.at);
                 }
@@ -640,8 +618,8 @@ impl<'a> Worker<'a> {
                     }
                 }
                 // Far in the future: the drain ends with the last connection.
-                self.edge += Duration::from_secs(1 << 32);
-                self.dismiss();
+                self.phase_end += Duration::from_secs(1 << 32);
+                self.close_idle();
             }
             Phase::Drain => {}
         }
@@ -660,7 +638,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Closes the connections that wait for no reply, at the end of the window.
-    fn dismiss(&mut self) {
+    fn close_idle(&mut self) {
         for group in &mut self.groups {
             group.thinking.clear();
         }
@@ -683,7 +661,7 @@ impl<'a> Worker<'a> {
         // If every connection ended early, the window ends here, or has no
         // length.
         while self.phase != Phase::Drain {
-            self.cross();
+            self.next_phase();
         }
         let now = Instant::now();
         for group in 0..self.groups.len() {
@@ -695,70 +673,6 @@ impl<'a> Worker<'a> {
     }
 }
 
-impl Share {
-    /// Returns the share of the `index`-th of `of` threads in a group.
-    fn new(plan: &LoadPlan, group: usize, index: usize, of: usize) -> Share {
-        let clients = plan.clients_of(group, index, of);
-        let GroupPlan { n, connections, pace, elsewhere, .. } =
-            plan.groups[group];
-        let open = match pace {
-            // A share without clients has no requests, as it could not send
-            // them.
-            Pace::Open { rate, arrivals } if clients > 0 => Some(Open {
-                schedule: Schedule::new(
-                    Instant::now(),
-                    rate * clients as f64 / connections as f64,
-                    arrivals,
-                    schedule::seed(plan.seed, group, index),
-                ),
-                free: VecDeque::with_capacity(clients),
-                end: None,
-            }),
-            _ => None,
-        };
-        Share {
-            pace,
-            sockets: Sockets::new(elsewhere.unwrap_or(plan.address)),
-            bytes: Bytes::new(n, pace.depth(), plan.framing),
-            tally: Tally::new(matches!(pace, Pace::Open { .. })),
-            open,
-            thinking: VecDeque::new(),
-        }
-    }
-
-    /// Returns the next moment at which a request must be sent, if that doesn't
-    /// depend on a reply.
-    fn next_time(&self) -> Option<Instant> {
-        let open = self.open.as_ref();
-        let due = open.filter(|open| !open.free.is_empty() && !open.is_over());
-        let due = due.map(|open| open.schedule.next());
-        let thought = self.thinking.front().map(|(until, ..)| *until);
-        due.into_iter().chain(thought).min()
-    }
-}
-
-impl Open {
-    fn take_free(&mut self) -> Option<usize> {
-        self.free.pop_front()
-    }
-
-    /// Returns `true` if all requests that were due in the window are sent.
-    fn is_over(&self) -> bool {
-        self.end.is_some_and(|end| self.schedule.next() >= end)
-    }
-}
-
-impl Pace {
-    /// Returns how many requests a connection may have in flight.
-    fn depth(self) -> usize {
-        match self {
-            Pace::Closed { depth, .. } => depth,
-            Pace::Open { .. } | Pace::Churn => 1,
-            Pace::Silent => 0,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -767,6 +681,7 @@ mod tests {
     use super::*;
     use crate::model::contestant::Framing;
     use crate::model::load_plan::Arrivals;
+    use crate::model::load_plan::GroupPlan;
 
     #[test]
     fn each_request_of_a_burst_has_its_own_time() {
@@ -795,8 +710,8 @@ mod tests {
                 processors: Vec::new(),
                 seed: 1,
             };
-            let unheard = Interrupt::unheard();
-            let mut worker = Worker::new(&plan, &unheard, 0, 1).unwrap();
+            let ignored = Interrupt::ignored();
+            let mut worker = Worker::new(&plan, &ignored, 0, 1).unwrap();
             (0..8).for_each(|number| worker.add_client(0, number));
             let now = Instant::now();
             match pace {
@@ -807,7 +722,7 @@ mod tests {
                     open.schedule.begin(now.checked_sub(second).unwrap());
                     worker.send_due(0, now);
                 }
-                _ => {
+                Pace::Closed { .. } | Pace::Churn | Pace::Silent => {
                     let thinking = &mut worker.groups[0].thinking;
                     thinking.extend((0..8).map(|index| (now, index, 1)));
                     worker.stop_thinking(0, now);

@@ -40,7 +40,7 @@ impl Calibrator<'_> {
         fibs.dedup();
         for cost in costs(&record.scenarios) {
             for fib in &fibs {
-                self.progress.say(&format!("calibrating {cost:?} for {fib}"));
+                self.progress.show(&format!("calibrating {cost:?} for {fib}"));
                 let found = self.find(fib, cost, record)?;
                 record.calibration.extend(found);
             }

@@ -20,25 +20,25 @@ use crate::model::placement::Placement;
 use crate::model::scenarios::Scenario;
 
 /// How long to wait for the load generator before checking for Ctrl-C.
-const LOOK_AROUND: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How much longer than warm-up and window a reply may take. With a server that
 /// serves one client at a time, the second client waits for the whole window.
-const REPLY_PATIENCE: Duration = Duration::from_secs(5);
+const REPLY_GRACE: Duration = Duration::from_secs(5);
 
 /// How much longer than its warm-up, window and timeouts the load generator may
 /// take.
-const LOAD_PATIENCE: Duration = Duration::from_secs(20);
+const LOAD_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long to wait for the exit of a server that had a fault.
-const DEATH_PATIENCE: Duration = Duration::from_millis(500);
+const EXIT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How long to wait for the last line of a process that has ended.
-const LAST_LINE_PATIENCE: Duration = Duration::from_secs(1);
+const LAST_LINE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long a server may take to end under strace, which writes its summary
 /// after that: longer than the drain.
-const TRACED_END_PATIENCE: Duration = Duration::from_secs(10);
+const TRACED_EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many of a server's last log lines are kept in the record of a failure.
 const LOG_LINES: usize = 20;
@@ -178,7 +178,7 @@ impl Cell<'_> {
             .cpus(&self.placement.server);
         let start = || {
             let started = launch.clone();
-            started.start_with(|_| (), || interrupt.came())
+            started.start_with(|_| (), || interrupt.is_requested())
         };
         let started = match start() {
             // Another process may have taken the port that was free before.
@@ -249,7 +249,7 @@ impl Cell<'_> {
         let patience = self.warm_up
             + self.window
             + self.reply_timeout() * (CONNECT_HANGS_MAX as u32 + 1)
-            + LOAD_PATIENCE;
+            + LOAD_TIMEOUT;
         let deadline = Instant::now() + patience;
         let read = |line: String| {
             serde_json::from_str(&line).map_err(|error| {
@@ -258,15 +258,15 @@ impl Cell<'_> {
             })
         };
         while Instant::now() < deadline {
-            if interrupt.came() {
+            if interrupt.is_requested() {
                 return Err(Failure::Interrupted);
             }
-            if let Some(line) = load.stdout_line(LOOK_AROUND) {
+            if let Some(line) = load.stdout_line(POLL_INTERVAL) {
                 return read(line);
             }
             if let Some(status) = load.wait(Duration::ZERO) {
                 // The process may have printed the line just before it ended.
-                if let Some(line) = load.stdout_line(LAST_LINE_PATIENCE) {
+                if let Some(line) = load.stdout_line(LAST_LINE_TIMEOUT) {
                     return read(line);
                 }
                 let log = load.log().join("; ");
@@ -279,7 +279,7 @@ impl Cell<'_> {
     }
 
     fn reply_timeout(&self) -> Duration {
-        self.warm_up + self.window + REPLY_PATIENCE
+        self.warm_up + self.window + REPLY_GRACE
     }
 }
 
@@ -291,7 +291,7 @@ fn end_traced(server: &mut Server) -> Result<(), Failure> {
         process_tree::first_child(server.pid()).map_err(instrument)?;
     rustix::process::kill_process(server_pid, Signal::TERM)
         .map_err(|error| instrument(error.to_string()))?;
-    match server.process().wait(TRACED_END_PATIENCE) {
+    match server.process().wait(TRACED_EXIT_TIMEOUT) {
         Some(_) => Ok(()),
         None => {
             let reason = "the server did not end on SIGTERM under strace";
@@ -306,11 +306,10 @@ fn judge(
     report: LoadReport,
 ) -> Result<LoadReport, Failure> {
     let fault = report.server_fault();
-    let patience =
-        if fault.is_some() { DEATH_PATIENCE } else { Duration::ZERO };
+    let timeout = if fault.is_some() { EXIT_TIMEOUT } else { Duration::ZERO };
     let died = server
         .process()
-        .wait(patience)
+        .wait(timeout)
         .map(|status| format!("it died ({status})"));
     // If this side ran out of ports or descriptors, a fault may be a
     // consequence of that. Only the server's exit is its own failure.

@@ -60,7 +60,7 @@ impl MeasurementOptions {
     }
 
     /// Adds these flags to an invocation.
-    pub(crate) fn tell(&self, invocation: Invocation) -> Invocation {
+    pub(crate) fn add_to(&self, invocation: Invocation) -> Invocation {
         let list = |list: &Option<CpuList>| {
             list.clone().map(Vec::from).unwrap_or_default()
         };

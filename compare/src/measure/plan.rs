@@ -8,6 +8,7 @@ use crate::base::limits;
 use crate::base::stdout;
 use crate::measure::build;
 use crate::measure::calibration::calibrations;
+use crate::measure::lock::MeasuringLock;
 use crate::measure::machine;
 use crate::measure::options::{MeasurementOptions, ROUNDS_QUICK};
 use crate::measure::processors::Processors;
@@ -15,11 +16,11 @@ use crate::measure::programs;
 use crate::measure::progress::Progress;
 use crate::measure::rounds::Measuring;
 use crate::model::contestant::Contestant;
-use crate::model::contestant::Trait;
+use crate::model::contestant::ModelTrait;
 use crate::model::contestants::ALIAS_SUFFIX;
 use crate::model::invocation::Invocation;
 use crate::model::record::{Entrant, Record};
-use crate::model::runs::{self, Turn};
+use crate::model::runs;
 use crate::model::scenarios::Scenario;
 
 /// The default number of rounds: the fewest that give an interval.
@@ -69,7 +70,7 @@ impl MeasurementPlan {
         let processors = options.processors()?;
         options.set_windows(&mut self.scenarios);
         options.set_windows(&mut self.traced);
-        let _turn = Turn::take()?;
+        let _lock = MeasuringLock::acquire()?;
         limits::raise_open_files()?;
         limits::check_files_of_servers()?;
         let progress = Progress::new(options.quiet);
@@ -129,7 +130,7 @@ impl MeasurementPlan {
         };
         record.skipped = self.skipped;
         record.scenarios = self.scenarios;
-        record.invocation = Some(options.tell(self.invocation));
+        record.invocation = Some(options.add_to(self.invocation));
         Ok(record)
     }
 }
@@ -158,7 +159,7 @@ impl Measured {
     /// # Errors
     ///
     /// Returns an error if the record could not be written.
-    pub(crate) fn say_where(self) -> anyhow::Result<()> {
+    pub(crate) fn report_path(self) -> anyhow::Result<()> {
         self.saved?;
         eprintln!("record: {}", self.path.display());
         Ok(())
@@ -169,8 +170,9 @@ impl Measured {
 pub(crate) fn with_alias(contestants: Vec<Contestant>) -> Vec<Entrant> {
     let mut entrants: Vec<Entrant> =
         contestants.into_iter().map(programs::entrant).collect();
-    let is_usual =
-        |entrant: &&Entrant| !entrant.contestant.is(Trait::OneClientAtATime);
+    let is_usual = |entrant: &&Entrant| {
+        !entrant.contestant.is(ModelTrait::OneClientAtATime)
+    };
     let usual = entrants.iter().find(is_usual).or(entrants.first());
     let alias = usual.cloned().map(|mut alias| {
         alias.alias_of = Some(alias.contestant.name.clone());

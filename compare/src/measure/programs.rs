@@ -21,18 +21,18 @@ pub(crate) fn is_in_path(program: &str) -> bool {
 
 /// Splits the contestants into those that can take part on this machine, and
 /// the names of the others with the reason.
-pub(crate) fn able(
+pub(crate) fn runnable(
     contestants: Vec<Contestant>,
 ) -> (Vec<Contestant>, Vec<(String, String)>) {
-    let mut able = Vec::new();
+    let mut runnable = Vec::new();
     let mut skipped = Vec::new();
     for mut contestant in contestants {
         match contestant.find_programs(is_in_path) {
-            Ok(()) => able.push(contestant),
+            Ok(()) => runnable.push(contestant),
             Err(why) => skipped.push((contestant.name, why)),
         }
     }
-    (able, skipped)
+    (runnable, skipped)
 }
 
 /// Returns a contestant as one that takes part, with its version.

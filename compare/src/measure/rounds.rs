@@ -16,7 +16,7 @@ use crate::measure::progress::Progress;
 use crate::model::calibration::Calibrated;
 use crate::model::contestant::Contestant;
 use crate::model::contestant::Framing;
-use crate::model::contestant::Trait;
+use crate::model::contestant::ModelTrait;
 use crate::model::contestants::ALIAS_SUFFIX;
 use crate::model::reading::Reading;
 use crate::model::record::{Entrant, Record, Round, Void};
@@ -112,18 +112,17 @@ impl Measuring<'_> {
         for scenario in traced {
             for contestant in &contestants {
                 let name = contestant.name.as_str();
-                self.progress.say(&format!(
+                self.progress.show(&format!(
                     "system calls of {name} in {}",
                     scenario.name
                 ));
                 let counted = self.counted(contestant, &scenario, record);
+                if let Err(Failure::Interrupted) = counted {
+                    return ControlFlow::Break(());
+                }
+                let counted = counted.map_err(|failure| failure.to_string());
                 let kept = record.cell_mut(&scenario.name, name);
-                kept.system_calls = Reading::from(match counted {
-                    Err(Failure::Interrupted) => {
-                        return ControlFlow::Break(());
-                    }
-                    counted => counted.map_err(|failure| failure.to_string()),
-                });
+                kept.system_calls = Reading::from(counted);
                 self.progress.done();
             }
         }
@@ -188,7 +187,7 @@ impl Measuring<'_> {
                 if !self.wants(&scenario, contestant) {
                     continue;
                 }
-                self.progress.say(&format!("{name} in {}", scenario.name));
+                self.progress.show(&format!("{name} in {}", scenario.name));
                 self.cell(round, place, contestant, &scenario, record)?;
                 self.progress.done();
             }
@@ -358,7 +357,7 @@ fn beyond_design(
     }
     let clients: usize =
         scenario.groups.iter().map(|group| group.connections).sum();
-    let is_beyond = contestant.is(Trait::OneClientAtATime)
+    let is_beyond = contestant.is(ModelTrait::OneClientAtATime)
         && clients > CLIENTS_THAT_QUEUE_MAX;
     is_beyond.then(|| {
         format!(

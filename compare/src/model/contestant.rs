@@ -58,7 +58,7 @@ pub(crate) struct Contestant {
     pub(crate) label: Label,
     /// The properties of the contestant's concurrency model.
     #[serde(default)]
-    pub(crate) model: Vec<Trait>,
+    pub(crate) model: Vec<ModelTrait>,
     /// The flags of the project's servers that the contestant supports; by
     /// default, all of them.
     #[serde(default)]
@@ -81,7 +81,8 @@ pub(crate) struct Contestant {
     Serialize,
 )]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Trait {
+#[schemars(rename = "Trait")]
+pub(crate) enum ModelTrait {
     /// The server serves one client at a time: the second client waits until
     /// the first one has left.
     OneClientAtATime,
@@ -270,7 +271,7 @@ impl Contestant {
     }
 
     /// Returns `true` if the contestant's model has this property.
-    pub(crate) fn is(&self, what: Trait) -> bool {
+    pub(crate) fn is(&self, what: ModelTrait) -> bool {
         self.model.contains(&what)
     }
 }

@@ -139,8 +139,8 @@ fn check(contestant: &Contestant) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::contestant::ModelTrait;
     use crate::model::contestant::Ready;
-    use crate::model::contestant::Trait;
 
     const GOOD: &str = r#"
         [[contestant]]
@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(contestants[0].build.as_deref(), Some("server-threads"));
         assert_eq!(contestants[0].ready, Ready::Line);
         assert_eq!(contestants[1].ready, Ready::Port);
-        assert!(contestants[1].is(Trait::ComputesInline));
+        assert!(contestants[1].is(ModelTrait::ComputesInline));
     }
 
     #[test]

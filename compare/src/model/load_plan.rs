@@ -143,6 +143,15 @@ impl Pace {
     /// One request in flight, and the next one as soon as it is answered.
     pub(crate) const EAGER: Pace =
         Pace::Closed { depth: 1, think: Duration::ZERO };
+
+    /// Returns how many requests a connection may have in flight.
+    pub(crate) fn depth(self) -> usize {
+        match self {
+            Pace::Closed { depth, .. } => depth,
+            Pace::Open { .. } | Pace::Churn => 1,
+            Pace::Silent => 0,
+        }
+    }
 }
 
 /// Parses `NAME:n=N,connections=K,depth=D,think=TIME,addr=HOST:PORT`, with

@@ -27,7 +27,7 @@ pub(crate) struct Machine {
 
 #[cfg(test)]
 impl Machine {
-    /// Returns a machine of which nothing is known but its processors.
+    /// Returns a machine about which only its processors are known.
     pub(crate) fn made_up(processors_allowed: Vec<usize>) -> Machine {
         let why = "made up";
         Machine {

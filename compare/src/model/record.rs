@@ -87,11 +87,11 @@ pub(crate) struct Entrant {
     #[serde(rename = "again")]
     pub(crate) alias_of: Option<String>,
     /// The version that the contestant prints.
-    #[serde(default = "not_recorded")]
+    #[serde(default = "no_version")]
     pub(crate) version: Reading<String>,
 }
 
-fn not_recorded() -> Reading<String> {
+fn no_version() -> Reading<String> {
     Reading::missing("not recorded")
 }
 
@@ -118,7 +118,7 @@ pub(crate) struct CellRecord {
     pub(crate) rounds: Vec<Round>,
     /// The server's system calls per reply, by name, counted once in a separate
     /// pass that is not timed.
-    #[serde(default = "not_counted")]
+    #[serde(default = "no_system_calls")]
     pub(crate) system_calls: Reading<BTreeMap<String, f64>>,
     /// The rounds that are left out because the load generator failed, with
     /// the reason, by round number.
@@ -144,13 +144,13 @@ impl CellRecord {
             void: None,
             by_design: None,
             rounds: Vec::new(),
-            system_calls: not_counted(),
+            system_calls: no_system_calls(),
             missed: BTreeMap::new(),
         }
     }
 }
 
-fn not_counted() -> Reading<BTreeMap<String, f64>> {
+fn no_system_calls() -> Reading<BTreeMap<String, f64>> {
     Reading::missing("not counted; use --system-calls")
 }
 

@@ -1,14 +1,11 @@
 //! The folders of runs, finding a run by name, and the lock against two runs
 //! at once.
 
-use std::env;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
 
 use crate::base::exit::Usage;
 use crate::base::workspace;
@@ -98,42 +95,6 @@ fn last(runs: &Path) -> anyhow::Result<Option<PathBuf>> {
     };
     let files = entries.map_while(Result::ok).map(|e| file(&e.path()));
     Ok(files.filter(|path| path.is_file()).max())
-}
-
-/// The lock of the run that measures on this machine: two runs at once would
-/// disturb each other.
-pub(crate) struct Turn {
-    _file: File,
-}
-
-impl Turn {
-    /// Takes the lock until the value is dropped or this process ends.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if another run of this user holds the lock.
-    pub(crate) fn take() -> anyhow::Result<Turn> {
-        let user = rustix::process::getuid().as_raw();
-        let path = env::temp_dir().join(format!("compare-{user}.lock"));
-        let open = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path);
-        let file =
-            open.with_context(|| format!("cannot open {}", path.display()))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Turn { _file: file }),
-            Err(Errno::WOULDBLOCK) => bail!(
-                "cannot measure now: another run measures on this machine, \
-                 and each would disturb the other; wait for it to end ({} is \
-                 locked)",
-                path.display()
-            ),
-            Err(error) => Err(error)
-                .with_context(|| format!("cannot lock {}", path.display())),
-        }
-    }
 }
 
 /// Creates a run's folder.

@@ -1,6 +1,7 @@
 //! The run as one page: no network, no fonts, nothing outside the file. It
 //! follows the reader's theme, prints, and works without its script.
 
+pub(crate) mod chart_frame;
 pub(crate) mod charts;
 pub(crate) mod document;
 pub(crate) mod dot_plot;
@@ -10,6 +11,7 @@ pub(crate) mod overview;
 pub(crate) mod panels;
 pub(crate) mod rerun;
 pub(crate) mod shared;
+pub(crate) mod sweep_charts;
 pub(crate) mod tables;
 
 use std::fmt::Write;
@@ -86,7 +88,7 @@ fn section<'a>(
 }
 
 fn answer_text<'a>(sheet: &Sheet<'a>, question: &Question<'a>) -> String {
-    let telling = question.telling_point();
+    let telling = question.main_point();
     let Some(answer) = sheet.answer(telling) else { return String::new() };
     if !question.is_sweep() {
         return format!("<p class=\"answer\">{}</p>\n", escaped(&answer));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::analysis::findings::Findings;
 use crate::analysis::units;
 use crate::model::contestant::Contestant;
-use crate::model::contestant::Trait;
+use crate::model::contestant::ModelTrait;
 use crate::model::figure::Figure;
 use crate::model::record::Record;
 use crate::model::scenarios::Scenario;
@@ -103,15 +103,15 @@ fn by_design(record: &Record) -> Vec<String> {
     }
     let kinds = [
         (
-            Trait::OneClientAtATime,
+            ModelTrait::OneClientAtATime,
             "serves one client at a time, and no other while that one stays",
         ),
         (
-            Trait::ComputesInline,
+            ModelTrait::ComputesInline,
             "computes where it should wait for its clients",
         ),
         (
-            Trait::WaitsForItsPool,
+            ModelTrait::WaitsForItsPool,
             "waits for its pool where it should wait for its clients",
         ),
     ];
@@ -185,7 +185,10 @@ fn silent(record: &Record) -> Vec<String> {
                     "fewer than 1,000 replies within the window"
                 }
                 Figure::Left => "no round together with what it is a share of",
-                _ => "no reply within the window",
+                Figure::Time
+                | Figure::Rate
+                | Figure::P50
+                | Figure::ResponseP50 => "no reply within the window",
             };
             let is_silent = |name: &&str| {
                 let cell = record.cell(&scenario.name, name);

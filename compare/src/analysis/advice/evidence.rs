@@ -1,10 +1,10 @@
 //! What a record has to say for or against a contestant under a mix.
 
-use crate::analysis::advice::class::Class;
+use crate::analysis::advice::rating::Rating;
 use crate::analysis::statistics::{Estimate, median};
 use crate::analysis::units;
 use crate::model::contestant::Contestant;
-use crate::model::contestant::Trait;
+use crate::model::contestant::ModelTrait;
 use crate::model::record::{Record, Round, Void};
 use crate::model::scenarios::{ClientGroup, Scenario};
 
@@ -63,17 +63,17 @@ impl<'a> Evidence<'a> {
     }
 
     /// Why it has fallen over, or could not be measured.
-    pub(crate) fn fallen(&self) -> Option<(Class, String)> {
+    pub(crate) fn fallen(&self) -> Option<(Rating, String)> {
         if let Some(void) = self.void {
-            let class = if void.contestant_failed {
-                Class::FallsOver
+            let rating = if void.contestant_failed {
+                Rating::FallsOver
             } else {
-                Class::Unknown
+                Rating::Unknown
             };
-            return Some((class, void.reason.clone()));
+            return Some((rating, void.reason.clone()));
         }
         if let Some(why) = self.by_design {
-            return Some((Class::Unknown, format!("not asked: {why}")));
+            return Some((Rating::Unknown, format!("not asked: {why}")));
         }
         let most = |share: &dyn Fn(&ClientGroup) -> Option<f64>| {
             let groups = self.scenario.groups.iter();
@@ -94,7 +94,7 @@ impl<'a> Evidence<'a> {
             ),
             (None, None) => return None,
         };
-        if self.contestant.is(Trait::OneClientAtATime) {
+        if self.contestant.is(ModelTrait::OneClientAtATime) {
             why += ": it serves one client at a time";
         } else if let Some(busy) = self.busy() {
             why += &if busy > BUSY {
@@ -109,7 +109,7 @@ impl<'a> Evidence<'a> {
                 )
             };
         }
-        Some((Class::FallsOver, why))
+        Some((Rating::FallsOver, why))
     }
 
     /// The share of a group's requests by which it fell behind, if it did.
@@ -162,7 +162,7 @@ impl<'a> Evidence<'a> {
             .long_ns
             .is_some_and(|long_ns| p99_ns.high >= long_ns * WAITS_SHARE);
         let long = self.long_ns.map(units::time).unwrap_or_default();
-        if self.contestant.is(Trait::OneClientAtATime) {
+        if self.contestant.is(ModelTrait::OneClientAtATime) {
             return "it serves one client at a time".to_owned();
         }
         let of =
@@ -183,10 +183,10 @@ impl<'a> Evidence<'a> {
         };
         let pool = "all of its workers were busy with long requests";
         let traits = [
-            (Trait::ComputesInline, inline),
-            (Trait::WaitsForItsPool, stall),
-            (Trait::WorkerProcesses, pool),
-            (Trait::ComputesOnAPool, pool),
+            (ModelTrait::ComputesInline, inline),
+            (ModelTrait::WaitsForItsPool, stall),
+            (ModelTrait::WorkerProcesses, pool),
+            (ModelTrait::ComputesOnAPool, pool),
         ];
         let found = traits.iter().find(|(kind, _)| self.contestant.is(*kind));
         match (found, self.busy()) {

@@ -78,7 +78,7 @@ pub(crate) struct Load {
     /// After how long a reply counts as not coming [default: 5s, of a
     /// scenario 5s after its window]
     #[arg(long, value_name = "TIME",
-          value_parser = limits::patience)]
+          value_parser = limits::timeout)]
     pub(crate) reply_timeout: Option<Duration>,
     /// The server's process id, to measure its CPU time and memory too
     #[arg(long, value_name = "PID")]
@@ -131,10 +131,8 @@ impl Load {
             (1..=DEPTH_MAX).contains(&self.depth),
             Usage(format!("--depth: must be from 1 to {DEPTH_MAX}"))
         );
-        let groups = match self.groups {
-            groups if groups.is_empty() => vec![alone],
-            groups => groups,
-        };
+        let groups =
+            if self.groups.is_empty() { vec![alone] } else { self.groups };
         Ok(LoadPlan {
             address,
             groups,

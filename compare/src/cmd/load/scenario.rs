@@ -39,7 +39,7 @@ pub(crate) const BEFORE_THE_WINDOW: &str =
     "interrupted before the window: nothing was measured";
 
 /// How much longer than its window a reply may take.
-const REPLY_PATIENCE: Duration = Duration::from_secs(5);
+const REPLY_GRACE: Duration = Duration::from_secs(5);
 
 /// Between the rounds of machines that start together: clients connect in it.
 const ROUND_GAP: Duration = engine::CONNECT_AHEAD;
@@ -84,7 +84,11 @@ pub(crate) fn run(
     if let Some(path) = &run.path {
         eprintln!("record: {}", path.display());
     }
-    if interrupt.came() { Ok(Outcome::Interrupted) } else { run.outcome() }
+    if interrupt.is_requested() {
+        Ok(Outcome::Interrupted)
+    } else {
+        run.outcome()
+    }
 }
 
 /// Fills in what the command line leaves to the scenario, and the other way
@@ -98,7 +102,7 @@ fn complete(
     load.duration = Some(scenario.window);
     load.warm_up = Some(scenario.warm_up);
     load.reply_timeout
-        .get_or_insert(scenario.warm_up + scenario.window + REPLY_PATIENCE);
+        .get_or_insert(scenario.warm_up + scenario.window + REPLY_GRACE);
     // Machines with the same seed would ask at the same moments.
     load.seed.get_or_insert_with(|| fastrand::u64(..1_000_000));
     let calibration =
@@ -228,7 +232,7 @@ impl ShardRun {
                 text(plan, report)
             })?;
             let window_ns = plan.window.as_nanos() as u64;
-            if interrupt.came() && report.window_ns < window_ns {
+            if interrupt.is_requested() && report.window_ns < window_ns {
                 // It has less to say than the others, and none of its own
                 // length on other machines.
                 eprintln!("round {round}: interrupted, so the record lacks it");
@@ -237,7 +241,7 @@ impl ShardRun {
             self.round(round, plan, &loaded);
             self.record.complete = round == rounds;
             self.save()?;
-            if self.is_void() || interrupt.came() {
+            if self.is_void() || interrupt.is_requested() {
                 break;
             }
         }

@@ -7,7 +7,7 @@
 //! which.
 
 use crate::model::contestant::Contestant;
-use crate::model::contestant::Trait;
+use crate::model::contestant::ModelTrait;
 
 /// A kind of model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +31,9 @@ enum Shape {
 }
 
 /// Those that are known by what their model can't do go first.
-const KINDS: [(Trait, Family); 6] = [
+const KINDS: [(ModelTrait, Family); 6] = [
     (
-        Trait::OneClientAtATime,
+        ModelTrait::OneClientAtATime,
         Family {
             name: "one client at a time",
             class: "f-one",
@@ -41,7 +41,7 @@ const KINDS: [(Trait, Family); 6] = [
         },
     ),
     (
-        Trait::WorkerProcesses,
+        ModelTrait::WorkerProcesses,
         Family {
             name: "computes in worker processes",
             class: "f-processes",
@@ -49,7 +49,7 @@ const KINDS: [(Trait, Family); 6] = [
         },
     ),
     (
-        Trait::WaitsForItsPool,
+        ModelTrait::WaitsForItsPool,
         Family {
             name: "waits for its pool inside the loop",
             class: "f-stall",
@@ -57,7 +57,7 @@ const KINDS: [(Trait, Family); 6] = [
         },
     ),
     (
-        Trait::ComputesInline,
+        ModelTrait::ComputesInline,
         Family {
             name: "computes inside the loop",
             class: "f-inline",
@@ -65,7 +65,7 @@ const KINDS: [(Trait, Family); 6] = [
         },
     ),
     (
-        Trait::ComputesOnAPool,
+        ModelTrait::ComputesOnAPool,
         Family {
             name: "computes on a pool of threads",
             class: "f-pool",
@@ -73,7 +73,7 @@ const KINDS: [(Trait, Family); 6] = [
         },
     ),
     (
-        Trait::ThreadPerClient,
+        ModelTrait::ThreadPerClient,
         Family {
             name: "a thread per client",
             class: "f-threads",

@@ -112,37 +112,37 @@ fn run(
     let invocation = part.invocation.clone().unwrap_or_default();
     let words = ["cargo", "run", "--release", "-p", "compare", "--", "run"];
     let mut words = words.map(str::to_owned).to_vec();
-    let mut say = |flag: &str, value: String| {
+    let mut add = |flag: &str, value: String| {
         words.extend([flag.to_owned(), value]);
     };
-    who(record, &invocation, &mut say);
+    add_contestants(record, &invocation, &mut add);
     let against = record.against(first).map_or("", Scenario::base);
     for path in &invocation.scenario_files {
         if [first.base(), against].iter().any(|name| is_of(path, name)) {
-            say("--scenario-file", path.display().to_string());
+            add("--scenario-file", path.display().to_string());
         }
     }
-    say("-s", pattern(points));
-    say("--rounds", part.rounds.to_string());
+    add("-s", pattern(points));
+    add("--rounds", part.rounds.to_string());
     if let Some(duration) = duration(part, first) {
-        say("--duration", duration);
+        add("--duration", duration);
     }
-    say("--seed", part.seed.to_string());
+    add("--seed", part.seed.to_string());
     if !invocation.server_cpus.is_empty() {
-        say("--server-cpus", list(&invocation.server_cpus));
+        add("--server-cpus", list(&invocation.server_cpus));
     }
     if !invocation.load_cpus.is_empty() {
-        say("--load-cpus", list(&invocation.load_cpus));
+        add("--load-cpus", list(&invocation.load_cpus));
     }
     words.extend(flags.iter().map(|flag| (*flag).to_owned()));
     Some(shell_words::join(words))
 }
 
 /// What brings the same contestants together.
-fn who(
+fn add_contestants(
     record: &Record,
     invocation: &Invocation,
-    say: &mut impl FnMut(&str, String),
+    add: &mut impl FnMut(&str, String),
 ) {
     let (given, others): (Vec<&Contestant>, Vec<&Contestant>) =
         record.contestants().partition(|one| given(one).is_some());
@@ -158,13 +158,13 @@ fn who(
     let file = file.or_else(|| is_foreign.then(|| "FILE".to_owned()));
     let is_usual = file.is_none() && names == usual;
     if let Some(file) = file {
-        say("--contestants", file);
+        add("--contestants", file);
     }
     if !is_usual {
-        say("-e", any_of(&names));
+        add("-e", any_of(&names));
     }
     for one in given.iter().filter_map(|one| self::given(one)) {
-        say("--with", one);
+        add("--with", one);
     }
 }
 
@@ -191,24 +191,24 @@ fn load(
 ) -> String {
     let invocation = part.invocation.clone().unwrap_or_default();
     let mut words = vec!["compare".to_owned(), "load".to_owned()];
-    let mut say = |flag: &str, value: String| {
+    let mut add = |flag: &str, value: String| {
         words.extend([flag.to_owned(), value]);
     };
-    say("--addr", shard.address.clone());
+    add("--addr", shard.address.clone());
     let base = point.base();
     let file = invocation.scenario_files.iter().find(|path| is_of(path, base));
     let file = file.map(|path| path.display().to_string());
-    say("--scenario", file.unwrap_or_else(|| base.to_owned()));
+    add("--scenario", file.unwrap_or_else(|| base.to_owned()));
     if let Some(point) = &point.point {
-        say("--at", point.value.to_string());
+        add("--at", point.value.to_string());
     }
     let names = record.contestants().map(|one| &one.name);
     for name in names.filter(|name| **name != shard.address) {
-        say("--name", name.clone());
+        add("--name", name.clone());
     }
-    say("--rounds", part.rounds.to_string());
+    add("--rounds", part.rounds.to_string());
     if let Some(duration) = duration(part, point) {
-        say("--duration", duration);
+        add("--duration", duration);
     }
     let times = [
         ("--warm-up", invocation.warm_up),
@@ -216,16 +216,16 @@ fn load(
     ];
     for (flag, time) in times {
         if let Some(time) = time {
-            say(flag, time);
+            add(flag, time);
         }
     }
-    say("--seed", part.seed.to_string());
+    add("--seed", part.seed.to_string());
     if !invocation.load_cpus.is_empty() {
-        say("--load-cpus", list(&invocation.load_cpus));
+        add("--load-cpus", list(&invocation.load_cpus));
     }
     if invocation.server_pid {
         // Another process by then; whoever starts it knows its number.
-        say("--server-pid", "PID".to_owned());
+        add("--server-pid", "PID".to_owned());
     }
     shell_words::join(words)
 }

@@ -7,7 +7,7 @@ use crate::model::figure::Figure;
 
 /// How somebody bears a mix; the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Class {
+pub(crate) enum Rating {
     /// All of the interval of its p99 is below what was asked for, or nothing
     /// was asked for.
     Holds,
@@ -22,35 +22,38 @@ pub(crate) enum Class {
     Unknown,
 }
 
-impl Class {
+impl Rating {
     /// In one word, or two.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Class::Holds => "holds",
-            Class::Open => "open",
-            Class::Misses => "misses",
-            Class::FallsOver => "falls over",
-            Class::Unknown => "not measured",
+            Rating::Holds => "holds",
+            Rating::Open => "open",
+            Rating::Misses => "misses",
+            Rating::FallsOver => "falls over",
+            Rating::Unknown => "not measured",
         }
     }
 
     /// What those of it are ranked by. Whoever holds what was asked for is as
     /// good as any other who does: what it costs is left.
     pub(crate) fn figure(self, has_slo: bool) -> Figure {
-        match self {
-            Class::Holds if has_slo => Figure::Cost,
-            _ => Figure::ResponseP99,
+        if self == Rating::Holds && has_slo {
+            Figure::Cost
+        } else {
+            Figure::ResponseP99
         }
     }
 
     /// Of a p99, of which all that its interval leaves open counts.
-    pub(crate) fn of(p99_ns: &Estimate, slo: Option<Duration>) -> Class {
-        let Some(slo) = slo else { return Class::Holds };
+    pub(crate) fn of(p99_ns: &Estimate, slo: Option<Duration>) -> Rating {
+        let Some(slo) = slo else { return Rating::Holds };
         let slo_ns = slo.as_nanos() as f64;
-        match (p99_ns.high <= slo_ns, p99_ns.low > slo_ns) {
-            (true, _) => Class::Holds,
-            (_, true) => Class::Misses,
-            _ => Class::Open,
+        if p99_ns.high <= slo_ns {
+            Rating::Holds
+        } else if p99_ns.low > slo_ns {
+            Rating::Misses
+        } else {
+            Rating::Open
         }
     }
 }
