@@ -17,7 +17,7 @@ const DISTURBED: &str = "others took more than 5 % of the machine's time";
 /// What two runs say of each other.
 pub(crate) struct Comparison {
     /// In what the machines differ.
-    pub(crate) unlike: Vec<String>,
+    pub(crate) machine_differences: Vec<String>,
     /// Which commits were measured.
     pub(crate) revisions: Option<String>,
     /// The figures that both have.
@@ -25,7 +25,7 @@ pub(crate) struct Comparison {
     /// Who failed in B, though not in A.
     pub(crate) failed: Vec<String>,
     /// What can't be compared, and why.
-    pub(crate) apart: Vec<String>,
+    pub(crate) not_compared: Vec<String>,
     /// How often two contestants stand to each other in both runs.
     pub(crate) pairs: usize,
     /// The pairs of which one is better in A, and the other one in B.
@@ -57,16 +57,19 @@ impl Comparison {
         is_wanted: impl Fn(&Scenario, &str) -> bool,
     ) -> Comparison {
         let mut comparison = Comparison {
-            unlike: compatibility::machines(&before.machine, &after.machine),
+            machine_differences: compatibility::machines(
+                &before.machine,
+                &after.machine,
+            ),
             revisions: revisions(before, after),
             cells: Vec::new(),
             failed: Vec::new(),
-            apart: Vec::new(),
+            not_compared: Vec::new(),
             pairs: 0,
             reversed: Vec::new(),
         };
-        let Comparison { apart, .. } = &mut comparison;
-        let pairs = pairs(before, after, &is_wanted, apart);
+        let Comparison { not_compared, .. } = &mut comparison;
+        let pairs = pairs(before, after, &is_wanted, not_compared);
         for (one, other) in pairs {
             let names = before.contestants().map(|c| c.name.as_str());
             let names: Vec<&str> =
@@ -76,8 +79,8 @@ impl Comparison {
             }
             comparison.add_pairs([before, after], [one, other], &names);
         }
-        only(before, after, "A", &is_wanted, &mut comparison.apart);
-        only(after, before, "B", &is_wanted, &mut comparison.apart);
+        only(before, after, "A", &is_wanted, &mut comparison.not_compared);
+        only(after, before, "B", &is_wanted, &mut comparison.not_compared);
         comparison
     }
 
@@ -96,14 +99,14 @@ impl Comparison {
             && after.by_design(&other.name, name).is_some()
         {
             let line = format!("by design: {name} not in {}: {why}", one.name);
-            self.apart.push(line);
+            self.not_compared.push(line);
             return;
         }
         for (run, void) in ["A", "B"].iter().zip(&voids) {
             let Some(Void { reason, .. }) = void else { continue };
             let line =
                 format!("void in {run}: {name} in {}: {reason}", one.name);
-            self.apart.push(line);
+            self.not_compared.push(line);
         }
         if let [None, Some(void)] = &voids
             && void.contestant_failed
@@ -191,7 +194,7 @@ fn pairs<'a>(
     before: &'a Record,
     after: &'a Record,
     is_wanted: impl Fn(&Scenario, &str) -> bool,
-    apart: &mut Vec<String>,
+    not_compared: &mut Vec<String>,
 ) -> Vec<(&'a Scenario, &'a Scenario)> {
     let mut pairs = Vec::new();
     for one in &before.scenarios {
@@ -212,7 +215,7 @@ fn pairs<'a>(
         });
         match difference {
             None => pairs.push((one, other)),
-            Some(difference) => apart.push(format!(
+            Some(difference) => not_compared.push(format!(
                 "not compared: {} is not the same in both (A / B): \
                  {difference}",
                 one.name
@@ -291,14 +294,14 @@ fn reversed(
     if (middles[0] - 1.0) * (middles[1] - 1.0) >= 0.0 {
         return Some(None);
     }
-    let apart = |record: &Record, scenario: &Scenario| {
+    let relation = |record: &Record, scenario: &Scenario| {
         let findings = Findings::of(record);
         match findings.relation(scenario, first, second, figure)? {
             Relation::Tied | Relation::Open(_) => None,
             Relation::Times(times) => Some(times_text(&times)),
         }
     };
-    let texts = apart(before, one).zip(apart(after, other));
+    let texts = relation(before, one).zip(relation(after, other));
     Some(texts.map(|(before, after)| {
         format!(
             "{} of {first} in {}: {before} times that of {second} in A, \

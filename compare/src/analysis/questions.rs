@@ -47,12 +47,12 @@ pub(crate) fn of(record: &Record) -> Vec<Question<'_>> {
             }
         }
     }
-    questions.sort_by_key(|question| reading_place(question.name));
+    questions.sort_by_key(|question| reading_position(question.name));
     questions
 }
 
 /// Where a scenario stands in the reading order; others follow.
-pub(crate) fn reading_place(name: &str) -> usize {
+pub(crate) fn reading_position(name: &str) -> usize {
     let place = READING_ORDER.iter().position(|other| *other == name);
     place.unwrap_or(READING_ORDER.len())
 }
@@ -155,7 +155,7 @@ impl<'a> Question<'a> {
     /// The name of a group where another one is measured; where there is only
     /// one, nobody needs it.
     fn group_word(&self, group: &str) -> String {
-        if self.first().of == group {
+        if self.first().measured_group == group {
             String::new()
         } else {
             format!("{group} ")

@@ -211,8 +211,9 @@ const TICK_NS: u64 = 10_000_000;
 impl Stat {
     fn read(process: i32) -> Result<Stat, String> {
         let path = format!("/proc/{process}/stat");
-        Stat::parse(&read(&path)?)
-            .ok_or_else(|| format!("{path} is not as in proc_pid_stat(5)"))
+        Stat::parse(&read(&path)?).ok_or_else(|| {
+            format!("{path} is not in the format of proc_pid_stat(5)")
+        })
     }
 
     fn parse(text: &str) -> Option<Stat> {

@@ -48,7 +48,8 @@ pub(crate) struct Claim {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Trial {
     /// What the claim is tested on, such as a language.
-    pub(crate) of: String,
+    #[serde(rename = "of")]
+    pub(crate) tried_on: String,
     /// The figure that is divided.
     pub(crate) left: Side,
     /// The figure by which `left` is divided.
@@ -227,11 +228,13 @@ fn check(claim: &Claim) -> Result<(), String> {
             return Err(format!(
                 "{}: a ratio needs figures of the same unit, not {left} and \
                  {right}",
-                trial.of
+                trial.tried_on
             ));
         }
-        if trials[..index].iter().any(|other| other.of == trial.of) {
-            return Err(format!("two trials have `of = \"{}\"`", trial.of));
+        if trials[..index].iter().any(|other| other.tried_on == trial.tried_on)
+        {
+            let name = &trial.tried_on;
+            return Err(format!("two trials have `of = \"{name}\"`"));
         }
     }
     Ok(())

@@ -129,7 +129,7 @@ pub(crate) struct CellRecord {
 impl CellRecord {
     /// Leaves out a round in which the load generator failed. Returns `true` if
     /// more than half of the wanted rounds are left out by now.
-    pub(crate) fn miss(
+    pub(crate) fn leave_out(
         &mut self,
         round: u64,
         reason: String,
@@ -414,7 +414,7 @@ fn of_report(
     scenario: &Scenario,
     figure: Figure,
 ) -> Option<f64> {
-    let clients = report.group(&scenario.of)?;
+    let clients = report.group(&scenario.measured_group)?;
     let time = |times: &Times, quantile: f64| {
         let beyond = (1.0 - quantile) * times.count() as f64;
         // With fewer replies beyond it, a tail quantile is the time of a few
@@ -496,7 +496,7 @@ mod tests {
         )))
         .unwrap();
         for (service, response, service_p99, response_p99) in cases {
-            let mut group = GroupReport::made_up(&scenario.of);
+            let mut group = GroupReport::made_up(&scenario.measured_group);
             group.replies = service[0].1;
             group.service_ns = Times::of(&service);
             group.open = Some(OpenLoop {

@@ -63,7 +63,7 @@ impl<'a> Evidence<'a> {
     }
 
     /// Why it has fallen over, or could not be measured.
-    pub(crate) fn fallen(&self) -> Option<(Rating, String)> {
+    pub(crate) fn why_fallen_over(&self) -> Option<(Rating, String)> {
         if let Some(void) = self.void {
             let rating = if void.contestant_failed {
                 Rating::FallsOver
@@ -157,7 +157,7 @@ impl<'a> Evidence<'a> {
     }
 
     /// Why it is slow, as far as that can be told.
-    pub(crate) fn slow(&self, p99_ns: &Estimate) -> String {
+    pub(crate) fn why_slow(&self, p99_ns: &Estimate) -> String {
         let has_long = self
             .long_ns
             .is_some_and(|long_ns| p99_ns.high >= long_ns * WAITS_SHARE);
@@ -165,9 +165,10 @@ impl<'a> Evidence<'a> {
         if self.contestant.is(ModelTrait::OneClientAtATime) {
             return "it serves one client at a time".to_owned();
         }
-        let of =
-            self.scenario.groups.iter().find(|g| g.name == self.scenario.of);
-        let (inline, stall) = if of.is_some_and(|of| of.cost.is_some()) {
+        let measured = self.scenario.measured();
+        let (inline, stall) = if measured
+            .is_some_and(|group| group.cost.is_some())
+        {
             (
                 "it computes inside its loop, one request after the other",
                 "it waits for its pool inside its loop, for one request \

@@ -230,7 +230,7 @@ impl ScenarioArgs {
                 return Err(usage(format!(
                     "--scenario {name}: {} of `{}` vary; choose with --at, as \
                      one of {}",
-                    sweep.of.name(),
+                    sweep.parameter.name(),
                     sweep.group,
                     values.join(", ")
                 )));

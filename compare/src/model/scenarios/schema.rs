@@ -54,7 +54,8 @@ pub(crate) struct Scenario {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) point: Option<Point>,
     /// The name of the group whose figures answer the question.
-    pub(crate) of: String,
+    #[serde(rename = "of")]
+    pub(crate) measured_group: String,
     /// The scenario of whose rate the figure `left` is a share.
     #[serde(default)]
     pub(crate) against: Option<String>,
@@ -139,7 +140,8 @@ pub(crate) struct Sweep {
     /// The name of the group.
     pub(crate) group: String,
     /// The parameter that varies.
-    pub(crate) of: Parameter,
+    #[serde(rename = "of")]
+    pub(crate) parameter: Parameter,
     /// The values of the parameter.
     pub(crate) values: Vec<f64>,
     /// The values that are measured if the scenario isn't selected by name; by
@@ -182,7 +184,8 @@ pub(crate) enum Parameter {
 )]
 pub(crate) struct Point {
     /// The name of the scenario with the sweep.
-    pub(crate) of: String,
+    #[serde(rename = "of")]
+    pub(crate) scenario: String,
     /// The value.
     pub(crate) value: f64,
 }
@@ -190,14 +193,18 @@ pub(crate) struct Point {
 impl Scenario {
     /// Returns the scenario's name without the value of its sweep.
     pub(crate) fn base(&self) -> &str {
-        self.point.as_ref().map_or(&self.name, |point| &point.of)
+        self.point.as_ref().map_or(&self.name, |point| &point.scenario)
+    }
+
+    /// Returns the group whose figures answer the question.
+    pub(crate) fn measured(&self) -> Option<&ClientGroup> {
+        self.groups.iter().find(|group| group.name == self.measured_group)
     }
 
     /// Returns `true` if the measured clients are an open loop, whose rate is
     /// given.
     pub(crate) fn is_offered(&self) -> bool {
-        let of = self.groups.iter().find(|group| group.name == self.of);
-        of.is_some_and(ClientGroup::is_open_loop)
+        self.measured().is_some_and(ClientGroup::is_open_loop)
     }
 }
 
@@ -207,7 +214,7 @@ impl ClientGroup {
     /// # Errors
     ///
     /// Returns an error if the parameter can't have this value.
-    pub(crate) fn turn(
+    pub(crate) fn set(
         &mut self,
         parameter: Parameter,
         value: f64,

@@ -57,17 +57,17 @@ pub(crate) fn check_together(
 /// A mistake in a scenario's file: where it is, and what is wrong.
 #[derive(Debug)]
 pub(crate) struct Mistake {
-    pub(crate) table: Table,
-    pub(crate) key: &'static str,
+    table: Table,
+    key: &'static str,
     pub(crate) what: String,
 }
 
 /// A table of a scenario's file.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Table {
+enum Table {
     Root,
     /// The group with this index.
-    ClientGroup(usize),
+    Group(usize),
     Sweep,
 }
 
@@ -97,7 +97,7 @@ impl Mistake {
         let root = root.get_ref();
         let start = match self.table {
             Table::Root => start_of(root, self.key),
-            Table::ClientGroup(index) => {
+            Table::Group(index) => {
                 let group = root.get("group")?.get_ref().get(index)?;
                 let table = group.get_ref().as_table()?;
                 start_of(table, self.key).or(Some(group.span().start))
@@ -113,16 +113,17 @@ impl Mistake {
 }
 
 /// Joins names to a list in words.
-pub(crate) fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
 pub(crate) fn check(scenario: &Scenario) -> Result<(), Mistake> {
-    let Scenario { groups, of, figures, against, window, .. } = scenario;
+    let Scenario { groups, measured_group, figures, against, window, .. } =
+        scenario;
     let in_group = |index: usize, (key, what): Wrong| {
         let name = &groups[index].name;
         let what = format!("group `{name}`: {what}");
-        Mistake { table: Table::ClientGroup(index), key, what }
+        Mistake { table: Table::Group(index), key, what }
     };
     for (index, group) in groups.iter().enumerate() {
         check_group(group)
@@ -130,7 +131,7 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), Mistake> {
             .map_err(|wrong| in_group(index, wrong))?;
     }
     if let Some(sweep) = &scenario.sweep {
-        check_sweep(sweep, groups, of).map_err(|(key, what)| {
+        check_sweep(sweep, groups, measured_group).map_err(|(key, what)| {
             let what = format!("sweep: {what}");
             Mistake { table: Table::Sweep, key, what }
         })?;
@@ -139,9 +140,12 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), Mistake> {
         let what = "`point` is for records only; remove it";
         return Err(root("point", what));
     }
-    let Some(index) = groups.iter().position(|group| group.name == *of) else {
+    let Some(index) =
+        groups.iter().position(|group| group.name == *measured_group)
+    else {
         let names = list(groups.iter().map(|group| group.name.as_str()));
-        let what = format!("`of`: no group `{of}`; use one of {names}");
+        let what =
+            format!("`of`: no group `{measured_group}`; use one of {names}");
         return Err(root("of", what));
     };
     let measured = &groups[index];
@@ -160,8 +164,8 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), Mistake> {
         && !measured.is_open_loop()
     {
         let what = format!(
-            "only an open loop has response times: give group `{of}` a `rate` \
-             or a `load`"
+            "only an open loop has response times: give group \
+             `{measured_group}` a `rate` or a `load`"
         );
         return Err(root("figures", what));
     }
@@ -180,12 +184,9 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), Mistake> {
 }
 
 /// A key, and what is wrong with its value.
-pub(crate) type Wrong = (&'static str, String);
+type Wrong = (&'static str, String);
 
-pub(crate) fn check_time(
-    key: &'static str,
-    time: Duration,
-) -> Result<(), Wrong> {
+fn check_time(key: &'static str, time: Duration) -> Result<(), Wrong> {
     if time > TIME_MAX {
         let max = humantime::format_duration(TIME_MAX);
         return Err((key, format!("`{key}` must be at most {max}")));
@@ -194,7 +195,7 @@ pub(crate) fn check_time(
 }
 
 /// Checks that a group's name is unique, and fit for a command line.
-pub(crate) fn check_name(
+fn check_name(
     group: &ClientGroup,
     before: &[ClientGroup],
 ) -> Result<(), Wrong> {
@@ -210,7 +211,7 @@ pub(crate) fn check_name(
     Ok(())
 }
 
-pub(crate) fn check_group(group: &ClientGroup) -> Result<(), Wrong> {
+fn check_group(group: &ClientGroup) -> Result<(), Wrong> {
     let ClientGroup { n, cost, silent, churn, depth, think, .. } = group;
     let asked = usize::from(n.is_some()) + usize::from(cost.is_some());
     if asked != usize::from(!silent) {
@@ -260,12 +261,12 @@ pub(crate) fn check_group(group: &ClientGroup) -> Result<(), Wrong> {
     Ok(())
 }
 
-pub(crate) fn check_sweep(
+fn check_sweep(
     sweep: &Sweep,
     groups: &[ClientGroup],
     measured: &str,
 ) -> Result<(), Wrong> {
-    let Sweep { group, of, values, usual } = sweep;
+    let Sweep { group, parameter, values, usual } = sweep;
     let Some(varied) = groups.iter().find(|other| other.name == *group) else {
         let names = list(groups.iter().map(|group| group.name.as_str()));
         let what = format!("no group `{group}`; use one of {names}");
@@ -275,15 +276,15 @@ pub(crate) fn check_sweep(
         return Err(("values", "`values` is empty".to_owned()));
     }
     for (index, &value) in values.iter().enumerate() {
-        let what = |error| format!("{} = {value}: {error}", of.name());
+        let what = |error| format!("{} = {value}: {error}", parameter.name());
         let wrong = |error| ("values", what(error));
         if values[..index].contains(&value) {
             return Err(wrong("the value is given twice".to_owned()));
         }
         let mut group = varied.clone();
-        group.turn(*of, value).map_err(wrong)?;
+        group.set(*parameter, value).map_err(wrong)?;
         // A sweep may go down to no clients, but not in the measured group.
-        if *of == Parameter::Connections && value == 0.0 {
+        if *parameter == Parameter::Connections && value == 0.0 {
             if group.name == measured {
                 let error =
                     format!("the measured group `{measured}` needs a client");
@@ -304,7 +305,7 @@ pub(crate) fn check_sweep(
 }
 
 /// The lowest `load`: less than a thousandth of the capacity is no load.
-pub(crate) const LOAD_MIN: f64 = 0.001;
+const LOAD_MIN: f64 = 0.001;
 
 /// The highest `load`: more than ten times the capacity shows nothing new.
-pub(crate) const LOAD_MAX: f64 = 10.0;
+const LOAD_MAX: f64 = 10.0;

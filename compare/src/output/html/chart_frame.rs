@@ -10,17 +10,17 @@ use crate::output::sheet::Sheet;
 
 /// A chart with what it is called above it; beneath it, its figures and the
 /// command that measures them again.
-pub(crate) struct ChartFrame<'a> {
+pub(super) struct ChartFrame<'a> {
     /// What of the question it shows.
-    pub(crate) what: &'a str,
-    pub(crate) title: &'a str,
-    pub(crate) note: &'a str,
-    pub(crate) chart: &'a str,
-    pub(crate) data: &'a str,
+    pub(super) what: &'a str,
+    pub(super) title: &'a str,
+    pub(super) note: &'a str,
+    pub(super) chart: &'a str,
+    pub(super) data: &'a str,
 }
 
 impl ChartFrame<'_> {
-    pub(crate) fn html<'a>(
+    pub(super) fn html<'a>(
         self,
         sheet: &Sheet<'a>,
         question: &Question<'a>,
@@ -38,12 +38,12 @@ impl ChartFrame<'_> {
 }
 
 /// A figure in words.
-pub(crate) struct FigureWords {
-    pub(crate) title: &'static str,
-    pub(crate) axis: &'static str,
+pub(super) struct FigureWords {
+    pub(super) title: &'static str,
+    pub(super) axis: &'static str,
 }
 
-pub(crate) fn words(figure: Figure) -> FigureWords {
+pub(super) fn words(figure: Figure) -> FigureWords {
     let (title, axis) = match figure {
         Figure::Time => ("Time of a request, median", "service time"),
         Figure::Rate => ("Replies a second", "replies per second"),
@@ -59,6 +59,6 @@ pub(crate) fn words(figure: Figure) -> FigureWords {
     FigureWords { title, axis }
 }
 
-pub(crate) fn better(figure: Figure) -> &'static str {
+pub(super) fn better(figure: Figure) -> &'static str {
     if figure.more_is_better() { "more is better" } else { "less is better" }
 }

@@ -19,7 +19,7 @@ use crate::output::sheet::Sheet;
 /// load is past the knee: from there on it waits longer than it is served.
 const KNEE_RATIO: f64 = 2.0;
 
-pub(crate) fn heat_figure<'a>(
+pub(super) fn heat_figure<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
     page_contestants: &[PageContestant<'a>],
@@ -34,7 +34,10 @@ pub(crate) fn heat_figure<'a>(
          round; more is better{}",
         floor.unwrap_or_default()
     );
-    let title = format!("What is left of the {} requests", question.first().of);
+    let title = format!(
+        "What is left of the {} requests",
+        question.first().measured_group
+    );
     let chart = heat_map::draw(sheet, question, page_contestants, figure);
     let shown = ChartFrame {
         what: figure.name(),
@@ -69,7 +72,7 @@ fn matrix_table<'a>(
     tables::folded("", page_contestants, &columns)
 }
 
-pub(crate) fn sweep_figure<'a>(
+pub(super) fn sweep_figure<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
     page_contestants: &[PageContestant<'a>],
@@ -102,7 +105,7 @@ pub(crate) fn sweep_figure<'a>(
 }
 
 /// The load curve: response and service time, and where they part.
-pub(crate) fn knee_figure<'a>(
+pub(super) fn knee_figure<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
     page_contestants: &[PageContestant<'a>],
@@ -166,7 +169,7 @@ fn knee(
 }
 
 /// What one more client takes: the slope between the ends of the sweep.
-pub(crate) fn per_client_figure<'a>(
+pub(super) fn per_client_figure<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
     page_contestants: &[PageContestant<'a>],
@@ -215,7 +218,7 @@ pub(crate) fn per_client_figure<'a>(
     format!("<div class=\"dot-plots\">\n{figure}</div>\n")
 }
 
-pub(crate) fn panel<'a>(
+pub(super) fn panel<'a>(
     one: &PageContestant<'a>,
     lines: Vec<Line>,
 ) -> Panel<'a> {
