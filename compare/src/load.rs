@@ -1,6 +1,5 @@
 //! The load generator: runs the clients of a plan and reports what they
-//! measured. For
-//! its tests, a server with known faults.
+//! measured. Also contains a server with known faults, to test it.
 
 pub(crate) mod connection;
 pub(crate) mod engine;

@@ -122,7 +122,7 @@ fn run_threads(
 ) -> anyhow::Result<Option<(LoadReport, Vec<Tally>)>> {
     thread::scope(|scope| {
         let mut workers = workers.into_iter().enumerate();
-        let (_, first) = workers.next().context("no thread to load from")?;
+        let (_, first) = workers.next().context("the load has no thread")?;
         let others: Vec<_> = workers
             .map(|(index, worker)| {
                 scope.spawn(move || {

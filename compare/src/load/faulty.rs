@@ -46,8 +46,8 @@ pub(crate) struct Behaviour {
 }
 
 impl Behaviour {
-    /// Returns the conduct of a server with this fault after `after` requests,
-    /// and without any delay.
+    /// Returns the behaviour of a server with this fault after `after`
+    /// requests, and without any delay.
     #[cfg(test)]
     pub(crate) fn only(fault: Fault, after: u64) -> Behaviour {
         Behaviour {
@@ -144,7 +144,7 @@ fn converse(
     Ok(())
 }
 
-/// Waits, computes and stalls as the conduct specifies.
+/// Waits, computes and stalls as the behaviour specifies.
 fn linger(behaviour: &Behaviour, start: Instant) {
     let Behaviour { delay, work, stall, period, .. } = *behaviour;
     if !delay.is_zero() {

@@ -14,14 +14,14 @@ use crate::model::scenarios::Scenario;
 /// The factor by which fib takes longer if n grows by one: the golden ratio.
 const GROWTH: f64 = 1.618_033_988_749_895;
 
-/// The n that is timed: long enough to be measured, short enough to be measured
-/// several times.
+/// The n that is timed: its fib is long enough to be measured, and short enough
+/// to be measured several times.
 const PROBE_N: u8 = 27;
 
 /// The first n that is timed with an interpreter, which takes about 100 µs.
 const PROBES_FROM: u8 = 15;
 
-/// By how much n grows while it takes too short to be measured.
+/// The step by which n grows while its fib is too short to be measured.
 const PROBES_STEP: u8 = 4;
 
 /// The shortest time that is measured. In shorter ones, the cost of a request

@@ -253,7 +253,8 @@ impl Cell<'_> {
         let deadline = Instant::now() + patience;
         let read = |line: String| {
             serde_json::from_str(&line).map_err(|error| {
-                let text = format!("invalid report of the load: {error}");
+                let text =
+                    format!("invalid report of the load generator: {error}");
                 Failure::Instrument(text)
             })
         };
@@ -270,7 +271,8 @@ impl Cell<'_> {
                     return read(line);
                 }
                 let log = load.log().join("; ");
-                let text = format!("no report of the load: {status} {log}");
+                let text =
+                    format!("no report of the load generator: {status} {log}");
                 return Err(Failure::Instrument(text));
             }
         }

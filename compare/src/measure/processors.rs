@@ -98,7 +98,10 @@ impl FromStr for CpuList {
                 {
                     list.extend(first..=last);
                 }
-                _ => return Err(format!("`{part}`: expected 0,2-3")),
+                _ => {
+                    let what = "expected a list such as 0,2-3";
+                    return Err(format!("`{part}`: {what}"));
+                }
             }
         }
         Ok(CpuList(list))

@@ -181,7 +181,7 @@ pub(crate) enum Label {
     Idiomatic,
     /// A common mistake, to show its effect.
     Mistake,
-    /// An early version of a server of the talk.
+    /// A version of the server in the talk.
     Historical,
     /// A contestant that isn't one of the project's ten servers.
     Peer,

@@ -213,7 +213,7 @@ impl LoadReport {
             (lag_ns > lag_max_ns).then(|| {
                 let lag_ms = lag_ns as f64 / 1e6;
                 format!(
-                    "the load generator missed its schedule: 1 of 100 \
+                    "the load generator missed its schedule: 1 in 100 \
                      requests was sent at least {lag_ms:.1} ms late"
                 )
             })

@@ -23,7 +23,7 @@ const WINDOW_MIN: Duration = Duration::from_secs(2);
 /// round to round.
 const LONG_REQUESTS: f64 = 15.0;
 
-/// The longest window: no user waits longer without having asked for it.
+/// The longest window: a longer one would take more time than users expect.
 const WINDOW_MAX: Duration = Duration::from_secs(30);
 
 /// The fewest requests in a window that allow a p99.
@@ -216,7 +216,7 @@ const FIGURES: [Figure; 5] = [
     Figure::Rate,
 ];
 
-/// Returns an open loop with this rate, as the clients of many users are.
+/// Returns an open loop with this rate, which acts like many independent users.
 fn group(name: &str, connections: usize, Rate(rate): Rate) -> ClientGroup {
     ClientGroup {
         name: name.to_owned(),

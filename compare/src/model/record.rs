@@ -120,8 +120,8 @@ pub(crate) struct CellRecord {
     /// pass that is not timed.
     #[serde(default = "no_system_calls")]
     pub(crate) system_calls: Reading<BTreeMap<String, f64>>,
-    /// The rounds that are left out because the load generator failed, with
-    /// the reason, by round number.
+    /// The rounds that are left out because `compare` itself failed, or because
+    /// the contestant no longer started, with the reason, by round number.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) missed: BTreeMap<u64, String>,
 }
@@ -389,7 +389,7 @@ impl Record {
             })
     }
 
-    /// Returns the scenario of whose rate `scenario`'s rate is a share.
+    /// Returns the baseline of a scenario, if it has one.
     pub(crate) fn against(&self, scenario: &Scenario) -> Option<&Scenario> {
         let name = scenario.against.as_ref()?;
         self.scenarios.iter().find(|other| other.name == *name)

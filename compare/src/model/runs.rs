@@ -1,5 +1,4 @@
-//! The folders of runs, finding a run by name, and the lock against two runs
-//! at once.
+//! The folders of runs, and finding a run by its name.
 
 use std::fs;
 use std::io;

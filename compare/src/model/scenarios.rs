@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_in_the_file_is_named() {
+    fn a_mistake_in_the_file_is_reported_with_its_line() {
         let cases = [
             ("window", "windwo", 7, "unknown field `windwo`"),
             ("question", "name = \"b\"\nquestion", 2, "is for records"),
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_in_a_sweep_is_named() {
+    fn a_mistake_in_a_sweep_is_reported() {
         let cases = [
             ("\"long\"", "\"short\"", "group `short` needs a client"),
             ("\"long\"", "\"middle\"", "no group"),

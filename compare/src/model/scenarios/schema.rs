@@ -56,7 +56,8 @@ pub(crate) struct Scenario {
     /// The name of the group whose figures answer the question.
     #[serde(rename = "of")]
     pub(crate) measured_group: String,
-    /// The scenario of whose rate the figure `left` is a share.
+    /// The baseline scenario: the figure `left` is the rate as a share of the
+    /// baseline's rate.
     #[serde(default)]
     pub(crate) against: Option<String>,
     /// The figures to show; the first one answers the question. Empty, if the

@@ -112,7 +112,7 @@ impl Mistake {
     }
 }
 
-/// Joins names to a list in words.
+/// Joins names with commas.
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
