@@ -146,7 +146,7 @@ fn a_contestant_with_a_missing_program_is_skipped_with_the_reason() {
     let file = folder.file("c.toml", &text);
     let output = compare(&file, &SHORT);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let line = "skipped: needy: it needs `no-such-program`";
+    let line = "skipped: needy: `no-such-program` not found";
     assert!(stdout(&output).contains(line), "{}", stdout(&output));
 }
 
@@ -213,7 +213,7 @@ fn system_calls_are_counted_if_strace_is_installed() {
     let record = read_json(&folder.path.join("out/run.json"));
     let calls = &record["cells"]["perf2"]["good"]["system_calls"];
     if Command::new("strace").arg("-V").output().is_err() {
-        assert_eq!(calls["reason"], "strace is not here");
+        assert_eq!(calls["reason"], "strace not found in PATH");
         return;
     }
     // A read and a write per reply, and a few calls at the start.
@@ -288,7 +288,7 @@ fn the_load_generator_can_be_used_alone() {
     let report: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(report["groups"][0]["connected"], 3);
     let reason = &report["server_cpu_ns"]["reason"];
-    assert_eq!(reason, "the server's process is not known");
+    assert_eq!(reason, "the server's process is unknown");
     server.kill().unwrap();
     server.wait().unwrap();
 }

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[test]
 fn workers_of_a_killed_server_exit_and_its_port_is_free() {
     if Command::new("python3").arg("--version").output().is_err() {
-        println!("skipped: it needs `python3`, which is not here");
+        println!("skipped: `python3` not found in PATH");
         return;
     }
     for name in WITH_WORKERS {

@@ -66,7 +66,7 @@ fn a_failure_in_a_later_round_is_reported_and_earlier_rounds_are_kept() {
         let count: u64 = counts.filter_map(Value::as_u64).sum();
         assert!(count > 0, "{fault}: {cell}");
     }
-    assert!(table.contains("a known fault: it dies"), "{table}");
+    assert!(table.contains("known fault: it exits"), "{table}");
 
     for name in ["good", "good again"] {
         assert_eq!(cells[name]["void"], Value::Null);

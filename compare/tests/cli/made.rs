@@ -45,7 +45,7 @@ fn the_record_names_the_program_that_was_chosen() {
     assert_eq!(good["version"]["value"], "version 8");
     let why = record["skipped"][0][1].as_str().unwrap();
     let all = "`server-newest`, `server-none`, `server-old`";
-    assert_eq!(why, format!("it needs one of {all}: none is here"));
+    assert_eq!(why, format!("none of {all} found in PATH"));
 }
 
 #[test]

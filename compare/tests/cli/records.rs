@@ -425,7 +425,7 @@ fn shards_of_one_window_add_up() {
     assert_ne!(seeds[0], seeds[1]);
     let reason =
         &record["cells"]["open"]["web"]["rounds"][0]["report"]["server_cpu_ns"];
-    assert_eq!(reason["reason"], "the server's process is not known");
+    assert_eq!(reason["reason"], "the server's process is unknown");
 
     // A different window is another round, not part of a larger load.
     let later = folder.path.join("later");
@@ -606,8 +606,8 @@ fn a_scenario_that_load_cannot_play_is_refused() {
         (&[bad], "unknown field `windwo`"),
         (&["ladder"], "choose with --at, as one of 1, 8, 64"),
         (&["ladder", "--at", "0"], "--at 0"),
-        (&["ladder", "--at", "1.5"], "no whole number"),
-        (&["perf2", "--at", "1"], "nothing varies in it"),
+        (&["ladder", "--at", "1.5"], "not a whole number"),
+        (&["perf2", "--at", "1"], "the scenario has no sweep"),
         (&["apart", "--at", "1"], "group `long` is `apart`"),
         (&["load-curve", "--at", "0.5"], "replace it with a `rate`"),
         (&["perf2", "--start-at", "2001-01-01T00:00:00Z"], "--start-at"),
