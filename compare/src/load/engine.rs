@@ -25,7 +25,7 @@ pub(crate) const CONNECT_AHEAD: Duration = Duration::from_secs(5);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The result of a load.
-pub(crate) struct Loaded {
+pub(crate) struct LoadResult {
     pub(crate) report: LoadReport,
     /// When the window began, by this machine's clock.
     pub(crate) began: SystemTime,

@@ -15,11 +15,11 @@ pub(crate) struct ProcessTree {
     by_process: BTreeMap<i32, Stat>,
 }
 
-impl Tree {
+impl ProcessTree {
     /// Finds `root` and its descendants. This reads one file for each process
     /// of the machine, however many threads it has; the list of a thread's
     /// children would take one file for each thread.
-    pub(crate) fn find(root: Pid) -> Result<Tree, String> {
+    pub(crate) fn find(root: Pid) -> Result<ProcessTree, String> {
         let root = root.as_raw_nonzero().get();
         let mut by_process = BTreeMap::from([(root, Stat::read(root)?)]);
         let mut by_parent: BTreeMap<i32, Vec<(i32, Stat)>> = BTreeMap::new();
@@ -135,7 +135,10 @@ impl CpuTimes {
     /// its clocks were read. Of the processes that ended, only those that their
     /// parent waited for are noticed; a child whose parent ignores SIGCHLD, or
     /// left it to init, leaves no trace.
-    pub(crate) fn used_by_new_ns(&self, now: &Tree) -> Result<u64, String> {
+    pub(crate) fn used_by_new_ns(
+        &self,
+        now: &ProcessTree,
+    ) -> Result<u64, String> {
         let mut used_ns = 0;
         for (&process, stat) in &now.by_process {
             let before = self.tree.by_process.get(&process);

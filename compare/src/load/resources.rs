@@ -25,7 +25,7 @@ const SURVEYS_AHEAD: u32 = 4;
 /// them takes longer, the more processes and threads there are.
 pub(crate) struct Survey {
     server: Option<Pid>,
-    tree: Result<Tree, String>,
+    tree: Result<ProcessTree, String>,
     /// How long it took to find the processes.
     found_in: Duration,
     switches: Result<Switches, String>,
@@ -75,7 +75,7 @@ impl Survey {
 }
 
 /// The readings at the start of the window.
-pub(crate) struct Start {
+pub(crate) struct WindowStart {
     pub(crate) at: Instant,
     server: Option<Pid>,
     generator_cpu_ns: u64,
@@ -86,10 +86,10 @@ pub(crate) struct Start {
     machine: Result<MachineTimes, String>,
 }
 
-impl Start {
+impl WindowStart {
     /// Reads the clocks, one after the other. The window's start is read last,
     /// so that the readings cover the whole window.
-    pub(crate) fn read(survey: Survey) -> Start {
+    pub(crate) fn read(survey: Survey) -> WindowStart {
         let Survey { server, tree, switches, at: surveyed_at, .. } = survey;
         let machine = machine_times();
         let server_cpu = tree.and_then(ProcessTree::cpu_times);
@@ -170,9 +170,9 @@ impl MachineTimes {
     }
 }
 
-fn find(server: Option<Pid>) -> Result<Tree, String> {
+fn find(server: Option<Pid>) -> Result<ProcessTree, String> {
     let unknown = || "the server's process is unknown".to_owned();
-    server.ok_or_else(unknown).and_then(Tree::find)
+    server.ok_or_else(unknown).and_then(ProcessTree::find)
 }
 
 fn clock_ns(clock: ClockId) -> u64 {

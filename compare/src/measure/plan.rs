@@ -46,7 +46,7 @@ pub(crate) struct MeasurementPlan {
 }
 
 /// The record of a measurement, and its file.
-pub(crate) struct Measured {
+pub(crate) struct FinishedRun {
     /// The record.
     pub(crate) record: Record,
     path: PathBuf,
@@ -135,7 +135,7 @@ impl MeasurementPlan {
     }
 }
 
-impl Measured {
+impl FinishedRun {
     /// Prints the given result, and the path of the record.
     ///
     /// # Errors

@@ -48,7 +48,7 @@ pub(crate) struct LongRequests {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Mix {
     /// The rate and the cost of the long requests, if there are any.
-    pub(crate) long: Option<Long>,
+    pub(crate) long: Option<LongRequests>,
     /// The rate of the short requests, if there are any.
     pub(crate) short: Option<Rate>,
     /// The number of connections for short requests.
@@ -78,7 +78,7 @@ impl FromStr for Rate {
 impl FromStr for LongRequests {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Long, String> {
+    fn from_str(text: &str) -> Result<LongRequests, String> {
         let what = || "expected RATE x TIME, such as `5/s x 50ms`".to_owned();
         let (rate, cost) = text.split_once('x').ok_or_else(what)?;
         let cost = limits::time(cost.trim()).map_err(|_| what())?;
@@ -184,11 +184,12 @@ impl Mix {
     fn window(&self) -> Result<Duration, String> {
         let rate = self.short.or(self.long.map(|long| long.rate));
         let Rate(rate) = rate.unwrap_or(Rate(1.0));
-        let long = self.long.map(|Long { rate: Rate(rate), .. }| {
-            // Long requests with a very low rate don't extend the window
-            // further.
-            Duration::from_secs_f64(LONG_REQUESTS / rate).min(WINDOW_MAX)
-        });
+        let long =
+            self.long.map(|LongRequests { rate: Rate(rate), .. }| {
+                // LongRequests requests with a very low rate don't extend the window
+                // further.
+                Duration::from_secs_f64(LONG_REQUESTS / rate).min(WINDOW_MAX)
+            });
         let window = Duration::from_secs_f64(REQUESTS_OF_A_P99 / rate);
         let window = window.max(WINDOW_MIN).max(long.unwrap_or_default());
         // Rounded up to tenths of a second, which are easier to read.
@@ -256,7 +257,8 @@ mod tests {
 
     #[test]
     fn rates_and_long_requests_are_parsed() {
-        let long = Long { rate: Rate(5.0), cost: Duration::from_millis(50) };
+        let long =
+            LongRequests { rate: Rate(5.0), cost: Duration::from_millis(50) };
         for text in ["5/s x 50ms", "5/s x50ms", "5/sx50ms"] {
             assert_eq!(text.parse(), Ok(long), "{text}");
         }
