@@ -1,29 +1,28 @@
-//! How well a contestant bears a mix.
+//! The classes of contestants under a mix: holds, open, misses, falls over.
 
 use std::time::Duration;
 
 use crate::analysis::statistics::Estimate;
 use crate::model::figure::Figure;
 
-/// How somebody bears a mix; the best first.
+/// How well a contestant handles a mix, the best class first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Class {
-    /// All of the interval of its p99 is below what was asked for, or nothing
-    /// was asked for.
+    /// The whole interval of the p99 is below the limit, or there is no limit.
     Holds,
-    /// Some of it is.
+    /// The interval contains the limit, or there are too few rounds.
     Open,
-    /// None of it is.
+    /// The whole interval is above the limit.
     Misses,
-    /// It did not answer as many requests as there were, let clients wait in
-    /// vain, or died.
+    /// The contestant left too many requests unanswered, left too many clients
+    /// without a reply, or failed.
     FallsOver,
-    /// The instrument failed.
+    /// The contestant was not measured, or the instrument failed.
     Unknown,
 }
 
 impl Class {
-    /// In one word, or two.
+    /// Returns the name that is printed.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Class::Holds => "holds",
@@ -34,8 +33,9 @@ impl Class {
         }
     }
 
-    /// What those of it are ranked by. Whoever holds what was asked for is as
-    /// good as any other who does: what it costs is left.
+    /// Returns the figure by which the contestants of this class are ranked.
+    /// Contestants that hold a limit are equally good in that respect, so
+    /// they are ranked by cost.
     pub(crate) fn figure(self, has_slo: bool) -> Figure {
         match self {
             Class::Holds if has_slo => Figure::Cost,
@@ -43,7 +43,7 @@ impl Class {
         }
     }
 
-    /// Of a p99, of which all that its interval leaves open counts.
+    /// Returns the class for a p99, by its whole interval.
     pub(crate) fn of(p99_ns: &Estimate, slo: Option<Duration>) -> Class {
         let Some(slo) = slo else { return Class::Holds };
         let slo_ns = slo.as_nanos() as f64;
