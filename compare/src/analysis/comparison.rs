@@ -365,7 +365,7 @@ fn revisions(before: &Record, after: &Record) -> Option<String> {
         let revision = record.machine.git_revision.value.as_deref();
         let short = revision.map_or("unknown", |r| r.get(..12).unwrap_or(r));
         let is_dirty = record.machine.git_dirty.value == Some(true);
-        let changes = if is_dirty { " with changes" } else { "" };
+        let changes = if is_dirty { " with uncommitted changes" } else { "" };
         format!("{short}{changes}")
     };
     let [before, after] = [text(before), text(after)];

@@ -23,14 +23,14 @@ pub(crate) fn table(verdicts: &Verdicts<'_>) -> anyhow::Result<String> {
         let tried = trials.iter().filter(|trial| trial.is_tried());
         for (index, outcome) in tried.enumerate() {
             // Print a claim only in the row of its first trial.
-            let (version, says) = match index {
+            let (version, statement) = match index {
                 0 => (claim.version.as_str(), escaped(&claim.says)),
                 _ => ("", String::new()),
             };
             let suspect = if outcome.doubts.is_empty() { "" } else { " ?" };
             writeln!(
                 text,
-                "| {version} | {says} | {} | {} | {} | **{}**{suspect} |",
+                "| {version} | {statement} | {} | {} | {} | **{}**{suspect} |",
                 escaped(&outcome.trial.of),
                 ratio(outcome.ratio.as_ref()),
                 claim.band(),

@@ -1,4 +1,5 @@
-//! Which charts a question has, and what stands above and beneath each.
+//! The charts of a question, each with its title, note, table of figures and
+//! command.
 
 use charts::{Zero, escaped};
 
@@ -16,8 +17,8 @@ use crate::output::html::shared::none_text;
 use crate::output::html::tables::{self, Column};
 use crate::output::sheet::Sheet;
 
-/// The shares of requests whose service times are drawn. Those of the slow
-/// ones are what a mean hides, so that they have most of the room.
+/// The quantiles of service times that are drawn. Most of them are in the tail,
+/// which a mean hides.
 const QUANTILES: [(f64, &str); 7] = [
     (0.5, "p50"),
     (0.75, "p75"),
@@ -28,11 +29,11 @@ const QUANTILES: [(f64, &str); 7] = [
     (0.999, "p99.9"),
 ];
 
-/// How many times its service time a request may take in all before the
-/// load is past the knee: from there on it waits longer than it is served.
+/// The ratio of response time to service time above which a load is past the
+/// knee: a request then waits longer than it is served.
 const KNEE_RATIO: f64 = 2.0;
 
-/// All charts of a question.
+/// Returns all charts of a question.
 pub(super) fn charts<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
@@ -49,7 +50,7 @@ pub(super) fn charts<'a>(
                 Figure::ResponseP99 => {
                     knee_figure(sheet, question, page_contestants)
                 }
-                // It is in the one before.
+                // The chart of the response time includes it.
                 Figure::P99 if responds => continue,
                 figure => {
                     sweep_figure(sheet, question, page_contestants, figure)
@@ -74,14 +75,16 @@ pub(super) fn charts<'a>(
     html
 }
 
-/// A chart with what it is called above it; beneath it, its figures and the
-/// command that measures them again.
+/// A chart with its title and note above it, and below it the table of its
+/// figures and the command that measures them again.
 struct Shown<'a> {
-    /// What of the question it shows.
+    /// The name of what it shows, for the id of the element.
     what: &'a str,
     title: &'a str,
     note: &'a str,
+    /// The chart, as HTML.
     chart: &'a str,
+    /// The table of its figures, as HTML.
     data: &'a str,
 }
 
@@ -114,7 +117,7 @@ fn dot_figure<'a>(
             let name = one.contestant.name.as_str();
             let estimate = sheet.estimate(scenario, name, figure);
             Dot {
-                page_contestants: one.index,
+                index: one.index,
                 name,
                 family: one.family,
                 value: estimate
@@ -125,14 +128,16 @@ fn dot_figure<'a>(
         })
         .collect();
     let words = words(figure);
-    let label = format!(
-        "{} in {}, a row for each contestant",
-        words.title, scenario.name
-    );
+    let label =
+        format!("{} in {}, one row per contestant", words.title, scenario.name);
     let chart = dot_plot::draw(&label, words.axis, figure, floor, &mut dots);
     let note = match floor {
         Some(floor) => {
-            format!("{}; band: noise, {:.0} %", better(figure), floor * 100.0)
+            format!(
+                "{}; band: noise floor, {:.0} %",
+                better(figure),
+                floor * 100.0
+            )
         }
         None => better(figure).to_owned(),
     };
@@ -155,7 +160,7 @@ fn quantile_figure<'a>(
     let scenario = question.first();
     let at = |name: &str, quantile: f64| {
         let found = sheet.quantile(scenario, name, quantile);
-        found.ok_or_else(|| "too few replies to say".to_owned())
+        found.ok_or_else(|| "too few replies beyond it".to_owned())
     };
     let panels = page_contestants.iter().map(|one| {
         let name = one.contestant.name.as_str();
@@ -163,7 +168,7 @@ fn quantile_figure<'a>(
             let estimate = at(name, *quantile)?;
             Ok(Point { estimate, doubts: None })
         });
-        // Where the line ends, it says itself that it does.
+        // The line simply ends where percentiles are unknown.
         let points: Vec<_> = points.take_while(Result::is_ok).collect();
         panel(one, vec![Line { name: "", points }])
     });
@@ -191,8 +196,9 @@ fn quantile_figure<'a>(
     let shown = Shown {
         what: "percentiles",
         title: "Service time by percentile",
-        note: "the median of the rounds, as far as each has ten replies \
-               beyond; less is better; in grey: everybody else",
+        note: "median over the rounds, if each round has at least ten replies \
+               beyond the percentile; less is better; grey: the other \
+               contestants",
         chart: &panels::draw(&chart),
         data: &tables::folded("", page_contestants, &columns),
     };
@@ -208,13 +214,14 @@ fn heat_figure<'a>(
     let against = question.first().against.as_deref().unwrap_or("alone");
     let against = against.split('@').next().unwrap_or(against);
     let floor = floor_text(sheet, question, figure);
-    let floor = floor.map(|floor| format!("; noise {floor}"));
+    let floor = floor.map(|floor| format!("; noise floor {floor}"));
     let note = format!(
-        "share of the rate in {against}, of the same contestant in the same \
+        "share of the same contestant's rate in {against}, within the same \
          round; more is better{}",
         floor.unwrap_or_default()
     );
-    let title = format!("What is left of the {} requests", question.first().of);
+    let title =
+        format!("Share left of the rate of {} requests", question.first().of);
     let chart = heat_map::draw(sheet, question, page_contestants, figure);
     let shown = Shown {
         what: figure.name(),
@@ -226,7 +233,8 @@ fn heat_figure<'a>(
     shown.html(sheet, question)
 }
 
-/// What the matrix shows, and the two rates that each share is of.
+/// Returns the table of the shares that the matrix shows, with the two rates
+/// that each share is computed from.
 fn matrix_table<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
@@ -264,9 +272,9 @@ fn sweep_figure<'a>(
     let chart = chart(question, figure, panels);
     let title = format!("{} against {}", words.title, question.knob_name());
     let floor = floor_text(sheet, question, figure);
-    let floor = floor.map(|floor| format!("noise {floor}; "));
+    let floor = floor.map(|floor| format!("noise floor {floor}; "));
     let note = format!(
-        "{}; {}in grey: everybody else",
+        "{}; {}grey: the other contestants",
         better(figure),
         floor.unwrap_or_default()
     );
@@ -281,7 +289,8 @@ fn sweep_figure<'a>(
     shown.html(sheet, question)
 }
 
-/// The load curve: response and service time, and where they part.
+/// Returns the chart of response and service times against the load, with the
+/// knee from which on they diverge.
 fn knee_figure<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
@@ -318,15 +327,17 @@ fn knee_figure<'a>(
         title: "Response time (solid) and service time (dashed), p99, \
                 against offered load",
         note: "less is better; from the knee on, a request waits longer than \
-               it is served; in grey: everybody else's response time",
+               it is served; grey: the response times of the other \
+               contestants",
         chart: &chart,
         data: &data,
     };
     shown.html(sheet, question)
 }
 
-/// The load from which on a request waits longer than it is served. One
-/// that does so at a lower load, and not at the next, met a stall.
+/// Returns the index of the load from which on requests wait longer than they
+/// are served. If they do so at one load but not at the next, that was a stall,
+/// not the knee.
 fn knee(
     response: &[Result<Point, String>],
     service: &[Result<Point, String>],
@@ -334,7 +345,7 @@ fn knee(
     let pairs = response.iter().zip(service).enumerate().rev();
     let mut knee = None;
     for (index, pair) in pairs {
-        // What is void says nothing either way.
+        // A missing value decides nothing.
         let (Ok(response), Ok(service)) = pair else { continue };
         let [response, service] = [response, service].map(|p| p.estimate);
         if response.median <= KNEE_RATIO * service.median {
@@ -345,7 +356,8 @@ fn knee(
     knee
 }
 
-/// What one more client takes: the slope between the ends of the sweep.
+/// Returns the chart of the memory that each additional client takes: the slope
+/// between the ends of the sweep.
 fn per_client_figure<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
@@ -359,12 +371,12 @@ fn per_client_figure<'a>(
         let name = one.contestant.name.as_str();
         sheet
             .slope([few, many], name, figure, clients)
-            .ok_or_else(|| "not known at both ends".to_owned())
+            .ok_or_else(|| "not measured at both ends".to_owned())
     };
     let mut dots: Vec<Dot<'_>> = page_contestants
         .iter()
         .map(|one| Dot {
-            page_contestants: one.index,
+            index: one.index,
             name: &one.contestant.name,
             family: one.family,
             value: slope(one).map_err(|why| ("–", why)),
@@ -373,7 +385,7 @@ fn per_client_figure<'a>(
         })
         .collect();
     let title = "Resident memory per client";
-    let label = format!("{title} in {}, a row each", question.name);
+    let label = format!("{title} in {}, one row each", question.name);
     let axis = "memory per client";
     let chart = dot_plot::draw(&label, axis, figure, None, &mut dots);
     let column =
@@ -397,7 +409,7 @@ fn per_client_figure<'a>(
 
 fn panel<'a>(one: &PageContestant<'a>, lines: Vec<Line>) -> Panel<'a> {
     Panel {
-        page_contestants: one.index,
+        index: one.index,
         name: &one.contestant.name,
         family: one.family,
         x_name: String::new(),
@@ -443,7 +455,7 @@ fn chart<'a>(
         figure,
         zero: match figure {
             Figure::Cost | Figure::Rss => Zero::Shown,
-            // What comes out of what goes in: at best, a straight line.
+            // At best, the rate is proportional to the load: a straight line.
             Figure::Rate if is_load => Zero::Shown,
             _ => Zero::Free,
         },
@@ -465,7 +477,7 @@ fn sweep_table<'a>(
     tables::folded(figure.name(), page_contestants, &columns)
 }
 
-/// One figure at one value.
+/// Returns the column of one figure at one value.
 fn column<'b, 'a: 'b>(
     sheet: &'b Sheet<'a>,
     point: &'a Scenario,
@@ -480,22 +492,28 @@ fn column<'b, 'a: 'b>(
     Column { name, figure, of: Box::new(of) }
 }
 
-/// A figure in words.
+/// The texts for a figure.
 struct Words {
+    /// The title of its charts.
     title: &'static str,
+    /// The name of its axis.
     axis: &'static str,
 }
 
 fn words(figure: Figure) -> Words {
     let (title, axis) = match figure {
-        Figure::Time => ("Time of a request, median", "service time"),
-        Figure::Rate => ("Replies a second", "replies per second"),
+        Figure::Time => ("Time per request, median", "service time"),
+        Figure::Rate => ("Replies per second", "replies per second"),
         Figure::P50 => ("Service time, p50", "service time"),
         Figure::P99 => ("Service time, p99", "service time"),
-        Figure::Cost => ("Cost: server CPU per reply", "CPU time per reply"),
+        Figure::Cost => {
+            ("Cost: server CPU time per reply", "CPU time per reply")
+        }
         Figure::Rss => ("Resident memory", "memory of the server"),
         Figure::Threads => ("Threads", "threads of the server"),
-        Figure::Left => ("What is left", "share of the undisturbed rate"),
+        Figure::Left => {
+            ("Share left of the rate", "share of the undisturbed rate")
+        }
         Figure::ResponseP50 => ("Response time, p50", "response time"),
         Figure::ResponseP99 => ("Response time, p99", "response time"),
     };
@@ -506,7 +524,7 @@ fn better(figure: Figure) -> &'static str {
     if figure.more_is_better() { "more is better" } else { "less is better" }
 }
 
-/// A rate where there is little room.
+/// Returns a short form of a rate, such as `40 k`.
 fn thousands(rate: f64) -> String {
     if rate < 10_000.0 {
         units::number(rate)
@@ -521,7 +539,7 @@ mod tests {
     use crate::analysis::statistics::Estimate;
 
     #[test]
-    fn the_knee_is_where_waiting_outlasts_being_served() {
+    fn the_knee_is_where_requests_wait_longer_than_they_are_served() {
         let times = |list: &[f64]| -> Vec<Result<Point, String>> {
             let points = list.iter().map(|&median| match median {
                 0.0 => Err("void".to_owned()),

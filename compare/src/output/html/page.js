@@ -1,5 +1,5 @@
-// Following one contestant through the page. Without this, nothing is
-// missing but that.
+// Highlights one contestant throughout the page, and unfolds everything for
+// printing. The page works without this script.
 (() => {
   const root = document.documentElement;
   const all = [...document.querySelectorAll("[data-c]")];
@@ -36,7 +36,7 @@
       press();
     });
   }
-  // Paper can't be clicked: all that is folded is printed.
+  // Unfold everything before printing, and fold it again afterwards.
   const folded = () => document.querySelectorAll("details:not([open])");
   let opened = [];
   addEventListener("beforeprint", () => {
