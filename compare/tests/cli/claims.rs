@@ -33,7 +33,7 @@ fn record(folder: &Folder, name: &str, times: &[u64]) -> PathBuf {
     })
 }
 
-/// Judges a record, and returns the exit code and the first trial of each claim.
+/// Judges a record; returns the exit code and the first trial of each claim.
 fn judged(folder: &Folder, run: &Path, claims: &str) -> (i32, Vec<Value>) {
     let file = folder.file("claims.toml", claims);
     let [run, file] = [run, &file].map(|path| path.to_str().unwrap());
