@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 fn run() -> anyhow::Result<ExitCode> {
     match Role::of_this_process()? {
         Role::Runner(arguments) => {
-            cmd::cli::Cli::parse_from(arguments).carry_out().map(ExitCode::from)
+            cmd::cli::Cli::parse_from(arguments).run().map(ExitCode::from)
         }
         Role::Keeper { parent, arguments } => {
             base::exit::code_of_kept(keeper::keep(parent, arguments)?)
@@ -46,7 +46,7 @@ fn run() -> anyhow::Result<ExitCode> {
             if cli.starts_servers() {
                 base::exit::code_of_kept(keeper::run_kept(arguments)?)
             } else {
-                cli.carry_out().map(ExitCode::from)
+                cli.run().map(ExitCode::from)
             }
         }
     }

@@ -3,9 +3,11 @@
 
 pub(crate) mod build;
 pub(crate) mod calibration;
+pub(crate) mod calibrator;
 pub(crate) mod cell;
 pub(crate) mod clients;
 pub(crate) mod failure;
+pub(crate) mod lock;
 pub(crate) mod machine;
 pub(crate) mod options;
 pub(crate) mod plan;

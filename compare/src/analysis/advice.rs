@@ -1,13 +1,13 @@
 //! The ranking of contestants under a mix of long and short requests, with the
 //! reason why a contestant misses the limit.
 
-pub(crate) mod class;
 mod evidence;
+pub(crate) mod rating;
 
 use std::time::Duration;
 
-use crate::analysis::advice::class::Class;
 use crate::analysis::advice::evidence::Evidence;
+use crate::analysis::advice::rating::Rating;
 use crate::analysis::difference::{ROUNDS_MIN, TOO_FEW_ROUNDS};
 use crate::analysis::findings::{Findings, Relation};
 use crate::model::contestant::Contestant;
@@ -33,7 +33,7 @@ pub(crate) struct Place<'a> {
     /// The contestant.
     pub(crate) contestant: &'a Contestant,
     /// How well it handles the mix.
-    pub(crate) class: Class,
+    pub(crate) rating: Rating,
     /// The reason, unless it holds the limit.
     pub(crate) why: Option<String>,
 }
@@ -51,32 +51,32 @@ impl<'a> Advice<'a> {
             .map(|contestant| place(record, scenario, contestant, slo))
             .collect();
         let value = |place: &Place<'_>| {
-            let figure = place.class.figure(slo.is_some());
+            let figure = place.rating.figure(slo.is_some());
             let name = &place.contestant.name;
             let found = findings.estimate(scenario, name, figure);
             found.map_or(f64::INFINITY, |found| found.median)
         };
         places.sort_by(|one, other| {
-            one.class
-                .cmp(&other.class)
+            one.rating
+                .cmp(&other.rating)
                 .then(value(one).total_cmp(&value(other)))
         });
         // The first contestant of the current place.
-        let mut head: Option<(usize, Class, &str)> = None;
+        let mut head: Option<(usize, Rating, &str)> = None;
         for (index, place) in places.iter_mut().enumerate() {
-            if place.class >= Class::FallsOver {
+            if place.rating >= Rating::FallsOver {
                 continue;
             }
             let name = place.contestant.name.as_str();
-            let figure = place.class.figure(slo.is_some());
-            let is_tied = head.is_some_and(|(_, class, first)| {
+            let figure = place.rating.figure(slo.is_some());
+            let is_tied = head.is_some_and(|(_, rating, first)| {
                 let relation =
                     || findings.relation(scenario, name, first, figure);
-                class == place.class && relation() == Some(Relation::Tied)
+                rating == place.rating && relation() == Some(Relation::Tied)
             });
             let (place_of_head, ..) = match head {
                 Some(head) if is_tied => head,
-                _ => *head.insert((index + 1, place.class, name)),
+                _ => *head.insert((index + 1, place.rating, name)),
             };
             place.place = Some(place_of_head);
         }
@@ -96,21 +96,21 @@ fn place<'a>(
     let rounds = record.figure(scenario, name, Figure::ResponseP99).len();
     let is_short = rounds < ROUNDS_MIN;
     let evidence = Evidence::of(record, scenario, contestant);
-    let (class, why) = match (evidence.fallen(), p99) {
-        (Some((class, why)), _) => (class, Some(why)),
+    let (rating, why) = match (evidence.fallen(), p99) {
+        (Some((rating, why)), _) => (rating, Some(why)),
         (None, None) => {
             let why = "too few replies for a p99".to_owned();
-            (Class::Unknown, Some(why))
+            (Rating::Unknown, Some(why))
         }
-        (None, Some(p99)) => match Class::of(&p99, slo) {
-            Class::Holds | Class::Misses if slo.is_some() && is_short => {
-                (Class::Open, Some(TOO_FEW_ROUNDS.to_owned()))
+        (None, Some(p99)) => match Rating::of(&p99, slo) {
+            Rating::Holds | Rating::Misses if slo.is_some() && is_short => {
+                (Rating::Open, Some(TOO_FEW_ROUNDS.to_owned()))
             }
-            Class::Holds => (Class::Holds, None),
-            class => (class, Some(evidence.slow(&p99))),
+            Rating::Holds => (Rating::Holds, None),
+            rating => (rating, Some(evidence.slow(&p99))),
         },
     };
-    Place { place: None, contestant, class, why }
+    Place { place: None, contestant, rating, why }
 }
 
 #[cfg(test)]
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
     use crate::analysis::statistics::Estimate;
     use crate::model::calibration::Calibrated;
-    use crate::model::contestant::Trait;
+    use crate::model::contestant::ModelTrait;
     use crate::model::load_report::{
         Bottleneck, GroupReport, LoadReport, OpenLoop,
     };
@@ -138,7 +138,7 @@ mod tests {
     /// A contestant with the same figures in every round.
     struct Made {
         name: &'static str,
-        model: Vec<Trait>,
+        model: Vec<ModelTrait>,
         p99_ms: u64,
         cost_ns: u64,
         replies: u64,
@@ -155,7 +155,7 @@ mod tests {
             clients: 8,
         };
         let scenario = mix.scenario(2, SLO).unwrap();
-        let machine = Machine::here(std::path::Path::new("."), &[0, 1]);
+        let machine = Machine::made_up(vec![0, 1]);
         let mut record = Record::new(1, 3, machine);
         record.calibration.push(Calibrated {
             cost_ns: 50 * MS,
@@ -167,7 +167,9 @@ mod tests {
             let mut contestant =
                 Contestant::peer((*name).to_owned(), Vec::new());
             contestant.model.clone_from(model);
-            record.entrants.push(Entrant::of(contestant));
+            record
+                .entrants
+                .push(Entrant::new(contestant, Reading::missing("not asked")));
             for round in 1..=3 {
                 let mut group = GroupReport::made_up("short");
                 group.replies = *replies;
@@ -195,12 +197,12 @@ mod tests {
     fn ranked(
         made: &[Made],
         slo: Option<Duration>,
-    ) -> Vec<(String, Option<usize>, Class, Option<String>)> {
+    ) -> Vec<(String, Option<usize>, Rating, Option<String>)> {
         let record = record(made);
         let ranking = Advice::of(&record, &record.scenarios[0], slo);
         let places = ranking.places.into_iter();
         places
-            .map(|p| (p.contestant.name.clone(), p.place, p.class, p.why))
+            .map(|p| (p.contestant.name.clone(), p.place, p.rating, p.why))
             .collect()
     }
 
@@ -215,13 +217,13 @@ mod tests {
         let found = ranked(&made, SLO);
         let places: Vec<_> = found
             .iter()
-            .map(|(name, place, class, _)| (name.as_str(), *place, *class))
+            .map(|(name, place, rating, _)| (name.as_str(), *place, *rating))
             .collect();
         let expected = [
-            ("cheap", Some(1), Class::Holds),
-            ("same", Some(1), Class::Holds),
-            ("costly", Some(3), Class::Holds),
-            ("slow", Some(4), Class::Misses),
+            ("cheap", Some(1), Rating::Holds),
+            ("same", Some(1), Rating::Holds),
+            ("costly", Some(3), Rating::Holds),
+            ("slow", Some(4), Rating::Misses),
         ];
         assert_eq!(places, expected);
         // Without a limit, the lowest p99 comes first.
@@ -237,24 +239,24 @@ mod tests {
             model: vec![kind],
             ..made(name, p99_ms, 10_000)
         };
-        let inline = of("inline", Trait::ComputesInline, 51);
-        let threads = of("threads", Trait::ThreadPerClient, 51);
+        let inline = of("inline", ModelTrait::ComputesInline, 51);
+        let threads = of("threads", ModelTrait::ThreadPerClient, 51);
         // An event loop that is slow, but not because of a long request.
-        let loaded = of("loaded", Trait::ComputesInline, 12);
+        let loaded = of("loaded", ModelTrait::ComputesInline, 12);
         let behind = Made { replies: DUE / 2, ..made("behind", 900, 10_000) };
         let found = ranked(&[inline, threads, loaded, behind], SLO);
         let why = |name: &str| {
             let found = found.iter().find(|(other, ..)| other == name);
-            let (_, _, class, why) = found.unwrap();
-            (*class, why.clone().unwrap())
+            let (_, _, rating, why) = found.unwrap();
+            (*rating, why.clone().unwrap())
         };
-        let (class, text) = why("inline");
-        assert_eq!(class, Class::Misses);
+        let (rating, text) = why("inline");
+        assert_eq!(rating, Rating::Misses);
         assert!(text.contains("in its event loop") && text.contains("53.0 ms"));
         assert!(why("threads").1.contains("used 2 % of its processors"));
         assert!(why("loaded").1.contains("used 2 % of its processors"));
-        let (class, text) = why("behind");
-        assert_eq!(class, Class::FallsOver);
+        let (rating, text) = why("behind");
+        assert_eq!(rating, Rating::FallsOver);
         assert!(text.contains("50 % of the short requests"), "{text}");
         assert!(text.contains("used only 1 % of"), "{text}");
     }
@@ -271,8 +273,8 @@ mod tests {
         }
         let ranking = Advice::of(&record, &record.scenarios[0], SLO);
         let [all, few] = ranking.places.as_slice() else { panic!() };
-        assert_eq!((all.place, all.class), (Some(1), Class::Holds));
-        assert_eq!((few.place, few.class), (None, Class::FallsOver));
+        assert_eq!((all.place, all.rating), (Some(1), Rating::Holds));
+        assert_eq!((few.place, few.rating), (None, Rating::FallsOver));
         let why = few.why.as_deref().unwrap();
         assert!(why.contains("88 % of the short clients got no"), "{why}");
     }
@@ -281,9 +283,9 @@ mod tests {
     fn with_two_rounds_the_result_is_open() {
         let mut record = record(&[made("good", 1, 1_000)]);
         record.cell_mut("mix", "good").rounds.truncate(2);
-        for (slo, class) in [(SLO, Class::Open), (None, Class::Holds)] {
+        for (slo, rating) in [(SLO, Rating::Open), (None, Rating::Holds)] {
             let ranking = Advice::of(&record, &record.scenarios[0], slo);
-            assert_eq!(ranking.places[0].class, class);
+            assert_eq!(ranking.places[0].rating, rating);
         }
     }
 
@@ -295,7 +297,7 @@ mod tests {
         cell.by_design = Some("it serves one".to_owned());
         let ranking = Advice::of(&record, &record.scenarios[0], SLO);
         let place = &ranking.places[0];
-        assert_eq!(place.class, Class::Unknown);
+        assert_eq!(place.rating, Rating::Unknown);
         assert_eq!(place.why.as_deref(), Some("by design, it serves one"));
     }
 
@@ -304,11 +306,11 @@ mod tests {
         let of = |low, high| {
             let [low, high] = [low, high].map(|ms| ms * 1e6);
             let median = f64::midpoint(low, high);
-            Class::of(&Estimate { median, low, high }, SLO)
+            Rating::of(&Estimate { median, low, high }, SLO)
         };
-        assert_eq!(of(1.0, 10.0), Class::Holds);
-        assert_eq!(of(9.0, 11.0), Class::Open);
-        assert_eq!(of(10.1, 11.0), Class::Misses);
+        assert_eq!(of(1.0, 10.0), Rating::Holds);
+        assert_eq!(of(9.0, 11.0), Rating::Open);
+        assert_eq!(of(10.1, 11.0), Rating::Misses);
     }
 
     #[test]
@@ -324,8 +326,8 @@ mod tests {
             });
         }
         let ranking = Advice::of(&record, &record.scenarios[0], SLO);
-        let classes: Vec<Class> =
-            ranking.places.iter().map(|place| place.class).collect();
-        assert_eq!(classes, [Class::FallsOver, Class::Unknown]);
+        let ratings: Vec<Rating> =
+            ranking.places.iter().map(|place| place.rating).collect();
+        assert_eq!(ratings, [Rating::FallsOver, Rating::Unknown]);
     }
 }

@@ -454,7 +454,7 @@ mod tests {
                 lag_ns: Times::of(&[]),
                 unanswered,
             });
-            let machine = Machine::here(Path::new("."), &[0]);
+            let machine = Machine::made_up(vec![0]);
             let mut record = Record::new(1, 1, machine);
             record.cell_mut(&scenario.name, "server").rounds.push(Round {
                 round: 1,

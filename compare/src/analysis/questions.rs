@@ -1,6 +1,7 @@
 //! The questions of a run: its scenarios in reading order, with all values of a
 //! sweep together.
 
+use crate::analysis::units;
 use crate::model::figure::Figure;
 use crate::model::record::Record;
 use crate::model::scenarios::{ClientGroup, Parameter, Scenario};
@@ -156,7 +157,7 @@ impl<'a> Question<'a> {
     /// Returns the point whose answer represents the whole sweep. For the share
     /// that is left of a rate, this is the first one with other clients.
     /// Otherwise it is the last one, where the contestants differ most.
-    pub(crate) fn telling_point(&self) -> &'a Scenario {
+    pub(crate) fn main_point(&self) -> &'a Scenario {
         let points = &self.points;
         let first = self.first();
         if first.figures.first() == Some(&Figure::Left) {
@@ -203,7 +204,7 @@ pub(crate) fn value_of(point: &Scenario) -> f64 {
 /// Returns a number without insignificant digits.
 fn short(value: f64) -> String {
     if value.fract() == 0.0 && value.abs() >= 1000.0 {
-        crate::analysis::units::number(value)
+        units::number(value)
     } else {
         value.to_string()
     }

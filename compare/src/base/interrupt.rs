@@ -34,12 +34,12 @@ impl Interrupt {
     }
 
     /// Leaves signals as they are: they end the process.
-    pub(crate) fn unheard() -> Interrupt {
+    pub(crate) fn ignored() -> Interrupt {
         Interrupt(Arc::default())
     }
 
     /// Whether a signal came.
-    pub(crate) fn came(&self) -> bool {
+    pub(crate) fn is_requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }

@@ -20,7 +20,7 @@ pub(crate) const CONNECTIONS_MAX: usize = 1_000_000;
 pub(crate) const TIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The longest patience: it may have to last for a warm-up and a window.
-const PATIENCE_MAX: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+const TIMEOUT_MAX: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// Reads a time, as `400ms`, of up to [`TIME_MAX`].
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
@@ -28,8 +28,8 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads how long to wait for what a warm-up and a window may hold up.
-pub(crate) fn patience(text: &str) -> Result<Duration, String> {
-    time_up_to(PATIENCE_MAX, text)
+pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
+    time_up_to(TIMEOUT_MAX, text)
 }
 
 fn time_up_to(max: Duration, text: &str) -> Result<Duration, String> {
@@ -88,8 +88,8 @@ mod tests {
         for bad in ["1day 1ns", "400000000000y", "soon", "-1s"] {
             assert!(time(bad).is_err(), "{bad}");
         }
-        assert!(patience("2days 5s").is_ok());
-        assert!(patience("4days").is_err());
+        assert!(timeout("2days 5s").is_ok());
+        assert!(timeout("4days").is_err());
     }
 
     #[test]

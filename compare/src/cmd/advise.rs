@@ -15,7 +15,7 @@ use crate::cmd::outcome;
 use crate::measure::options::{self, MeasurementOptions};
 use crate::measure::plan::{self, MeasurementPlan};
 use crate::measure::programs;
-use crate::model::contestant::Trait;
+use crate::model::contestant::ModelTrait;
 use crate::model::invocation::Invocation;
 use crate::model::load_plan;
 use crate::model::mix::{self, Long, Mix, Rate};
@@ -89,7 +89,7 @@ impl Advise {
         let scenario =
             self.scenario(self.options.processors()?.numbers().len())?;
         let (contestants, skipped) =
-            programs::able(self.contestant_args.choose(&root)?);
+            programs::runnable(self.contestant_args.choose(&root)?);
         if contestants.is_empty() {
             for (name, why) in skipped {
                 eprintln!("skipped: {name}: {why}");
@@ -148,7 +148,8 @@ impl Advise {
 fn outcome(record: &Record) -> Outcome {
     let is_by_design = |name: &str| {
         let mut contestants = record.contestants();
-        contestants.any(|c| c.name == name && c.is(Trait::OneClientAtATime))
+        contestants
+            .any(|c| c.name == name && c.is(ModelTrait::OneClientAtATime))
     };
-    outcome::outcome_but_for(record, is_by_design)
+    outcome::outcome_except(record, is_by_design)
 }

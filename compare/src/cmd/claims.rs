@@ -24,7 +24,7 @@ use crate::model::runs;
 use crate::model::scenarios::{self, Scenario};
 use crate::model::selection::selects;
 use crate::output::claims::{html, json, markdown, text};
-use crate::output::export::{self, Form};
+use crate::output::export::{self, Export};
 
 /// Rounds, if nobody says otherwise: of so many, one that was disturbed is
 /// outside the interval.
@@ -76,12 +76,12 @@ impl Claims {
 
     /// Judges the claims by a run, which it makes unless it is given one.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
-        let forms = [
-            Form::new("--html", &self.html, html::page as _),
-            Form::new("--markdown", &self.markdown, markdown::table as _),
-            Form::new("--json", &self.json, json::document as _),
+        let exports = [
+            Export::new("--html", &self.html, html::page as _),
+            Export::new("--markdown", &self.markdown, markdown::table as _),
+            Export::new("--json", &self.json, json::document as _),
         ];
-        export::check(&forms)?;
+        export::check(&exports)?;
         let claims = self.claims()?;
         if claims.is_empty() {
             eprintln!("-c selects no claim; `compare list` lists them");
@@ -90,7 +90,7 @@ impl Claims {
         if let Some(run) = &self.run {
             let record = runs::read(run)?;
             let verdicts = Verdicts::of(&claims, &record);
-            if !export::write(&forms, &verdicts)? {
+            if !export::write(&exports, &verdicts)? {
                 stdout::print(&text::text(&verdicts))?;
             }
             return Ok(verdicts.outcome());
@@ -108,15 +108,15 @@ impl Claims {
         } else {
             Outcome::Interrupted
         };
-        let is_written = export::write(&forms, &verdicts);
+        let is_written = export::write(&exports, &verdicts);
         let text = match is_written {
-            Ok(true) if export::go_to_stdout(&forms) => None,
+            Ok(true) if export::go_to_stdout(&exports) => None,
             _ => Some(text::text(&verdicts) + "\n"),
         };
         match text {
             Some(text) => measured.print(&text)?,
             // A line more on stdout, and it is no JSON.
-            None => measured.say_where()?,
+            None => measured.report_path()?,
         }
         is_written?;
         Ok(outcome)
@@ -156,7 +156,7 @@ impl Claims {
             cells.iter().any(|(_, name)| contestant.name == *name)
         };
         let contestants = contestants.into_iter().filter(is_needed).collect();
-        let (contestants, skipped) = programs::able(contestants);
+        let (contestants, skipped) = programs::runnable(contestants);
         Ok(MeasurementPlan {
             contestants,
             skipped,

@@ -1,6 +1,6 @@
 //! The command line.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::base::exit::Outcome;
 use crate::cmd::advise::Advise;
@@ -81,7 +81,7 @@ impl Cli {
     }
 
     /// Does what was asked for.
-    pub(crate) fn carry_out(self) -> anyhow::Result<Outcome> {
+    pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         match self.verb {
             None => self.run.run(),
             Some(Verb::Run(run)) => run.run(),
@@ -96,7 +96,9 @@ impl Cli {
             Some(Verb::Rank(rank)) => rank.run(),
             Some(Verb::Merge(merge)) => merge.run(),
             Some(Verb::Schema) => schema::print(),
-            Some(Verb::Completions(completions)) => completions.run(),
+            Some(Verb::Completions(completions)) => {
+                completions.run(Cli::command())
+            }
             Some(Verb::Faulty(faulty)) => faulty.run().map(|()| Outcome::Done),
         }
     }

@@ -1,11 +1,10 @@
 //! `compare completions`: what completes compare's flags in a shell.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
 use crate::base::exit::Outcome;
 use crate::base::stdout;
-use crate::cmd::cli::Cli;
 
 /// What `compare completions` is told.
 #[derive(Args, Debug)]
@@ -15,10 +14,9 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    /// Prints the script.
-    pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+    /// Prints the script that completes the flags of `command`.
+    pub(crate) fn run(self, mut command: Command) -> anyhow::Result<Outcome> {
         let mut script = Vec::new();
-        let mut command = Cli::command();
         clap_complete::generate(
             self.shell,
             &mut command,

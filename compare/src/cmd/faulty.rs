@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
-use crate::load::faulty::{Conduct, Fault, serve};
+use crate::load::faulty::{Behaviour, Fault, serve};
 
 /// A server that keeps the protocol up to a certain request.
 #[derive(Args, Debug)]
@@ -23,23 +23,23 @@ pub(crate) struct Faulty {
     #[arg(long, value_name = "FILE")]
     starts: Option<PathBuf>,
     #[command(flatten)]
-    conduct: Conduct,
+    behaviour: Behaviour,
 }
 
 impl Faulty {
     /// Serves until it is killed.
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        let mut conduct = self.conduct;
+        let mut behaviour = self.behaviour;
         if self.start_number()? < self.from_start {
-            conduct.fault = Fault::None;
+            behaviour.fault = Fault::None;
         }
-        if conduct.fault == Fault::Start {
+        if behaviour.fault == Fault::Start {
             anyhow::bail!("a known fault: it does not start");
         }
         let listener = TcpListener::bind(self.listen)
             .with_context(|| format!("cannot listen on {}", self.listen))?;
         println!("listening on {} (faulty)", listener.local_addr()?);
-        serve(&listener, conduct)?;
+        serve(&listener, behaviour)?;
         Ok(())
     }
 

@@ -18,7 +18,7 @@ impl Load {
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let interrupt = Interrupt::listen()?;
         if self.scenario_args.is_wanted() {
-            return scenario::play(self, &interrupt);
+            return scenario::run(self, &interrupt);
         }
         let json = self.json;
         let start = self.scenario_args.start()?;
@@ -39,7 +39,7 @@ impl Load {
             text(&plan, &report)
         };
         stdout::print(&text)?;
-        if interrupt.came() {
+        if interrupt.is_requested() {
             return Ok(Outcome::Interrupted);
         }
         match (report.own_limit(), report.server_fault()) {

@@ -5,11 +5,11 @@ use crate::model::record::Record;
 
 /// How a run ended.
 pub(crate) fn outcome(record: &Record) -> Outcome {
-    outcome_but_for(record, |_| false)
+    outcome_except(record, |_| false)
 }
 
 /// The same, whatever came of those entrants that are excused.
-pub(crate) fn outcome_but_for(
+pub(crate) fn outcome_except(
     record: &Record,
     is_excused: impl Fn(&str) -> bool,
 ) -> Outcome {

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::base::exit::Outcome;
 use crate::base::stdout;
 use crate::model::runs;
-use crate::output::export::{self, Form};
+use crate::output::export::{self, Export};
 use crate::output::sheet::Sheet;
 use crate::output::{csv, html, json, markdown, text};
 
@@ -34,18 +34,18 @@ impl Report {
     /// Writes what was asked for; the table, if nothing was.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let Report { run, html, markdown, csv, json } = self;
-        let forms = [
-            Form::new("--html", &html, html::page as _),
-            Form::new("--markdown", &markdown, markdown::tables as _),
-            Form::new("--csv", &csv, csv::rows as _),
-            Form::new("--json", &json, json::document as _),
+        let exports = [
+            Export::new("--html", &html, html::page as _),
+            Export::new("--markdown", &markdown, markdown::tables as _),
+            Export::new("--csv", &csv, csv::rows as _),
+            Export::new("--json", &json, json::document as _),
         ];
-        export::check(&forms)?;
+        export::check(&exports)?;
         let record = runs::read(&run)?;
         if [&html, &markdown, &csv, &json].iter().all(|path| path.is_none()) {
             stdout::print(&text::text(&record))?;
         } else {
-            export::write(&forms, &Sheet::of(&record))?;
+            export::write(&exports, &Sheet::of(&record))?;
         }
         Ok(Outcome::Done)
     }

@@ -46,7 +46,7 @@ impl Run {
         let root = workspace::root()?;
         let interrupt = Interrupt::listen()?;
         let contestants = self.contestant_args.choose(&root)?;
-        let (contestants, skipped) = programs::able(contestants);
+        let (contestants, skipped) = programs::runnable(contestants);
         let scenarios = self.scenarios(&root)?;
         if contestants.is_empty() || scenarios.is_empty() {
             let which = if contestants.is_empty() {

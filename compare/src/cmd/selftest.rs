@@ -22,17 +22,18 @@ use crate::cmd::selftest::cases::{
 use crate::measure::cell::Cell;
 use crate::measure::clients::Clients;
 use crate::measure::failure::Failure;
+use crate::measure::lock::MeasuringLock;
+use crate::measure::machine;
 use crate::measure::processors::Processors;
+use crate::measure::programs;
 use crate::measure::progress::Progress;
 use crate::model::contestant::Contestant;
 use crate::model::contestants::ALIAS_SUFFIX;
 use crate::model::figure::Figure;
 use crate::model::load_plan::{GroupPlan, Pace};
-use crate::model::machine::Machine;
 use crate::model::placement::{Cpus, Placement};
 use crate::model::reading::Reading;
 use crate::model::record::{Entrant, Record, Round, ratios};
-use crate::model::runs::Turn;
 use crate::model::scenarios::Scenario;
 use crate::output::table;
 
@@ -73,27 +74,27 @@ impl SelfTest {
     /// Measures the known servers, and says what came back.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let interrupt = Interrupt::listen()?;
-        let _turn = Turn::take()?;
+        let _lock = MeasuringLock::acquire()?;
         let placement = Processors::allowed(None, None)?.place(Cpus::Split);
         let progress = Progress::new(self.quiet);
         let mut bench = Bench { placement, interrupt: &interrupt };
         let mut lines = Vec::new();
         for case in &CASES {
-            progress.say(case.what);
+            progress.show(case.what);
             match again_if_failed(|| bench.play(case))? {
                 Some(played) => lines.extend(played),
                 None => return Ok(Outcome::Interrupted),
             }
         }
         for broken in &BROKEN {
-            progress.say(broken.what);
+            progress.show(broken.what);
             match again_if_failed(|| bench.blame(broken))? {
                 Some(played) => lines.extend(played),
                 None => return Ok(Outcome::Interrupted),
             }
         }
         for rival in &RIVALS {
-            progress.say(rival.what);
+            progress.show(rival.what);
             match again_if_failed(|| bench.compare(rival))? {
                 Some(played) => lines.extend(played),
                 None => return Ok(Outcome::Interrupted),
@@ -138,7 +139,7 @@ impl Bench<'_> {
     /// `None` when interrupted.
     fn play(&mut self, case: &Case) -> anyhow::Result<Option<Vec<Line>>> {
         let Case { connections, pace, window, .. } = *case;
-        let seen = self.see(case.conduct, connections, pace, window)?;
+        let seen = self.see(case.behaviour, connections, pace, window)?;
         let Some(seen) = seen else { return Ok(None) };
         let lines = case.checks.iter().map(|check| {
             let (low, high) = (check.bounds)(&seen);
@@ -156,7 +157,7 @@ impl Bench<'_> {
 
     /// `None` when interrupted.
     fn blame(&mut self, broken: &Broken) -> anyhow::Result<Option<Vec<Line>>> {
-        let contestant = faulty(broken.conduct)?;
+        let contestant = faulty(broken.behaviour)?;
         let cell = self.cell(&contestant, 8, EAGER, WINDOW / 4);
         let (passed, measured) = match cell.measure(self.interrupt) {
             Err(Failure::Interrupted) => return Ok(None),
@@ -221,23 +222,23 @@ impl Bench<'_> {
         let first: &[&str] = &["--work", "200us"];
         let alias = format!("{FIRST}{ALIAS_SUFFIX}");
         let mut entrants =
-            [(FIRST, first), (&alias, first), (RIVAL, rival.conduct)];
-        let machine = Machine::here(Path::new("."), &self.placement.server);
+            [(FIRST, first), (&alias, first), (RIVAL, rival.behaviour)];
+        let machine = machine::describe(Path::new("."), &self.placement.server);
         let mut record = Record::new(0, ROUNDS, machine);
         record.scenarios.push(duel());
-        for (name, conduct) in entrants {
-            let mut contestant = faulty(conduct)?;
+        for (name, behaviour) in entrants {
+            let mut contestant = faulty(behaviour)?;
             contestant.name = name.to_owned();
             let alias_of = (name == alias).then(|| FIRST.to_owned());
-            let entrant = Entrant { alias_of, ..Entrant::of(contestant) };
+            let entrant = Entrant { alias_of, ..programs::entrant(contestant) };
             record.entrants.push(entrant);
         }
         for round in 1..=ROUNDS {
             // So that nobody always comes after the same one.
             entrants.rotate_left(1);
-            for (place, (name, conduct)) in entrants.into_iter().enumerate() {
+            for (place, (name, behaviour)) in entrants.into_iter().enumerate() {
                 let window = WINDOW / 4;
-                let Some(seen) = self.see(conduct, 1, EAGER, window)? else {
+                let Some(seen) = self.see(behaviour, 1, EAGER, window)? else {
                     return Ok(None);
                 };
                 let mut report = seen.report;
@@ -258,12 +259,12 @@ impl Bench<'_> {
     /// What the load generator sees of a server; `None` when interrupted.
     fn see(
         &mut self,
-        conduct: &[&str],
+        behaviour: &[&str],
         connections: usize,
         pace: Pace,
         window: Duration,
     ) -> anyhow::Result<Option<Seen>> {
-        let contestant = faulty(conduct)?;
+        let contestant = faulty(behaviour)?;
         let cell = self.cell(&contestant, connections, pace, window);
         let mut report = match cell.observe(self.interrupt) {
             Ok(report) => report,
@@ -320,13 +321,13 @@ fn verdict(is_tied: bool) -> &'static str {
 }
 
 /// This program as a server with a known conduct.
-fn faulty(conduct: &[&str]) -> anyhow::Result<Contestant> {
+fn faulty(behaviour: &[&str]) -> anyhow::Result<Contestant> {
     let program = env::current_exe().context("which program is this?")?;
     let program = program.to_str().context("its path is not UTF-8")?;
     let mut contestant = Contestant::given("known=known {addr}")?;
     contestant.command = [program, "faulty", "--listen", "{addr}"]
         .iter()
-        .chain(conduct)
+        .chain(behaviour)
         .map(|&word| word.to_owned())
         .collect();
     Ok(contestant)

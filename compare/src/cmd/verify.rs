@@ -19,7 +19,7 @@ use crate::measure::programs;
 use crate::measure::progress::Progress;
 use crate::model::contestant::Contestant;
 use crate::model::contestant::Framing;
-use crate::model::contestant::Trait;
+use crate::model::contestant::ModelTrait;
 use crate::model::contestants::{self, family_of};
 use crate::model::selection::selects;
 use crate::output::table;
@@ -52,7 +52,7 @@ impl Verify {
         let path = self.contestants.clone().unwrap_or_else(shipped);
         let mut contestants = contestants::read(&path)?;
         contestants.retain(|c| selects(&self.contestant, &c.name));
-        let (mut contestants, skipped) = programs::able(contestants);
+        let (mut contestants, skipped) = programs::runnable(contestants);
         for (name, why) in skipped {
             eprintln!("skipped: {name}: {why}");
         }
@@ -63,7 +63,7 @@ impl Verify {
         let progress = Progress::new(self.quiet);
         // Nothing has to be saved: a signal may end this process at once, and
         // the keeper ends all others.
-        let interrupt = Interrupt::unheard();
+        let interrupt = Interrupt::ignored();
         build::build(&mut contestants, &root, &progress, &interrupt)?;
         let mut reports = Vec::new();
         for contestant in &contestants {
@@ -91,12 +91,13 @@ impl Verify {
             selection = selection.only(part);
         }
         let name = contestant.name.as_str();
-        progress.say(&format!("verifying {name}"));
+        progress.show(&format!("verifying {name}"));
         let mut played = 0;
         conformance::run(&subject(contestant), &selection, |finding| {
             played += 1;
             let case = finding.case.name;
-            progress.say(&format!("verifying {name}: {played} played, {case}"));
+            progress
+                .show(&format!("verifying {name}: {played} played, {case}"));
             if let FindingOutcome::Failed(_) = &finding.outcome {
                 progress.note(&format!("{name}: {finding}"));
             }
@@ -119,14 +120,14 @@ fn subject(contestant: &Contestant) -> Subject {
         subject = subject.families(&families.collect::<Vec<_>>());
     }
     contestant.model.iter().fold(subject, |subject, what| match what {
-        Trait::OneClientAtATime => subject.one_client_at_a_time(),
-        Trait::ComputesInline => subject.computes_inline(),
-        Trait::ComputesOnAPool => subject.computes_on_a_pool(),
-        Trait::WaitsForItsPool => subject.waits_for_its_pool(),
-        Trait::StopsAtUrgentData => subject.stops_at_urgent_data(),
-        Trait::WorkerProcesses => subject.has_worker_processes(),
-        Trait::ThreadPerClient => subject.thread_per_client(),
-        Trait::LargeCrowds => subject.large_crowds(),
+        ModelTrait::OneClientAtATime => subject.one_client_at_a_time(),
+        ModelTrait::ComputesInline => subject.computes_inline(),
+        ModelTrait::ComputesOnAPool => subject.computes_on_a_pool(),
+        ModelTrait::WaitsForItsPool => subject.waits_for_its_pool(),
+        ModelTrait::StopsAtUrgentData => subject.stops_at_urgent_data(),
+        ModelTrait::WorkerProcesses => subject.has_worker_processes(),
+        ModelTrait::ThreadPerClient => subject.thread_per_client(),
+        ModelTrait::LargeCrowds => subject.large_crowds(),
     })
 }
 

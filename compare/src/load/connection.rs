@@ -41,11 +41,11 @@ pub(crate) struct Bytes {
 }
 
 /// What came of some input.
-pub(crate) enum Taken {
+pub(crate) enum Received {
     /// So many requests were answered, none of them if a reply is not whole.
     Answered(usize),
     /// The connection is of no more use.
-    Useless,
+    Unusable,
 }
 
 impl Bytes {
@@ -113,34 +113,34 @@ impl Connection {
     }
 
     /// Judges what was read.
-    pub(crate) fn take(
+    pub(crate) fn receive(
         &mut self,
         input: &[u8],
         bytes: &Bytes,
         tally: &mut Tally,
         now: Instant,
-    ) -> Taken {
+    ) -> Received {
         let end = self.matched + input.len();
         let is_right = self.odd.is_empty()
             && input == &bytes.replies[self.matched..end]
             && end / bytes.reply_len <= self.owed;
         if !is_right {
-            return self.take_odd(input, bytes, tally, now);
+            return self.receive_odd(input, bytes, tally, now);
         }
         let count = end / bytes.reply_len;
         self.matched = end % bytes.reply_len;
         self.answered(count, |sent, count| tally.right(sent, count, now));
-        Taken::Answered(count)
+        Received::Answered(count)
     }
 
     /// The same, line by line, for input that is not all right replies.
-    fn take_odd(
+    fn receive_odd(
         &mut self,
         input: &[u8],
         bytes: &Bytes,
         tally: &mut Tally,
         now: Instant,
-    ) -> Taken {
+    ) -> Received {
         let mut odd = std::mem::take(&mut self.odd);
         odd.extend_from_slice(&bytes.replies[..self.matched]);
         odd.extend_from_slice(input);
@@ -160,21 +160,21 @@ impl Connection {
                 answered += 1;
                 if error_token(line).as_deref() == Some("server-full") {
                     // The protocol says that the server closes now.
-                    return Taken::Useless;
+                    return Received::Unusable;
                 }
             }
             odd.drain(..=lf);
         }
         if odd.len() > LINE_BYTES_MAX {
             tally.wrong(&odd);
-            return Taken::Useless;
+            return Received::Unusable;
         }
         if bytes.reply().starts_with(&odd) {
             self.matched = odd.len();
         } else {
             self.odd = odd;
         }
-        Taken::Answered(answered)
+        Received::Answered(answered)
     }
 
     /// Takes so many requests out of flight, those that were sent together
@@ -225,9 +225,9 @@ mod tests {
         let mut answered = 0;
         for piece in pieces {
             let input = piece.as_bytes();
-            match connection.take(input, &bytes, &mut tally, now) {
-                Taken::Answered(count) => answered += count,
-                Taken::Useless => break,
+            match connection.receive(input, &bytes, &mut tally, now) {
+                Received::Answered(count) => answered += count,
+                Received::Unusable => break,
             }
         }
         (answered, tally)

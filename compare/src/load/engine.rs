@@ -21,7 +21,7 @@ pub(crate) const CONNECT_AHEAD: Duration = Duration::from_secs(5);
 
 /// How long a sleep lasts before somebody looks whether Ctrl-C was pressed,
 /// and whether the clock was set.
-const LOOK_AROUND: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What came of a load.
 pub(crate) struct Loaded {
@@ -39,7 +39,7 @@ pub(crate) struct Loaded {
 /// As those of [`run_at`].
 #[cfg(test)]
 pub(crate) fn run(plan: &LoadPlan) -> anyhow::Result<LoadReport> {
-    let loaded = run_at(plan, None, &Interrupt::unheard())?;
+    let loaded = run_at(plan, None, &Interrupt::ignored())?;
     loaded.map(|loaded| loaded.report).context("nobody interrupts it")
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn run_at(
     // and wait until it has seen whom they wait for.
     workers[0].survey(plan.server);
     wait_until(at, START, interrupt);
-    if interrupt.came() {
+    if interrupt.is_requested() {
         return Ok(None);
     }
     let start = Instant::now() + START;
@@ -88,11 +88,11 @@ pub(crate) fn run_at(
 /// Sleeps until so long before the moment, if there is one.
 fn wait_until(at: Option<SystemTime>, before: Duration, interrupt: &Interrupt) {
     let Some(until) = at.and_then(|at| at.checked_sub(before)) else { return };
-    while !interrupt.came()
+    while !interrupt.is_requested()
         && let Ok(rest) = until.duration_since(SystemTime::now())
         && !rest.is_zero()
     {
-        thread::sleep(rest.min(LOOK_AROUND));
+        thread::sleep(rest.min(POLL_INTERVAL));
     }
 }
 
@@ -102,7 +102,7 @@ fn connect(plan: &LoadPlan, workers: &mut [Worker<'_>], interrupt: &Interrupt) {
     let mut count = 0;
     for (index, group) in plan.groups.iter().enumerate() {
         for _ in 0..group.connections {
-            if interrupt.came() {
+            if interrupt.is_requested() {
                 return;
             }
             let worker = count % workers.len();

@@ -16,7 +16,7 @@ use crate::base::limits;
 
 /// What a server does wrong, and how slowly it does the rest.
 #[derive(Args, Clone, Copy, Debug)]
-pub(crate) struct Conduct {
+pub(crate) struct Behaviour {
     /// What goes wrong
     #[arg(long, value_enum, default_value_t = Fault::None)]
     pub(crate) fault: Fault,
@@ -45,11 +45,11 @@ pub(crate) struct Conduct {
     pub(crate) period: Duration,
 }
 
-impl Conduct {
+impl Behaviour {
     /// Nothing but this fault, once `after` requests were answered.
     #[cfg(test)]
-    pub(crate) fn only(fault: Fault, after: u64) -> Conduct {
-        Conduct {
+    pub(crate) fn only(fault: Fault, after: u64) -> Behaviour {
+        Behaviour {
             fault,
             after,
             one_in: 1,
@@ -87,21 +87,21 @@ pub(crate) enum Fault {
 /// Serves clients on threads. Requests are counted over all connections.
 pub(crate) fn serve(
     listener: &TcpListener,
-    conduct: Conduct,
+    behaviour: Behaviour,
 ) -> io::Result<()> {
     let start = Instant::now();
     let served = Arc::new(AtomicU64::new(0));
     for stream in listener.incoming() {
         let stream = stream?;
         let served = Arc::clone(&served);
-        thread::spawn(move || converse(&stream, conduct, start, &served));
+        thread::spawn(move || converse(&stream, behaviour, start, &served));
     }
     Ok(())
 }
 
 fn converse(
     stream: &TcpStream,
-    conduct: Conduct,
+    behaviour: Behaviour,
     start: Instant,
     served: &AtomicU64,
 ) -> io::Result<()> {
@@ -111,15 +111,15 @@ fn converse(
         let n = line?.trim().parse().unwrap_or(0);
         let right = format!("{}\n", protocol::fib(n));
         let number = served.fetch_add(1, Ordering::Relaxed);
-        let is_right = match number.checked_sub(conduct.after) {
+        let is_right = match number.checked_sub(behaviour.after) {
             None => true,
-            Some(later) => (later + 1) % conduct.one_in != 0,
+            Some(later) => (later + 1) % behaviour.one_in != 0,
         };
-        linger(&conduct, start);
+        linger(&behaviour, start);
         let reply = if is_right {
             right
         } else {
-            match conduct.fault {
+            match behaviour.fault {
                 Fault::None | Fault::Start => right,
                 Fault::Wrong => "4711\n".to_owned(),
                 Fault::Twice => right.repeat(2),
@@ -144,8 +144,8 @@ fn converse(
 }
 
 /// Takes the time that the conduct demands.
-fn linger(conduct: &Conduct, start: Instant) {
-    let Conduct { delay, work, stall, period, .. } = *conduct;
+fn linger(behaviour: &Behaviour, start: Instant) {
+    let Behaviour { delay, work, stall, period, .. } = *behaviour;
     if !delay.is_zero() {
         thread::sleep(delay);
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::base::interrupt::Interrupt;
 use crate::load::engine;
-use crate::load::faulty::{self, Conduct, Fault};
+use crate::load::faulty::{self, Behaviour, Fault};
 use crate::model::contestant::Framing;
 use crate::model::faults::Faults;
 use crate::model::load_plan::{Arrivals, GroupPlan, LoadPlan, Pace};
@@ -28,7 +28,7 @@ fn load(fault: Fault, window: Duration) -> GroupReport {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
-        faulty::serve(&listener, Conduct::only(fault, AFTER))
+        faulty::serve(&listener, Behaviour::only(fault, AFTER))
     });
     load_at(address, window)
 }
@@ -147,7 +147,7 @@ fn right(pace: Pace, window: Duration) -> GroupReport {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
-        faulty::serve(&listener, Conduct::only(Fault::None, 0))
+        faulty::serve(&listener, Behaviour::only(Fault::None, 0))
     });
     let processors = Vec::new();
     let group = load_with(address, window, pace, 3, processors);
@@ -200,7 +200,7 @@ fn an_open_loop_asks_as_often_as_it_is_told_whatever_the_replies() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         thread::spawn(move || {
-            faulty::serve(&listener, Conduct::only(Fault::None, 0))
+            faulty::serve(&listener, Behaviour::only(Fault::None, 0))
         });
         let rate = 2000.0;
         let pace = Pace::Open { rate, arrivals };
@@ -232,7 +232,7 @@ fn what_a_stalled_server_was_asked_meanwhile_is_not_omitted() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
-        faulty::serve(&listener, Conduct::only(Fault::Hang, AFTER))
+        faulty::serve(&listener, Behaviour::only(Fault::Hang, AFTER))
     });
     let rate = 1000.0;
     let pace = Pace::Open { rate, arrivals: Arrivals::Constant };
@@ -257,7 +257,7 @@ fn a_thread_without_a_client_of_a_group_asks_for_none_of_its_rate() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
-        faulty::serve(&listener, Conduct::only(Fault::None, 0))
+        faulty::serve(&listener, Behaviour::only(Fault::None, 0))
     });
     let (rate, arrivals) = (1000.0, Arrivals::Constant);
     let pace = Pace::Open { rate, arrivals };
@@ -285,7 +285,7 @@ fn a_single_processor_is_the_one_that_the_load_is_on() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
-        faulty::serve(&listener, Conduct::only(Fault::None, 0))
+        faulty::serve(&listener, Behaviour::only(Fault::None, 0))
     });
     let load = move || {
         let processors = vec![first_processor()];
@@ -308,7 +308,7 @@ fn threads_share_the_clients() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
-        faulty::serve(&listener, Conduct::only(Fault::None, 0))
+        faulty::serve(&listener, Behaviour::only(Fault::None, 0))
     });
     let load = move || {
         let processors = vec![first_processor(); 2];
@@ -339,8 +339,8 @@ fn clients_are_there_before_the_moment_at_which_they_ask() {
         });
         let at = SystemTime::now() + Duration::from_millis(200);
         let plan = plan(address, SHORT, Pace::EAGER, 1);
-        let unheard = Interrupt::unheard();
-        let loaded = engine::run_at(&plan, Some(at), &unheard).unwrap();
+        let ignored = Interrupt::ignored();
+        let loaded = engine::run_at(&plan, Some(at), &ignored).unwrap();
         assert!(loaded.unwrap().began >= at);
         let (came, asked) = served.join().unwrap();
         assert!(asked >= at);
@@ -365,7 +365,7 @@ fn no_request_allocates() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
-        faulty::serve(&listener, Conduct::only(Fault::None, 0))
+        faulty::serve(&listener, Behaviour::only(Fault::None, 0))
     });
     /// More than a load allocates, however long it is.
     const ONCE: u64 = 300;

@@ -19,7 +19,7 @@ use rustix::time::{
 };
 
 use crate::base::interrupt::Interrupt;
-use crate::load::connection::{Bytes, Connection, READ_BYTES, Taken};
+use crate::load::connection::{Bytes, Connection, READ_BYTES, Received};
 use crate::load::resources::{Start, Survey};
 use crate::load::schedule::{self, Schedule};
 use crate::load::sockets::Sockets;
@@ -53,7 +53,7 @@ pub(crate) struct Worker<'a> {
     timer: OwnedFd,
     /// When the timer is to fire, if it is set at all.
     armed: Option<Instant>,
-    groups: Vec<Share>,
+    groups: Vec<GroupShare>,
     clients: Vec<Client>,
     /// How many clients have not left yet.
     live: usize,
@@ -61,7 +61,7 @@ pub(crate) struct Worker<'a> {
     is_timed: bool,
     phase: Phase,
     /// When the phase ends.
-    edge: Instant,
+    phase_end: Instant,
     next_tick: Instant,
     /// What is known of the server before the window; nothing, if another
     /// thread measures it.
@@ -82,7 +82,7 @@ struct Client {
 }
 
 /// This thread's share of a client group.
-struct Share {
+struct GroupShare {
     pace: Pace,
     sockets: Sockets,
     bytes: Bytes,
@@ -125,7 +125,7 @@ impl<'a> Worker<'a> {
         let data = EventData::new_u64(TIMER);
         epoll::add(&epoll, &timer, data, EventFlags::IN)?;
         let now = Instant::now();
-        let share = |group| Share::new(plan, group, index, of);
+        let share = |group| GroupShare::new(plan, group, index, of);
         Ok(Worker {
             plan,
             interrupt,
@@ -137,7 +137,7 @@ impl<'a> Worker<'a> {
             live: 0,
             is_timed: false,
             phase: Phase::WarmUp,
-            edge: now,
+            phase_end: now,
             next_tick: now,
             survey: None,
             next_survey: None,
@@ -204,10 +204,10 @@ impl<'a> Worker<'a> {
         self.start(start)?;
         let mut events = Vec::with_capacity(EVENTS_MAX);
         while self.live > 0 {
-            if self.interrupt.came() {
+            if self.interrupt.is_requested() {
                 match self.phase {
                     Phase::WarmUp => return Ok(None),
-                    Phase::Window => self.cross(),
+                    Phase::Window => self.next_phase(),
                     Phase::Drain => {}
                 }
                 // Whoever is to leave has to be told.
@@ -217,17 +217,17 @@ impl<'a> Worker<'a> {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error).context("waiting with epoll"),
             }
-            let mut rang = false;
+            let mut timer_fired = false;
             for event in events.drain(..) {
                 match event.data.u64() {
-                    TIMER => rang = true,
+                    TIMER => timer_fired = true,
                     index => self.ready(index as usize, event.flags),
                 }
             }
-            if rang {
-                self.hear_timer()?;
+            if timer_fired {
+                self.clear_timer()?;
             }
-            if rang || self.is_timed {
+            if timer_fired || self.is_timed {
                 self.keep_time()?;
             }
         }
@@ -238,12 +238,12 @@ impl<'a> Worker<'a> {
         if let Some(wait) = start.checked_duration_since(Instant::now()) {
             std::thread::sleep(wait);
         }
-        self.edge = start + self.plan.warm_up;
+        self.phase_end = start + self.plan.warm_up;
         self.next_tick = start + TICK;
         let survey = self.survey.as_ref();
-        self.next_survey = survey.and_then(|s| s.next(start, self.edge));
+        self.next_survey = survey.and_then(|s| s.next(start, self.phase_end));
         if self.plan.warm_up.is_zero() {
-            self.cross();
+            self.next_phase();
         }
         // Reading the clocks took time: nothing was due before the window.
         let begin = self.start.as_ref().map_or(start, |start| start.at);
@@ -275,14 +275,14 @@ impl<'a> Worker<'a> {
     fn keep_time(&mut self) -> anyhow::Result<()> {
         let mut now = Instant::now();
         if self.next_survey.is_some_and(|at| now >= at) {
-            let survey = self.survey.take().map(|s| s.again(self.edge));
+            let survey = self.survey.take().map(|s| s.again(self.phase_end));
             now = Instant::now();
             self.next_survey =
-                survey.as_ref().and_then(|s| s.next(now, self.edge));
+                survey.as_ref().and_then(|s| s.next(now, self.phase_end));
             self.survey = survey;
         }
-        if now >= self.edge {
-            self.cross();
+        if now >= self.phase_end {
+            self.next_phase();
         }
         if now >= self.next_tick {
             self.expire(now);
@@ -292,9 +292,9 @@ impl<'a> Worker<'a> {
             self.stop_thinking(group, now);
             self.send_due(group, now);
         }
-        let timed = self.groups.iter().filter_map(Share::next_time);
+        let timed = self.groups.iter().filter_map(GroupShare::next_time);
         let timed = timed.chain(self.next_survey);
-        let next = timed.fold(self.edge.min(self.next_tick), Instant::min);
+        let next = timed.fold(self.phase_end.min(self.next_tick), Instant::min);
         self.arm(next)
     }
 
@@ -317,7 +317,7 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    fn hear_timer(&mut self) -> anyhow::Result<()> {
+    fn clear_timer(&mut self) -> anyhow::Result<()> {
         self.armed = None;
         let mut expirations = [0; 8];
         match rustix::io::read(&self.timer, &mut expirations) {
@@ -363,11 +363,11 @@ impl<'a> Worker<'a> {
             };
             let now = Instant::now();
             let input = &self.input[..count];
-            let Share { bytes, tally, .. } = share;
-            match connection.take(input, bytes, tally, now) {
-                Taken::Answered(0) => {}
-                Taken::Answered(count) => self.next(index, count, now),
-                Taken::Useless => return self.leave(index),
+            let GroupShare { bytes, tally, .. } = share;
+            match connection.receive(input, bytes, tally, now) {
+                Received::Answered(0) => {}
+                Received::Answered(count) => self.next(index, count, now),
+                Received::Unusable => return self.leave(index),
             }
             if !at_end && count < READ_BYTES {
                 return;
@@ -377,8 +377,8 @@ impl<'a> Worker<'a> {
 
     /// So many requests of a client were answered: what follows?
     fn next(&mut self, index: usize, count: usize, mut now: Instant) {
-        if now >= self.edge {
-            self.cross();
+        if now >= self.phase_end {
+            self.next_phase();
             // Reading the clocks took time that is not the next reply's.
             now = Instant::now();
         }
@@ -548,14 +548,14 @@ impl<'a> Worker<'a> {
     /// Gives up the connections whose reply does not come, and after the
     /// window whatever is still to come of an open loop.
     fn expire(&mut self, now: Instant) {
-        let patience = self.plan.reply_timeout;
+        let timeout = self.plan.reply_timeout;
         for index in 0..self.clients.len() {
             let client = &self.clients[index];
             let Some(connection) = &client.connection else { continue };
             let waited = connection
                 .waits_since()
                 .map(|since| now.saturating_duration_since(since));
-            if waited.is_some_and(|waited| waited >= patience) {
+            if waited.is_some_and(|waited| waited >= timeout) {
                 self.groups[client.group].tally.timed_out();
                 self.give_up(index, now);
             }
@@ -563,7 +563,7 @@ impl<'a> Worker<'a> {
         for group in 0..self.groups.len() {
             let open = self.groups[group].open.as_ref();
             let end = open.and_then(|open| open.end);
-            if end.is_some_and(|end| now >= end + patience) {
+            if end.is_some_and(|end| now >= end + timeout) {
                 self.give_up_open_loop(group, now);
             }
         }
@@ -590,7 +590,7 @@ impl<'a> Worker<'a> {
                 self.give_up(index, now);
             }
         }
-        let Share { open, tally, .. } = &mut self.groups[group];
+        let GroupShare { open, tally, .. } = &mut self.groups[group];
         let Some(open) = open else { return };
         while !open.is_over() {
             tally.unanswered(open.schedule.next(), now);
@@ -600,7 +600,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Goes over to the next phase.
-    fn cross(&mut self) {
+    fn next_phase(&mut self) {
         match self.phase {
             Phase::WarmUp => {
                 self.next_survey = None;
@@ -608,7 +608,7 @@ impl<'a> Worker<'a> {
                 let survey = survey.unwrap_or_else(|| Survey::read(None));
                 let start = Start::read(survey);
                 self.phase = Phase::Window;
-                self.edge = start.at + self.plan.window;
+                self.phase_end = start.at + self.plan.window;
                 for share in &mut self.groups {
                     share.tally.begin(start.at);
                 }
@@ -629,8 +629,8 @@ impl<'a> Worker<'a> {
                     }
                 }
                 // Far away: the drain ends with its last connection.
-                self.edge += Duration::from_secs(1 << 32);
-                self.dismiss();
+                self.phase_end += Duration::from_secs(1 << 32);
+                self.close_idle();
             }
             Phase::Drain => {}
         }
@@ -649,7 +649,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Lets those go, at the end of the window, who wait for no reply.
-    fn dismiss(&mut self) {
+    fn close_idle(&mut self) {
         for group in &mut self.groups {
             group.thinking.clear();
         }
@@ -671,7 +671,7 @@ impl<'a> Worker<'a> {
         // Every connection ended before its time: the window is what was
         // left of it, or else nothing.
         while self.phase != Phase::Drain {
-            self.cross();
+            self.next_phase();
         }
         let now = Instant::now();
         for group in 0..self.groups.len() {
@@ -683,9 +683,14 @@ impl<'a> Worker<'a> {
     }
 }
 
-impl Share {
+impl GroupShare {
     /// What the `index`-th of `of` threads has of a group.
-    fn new(plan: &LoadPlan, group: usize, index: usize, of: usize) -> Share {
+    fn new(
+        plan: &LoadPlan,
+        group: usize,
+        index: usize,
+        of: usize,
+    ) -> GroupShare {
         let clients = plan.clients_of(group, index, of);
         let GroupPlan { n, connections, pace, elsewhere, .. } =
             plan.groups[group];
@@ -703,7 +708,7 @@ impl Share {
             }),
             _ => None,
         };
-        Share {
+        GroupShare {
             pace,
             sockets: Sockets::new(elsewhere.unwrap_or(plan.address)),
             bytes: Bytes::new(n, pace.depth(), plan.framing),
@@ -781,8 +786,8 @@ mod tests {
                 processors: Vec::new(),
                 seed: 1,
             };
-            let unheard = Interrupt::unheard();
-            let mut worker = Worker::new(&plan, &unheard, 0, 1).unwrap();
+            let ignored = Interrupt::ignored();
+            let mut worker = Worker::new(&plan, &ignored, 0, 1).unwrap();
             (0..8).for_each(|number| worker.add_client(0, number));
             let now = Instant::now();
             match pace {

@@ -17,7 +17,7 @@ use crate::model::contestant::Contestant;
 use crate::model::contestants;
 
 /// How long to wait for cargo's next line before looking around.
-const LOOK_AROUND: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How many of cargo's last lines tell why it failed.
 const LOG_LINES: usize = 60;
@@ -137,10 +137,10 @@ fn prepare(
         .spawn(NOWHERE)
         .with_context(|| format!("cannot prepare {name}"))?;
     loop {
-        if interrupt.came() {
+        if interrupt.is_requested() {
             return Ok(false);
         }
-        if let Some(status) = process.wait(LOOK_AROUND) {
+        if let Some(status) = process.wait(POLL_INTERVAL) {
             if !status.success() {
                 bail!("cannot prepare {name} ({status}):\n{}", tail(&process));
             }
@@ -197,10 +197,10 @@ fn executables(
         }
     };
     let status = loop {
-        if interrupt.came() {
+        if interrupt.is_requested() {
             return Ok(None);
         }
-        match cargo.stdout_line(LOOK_AROUND) {
+        match cargo.stdout_line(POLL_INTERVAL) {
             Some(line) => note(line),
             None => {
                 if let Some(status) = cargo.wait(Duration::ZERO) {
@@ -209,7 +209,7 @@ fn executables(
             }
         }
     };
-    while let Some(line) = cargo.stdout_line(LOOK_AROUND) {
+    while let Some(line) = cargo.stdout_line(POLL_INTERVAL) {
         note(line);
     }
     if !status.success() {

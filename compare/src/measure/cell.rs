@@ -21,24 +21,24 @@ use crate::model::scenarios::Scenario;
 
 /// How long the runner sleeps before it looks whether somebody pressed
 /// Ctrl-C.
-const LOOK_AROUND: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How much longer than its window a reply may take. A server that serves
 /// one client at a time owes its second client a reply for the whole window.
-const REPLY_PATIENCE: Duration = Duration::from_secs(5);
+const REPLY_GRACE: Duration = Duration::from_secs(5);
 
 /// How much longer than all that the load generator may take.
-const LOAD_PATIENCE: Duration = Duration::from_secs(20);
+const LOAD_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long a server that lost its connections may take to turn out dead.
-const DEATH_PATIENCE: Duration = Duration::from_millis(500);
+const EXIT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How long the last line of a process that has ended may be on its way.
-const LAST_LINE_PATIENCE: Duration = Duration::from_secs(1);
+const LAST_LINE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long a server may take to end under strace, which writes its summary
 /// only then: its drain, and then some.
-const TRACED_END_PATIENCE: Duration = Duration::from_secs(10);
+const TRACED_EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many of a server's last lines stand in the record of a failure.
 const LOG_LINES: usize = 20;
@@ -178,7 +178,7 @@ impl Cell<'_> {
             .cpus(&self.placement.server);
         let start = || {
             let started = launch.clone();
-            started.start_with(|_| (), || interrupt.came())
+            started.start_with(|_| (), || interrupt.is_requested())
         };
         let started = match start() {
             // Somebody else may have taken the port that was free before.
@@ -243,7 +243,7 @@ impl Cell<'_> {
         let patience = self.warm_up
             + self.window
             + self.reply_timeout() * (CONNECT_HANGS_MAX as u32 + 1)
-            + LOAD_PATIENCE;
+            + LOAD_TIMEOUT;
         let deadline = Instant::now() + patience;
         let read = |line: String| {
             serde_json::from_str(&line).map_err(|error| {
@@ -252,15 +252,15 @@ impl Cell<'_> {
             })
         };
         while Instant::now() < deadline {
-            if interrupt.came() {
+            if interrupt.is_requested() {
                 return Err(Failure::Interrupted);
             }
-            if let Some(line) = load.stdout_line(LOOK_AROUND) {
+            if let Some(line) = load.stdout_line(POLL_INTERVAL) {
                 return read(line);
             }
             if let Some(status) = load.wait(Duration::ZERO) {
                 // It may have ended since, and its line be on the way.
-                if let Some(line) = load.stdout_line(LAST_LINE_PATIENCE) {
+                if let Some(line) = load.stdout_line(LAST_LINE_TIMEOUT) {
                     return read(line);
                 }
                 let log = load.log().join("; ");
@@ -273,7 +273,7 @@ impl Cell<'_> {
     }
 
     fn reply_timeout(&self) -> Duration {
-        self.warm_up + self.window + REPLY_PATIENCE
+        self.warm_up + self.window + REPLY_GRACE
     }
 }
 
@@ -285,7 +285,7 @@ fn end_traced(server: &mut Server) -> Result<(), Failure> {
         process_tree::first_child(server.pid()).map_err(instrument)?;
     rustix::process::kill_process(server_pid, Signal::TERM)
         .map_err(|error| instrument(error.to_string()))?;
-    match server.process().wait(TRACED_END_PATIENCE) {
+    match server.process().wait(TRACED_EXIT_TIMEOUT) {
         Some(_) => Ok(()),
         None => {
             let reason = "it did not end on SIGTERM under strace";
@@ -300,8 +300,7 @@ fn judge(
     report: LoadReport,
 ) -> Result<LoadReport, Failure> {
     let fault = report.server_fault();
-    let patience =
-        if fault.is_some() { DEATH_PATIENCE } else { Duration::ZERO };
+    let patience = if fault.is_some() { EXIT_TIMEOUT } else { Duration::ZERO };
     let died = server
         .process()
         .wait(patience)

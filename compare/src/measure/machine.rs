@@ -1,4 +1,4 @@
-//! Where a run took place, as its record says it.
+//! Detects the machine that a run takes place on.
 
 use std::fs;
 use std::path::Path;
@@ -7,25 +7,23 @@ use std::process::Command;
 use crate::model::machine::Machine;
 use crate::model::reading::Reading;
 
-impl Machine {
-    /// Looks around.
-    pub(crate) fn here(root: &Path, allowed: &[usize]) -> Machine {
-        let uname = rustix::system::uname();
-        let words = [uname.sysname(), uname.release(), uname.machine()];
-        let kernel = words.map(|word| word.to_string_lossy()).join(" ");
-        Machine {
-            processor: Reading::from(field("/proc/cpuinfo", "model name")),
-            processors_allowed: allowed.to_vec(),
-            processors_online: Reading::from(processors_online()),
-            memory_bytes: Reading::from(memory_bytes()),
-            kernel,
-            toolchain: Reading::from(output(Command::new("rustc").arg("-V"))),
-            git_revision: Reading::from(git(root, &["rev-parse", "HEAD"])),
-            git_dirty: Reading::from(
-                git(root, &["status", "--porcelain"])
-                    .map(|changes| !changes.is_empty()),
-            ),
-        }
+/// Describes this machine, and the commit in `root`.
+pub(crate) fn describe(root: &Path, allowed: &[usize]) -> Machine {
+    let uname = rustix::system::uname();
+    let words = [uname.sysname(), uname.release(), uname.machine()];
+    let kernel = words.map(|word| word.to_string_lossy()).join(" ");
+    Machine {
+        processor: Reading::from(field("/proc/cpuinfo", "model name")),
+        processors_allowed: allowed.to_vec(),
+        processors_online: Reading::from(processors_online()),
+        memory_bytes: Reading::from(memory_bytes()),
+        kernel,
+        toolchain: Reading::from(output(Command::new("rustc").arg("-V"))),
+        git_revision: Reading::from(git(root, &["rev-parse", "HEAD"])),
+        git_dirty: Reading::from(
+            git(root, &["status", "--porcelain"])
+                .map(|changes| !changes.is_empty()),
+        ),
     }
 }
 

@@ -59,7 +59,7 @@ impl MeasurementOptions {
     }
 
     /// Adds to what was asked.
-    pub(crate) fn tell(&self, invocation: Invocation) -> Invocation {
+    pub(crate) fn add_to(&self, invocation: Invocation) -> Invocation {
         let list = |list: &Option<CpuList>| {
             list.clone().map(Vec::from).unwrap_or_default()
         };

@@ -8,17 +8,19 @@ use crate::base::limits;
 use crate::base::stdout;
 use crate::measure::build;
 use crate::measure::calibration::calibrations;
+use crate::measure::lock::MeasuringLock;
+use crate::measure::machine;
 use crate::measure::options::{MeasurementOptions, ROUNDS_QUICK};
 use crate::measure::processors::Processors;
+use crate::measure::programs;
 use crate::measure::progress::Progress;
 use crate::measure::rounds::Measuring;
 use crate::model::contestant::Contestant;
-use crate::model::contestant::Trait;
+use crate::model::contestant::ModelTrait;
 use crate::model::contestants::ALIAS_SUFFIX;
 use crate::model::invocation::Invocation;
-use crate::model::machine::Machine;
 use crate::model::record::{Entrant, Record};
-use crate::model::runs::{self, Turn};
+use crate::model::runs;
 use crate::model::scenarios::Scenario;
 
 /// Rounds, if nobody says otherwise: the fewest that give an interval.
@@ -66,7 +68,7 @@ impl MeasurementPlan {
         let processors = options.processors()?;
         options.set_windows(&mut self.scenarios);
         options.set_windows(&mut self.traced);
-        let _turn = Turn::take()?;
+        let _lock = MeasuringLock::acquire()?;
         limits::raise_open_files()?;
         limits::check_files_of_servers()?;
         let progress = Progress::new(options.quiet);
@@ -96,9 +98,8 @@ impl MeasurementPlan {
             measuring.cells_of(&record) * record.rounds as usize
                 + record.contestants().count() * traced.len(),
         );
-        record.complete = measuring.calibrate(&mut record)
-            && measuring.rounds(&mut record)
-            && measuring.system_calls(traced, &mut record);
+        let flow = measuring.measure_all(traced, &mut record);
+        record.complete = flow.is_continue();
         let saved = record.write(&path);
         progress.clear();
         Ok(Some(Measured { record, path, saved }))
@@ -116,16 +117,18 @@ impl MeasurementPlan {
         });
         let rounds = if options.quick { ROUNDS_QUICK } else { self.rounds };
         let rounds = options.rounds.unwrap_or(rounds);
-        let machine = Machine::here(root, processors.numbers());
+        let machine = machine::describe(root, processors.numbers());
         let mut record = Record::new(seed, rounds, machine);
         record.calibration = calibrations(&self.scenarios)?;
         record.entrants = match self.cells {
             None => with_alias(self.contestants),
-            Some(_) => self.contestants.into_iter().map(Entrant::of).collect(),
+            Some(_) => {
+                self.contestants.into_iter().map(programs::entrant).collect()
+            }
         };
         record.skipped = self.skipped;
         record.scenarios = self.scenarios;
-        record.invocation = Some(options.tell(self.invocation));
+        record.invocation = Some(options.add_to(self.invocation));
         Ok(record)
     }
 }
@@ -151,7 +154,7 @@ impl Measured {
     /// # Errors
     ///
     /// When it could not be kept.
-    pub(crate) fn say_where(self) -> anyhow::Result<()> {
+    pub(crate) fn report_path(self) -> anyhow::Result<()> {
         self.saved?;
         eprintln!("record: {}", self.path.display());
         Ok(())
@@ -161,9 +164,10 @@ impl Measured {
 /// The contestants, and one of them a second time.
 pub(crate) fn with_alias(contestants: Vec<Contestant>) -> Vec<Entrant> {
     let mut entrants: Vec<Entrant> =
-        contestants.into_iter().map(Entrant::of).collect();
-    let is_usual =
-        |entrant: &&Entrant| !entrant.contestant.is(Trait::OneClientAtATime);
+        contestants.into_iter().map(programs::entrant).collect();
+    let is_usual = |entrant: &&Entrant| {
+        !entrant.contestant.is(ModelTrait::OneClientAtATime)
+    };
     let usual = entrants.iter().find(is_usual).or(entrants.first());
     let alias = usual.cloned().map(|mut alias| {
         alias.alias_of = Some(alias.contestant.name.clone());

@@ -7,6 +7,7 @@ use std::{env, fs};
 use crate::measure::machine;
 use crate::model::contestant::Contestant;
 use crate::model::reading::Reading;
+use crate::model::record::Entrant;
 
 /// Whether a shell would find the program.
 pub(crate) fn is_in_path(program: &str) -> bool {
@@ -19,33 +20,37 @@ pub(crate) fn is_in_path(program: &str) -> bool {
 }
 
 /// Those who can take part here, and the others with the reason.
-pub(crate) fn able(
+pub(crate) fn runnable(
     contestants: Vec<Contestant>,
 ) -> (Vec<Contestant>, Vec<(String, String)>) {
-    let mut able = Vec::new();
+    let mut runnable = Vec::new();
     let mut skipped = Vec::new();
     for mut contestant in contestants {
         match contestant.find_programs(is_in_path) {
-            Ok(()) => able.push(contestant),
+            Ok(()) => runnable.push(contestant),
             Err(why) => skipped.push((contestant.name, why)),
         }
     }
-    (able, skipped)
+    (runnable, skipped)
 }
 
-impl Contestant {
-    /// What it says of its version, in one line.
-    pub(crate) fn tell_version(&self) -> Reading<String> {
-        let told = match self.version.split_first() {
-            Some((program, arguments)) => {
-                machine::output(Command::new(program).args(arguments))
-            }
-            None if self.build.is_some() => {
-                machine::output(Command::new(&self.command[0]).arg("--version"))
-            }
-            None => Err("it has no command that tells".to_owned()),
-        };
-        let first = |told: String| told.lines().next().map(str::to_owned);
-        Reading::from(told.map(|told| first(told).unwrap_or_default()))
-    }
+/// Returns a contestant as one that takes part, with its version.
+pub(crate) fn entrant(contestant: Contestant) -> Entrant {
+    let version = version(&contestant);
+    Entrant::new(contestant, version)
+}
+
+/// Returns the first line of the version that a contestant prints.
+fn version(contestant: &Contestant) -> Reading<String> {
+    let told = match contestant.version.split_first() {
+        Some((program, arguments)) => {
+            machine::output(Command::new(program).args(arguments))
+        }
+        None if contestant.build.is_some() => machine::output(
+            Command::new(&contestant.command[0]).arg("--version"),
+        ),
+        None => Err("it has no command that tells".to_owned()),
+    };
+    let first = |told: String| told.lines().next().map(str::to_owned);
+    Reading::from(told.map(|told| first(told).unwrap_or_default()))
 }

@@ -23,7 +23,7 @@ impl Progress {
     }
 
     /// Says what goes on.
-    pub(crate) fn say(&self, what: &str) {
+    pub(crate) fn show(&self, what: &str) {
         self.bar.set_message(what.to_owned());
         self.bar.tick();
     }
@@ -37,7 +37,7 @@ impl Progress {
 
     /// Says which crate was built.
     pub(crate) fn building(&self, name: &str) {
-        self.say(&format!("building: {name}"));
+        self.show(&format!("building: {name}"));
     }
 
     /// Starts to count measurements.

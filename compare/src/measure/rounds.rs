@@ -1,13 +1,14 @@
 //! Measures contestants under scenarios, round by round.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::base::interrupt::Interrupt;
-use crate::measure::calibration::{calibrate_by, costs};
+use crate::measure::calibrator::Calibrator;
 use crate::measure::cell::Cell;
-use crate::measure::clients::{Clients, groups};
+use crate::measure::clients::groups;
 use crate::measure::failure::Failure;
 use crate::measure::processors::Processors;
 use crate::measure::programs;
@@ -15,19 +16,14 @@ use crate::measure::progress::Progress;
 use crate::model::calibration::Calibrated;
 use crate::model::contestant::Contestant;
 use crate::model::contestant::Framing;
-use crate::model::contestant::Trait;
+use crate::model::contestant::ModelTrait;
 use crate::model::contestants::ALIAS_SUFFIX;
-use crate::model::load_plan::{GroupPlan, Pace};
-use crate::model::placement::Cpus;
 use crate::model::reading::Reading;
 use crate::model::record::{Entrant, Record, Round, Void};
 use crate::model::scenarios::Scenario;
 
 /// How long system calls are counted.
 const TRACED_WINDOW: Duration = Duration::from_millis(500);
-
-/// How long a contestant is timed at least, to calibrate a cost.
-const CALIBRATED_WINDOW_MIN: Duration = Duration::from_millis(100);
 
 /// As many clients as wait in the backlog of our servers until it is their
 /// turn.
@@ -70,140 +66,69 @@ impl Measuring<'_> {
         record.scenarios.iter().map(wanted).sum()
     }
 
-    /// Finds out which n stands for each cost with those whose fib is not
-    /// ours; `false` when interrupted.
-    pub(crate) fn calibrate(&mut self, record: &mut Record) -> bool {
-        let mut fibs: Vec<String> =
-            record.contestants().filter_map(|c| c.fib.clone()).collect();
-        fibs.sort_unstable();
-        fibs.dedup();
-        for cost in costs(&record.scenarios) {
-            for fib in &fibs {
-                let theirs = |c: &&Contestant| c.fib.as_ref() == Some(fib);
-                let theirs: Vec<Contestant> =
-                    record.contestants().filter(theirs).cloned().collect();
-                self.progress.say(&format!("what {cost:?} is with {fib}"));
-                let mut failures = Vec::new();
-                let mut found = None;
-                for contestant in &theirs {
-                    let time = |n| self.time(contestant, n, cost);
-                    match calibrate_by(fib, cost, time) {
-                        Ok(calibrated) => found = Some(calibrated),
-                        Err(Failure::Interrupted) => return false,
-                        Err(failure) => failures.push((contestant, failure)),
-                    }
-                    if found.is_some() {
-                        break;
-                    }
-                }
-                let mut ours = record.calibration.iter();
-                let ours = ours.find(|c| c.is_of(cost, None)).cloned();
-                for (contestant, failure) in failures {
-                    let name = &contestant.name;
-                    let note = format!("{name}, for n of {cost:?}: {failure}");
-                    self.progress.note(&note);
-                    let Failure::Instrument(_) = failure else {
-                        self.not_calibrated.insert(name.clone(), failure);
-                        continue;
-                    };
-                    let (None, Some(ours)) = (&found, &ours) else { continue };
-                    // Better the n of all others than none: whoever answers
-                    // it from a table will be told so.
-                    match self.time(contestant, ours.n, cost) {
-                        Ok(took) => {
-                            let took_ns = took.as_nanos() as u64;
-                            let fib = Some(fib.clone());
-                            found = Some(Calibrated { took_ns, fib, ..*ours });
-                        }
-                        Err(Failure::Interrupted) => return false,
-                        // Its cells say that the n is not known.
-                        Err(Failure::Instrument(_)) => {}
-                        Err(failure) => {
-                            self.not_calibrated.insert(name.clone(), failure);
-                        }
-                    }
-                }
-                record.calibration.extend(found);
-            }
-        }
-        true
-    }
-
-    /// How long a contestant takes to answer an n, when nobody else asks, with
-    /// time enough for one that takes `at_most`.
-    fn time(
+    /// Calibrates, measures all rounds, and counts the system calls under the
+    /// scenarios `traced`; breaks when interrupted.
+    pub(crate) fn measure_all(
         &mut self,
-        contestant: &Contestant,
-        n: u8,
-        at_most: Duration,
-    ) -> Result<Duration, Failure> {
-        let name = "calibration".to_owned();
-        let group = GroupPlan {
-            name,
-            n,
-            connections: 1,
-            pace: Pace::EAGER,
-            elsewhere: None,
-        };
-        let cell = Cell {
-            contestant,
-            groups: vec![Clients { group, is_apart: false }],
-            warm_up: Duration::ZERO,
-            window: CALIBRATED_WINDOW_MIN.max(at_most * 4),
-            placement: self.processors.place(Cpus::Split),
+        traced: Vec<Scenario>,
+        record: &mut Record,
+    ) -> ControlFlow<()> {
+        let mut calibrator = Calibrator {
+            processors: self.processors,
+            interrupt: self.interrupt,
+            progress: self.progress,
             seed: self.seed,
+            failures: HashMap::new(),
         };
-        let report = cell.measure(self.interrupt)?;
-        let group = report.group("calibration");
-        // The shortest is the one that nothing disturbed.
-        let time_ns = group.and_then(|g| g.service_ns.at_quantile_ns(0.0));
-        let why = || Failure::Instrument(format!("no reply to n = {n}"));
-        time_ns.map(Duration::from_nanos).ok_or_else(why)
+        calibrator.calibrate(record)?;
+        self.not_calibrated = calibrator.failures;
+        self.rounds(record)?;
+        self.system_calls(traced, record)
     }
 
-    /// Measures all rounds; `false` when interrupted.
-    pub(crate) fn rounds(&mut self, record: &mut Record) -> bool {
+    /// Measures all rounds; breaks when interrupted.
+    fn rounds(&mut self, record: &mut Record) -> ControlFlow<()> {
         let mut random = fastrand::Rng::with_seed(record.seed);
         for round in 1..=record.rounds {
             let mut order = record.entrants.clone();
             random.shuffle(&mut order);
-            if !self.round(round, &order, record) {
-                return false;
-            }
+            self.round(round, &order, record)?;
             // The disk may have room again before the next round is over.
             if let Err(error) = record.write(self.path) {
                 self.progress.note(&format!("{error:#}"));
             }
         }
-        true
+        ControlFlow::Continue(())
     }
 
     /// Counts the system calls of each contestant under these scenarios;
-    /// `false` when interrupted.
-    pub(crate) fn system_calls(
+    /// breaks when interrupted.
+    fn system_calls(
         &mut self,
         traced: Vec<Scenario>,
         record: &mut Record,
-    ) -> bool {
+    ) -> ControlFlow<()> {
         let contestants: Vec<Contestant> =
             record.contestants().cloned().collect();
         for scenario in traced {
             for contestant in &contestants {
                 let name = contestant.name.as_str();
-                self.progress.say(&format!(
+                self.progress.show(&format!(
                     "system calls of {name} in {}",
                     scenario.name
                 ));
                 let counted = self.counted(contestant, &scenario, record);
                 let kept = record.cell_mut(&scenario.name, name);
                 kept.system_calls = Reading::from(match counted {
-                    Err(Failure::Interrupted) => return false,
+                    Err(Failure::Interrupted) => {
+                        return ControlFlow::Break(());
+                    }
                     counted => counted.map_err(|failure| failure.to_string()),
                 });
                 self.progress.done();
             }
         }
-        true
+        ControlFlow::Continue(())
     }
 
     fn counted(
@@ -245,7 +170,7 @@ impl Measuring<'_> {
         counted
     }
 
-    /// Measures each entrant under each scenario; `false` when interrupted.
+    /// Measures each entrant under each scenario; breaks when interrupted.
     ///
     /// Scenario by scenario: those who are compared are measured one after
     /// the other, so that what changes slowly changes for all.
@@ -254,7 +179,7 @@ impl Measuring<'_> {
         round: u64,
         order: &[Entrant],
         record: &mut Record,
-    ) -> bool {
+    ) -> ControlFlow<()> {
         let mut place = 0;
         for scenario in record.scenarios.clone() {
             for Entrant { contestant, .. } in order {
@@ -263,16 +188,16 @@ impl Measuring<'_> {
                 if !self.wants(&scenario, contestant) {
                     continue;
                 }
-                self.progress.say(&format!("{} of {name}", scenario.name));
-                if !self.cell(round, place, contestant, &scenario, record) {
-                    return false;
-                }
+                self.progress.show(&format!("{} of {name}", scenario.name));
+                self.cell(round, place, contestant, &scenario, record)?;
                 self.progress.done();
             }
         }
-        true
+        ControlFlow::Continue(())
     }
 
+    /// Measures a cell, unless it is void, and keeps what came of it; breaks
+    /// when interrupted.
     fn cell(
         &mut self,
         round: u64,
@@ -280,69 +205,69 @@ impl Measuring<'_> {
         contestant: &Contestant,
         scenario: &Scenario,
         record: &mut Record,
-    ) -> bool {
+    ) -> ControlFlow<()> {
         let name = contestant.name.as_str();
         let kept = record.cell_mut(&scenario.name, name);
         if kept.void.is_some() {
-            return true;
+            return ControlFlow::Continue(());
         }
         if let Some(reason) = self.failed_to_start.get(name) {
             // What was measured before holds.
             if kept.rounds.is_empty() {
-                kept.void = Some(Void {
-                    round,
-                    reason: reason.clone(),
-                    contestant_failed: true,
-                    log: Vec::new(),
-                    faults: BTreeMap::new(),
-                });
+                kept.void = Some(Void::new(round, reason.clone(), true));
             } else {
                 kept.missed.insert(round, reason.clone());
             }
-            return true;
+            return ControlFlow::Continue(());
         }
         if let Some(reason) = beyond_design(contestant, scenario) {
             kept.by_design = Some(reason);
-            return true;
+            return ControlFlow::Continue(());
         }
-        let measured =
-            self.measure(round, contestant, scenario, &record.calibration);
+        match self.measure(round, contestant, scenario, &record.calibration) {
+            Ok(measured) => {
+                let kept = record.cell_mut(&scenario.name, name);
+                kept.rounds.push(Round { place, ..measured });
+                ControlFlow::Continue(())
+            }
+            Err(failure) => self.keep(failure, round, name, scenario, record),
+        }
+    }
+
+    /// Keeps why a cell has no figure in a round; breaks when interrupted.
+    fn keep(
+        &mut self,
+        failure: Failure,
+        round: u64,
+        name: &str,
+        scenario: &Scenario,
+        record: &mut Record,
+    ) -> ControlFlow<()> {
         let wanted = record.rounds;
         let kept = record.cell_mut(&scenario.name, name);
-        let note = |reason: &str| {
-            let scenario = &scenario.name;
-            let text = format!("{name} in {scenario}, round {round}: {reason}");
-            self.progress.note(&text);
+        let reason = failure.to_string();
+        let void = |contestant_failed| {
+            Some(Void::new(round, reason.clone(), contestant_failed))
         };
-        let void = |reason, contestant_failed, log, faults| {
-            Some(Void { round, reason, contestant_failed, log, faults })
-        };
-        match measured {
-            Ok(mut measured) => {
-                measured.place = place;
-                kept.rounds.push(measured);
-            }
-            Err(Failure::Interrupted) => return false,
-            Err(Failure::Instrument(reason)) => {
-                note(&reason);
+        match failure {
+            Failure::Interrupted => return ControlFlow::Break(()),
+            Failure::Instrument(_) => {
                 if kept.miss(round, reason.clone(), wanted) {
-                    let (log, faults) = (Vec::new(), BTreeMap::new());
-                    kept.void = void(reason, false, log, faults);
+                    kept.void = void(false);
                 }
             }
-            Err(Failure::Start(reason)) => {
-                let reason = format!("it did not start: {reason}");
-                note(&reason);
-                let (log, faults) = (Vec::new(), BTreeMap::new());
-                kept.void = void(reason.clone(), true, log, faults);
-                self.failed_to_start.insert(name.to_owned(), reason);
+            Failure::Start(_) => {
+                kept.void = void(true);
+                self.failed_to_start.insert(name.to_owned(), reason.clone());
             }
-            Err(Failure::Contestant { reason, log, faults }) => {
-                note(&reason);
-                kept.void = void(reason, true, log, faults);
+            Failure::Contestant { log, faults, .. } => {
+                kept.void = void(true).map(|void| Void { log, faults, ..void });
             }
         }
-        true
+        let scenario = &scenario.name;
+        let text = format!("{name} in {scenario}, round {round}: {reason}");
+        self.progress.note(&text);
+        ControlFlow::Continue(())
     }
 
     fn measure(
@@ -432,7 +357,7 @@ fn beyond_design(
     }
     let clients: usize =
         scenario.groups.iter().map(|group| group.connections).sum();
-    let is_beyond = contestant.is(Trait::OneClientAtATime)
+    let is_beyond = contestant.is(ModelTrait::OneClientAtATime)
         && clients > CLIENTS_THAT_QUEUE_MAX;
     is_beyond.then(|| {
         format!(

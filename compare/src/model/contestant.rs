@@ -55,7 +55,7 @@ pub(crate) struct Contestant {
     pub(crate) label: Label,
     /// What its model can and can't do, by design.
     #[serde(default)]
-    pub(crate) model: Vec<Trait>,
+    pub(crate) model: Vec<ModelTrait>,
     /// Which of our servers' flags it has; all of them, if it isn't said.
     #[serde(default)]
     pub(crate) flags: Option<Vec<String>>,
@@ -77,7 +77,8 @@ pub(crate) struct Contestant {
     Serialize,
 )]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Trait {
+#[schemars(rename = "Trait")]
+pub(crate) enum ModelTrait {
     /// The second client waits until the first has left.
     OneClientAtATime,
     /// It computes where it should wait for its clients.
@@ -262,7 +263,7 @@ impl Contestant {
     }
 
     /// Whether its model is like that.
-    pub(crate) fn is(&self, what: Trait) -> bool {
+    pub(crate) fn is(&self, what: ModelTrait) -> bool {
         self.model.contains(&what)
     }
 }

@@ -138,9 +138,8 @@ fn check(contestant: &Contestant) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::programs;
+    use crate::model::contestant::ModelTrait;
     use crate::model::contestant::Ready;
-    use crate::model::contestant::Trait;
 
     const GOOD: &str = r#"
         [[contestant]]
@@ -165,7 +164,7 @@ mod tests {
         assert_eq!(contestants[0].build.as_deref(), Some("server-threads"));
         assert_eq!(contestants[0].ready, Ready::Line);
         assert_eq!(contestants[1].ready, Ready::Port);
-        assert!(contestants[1].is(Trait::ComputesInline));
+        assert!(contestants[1].is(ModelTrait::ComputesInline));
     }
 
     #[test]
@@ -212,9 +211,9 @@ mod tests {
     #[test]
     fn a_program_that_is_not_there_is_missed() {
         let mut mine = Contestant::given("mine=server {port}").unwrap();
-        assert_eq!(mine.find_programs(programs::is_in_path), Ok(()));
+        assert_eq!(mine.find_programs(|_| true), Ok(()));
         mine.needs = vec!["sh".to_owned(), "no-such-program".to_owned()];
-        let why = mine.find_programs(programs::is_in_path).unwrap_err();
+        let why = mine.find_programs(|name| name == "sh").unwrap_err();
         assert_eq!(why, "it needs `no-such-program`, which is not here");
     }
 

@@ -24,3 +24,21 @@ pub(crate) struct Machine {
     /// Whether files differed from that commit.
     pub(crate) git_dirty: Reading<bool>,
 }
+
+#[cfg(test)]
+impl Machine {
+    /// Returns a machine of which nothing is known but its processors.
+    pub(crate) fn made_up(processors_allowed: Vec<usize>) -> Machine {
+        let why = "made up";
+        Machine {
+            processor: Reading::missing(why),
+            processors_allowed,
+            processors_online: Reading::missing(why),
+            memory_bytes: Reading::missing(why),
+            kernel: why.to_owned(),
+            toolchain: Reading::missing(why),
+            git_revision: Reading::missing(why),
+            git_dirty: Reading::missing(why),
+        }
+    }
+}

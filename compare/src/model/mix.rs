@@ -124,54 +124,21 @@ impl Mix {
         processors: usize,
         slo: Option<Duration>,
     ) -> Result<Scenario, String> {
-        if self.clients == 0 {
-            return Err("--clients: nobody would ask".to_owned());
-        }
-        let mut groups = Vec::new();
-        if let Some(Long { rate, cost }) = self.long {
-            let cost = Some(cost);
-            groups.push(ClientGroup {
-                cost,
-                ..group("long", LONG_CLIENTS, rate)
-            });
-        }
-        if let Some(rate) = self.short {
-            let n = Some(1);
-            groups
-                .push(ClientGroup { n, ..group("short", self.clients, rate) });
-        }
+        let groups = self.groups()?;
         let of = groups.last().ok_or_else(|| {
             "say what is asked: --long RATE x TIME, --short RATE, or a \
              scenario file"
                 .to_owned()
         })?;
         let of = of.name.clone();
-        let rate = self.short.or(self.long.map(|long| long.rate));
-        let Rate(rate) = rate.unwrap_or(Rate(1.0));
-        let long = self.long.map(|Long { rate: Rate(rate), .. }| {
-            // What comes more seldom than that is no part of the mix.
-            Duration::from_secs_f64(LONG_REQUESTS / rate).min(WINDOW_MAX)
-        });
-        let window = Duration::from_secs_f64(REQUESTS_OF_A_P99 / rate);
-        let window = window.max(WINDOW_MIN).max(long.unwrap_or_default());
-        // In whole tenths of a second, which are easier to read.
-        let window = Duration::from_millis(
-            window.as_millis().div_ceil(100) as u64 * 100,
-        );
-        if window > WINDOW_MAX {
-            return Err(format!(
-                "a p99 takes {REQUESTS_OF_A_P99} requests a round, which at \
-                 {rate}/s is {:.0} s: ask for more a second, or look at the \
-                 figures of `compare run`",
-                window.as_secs_f64()
-            ));
-        }
+        let window = self.window()?;
         let within = slo.map(|slo| {
             format!("in {} (p99), ", humantime::format_duration(slo))
         });
-        let cpus = match processors {
-            PROCESSORS_TO_SPLIT.. => Cpus::Split,
-            _ => Cpus::Shared,
+        let cpus = if processors >= PROCESSORS_TO_SPLIT {
+            Cpus::Split
+        } else {
+            Cpus::Shared
         };
         Ok(Scenario {
             name: "mix".to_owned(),
@@ -192,6 +159,47 @@ impl Mix {
             against: None,
             figures: FIGURES.to_vec(),
         })
+    }
+
+    fn groups(&self) -> Result<Vec<ClientGroup>, String> {
+        if self.clients == 0 {
+            return Err("--clients: nobody would ask".to_owned());
+        }
+        let mut groups = Vec::new();
+        if let Some(Long { rate, cost }) = self.long {
+            let long = group("long", LONG_CLIENTS, rate);
+            groups.push(ClientGroup { cost: Some(cost), ..long });
+        }
+        if let Some(rate) = self.short {
+            let short = group("short", self.clients, rate);
+            groups.push(ClientGroup { n: Some(1), ..short });
+        }
+        Ok(groups)
+    }
+
+    /// Returns a window with enough requests for a p99, and enough long ones.
+    fn window(&self) -> Result<Duration, String> {
+        let rate = self.short.or(self.long.map(|long| long.rate));
+        let Rate(rate) = rate.unwrap_or(Rate(1.0));
+        let long = self.long.map(|Long { rate: Rate(rate), .. }| {
+            // What comes more seldom than that is no part of the mix.
+            Duration::from_secs_f64(LONG_REQUESTS / rate).min(WINDOW_MAX)
+        });
+        let window = Duration::from_secs_f64(REQUESTS_OF_A_P99 / rate);
+        let window = window.max(WINDOW_MIN).max(long.unwrap_or_default());
+        // In whole tenths of a second, which are easier to read.
+        let window = Duration::from_millis(
+            window.as_millis().div_ceil(100) as u64 * 100,
+        );
+        if window > WINDOW_MAX {
+            return Err(format!(
+                "a p99 takes {REQUESTS_OF_A_P99} requests a round, which at \
+                 {rate}/s is {:.0} s: ask for more a second, or look at the \
+                 figures of `compare run`",
+                window.as_secs_f64()
+            ));
+        }
+        Ok(window)
     }
 }
 

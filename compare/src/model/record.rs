@@ -85,18 +85,20 @@ pub(crate) struct Entrant {
     #[serde(rename = "again")]
     pub(crate) alias_of: Option<String>,
     /// What the contestant says of its version.
-    #[serde(default = "untold")]
+    #[serde(default = "no_version")]
     pub(crate) version: Reading<String>,
 }
 
-fn untold() -> Reading<String> {
+fn no_version() -> Reading<String> {
     Reading::missing("nobody asked for it")
 }
 
 impl Entrant {
-    /// The contestant, as it is.
-    pub(crate) fn of(contestant: Contestant) -> Entrant {
-        let version = contestant.tell_version();
+    /// Returns a contestant that takes part under its own name.
+    pub(crate) fn new(
+        contestant: Contestant,
+        version: Reading<String>,
+    ) -> Entrant {
         Entrant { contestant, alias_of: None, version }
     }
 }
@@ -113,7 +115,7 @@ pub(crate) struct CellRecord {
     pub(crate) rounds: Vec<Round>,
     /// The server's system calls for each reply, by name: counted once, in a
     /// pass of its own that is not timed.
-    #[serde(default = "not_counted")]
+    #[serde(default = "no_system_calls")]
     pub(crate) system_calls: Reading<BTreeMap<String, f64>>,
     /// Rounds that this side spoilt, and how.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -138,13 +140,13 @@ impl CellRecord {
             void: None,
             by_design: None,
             rounds: Vec::new(),
-            system_calls: not_counted(),
+            system_calls: no_system_calls(),
             missed: BTreeMap::new(),
         }
     }
 }
 
-fn not_counted() -> Reading<BTreeMap<String, f64>> {
+fn no_system_calls() -> Reading<BTreeMap<String, f64>> {
     Reading::missing("not asked for: --system-calls counts them")
 }
 
@@ -163,6 +165,19 @@ pub(crate) struct Void {
     /// it was the load that found it out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) faults: BTreeMap<String, Faults>,
+}
+
+impl Void {
+    /// Returns the reason why a cell is void, of which there is neither a log
+    /// nor a fault to keep.
+    pub(crate) fn new(
+        round: u64,
+        reason: String,
+        contestant_failed: bool,
+    ) -> Void {
+        let (log, faults) = (Vec::new(), BTreeMap::new());
+        Void { round, reason, contestant_failed, log, faults }
+    }
 }
 
 /// One measurement.

@@ -1,13 +1,10 @@
 //! Where runs are kept, and how one is found again.
 
-use std::env;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
 
 use crate::base::exit::Usage;
 use crate::base::workspace;
@@ -92,42 +89,6 @@ fn last(runs: &Path) -> anyhow::Result<Option<PathBuf>> {
     };
     let files = entries.map_while(Result::ok).map(|e| file(&e.path()));
     Ok(files.filter(|path| path.is_file()).max())
-}
-
-/// Held by the run that measures on this machine: two at once would measure
-/// each other.
-pub(crate) struct Turn {
-    _file: File,
-}
-
-impl Turn {
-    /// Takes the turn until it is dropped, or this process ends.
-    ///
-    /// # Errors
-    ///
-    /// When another run of this user has it.
-    pub(crate) fn take() -> anyhow::Result<Turn> {
-        let user = rustix::process::getuid().as_raw();
-        let path = env::temp_dir().join(format!("compare-{user}.lock"));
-        let open = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path);
-        let file =
-            open.with_context(|| format!("cannot open {}", path.display()))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Turn { _file: file }),
-            Err(Errno::WOULDBLOCK) => bail!(
-                "another run measures on this machine: both would measure \
-                 each other; wait for it to end ({} is locked)",
-                path.display()
-            ),
-            Err(error) => {
-                Err(error).with_context(|| format!("{}", path.display()))
-            }
-        }
-    }
 }
 
 /// Makes a run's folder.

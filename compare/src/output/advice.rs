@@ -2,7 +2,7 @@
 
 use comfy_table::{Attribute, Cell};
 
-use crate::analysis::advice::class::Class;
+use crate::analysis::advice::rating::Rating;
 use crate::analysis::advice::{Advice, Place};
 use crate::analysis::findings::Findings;
 use crate::analysis::statistics::median;
@@ -26,9 +26,9 @@ pub(crate) fn text(record: &Record, ranking: &Advice<'_>) -> String {
     text += &table(record, ranking);
     text += "\n\n";
     text += &advice(ranking);
-    for Place { contestant, why, class, .. } in &ranking.places {
+    for Place { contestant, why, rating, .. } in &ranking.places {
         if let Some(why) = why {
-            text += &format!("{}: {}: {why}\n", contestant.name, class.name());
+            text += &format!("{}: {}: {why}\n", contestant.name, rating.name());
         }
     }
     text += "\n";
@@ -51,7 +51,7 @@ fn table(record: &Record, ranking: &Advice<'_>) -> String {
     let headings = ["contestant".to_owned()].into_iter().chain(headings);
     let headings = headings.chain(["verdict".to_owned()]);
     let mut table = table::titled("place", headings);
-    for Place { place, contestant, class, .. } in places {
+    for Place { place, contestant, rating, .. } in places {
         let name = contestant.name.as_str();
         let is_shared = |other: &Place<'_>| other.place == *place;
         let shared = places.iter().filter(|other| is_shared(other)).count() > 1;
@@ -72,9 +72,9 @@ fn table(record: &Record, ranking: &Advice<'_>) -> String {
             let time = response_p50(record, ranking, name, group);
             Cell::new(time.map_or("-".to_owned(), units::time))
         }));
-        let verdict = Cell::new(match (ranking.slo, class) {
-            (None, Class::Holds) => "keeps up",
-            (_, class) => class.name(),
+        let verdict = Cell::new(match (ranking.slo, rating) {
+            (None, Rating::Holds) => "keeps up",
+            (_, rating) => rating.name(),
         });
         row.push(verdict.add_attribute(Attribute::Bold));
         table.add_row(row);
@@ -102,7 +102,7 @@ fn response_p50(
 /// What follows, in a sentence.
 fn advice(Advice { slo, places, .. }: &Advice<'_>) -> String {
     let first = places.first().and_then(|first| first.place);
-    let holding = places.iter().filter(|place| place.class == Class::Holds);
+    let holding = places.iter().filter(|place| place.rating == Rating::Holds);
     let count = holding.clone().count();
     let best: Vec<&str> = holding
         .filter(|place| place.place == first)

@@ -12,23 +12,23 @@ use crate::base::stdout;
 const STDOUT: &str = "-";
 
 /// A form that was asked for, or not.
-pub(crate) struct Form<'a, T> {
+pub(crate) struct Export<'a, T> {
     flag: &'static str,
     path: Option<&'a Path>,
-    export: Export<T>,
+    export: Render<T>,
 }
 
 /// Makes a text of a result.
-type Export<T> = fn(&T) -> anyhow::Result<String>;
+type Render<T> = fn(&T) -> anyhow::Result<String>;
 
-impl<'a, T> Form<'a, T> {
+impl<'a, T> Export<'a, T> {
     /// The form that `export` makes, for the path that `flag` names.
     pub(crate) fn new(
         flag: &'static str,
         path: &'a Option<PathBuf>,
-        export: Export<T>,
-    ) -> Form<'a, T> {
-        Form { flag, path: path.as_deref(), export }
+        export: Render<T>,
+    ) -> Export<'a, T> {
+        Export { flag, path: path.as_deref(), export }
     }
 
     fn goes_to_stdout(&self) -> bool {
@@ -41,17 +41,17 @@ impl<'a, T> Form<'a, T> {
 /// # Errors
 ///
 /// A [`Usage`] error when several are to go to stdout.
-pub(crate) fn check<T>(forms: &[Form<'_, T>]) -> anyhow::Result<()> {
+pub(crate) fn check<T>(exports: &[Export<'_, T>]) -> anyhow::Result<()> {
     ensure!(
-        forms.iter().filter(|form| form.goes_to_stdout()).count() <= 1,
+        exports.iter().filter(|form| form.goes_to_stdout()).count() <= 1,
         Usage("only one of the forms can go to stdout (-)".to_owned())
     );
     Ok(())
 }
 
 /// Whether one of them goes to stdout.
-pub(crate) fn go_to_stdout<T>(forms: &[Form<'_, T>]) -> bool {
-    forms.iter().any(Form::goes_to_stdout)
+pub(crate) fn go_to_stdout<T>(exports: &[Export<'_, T>]) -> bool {
+    exports.iter().any(Export::goes_to_stdout)
 }
 
 /// Writes those that were asked for, and says whether any was.
@@ -60,11 +60,11 @@ pub(crate) fn go_to_stdout<T>(forms: &[Form<'_, T>]) -> bool {
 ///
 /// When a form can't be made, or a file not written.
 pub(crate) fn write<T>(
-    forms: &[Form<'_, T>],
+    exports: &[Export<'_, T>],
     result: &T,
 ) -> anyhow::Result<bool> {
     let mut is_any = false;
-    for form in forms {
+    for form in exports {
         let Some(path) = form.path else { continue };
         is_any = true;
         let text = (form.export)(result)?;

@@ -86,7 +86,7 @@ fn section<'a>(
 }
 
 fn answer_text<'a>(sheet: &Sheet<'a>, question: &Question<'a>) -> String {
-    let telling = question.telling_point();
+    let telling = question.main_point();
     let Some(answer) = sheet.answer(telling) else { return String::new() };
     if !question.is_sweep() {
         return format!("<p class=\"answer\">{}</p>\n", escaped(&answer));

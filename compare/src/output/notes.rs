@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::analysis::findings::Findings;
 use crate::analysis::units;
 use crate::model::contestant::Contestant;
-use crate::model::contestant::Trait;
+use crate::model::contestant::ModelTrait;
 use crate::model::figure::Figure;
 use crate::model::record::Record;
 use crate::model::scenarios::Scenario;
@@ -103,15 +103,15 @@ fn by_design(record: &Record) -> Vec<String> {
     }
     let kinds = [
         (
-            Trait::OneClientAtATime,
+            ModelTrait::OneClientAtATime,
             "serves one client at a time, and no other while that one stays",
         ),
         (
-            Trait::ComputesInline,
+            ModelTrait::ComputesInline,
             "computes where it should wait for its clients",
         ),
         (
-            Trait::WaitsForItsPool,
+            ModelTrait::WaitsForItsPool,
             "waits for its pool where it should wait for its clients",
         ),
     ];

@@ -21,7 +21,7 @@ const STARVED: &str = "some of its clients waited in vain";
 /// value.
 pub(crate) fn answers(record: &Record) -> Vec<String> {
     let questions = questions::of(record);
-    let points = questions.iter().map(Question::telling_point);
+    let points = questions.iter().map(Question::main_point);
     points.filter_map(|point| answer(record, point)).collect()
 }
 

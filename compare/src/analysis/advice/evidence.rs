@@ -1,11 +1,11 @@
 //! What a record shows about a contestant under a mix: whether it falls over,
 //! and why it is slow.
 
-use crate::analysis::advice::class::Class;
+use crate::analysis::advice::rating::Rating;
 use crate::analysis::statistics::{Estimate, median};
 use crate::analysis::units;
 use crate::model::contestant::Contestant;
-use crate::model::contestant::Trait;
+use crate::model::contestant::ModelTrait;
 use crate::model::record::{Record, Round, Void};
 use crate::model::scenarios::{ClientGroup, Scenario};
 
@@ -63,19 +63,19 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// Returns the class and the reason if the contestant falls over or could
+    /// Returns the rating and the reason if the contestant falls over or could
     /// not be measured.
-    pub(crate) fn fallen(&self) -> Option<(Class, String)> {
+    pub(crate) fn fallen(&self) -> Option<(Rating, String)> {
         if let Some(void) = self.void {
-            let class = if void.contestant_failed {
-                Class::FallsOver
+            let rating = if void.contestant_failed {
+                Rating::FallsOver
             } else {
-                Class::Unknown
+                Rating::Unknown
             };
-            return Some((class, void.reason.clone()));
+            return Some((rating, void.reason.clone()));
         }
         if let Some(why) = self.by_design {
-            return Some((Class::Unknown, format!("by design, {why}")));
+            return Some((Rating::Unknown, format!("by design, {why}")));
         }
         let most = |share: &dyn Fn(&ClientGroup) -> Option<f64>| {
             let groups = self.scenario.groups.iter();
@@ -96,7 +96,7 @@ impl<'a> Evidence<'a> {
             ),
             (None, None) => return None,
         };
-        if self.contestant.is(Trait::OneClientAtATime) {
+        if self.contestant.is(ModelTrait::OneClientAtATime) {
             why += ": it serves one client at a time";
         } else if let Some(busy) = self.busy() {
             why += &if busy > BUSY {
@@ -111,7 +111,7 @@ impl<'a> Evidence<'a> {
                 )
             };
         }
-        Some((Class::FallsOver, why))
+        Some((Rating::FallsOver, why))
     }
 
     /// Returns the share of a group's requests that were not answered in the
@@ -168,7 +168,7 @@ impl<'a> Evidence<'a> {
             .long_ns
             .is_some_and(|long_ns| p99_ns.high >= long_ns * WAITS_SHARE);
         let long = self.long_ns.map(units::time).unwrap_or_default();
-        if self.contestant.is(Trait::OneClientAtATime) {
+        if self.contestant.is(ModelTrait::OneClientAtATime) {
             return "it serves one client at a time".to_owned();
         }
         let of =
@@ -189,10 +189,10 @@ impl<'a> Evidence<'a> {
         };
         let pool = "all its workers were busy with long requests";
         let traits = [
-            (Trait::ComputesInline, inline),
-            (Trait::WaitsForItsPool, stall),
-            (Trait::WorkerProcesses, pool),
-            (Trait::ComputesOnAPool, pool),
+            (ModelTrait::ComputesInline, inline),
+            (ModelTrait::WaitsForItsPool, stall),
+            (ModelTrait::WorkerProcesses, pool),
+            (ModelTrait::ComputesOnAPool, pool),
         ];
         let found = traits.iter().find(|(kind, _)| self.contestant.is(*kind));
         match (found, self.busy()) {

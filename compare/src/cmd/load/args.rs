@@ -78,7 +78,7 @@ pub(crate) struct Load {
     /// After how long a reply counts as not coming [default: 5s, of a
     /// scenario 5s after its window]
     #[arg(long, value_name = "TIME",
-          value_parser = limits::patience)]
+          value_parser = limits::timeout)]
     pub(crate) reply_timeout: Option<Duration>,
     /// The server's process id, to measure its CPU time and memory too
     #[arg(long, value_name = "PID")]
@@ -159,7 +159,7 @@ impl Load {
 }
 
 /// What `compare load` is told about scenarios.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct ScenarioArgs {
     /// The clients, window and warm-up of a scenario: a file, or a name in
     /// bench/scenarios

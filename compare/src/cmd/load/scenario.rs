@@ -1,6 +1,7 @@
 //! `compare load --scenario`: a scenario's clients against a server that
 //! nobody started for them, and a record of what they met.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,7 +18,9 @@ use crate::cmd::load::args::{Load, ScenarioArgs};
 use crate::load::engine::{self, Loaded};
 use crate::measure::calibration;
 use crate::measure::clients;
+use crate::measure::machine;
 use crate::measure::processors::Processors;
+use crate::model::calibration::Calibrated;
 use crate::model::contestant::Contestant;
 use crate::model::invocation::{self, Invocation};
 use crate::model::load_plan::LoadPlan;
@@ -28,6 +31,7 @@ use crate::model::provenance::Shard;
 use crate::model::reading::Reading;
 use crate::model::record::{Entrant, Record, Round, Void};
 use crate::model::runs;
+use crate::model::scenarios::Scenario;
 use crate::output::load_report::text;
 
 /// What is said of a load that nothing came of.
@@ -35,7 +39,7 @@ pub(crate) const BEFORE_THE_WINDOW: &str =
     "interrupted before the window: nothing was measured";
 
 /// How much longer than its window a reply may take.
-const REPLY_PATIENCE: Duration = Duration::from_secs(5);
+const REPLY_GRACE: Duration = Duration::from_secs(5);
 
 /// Between the rounds of machines that start together: clients connect in it.
 const ROUND_GAP: Duration = engine::CONNECT_AHEAD;
@@ -44,28 +48,65 @@ const ROUND_GAP: Duration = engine::CONNECT_AHEAD;
 /// window measured another one.
 const LATE_SHARE: f64 = 0.05;
 
-/// Plays a scenario, once or several times.
+/// Loads a server as a scenario says, once or several times, and keeps a
+/// record.
 ///
 /// # Errors
 ///
 /// When the command line can't be followed, or this side fails.
-pub(crate) fn play(
+pub(crate) fn run(
     mut load: Load,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Outcome> {
     let start = load.scenario_args.start()?;
     let mut scenario = load.scenario_args.scenario()?;
     let invocation = invocation(&load);
+    let calibration = complete(&mut load, &mut scenario)?;
+    let ScenarioArgs { name, rounds, out, .. } = load.scenario_args.clone();
+    let json = load.json;
+    let mut plan = load.plan()?;
+    limits::raise_open_files()?;
+    limits::check_open_files(plan.connections())?;
+
+    let name = name.unwrap_or_else(|| plan.address.to_string());
+    let path = out.as_deref().map(runs::file);
+    let mut run = ShardRun::new(&plan, &scenario, name, rounds, path)?;
+    run.record.calibration = calibration;
+    run.record.invocation = Some(invocation);
+    if let Some(shard) = &mut run.record.shard {
+        shard.start_at = start.map(since_1970_ns);
+    }
+    if let Some(folder) = &out {
+        runs::create(folder)?;
+    }
+    run.save()?;
+    run.measure(&mut plan, start, json, interrupt)?;
+    if let Some(path) = &run.path {
+        eprintln!("record: {}", path.display());
+    }
+    if interrupt.is_requested() {
+        Ok(Outcome::Interrupted)
+    } else {
+        run.outcome()
+    }
+}
+
+/// Fills in what the command line leaves to the scenario, and the other way
+/// round. Returns the n that stands for each cost.
+fn complete(
+    load: &mut Load,
+    scenario: &mut Scenario,
+) -> anyhow::Result<Vec<Calibrated>> {
     scenario.window = load.duration.unwrap_or(scenario.window);
     scenario.warm_up = load.warm_up.unwrap_or(scenario.warm_up);
     load.duration = Some(scenario.window);
     load.warm_up = Some(scenario.warm_up);
     load.reply_timeout
-        .get_or_insert(scenario.warm_up + scenario.window + REPLY_PATIENCE);
+        .get_or_insert(scenario.warm_up + scenario.window + REPLY_GRACE);
     // Machines with the same seed would ask at the same moments.
-    let seed = *load.seed.get_or_insert_with(|| fastrand::u64(..1_000_000));
+    load.seed.get_or_insert_with(|| fastrand::u64(..1_000_000));
     let calibration =
-        calibration::calibrations(std::slice::from_ref(&scenario))?;
+        calibration::calibrations(std::slice::from_ref(scenario))?;
     for calibrated in &calibration {
         let ms = |ns: u64| units::number(ns as f64 / 1e6);
         eprintln!(
@@ -76,84 +117,10 @@ pub(crate) fn play(
             ms(calibrated.took_ns)
         );
     }
-    let groups = clients::groups(&scenario, &calibration, None)
+    let groups = clients::groups(scenario, &calibration, None)
         .map_err(|failure| anyhow!("{failure}"))?;
     load.groups = groups.into_iter().map(|clients| clients.group).collect();
-    let ScenarioArgs { name, rounds, out, .. } = &load.scenario_args;
-    let (name, rounds, out) = (name.clone(), *rounds, out.clone());
-    let json = load.json;
-    let mut plan = load.plan()?;
-    limits::raise_open_files()?;
-    limits::check_open_files(plan.connections())?;
-
-    let name = name.unwrap_or_else(|| plan.address.to_string());
-    let allowed = Processors::allowed(None, None)?;
-    let placement = Placement {
-        server: Vec::new(),
-        load: if plan.processors.is_empty() {
-            allowed.numbers().to_vec()
-        } else {
-            plan.processors.clone()
-        },
-    };
-    let mut record = Record::new(seed, rounds, machine(allowed.numbers()));
-    record.calibration = calibration;
-    record.entrants = vec![entrant(&name)];
-    record.invocation = Some(invocation);
-    record.shard = Some(Shard {
-        address: plan.address.to_string(),
-        groups: scenario.groups.clone(),
-        start_at: start.map(since_1970_ns),
-        windows: Default::default(),
-    });
-    if plan.server.is_none() {
-        record.cost_method = "none: the server is elsewhere".to_owned();
-    }
-    record.scenarios = vec![scenario.clone()];
-    let mut playing =
-        ShardRun { record, scenario: scenario.name, name, placement };
-    let path = out.as_deref().map(runs::file);
-    if let Some(folder) = &out {
-        runs::create(folder)?;
-    }
-    let save = |record: &Record| match &path {
-        Some(path) => record.write(path),
-        None => Ok(()),
-    };
-    save(&playing.record)?;
-    let period = plan.warm_up + plan.window + plan.reply_timeout + ROUND_GAP;
-    for round in 1..=rounds {
-        let start = start.map(|start| start + period * (round as u32 - 1));
-        plan.seed = seed.wrapping_add(round);
-        let Some(loaded) = engine::run_at(&plan, start, interrupt)? else {
-            eprintln!("round {round}: {BEFORE_THE_WINDOW}");
-            break;
-        };
-        let report = &loaded.report;
-        let text = if json {
-            serde_json::to_string(report)? + "\n"
-        } else {
-            text(&plan, report)
-        };
-        stdout::print(&text)?;
-        let window_ns = plan.window.as_nanos() as u64;
-        if interrupt.came() && report.window_ns < window_ns {
-            // It has less to say than the others, and none of its own length
-            // on other machines.
-            eprintln!("round {round}: interrupted, so the record lacks it");
-            break;
-        }
-        playing.round(round, &plan, &loaded);
-        playing.record.complete = round == rounds;
-        save(&playing.record)?;
-        if playing.is_void() || interrupt.came() {
-            break;
-        }
-    }
-    if let Some(path) = path {
-        eprintln!("record: {}", path.display());
-    }
-    if interrupt.came() { Ok(Outcome::Interrupted) } else { playing.outcome() }
+    Ok(calibration)
 }
 
 /// Why a window is not that of the machines that started in time, if it began
@@ -192,12 +159,95 @@ fn invocation(load: &Load) -> Invocation {
 /// One shard that is being measured.
 struct ShardRun {
     record: Record,
+    /// Where the record is kept, if it is.
+    path: Option<PathBuf>,
     scenario: String,
     name: String,
     placement: Placement,
 }
 
 impl ShardRun {
+    fn new(
+        plan: &LoadPlan,
+        scenario: &Scenario,
+        name: String,
+        rounds: u64,
+        path: Option<PathBuf>,
+    ) -> anyhow::Result<ShardRun> {
+        let allowed = Processors::allowed(None, None)?;
+        let placement = Placement {
+            server: Vec::new(),
+            load: if plan.processors.is_empty() {
+                allowed.numbers().to_vec()
+            } else {
+                plan.processors.clone()
+            },
+        };
+        let machine = machine(allowed.numbers());
+        let mut record = Record::new(plan.seed, rounds, machine);
+        record.entrants = vec![entrant(&name)];
+        record.shard = Some(Shard {
+            address: plan.address.to_string(),
+            groups: scenario.groups.clone(),
+            start_at: None,
+            windows: BTreeMap::new(),
+        });
+        if plan.server.is_none() {
+            record.cost_method = "none: the server is elsewhere".to_owned();
+        }
+        record.scenarios = vec![scenario.clone()];
+        let scenario = scenario.name.clone();
+        Ok(ShardRun { record, path, scenario, name, placement })
+    }
+
+    fn save(&self) -> anyhow::Result<()> {
+        match &self.path {
+            Some(path) => self.record.write(path),
+            None => Ok(()),
+        }
+    }
+
+    /// Measures all rounds, until one is void or the user interrupts.
+    fn measure(
+        &mut self,
+        plan: &mut LoadPlan,
+        start: Option<SystemTime>,
+        json: bool,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<()> {
+        let (seed, rounds) = (self.record.seed, self.record.rounds);
+        let period =
+            plan.warm_up + plan.window + plan.reply_timeout + ROUND_GAP;
+        for round in 1..=rounds {
+            let start = start.map(|start| start + period * (round as u32 - 1));
+            plan.seed = seed.wrapping_add(round);
+            let Some(loaded) = engine::run_at(plan, start, interrupt)? else {
+                eprintln!("round {round}: {BEFORE_THE_WINDOW}");
+                break;
+            };
+            let report = &loaded.report;
+            stdout::print(&if json {
+                serde_json::to_string(report)? + "\n"
+            } else {
+                text(plan, report)
+            })?;
+            let window_ns = plan.window.as_nanos() as u64;
+            if interrupt.is_requested() && report.window_ns < window_ns {
+                // It has less to say than the others, and none of its own
+                // length on other machines.
+                eprintln!("round {round}: interrupted, so the record lacks it");
+                break;
+            }
+            self.round(round, plan, &loaded);
+            self.record.complete = round == rounds;
+            self.save()?;
+            if self.is_void() || interrupt.is_requested() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn round(&mut self, round: u64, plan: &LoadPlan, loaded: &Loaded) {
         let Loaded { report, began, late } = loaded;
         let late = too_late(plan, *late);
@@ -279,7 +329,7 @@ fn processors_of(server: Option<Pid>) -> usize {
 
 /// This machine, which is not the server's.
 fn machine(allowed: &[usize]) -> Machine {
-    let here = Machine::here(Path::new("."), allowed);
+    let here = machine::describe(Path::new("."), allowed);
     let why = "the server is elsewhere";
     Machine {
         toolchain: Reading::missing(why),
@@ -301,8 +351,6 @@ fn entrant(name: &str) -> Entrant {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::model::load_report::{GroupReport, OpenLoop};
     use crate::model::times::Times;
@@ -318,48 +366,48 @@ mod tests {
         LoadReport::made_up(vec![group])
     }
 
-    #[test]
-    fn a_round_that_this_side_spoilt_is_no_round() {
-        let rounds = 4;
-        let mut playing = ShardRun {
-            record: Record::new(1, rounds, machine(&[0])),
+    fn shard_run(rounds: u64) -> ShardRun {
+        ShardRun {
+            record: Record::new(1, rounds, Machine::made_up(vec![0])),
+            path: None,
             scenario: "open".to_owned(),
             name: "server".to_owned(),
             placement: Placement { server: Vec::new(), load: vec![0] },
-        };
+        }
+    }
+
+    #[test]
+    fn a_round_that_this_side_spoilt_is_no_round() {
+        let rounds = 4;
+        let mut run = shard_run(rounds);
         let [in_time, late] = [0, 50].map(Duration::from_millis).map(report);
         let mut limited = in_time.clone();
         let faults = &mut limited.groups[0].faults;
         faults.own_limits.insert("no free port".to_owned(), 1);
         let mut kept = |round, report: &LoadReport| {
-            playing.keep(round, None, None, report);
-            let cell = playing.record.cell("open", "server").unwrap();
-            assert_eq!(cell.void.is_some(), playing.is_void());
-            (cell.rounds.len(), cell.missed.len(), playing.is_void())
+            run.keep(round, None, None, report);
+            let cell = run.record.cell("open", "server").unwrap();
+            assert_eq!(cell.void.is_some(), run.is_void());
+            (cell.rounds.len(), cell.missed.len(), run.is_void())
         };
         assert_eq!(kept(1, &in_time), (1, 0, false));
         assert_eq!(kept(2, &late), (1, 1, false));
         assert_eq!(kept(3, &limited), (1, 2, false));
         // Of more than half of the rounds, nothing is left to say.
         assert_eq!(kept(4, &late), (1, 3, true));
-        assert!(playing.outcome().is_err());
+        assert!(run.outcome().is_err());
     }
 
     #[test]
     fn what_a_server_did_wrong_is_kept_by_kind() {
-        let mut playing = ShardRun {
-            record: Record::new(1, 5, machine(&[0])),
-            scenario: "open".to_owned(),
-            name: "server".to_owned(),
-            placement: Placement { server: Vec::new(), load: vec![0] },
-        };
+        let mut run = shard_run(5);
         let mut report = report(Duration::ZERO);
         let faults = &mut report.groups[0].faults;
         faults.reset = 2;
         faults.errors.insert("server-full".to_owned(), 3);
         let faults = faults.clone();
-        playing.keep(1, None, None, &report);
-        let cell = playing.record.cell("open", "server").unwrap();
+        run.keep(1, None, None, &report);
+        let cell = run.record.cell("open", "server").unwrap();
         let void = cell.void.as_ref().unwrap();
         assert!(void.contestant_failed);
         assert_eq!(void.faults, BTreeMap::from([("open".into(), faults)]));

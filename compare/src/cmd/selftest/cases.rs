@@ -16,7 +16,7 @@ pub(crate) struct Case {
     /// What the server does.
     pub(crate) what: &'static str,
     /// The flags that make it do so.
-    pub(crate) conduct: &'static [&'static str],
+    pub(crate) behaviour: &'static [&'static str],
     pub(crate) connections: usize,
     pub(crate) pace: Pace,
     pub(crate) window: Duration,
@@ -51,7 +51,7 @@ pub(crate) const EAGER: Pace = Pace::EAGER;
 pub(crate) const CASES: [Case; 7] = [
     Case {
         what: "waits 5 ms before each reply",
-        conduct: &["--delay", "5ms"],
+        behaviour: &["--delay", "5ms"],
         connections: 1,
         pace: EAGER,
         window: WINDOW,
@@ -72,7 +72,7 @@ pub(crate) const CASES: [Case; 7] = [
     },
     Case {
         what: "works for 200 µs before each reply",
-        conduct: &["--work", "200us"],
+        behaviour: &["--work", "200us"],
         connections: 1,
         pace: EAGER,
         window: WINDOW,
@@ -86,7 +86,7 @@ pub(crate) const CASES: [Case; 7] = [
     },
     Case {
         what: "stands still for 1 s of every 5, asked in an open loop",
-        conduct: &["--stall", "1s"],
+        behaviour: &["--stall", "1s"],
         connections: 64,
         pace: Pace::Open { rate: 200.0, arrivals: Arrivals::Constant },
         window: Duration::from_secs(10),
@@ -127,7 +127,7 @@ pub(crate) const CASES: [Case; 7] = [
     },
     Case {
         what: "the same, asked in a closed loop that omits most of it",
-        conduct: &["--stall", "1s"],
+        behaviour: &["--stall", "1s"],
         connections: 1,
         pace: EAGER,
         window: Duration::from_secs(5),
@@ -140,7 +140,7 @@ pub(crate) const CASES: [Case; 7] = [
     },
     Case {
         what: "answers one request in a thousand wrongly",
-        conduct: &["--fault", "wrong", "--one-in", "1000"],
+        behaviour: &["--fault", "wrong", "--one-in", "1000"],
         connections: 8,
         pace: EAGER,
         window: WINDOW,
@@ -153,7 +153,7 @@ pub(crate) const CASES: [Case; 7] = [
     },
     Case {
         what: "resets one connection in a thousand requests",
-        conduct: &["--fault", "reset", "--one-in", "1000"],
+        behaviour: &["--fault", "reset", "--one-in", "1000"],
         connections: 256,
         pace: EAGER,
         window: WINDOW,
@@ -166,7 +166,7 @@ pub(crate) const CASES: [Case; 7] = [
     },
     Case {
         what: "reads one request every 2 ms, from a client with 16 in flight",
-        conduct: &["--delay", "2ms"],
+        behaviour: &["--delay", "2ms"],
         connections: 1,
         pace: Pace::Closed { depth: 16, think: Duration::ZERO },
         window: WINDOW,
@@ -186,7 +186,7 @@ pub(crate) const CASES: [Case; 7] = [
 /// A server that leaves nothing to measure.
 pub(crate) struct Broken {
     pub(crate) what: &'static str,
-    pub(crate) conduct: &'static [&'static str],
+    pub(crate) behaviour: &'static [&'static str],
     /// What must be said of it.
     pub(crate) reason: &'static str,
 }
@@ -194,12 +194,12 @@ pub(crate) struct Broken {
 pub(crate) const BROKEN: [Broken; 2] = [
     Broken {
         what: "dies after a thousand replies",
-        conduct: &["--fault", "die", "--after", "1000"],
+        behaviour: &["--fault", "die", "--after", "1000"],
         reason: "it died (exit status: 7)",
     },
     Broken {
         what: "hangs after a thousand replies",
-        conduct: &["--fault", "hang", "--after", "1000"],
+        behaviour: &["--fault", "hang", "--after", "1000"],
         reason: "a hang",
     },
 ];
@@ -207,7 +207,7 @@ pub(crate) const BROKEN: [Broken; 2] = [
 /// Two servers, and how the second must stand to the first.
 pub(crate) struct Rival {
     pub(crate) what: &'static str,
-    pub(crate) conduct: &'static [&'static str],
+    pub(crate) behaviour: &'static [&'static str],
     /// The bounds of the ratio of their costs.
     pub(crate) bounds: (f64, f64),
     /// Whether a run would call the two a tie.
@@ -217,13 +217,13 @@ pub(crate) struct Rival {
 pub(crate) const RIVALS: [Rival; 2] = [
     Rival {
         what: "works as long as another, which works for 200 µs",
-        conduct: &["--work", "200us"],
+        behaviour: &["--work", "200us"],
         bounds: (0.95, 1.05),
         is_tied: true,
     },
     Rival {
         what: "works for 300 µs, beside another's 200 µs",
-        conduct: &["--work", "300us"],
+        behaviour: &["--work", "300us"],
         // What the kernel does for a request is the same for both.
         bounds: (1.3, 1.5),
         is_tied: false,

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use protocol::N_MAX_DEFAULT;
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::base::limits::{CONNECTIONS_MAX, TIME_MAX};
+use crate::model::duration;
 use crate::model::figure::Figure;
 use crate::model::load_plan::{Arrivals, DEPTH_MAX, Pace};
+use crate::model::optional_duration;
 use crate::model::placement::Cpus;
 
 /// A question, and the clients that put it.
@@ -312,48 +314,4 @@ fn whole<'de, D: Deserializer<'de>>(
         let (min, max) = (range.start(), range.end());
         D::Error::custom(format!("must be a whole number from {min} to {max}"))
     })
-}
-
-/// Durations as people write them: `400ms`.
-mod duration {
-    use super::*;
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Duration, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text).map_err(|error| {
-            D::Error::custom(format!(
-                "{error}: write a time as \"400ms\", \"2s\" or \"1min\""
-            ))
-        })
-    }
-
-    pub(crate) fn serialize<S: Serializer>(
-        duration: &Duration,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let text = humantime::format_duration(*duration).to_string();
-        serializer.serialize_str(&text)
-    }
-}
-
-mod optional_duration {
-    use super::*;
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Duration>, D::Error> {
-        duration::deserialize(deserializer).map(Some)
-    }
-
-    pub(crate) fn serialize<S: Serializer>(
-        duration: &Option<Duration>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match duration {
-            Some(duration) => duration::serialize(duration, serializer),
-            None => serializer.serialize_none(),
-        }
-    }
 }

@@ -7,7 +7,7 @@
 //! the reader to tell ten lines apart.
 
 use crate::model::contestant::Contestant;
-use crate::model::contestant::Trait;
+use crate::model::contestant::ModelTrait;
 
 /// A family of concurrency models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +33,9 @@ enum Shape {
 /// The families, by the trait of their members. A contestant with several of
 /// these traits belongs to the first of the families, so traits that limit a
 /// model come first.
-const KINDS: [(Trait, Family); 6] = [
+const KINDS: [(ModelTrait, Family); 6] = [
     (
-        Trait::OneClientAtATime,
+        ModelTrait::OneClientAtATime,
         Family {
             name: "one client at a time",
             class: "f-one",
@@ -43,7 +43,7 @@ const KINDS: [(Trait, Family); 6] = [
         },
     ),
     (
-        Trait::WorkerProcesses,
+        ModelTrait::WorkerProcesses,
         Family {
             name: "computes in worker processes",
             class: "f-processes",
@@ -51,7 +51,7 @@ const KINDS: [(Trait, Family); 6] = [
         },
     ),
     (
-        Trait::WaitsForItsPool,
+        ModelTrait::WaitsForItsPool,
         Family {
             name: "waits for its pool in the event loop",
             class: "f-stall",
@@ -59,7 +59,7 @@ const KINDS: [(Trait, Family); 6] = [
         },
     ),
     (
-        Trait::ComputesInline,
+        ModelTrait::ComputesInline,
         Family {
             name: "computes in the event loop",
             class: "f-inline",
@@ -67,7 +67,7 @@ const KINDS: [(Trait, Family); 6] = [
         },
     ),
     (
-        Trait::ComputesOnAPool,
+        ModelTrait::ComputesOnAPool,
         Family {
             name: "computes in a thread pool",
             class: "f-pool",
@@ -75,7 +75,7 @@ const KINDS: [(Trait, Family); 6] = [
         },
     ),
     (
-        Trait::ThreadPerClient,
+        ModelTrait::ThreadPerClient,
         Family {
             name: "one thread per client",
             class: "f-threads",

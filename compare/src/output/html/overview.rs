@@ -68,7 +68,7 @@ pub(super) fn glance(sheet: &Sheet<'_>, questions: &[Question<'_>]) -> String {
 }
 
 fn short_answer<'a>(sheet: &Sheet<'a>, question: &Question<'a>) -> String {
-    let point = question.telling_point();
+    let point = question.main_point();
     let figure = point.figures[0];
     let Some((best, estimate)) = sheet.best(point, figure) else {
         return "No figures.".to_owned();

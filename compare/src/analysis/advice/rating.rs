@@ -1,13 +1,13 @@
-//! The classes of contestants under a mix: holds, open, misses, falls over.
+//! The ratings of contestants under a mix: holds, open, misses, falls over.
 
 use std::time::Duration;
 
 use crate::analysis::statistics::Estimate;
 use crate::model::figure::Figure;
 
-/// How well a contestant handles a mix, the best class first.
+/// How well a contestant handles a mix, the best rating first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Class {
+pub(crate) enum Rating {
     /// The whole interval of the p99 is below the limit, or there is no limit.
     Holds,
     /// The interval contains the limit, or there are too few rounds.
@@ -21,36 +21,36 @@ pub(crate) enum Class {
     Unknown,
 }
 
-impl Class {
+impl Rating {
     /// Returns the name that is printed.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Class::Holds => "holds",
-            Class::Open => "open",
-            Class::Misses => "misses",
-            Class::FallsOver => "falls over",
-            Class::Unknown => "not measured",
+            Rating::Holds => "holds",
+            Rating::Open => "open",
+            Rating::Misses => "misses",
+            Rating::FallsOver => "falls over",
+            Rating::Unknown => "not measured",
         }
     }
 
-    /// Returns the figure by which the contestants of this class are ranked.
+    /// Returns the figure by which the contestants with this rating are ranked.
     /// Contestants that hold a limit are equally good in that respect, so
     /// they are ranked by cost.
     pub(crate) fn figure(self, has_slo: bool) -> Figure {
         match self {
-            Class::Holds if has_slo => Figure::Cost,
+            Rating::Holds if has_slo => Figure::Cost,
             _ => Figure::ResponseP99,
         }
     }
 
-    /// Returns the class for a p99, by its whole interval.
-    pub(crate) fn of(p99_ns: &Estimate, slo: Option<Duration>) -> Class {
-        let Some(slo) = slo else { return Class::Holds };
+    /// Returns the rating for a p99, by its whole interval.
+    pub(crate) fn of(p99_ns: &Estimate, slo: Option<Duration>) -> Rating {
+        let Some(slo) = slo else { return Rating::Holds };
         let slo_ns = slo.as_nanos() as f64;
         match (p99_ns.high <= slo_ns, p99_ns.low > slo_ns) {
-            (true, _) => Class::Holds,
-            (_, true) => Class::Misses,
-            _ => Class::Open,
+            (true, _) => Rating::Holds,
+            (_, true) => Rating::Misses,
+            _ => Rating::Open,
         }
     }
 }
