@@ -206,7 +206,8 @@ impl<'a> Findings<'a> {
         let (stolen, foreign) = self.machine_shares(scenario, entrant);
         let width = (estimate.high - estimate.low) / estimate.median;
         let busy = match figure {
-            // The load generator has no influence on the server's cost.
+            // These are valid, or for the rate a lower bound, however busy the
+            // load generator is.
             Figure::Cost | Figure::Rss | Figure::Threads | Figure::Rate => None,
             Figure::Left => {
                 let against = self.record.against(scenario);

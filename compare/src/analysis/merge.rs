@@ -120,7 +120,8 @@ fn join(mut sum: Source, other: Source) -> anyhow::Result<Source> {
     });
     record.calibration.append(&mut new);
     if let (Some(mine), Some(others)) = (&mut record.shard, more.shard) {
-        // The rounds are renumbered, so they no longer follow from a start.
+        // After renumbering, rounds can't be matched by number with those of
+        // other shards that started at the same time.
         mine.start_at = None;
         let windows = others.windows.into_iter();
         mine.windows.extend(windows.map(|(round, at)| (round + offset, at)));

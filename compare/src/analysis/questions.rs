@@ -201,7 +201,7 @@ pub(crate) fn value_of(point: &Scenario) -> f64 {
     point.point.as_ref().map_or(0.0, |point| point.value)
 }
 
-/// Returns a number without insignificant digits.
+/// Returns a number without trailing zeros, and with thousands separators.
 fn short(value: f64) -> String {
     if value.fract() == 0.0 && value.abs() >= 1000.0 {
         units::number(value)

@@ -246,7 +246,7 @@ fn figures(JudgedClaim { trials, .. }: &JudgedClaim<'_>) -> String {
         let reasons = verdict.reason().into_iter().map(str::to_owned);
         let doubts = doubts.iter().map(|(side, why)| format!("{side}: {why}"));
         let why: Vec<String> = reasons.chain(doubts).collect();
-        // Writing to a string does not fail.
+        // Writing to a string never fails.
         let _ = writeln!(
             html,
             "<tr><th scope=\"row\">{}</th><td>{left}</td><td>{right}</td>\

@@ -168,7 +168,7 @@ fn quantile_figure<'a>(
             let estimate = at(name, *quantile)?;
             Ok(Point { estimate, doubts: None })
         });
-        // The line simply ends where percentiles are unknown.
+        // Percentiles with too few replies are left out of the line.
         let points: Vec<_> = points.take_while(Result::is_ok).collect();
         panel(one, vec![Line { name: "", points }])
     });
@@ -233,7 +233,7 @@ fn heat_figure<'a>(
     shown.html(sheet, question)
 }
 
-/// Returns the table of the shares that the matrix shows, with the two rates
+/// Returns the table of the shares that the heat map shows, with the two rates
 /// that each share is computed from.
 fn matrix_table<'a>(
     sheet: &Sheet<'a>,
@@ -345,7 +345,7 @@ fn knee(
     let pairs = response.iter().zip(service).enumerate().rev();
     let mut knee = None;
     for (index, pair) in pairs {
-        // A missing value decides nothing.
+        // A missing value is neither before nor after the knee.
         let (Ok(response), Ok(service)) = pair else { continue };
         let [response, service] = [response, service].map(|p| p.estimate);
         if response.median <= KNEE_RATIO * service.median {

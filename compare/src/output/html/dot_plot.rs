@@ -99,7 +99,8 @@ fn sort(dots: &mut [Dot<'_>], figure: Figure) {
     });
 }
 
-/// Draws the band around the best median whose width is the noise floor.
+/// Draws the band of values whose difference from the best is below the noise
+/// floor.
 fn noise(svg: &mut Svg, scale: &Scale, best: f64, floor: f64, bottom: f64) {
     let [start, end] = scale.ends();
     let at = |value| scale.at(value).clamp(start, end);

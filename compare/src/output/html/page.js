@@ -5,12 +5,12 @@
   const all = [...document.querySelectorAll("[data-c]")];
   let kept = null;
   let shown = null;
-  const show = (who) => {
-    if (who === shown) return;
-    shown = who;
-    root.classList.toggle("following", who !== null);
+  const show = (contestant) => {
+    if (contestant === shown) return;
+    shown = contestant;
+    root.classList.toggle("following", contestant !== null);
     for (const one of all) {
-      one.classList.toggle("on", one.dataset.c === who);
+      one.classList.toggle("on", one.dataset.c === contestant);
     }
   };
   const of = (target) => target.closest?.("[data-c]")?.dataset.c ?? null;

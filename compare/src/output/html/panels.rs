@@ -161,7 +161,7 @@ impl Axes<'_> {
         self.draw_axes(&mut svg, x_name);
         let id = escaped(&self.chart.id);
         svg.raw(&format!("<use href=\"#{id}\"/>"));
-        svg.open("who", index, name);
+        svg.open("contestant", index, name);
         let marker = family.marker(8.0, 12.0);
         svg.raw(&format!("<path class=\"mark\" d=\"{marker}\"/>"));
         let short = shortened(name, NAME_LETTERS);
