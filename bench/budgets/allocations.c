@@ -1,6 +1,6 @@
-/* Counts the allocations of a process, for measure.py: preloaded, it stands
- * before the allocator of glibc, and at exit leaves the count in a file that
- * is named after the process, in the folder $ALLOCATIONS. */
+/* Counts the allocations of a process, for measure.py. Preload the library: it
+ * replaces the functions of glibc's allocator, and at exit writes the count to
+ * a file named by the process id, in the folder $ALLOCATIONS. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +39,7 @@ int posix_memalign(void **to, size_t alignment, size_t size) {
     return *to ? 0 : 12 /* ENOMEM */;
 }
 
-__attribute__((destructor)) static void leave_count(void) {
+__attribute__((destructor)) static void write_count(void) {
     unsigned long total = count;
     char path[4096];
     const char *folder = getenv("ALLOCATIONS");

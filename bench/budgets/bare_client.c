@@ -1,6 +1,6 @@
-/* The least that a load generator can do, for measure.py: it keeps `depth`
- * requests in flight on each of `connections`, and neither checks a reply nor
- * records a time. Prints how many replies it got, and its own CPU time.
+/* A minimal load generator, for measure.py. It keeps DEPTH requests in flight
+ * on each connection, and neither checks replies nor records times. Prints the
+ * number of replies and its own CPU time in seconds.
  *
  *     bare_client PORT CONNECTIONS DEPTH SECONDS
  */
@@ -34,7 +34,7 @@ static void must(int ok, const char *what) {
 int main(int count, char **words) {
     must(count == 5, "usage: bare_client PORT CONNECTIONS DEPTH SECONDS");
     int connections = atoi(words[2]), depth = atoi(words[3]);
-    must(depth <= DEPTH_MAX, "depth");
+    must(depth <= DEPTH_MAX, "DEPTH must be at most 64");
     char requests[2 * DEPTH_MAX], replies[4096];
     for (int i = 0; i < depth; i++) memcpy(requests + 2 * i, "1\n", 2);
     int epoll = epoll_create1(0), on = 1;
@@ -61,7 +61,7 @@ int main(int count, char **words) {
         int ready = epoll_wait(epoll, events, EVENTS, 1000);
         for (int i = 0; i < ready; i++) {
             int fd = events[i].data.fd;
-            /* A reply, `1\n`, is as long as a request. */
+            /* A request and its reply are both `1\n`. */
             ssize_t read = recv(fd, replies, sizeof replies, 0);
             must(read > 0, "recv");
             answered += read / 2;

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Measures the budgets of the servers, and prints them as Markdown tables.
+"""Measures the servers against their budgets; prints Markdown tables.
 
-    python3 bench/budgets/measure.py [--rounds 9] [--only WORD]
+    python3 bench/budgets/measure.py [--rounds 9] [--only TEXT]
 
 Times come from `compare run`: pinned, in interleaved rounds. A ratio is that
-of the medians over the rounds, and beside it stands the range of the rounds'
-own ratios. Counts come from strace (system calls), which must be installed,
-and from a library that is preloaded (allocations); they are never timed.
+of the medians over the rounds; beside it is the range of the ratios within
+each round. System calls are counted by strace, which must be installed, and
+allocations by a preloaded library; nothing is timed while they are counted.
 """
 
 import argparse
@@ -30,10 +30,13 @@ POOLS = ["mio-pool", "coroutines-pool", *RUNTIMES]
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--only", help="the budgets whose name holds this")
+    parser.add_argument(
+        "--only", metavar="TEXT",
+        help="measure only the budgets whose name contains TEXT",
+    )
     arguments = parser.parse_args()
-    # The servers by themselves, as `compare` builds them: together with other
-    # packages, what they depend on would be compiled otherwise.
+    # Builds the servers separately, as `compare` does. In one build with other
+    # packages, cargo would unify the features of their dependencies.
     servers = [path.name for path in sorted(ROOT.glob("crates/server-*"))]
     for packages in [["compare"], servers]:
         words = [word for name in packages for word in ("--package", name)]
@@ -47,7 +50,7 @@ def main():
             measure(arguments.rounds)
 
 
-# The budgets, each a table.
+# The budgets. Each function measures one and prints it as a table.
 
 
 def cost_against_c(rounds):
@@ -63,7 +66,7 @@ def cost_against_c(rounds):
         ("async-std-inline", "c-epoll", 1.6),
         ("threads", "c-threads", 1.05),
     ]
-    head("contestant", "against", "ratio", "rounds", "at most", "")
+    head("contestant", "baseline", "ratio", "range", "at most", "")
     for name, floor, limit in pairs:
         ratio = Ratio(
             run.of(name, "perf2-crowd", cost),
@@ -81,7 +84,7 @@ def a_pool_alone(rounds):
     ]
     names = [name for pair in pairs for name in pair[:2]]
     run = compare(rounds, ["perf2"], names)
-    head("contestant", "against", "ratio", "rounds", "at least", "")
+    head("contestant", "baseline", "ratio", "range", "at least", "")
     for name, other, limit in pairs:
         ratio = Ratio(
             run.of(name, "perf2", rate), run.of(other, "perf2", rate)
@@ -90,19 +93,23 @@ def a_pool_alone(rounds):
 
 
 def beside_a_long_one(rounds):
-    """The budget is a share of `perf2`; `apart` is the fairer measure: see
-    the analysis in bench/scenarios/interference.toml."""
+    """Measures the rate beside a heavy client.
+
+    The budget is a share of `perf2`. `apart` is the fairer measure: see the
+    analysis in bench/scenarios/interference.toml.
+    """
     with_budget = ["threads", "processes", *POOLS]
     shown = [*EVENT_LOOPS, *inline(RUNTIMES), "coroutines-pool-stall"]
     run = compare(
         rounds, ["perf2", "apart@1", "interference@1"], with_budget + shown
     )
-    head("contestant", "of perf2 alone", "rounds", "at least", "", "of apart")
+    head("contestant", "share of `perf2`", "range", "at least", "",
+         "share of `apart`")
     for name in with_budget + shown:
         beside = run.of(name, "interference@1", rate)
         ratio = Ratio(beside, run.of(name, "perf2", rate))
         apart = Ratio(beside, run.of(name, "apart@1", rate))
-        limit, fits = "none: it computes inline", ""
+        limit, fits = "none: computes inline", ""
         if name in with_budget:
             limit, fits = 0.8, verdict(ratio.value >= 0.8)
         row(name, *ratio.words(), limit, fits, f"{apart.value:.2f}")
@@ -111,7 +118,7 @@ def beside_a_long_one(rounds):
 def cost_of_a_crowd(rounds):
     names = [*EVENT_LOOPS, *RUNTIMES, *inline(RUNTIMES)]
     run = compare(rounds, ["ladder@64", "ladder@5000"], names)
-    head("contestant", "5,000 against 64", "rounds", "at most", "")
+    head("contestant", "ratio of 5,000 to 64", "range", "at most", "")
     for name in names:
         ratio = Ratio(
             run.of(name, "ladder@5000", cost), run.of(name, "ladder@64", cost)
@@ -125,7 +132,7 @@ def memory_of_an_idle_client(rounds):
         "tokio": 3, "smol": 3, "async-std": 3, "threads": 16, "processes": 20,
     }
     run = compare(min(rounds, 3), ["idle@0", "idle@5000"], limits_kib)
-    head("contestant", "KiB a client", "at most", "")
+    head("contestant", "KiB per client", "at most", "")
     for name, limit in limits_kib.items():
         grown = run.median(name, "idle@5000", rss) - run.median(
             name, "idle@0", rss
@@ -156,31 +163,31 @@ def system_calls(_):
     }
     shown = ["processes", "mio-pool", "coroutines-pool", "smol-inline",
              "smol", "async-std-inline", "async-std"]
-    head("contestant", "calls a request", "which", "at most", "")
+    head("contestant", "calls per request", "by name", "at most", "")
     for name in [*limits, *shown]:
-        # One that serves a client at a time has one to serve.
+        # `blocking` serves one client at a time.
         clients = 1 if name == "blocking" else 64
         calls, which = count_system_calls(name, clients)
         limit = limits.get(name, "")
-        # Two decimals are what the count is good for.
+        # The count is accurate to two decimals.
         fits = verdict(round(calls, 2) <= limit) if limit else ""
         row(name, f"{calls:.2f}", which, limit, fits)
 
 
 def allocations(_):
     none = ["blocking", "threads", *EVENT_LOOPS, *inline(RUNTIMES)]
-    head("contestant", "allocations a request", "at most", "")
+    head("contestant", "allocations per request", "at most", "")
     for name in [*none, "processes", *POOLS]:
-        # Zero has no sign.
+        # Adding 0.0 turns -0.0 into 0.0.
         count = round(count_allocations(name), 3) + 0.0
         limit = 0 if name in none else 2
-        # Three decimals are what the difference is good for.
+        # The difference is accurate to three decimals.
         row(name, f"{count:.3f}", limit, verdict(count <= limit))
 
 
 def the_load_generator(rounds):
-    """Replies a CPU-second, against a client that does the least."""
-    head("requests in flight", "of the bare client", "rounds", "at least", "")
+    """Compares replies per CPU-second with those of a minimal C client."""
+    head("requests in flight", "ratio to the C client", "range", "at least", "")
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "bare_client"
         source = ROOT / "bench/budgets/bare_client.c"
@@ -201,7 +208,8 @@ def the_load_generator(rounds):
             report = load(address, 64, "1s", "--rate", "20000")
         lags_us.append(quantile(report["groups"][0]["open"]["lag_ns"], 0.99))
     lag_us = statistics.median(lags_us) / 1000
-    row("20,000 a second", f"{lag_us:.0f} µs", "200 µs", verdict(lag_us <= 200))
+    fits = verdict(lag_us <= 200)
+    row("20,000 requests/s", f"{lag_us:.0f} µs", "200 µs", fits)
 
 
 def our_replies_a_second(port, depth):
@@ -218,19 +226,19 @@ def bare_replies_a_second(program, port, depth):
 
 
 BUDGETS = {
-    "cost of a request at 64 clients, against C": cost_against_c,
-    "rate of one client, with a pool against without": a_pool_alone,
-    "rate beside a heavy client": beside_a_long_one,
-    "cost of a request at 5,000 clients": cost_of_a_crowd,
-    "memory of an idle client, of 5,000": memory_of_an_idle_client,
-    "an active client among 10,000 silent ones": ten_thousand_held,
-    "system calls a request": system_calls,
-    "allocations a request": allocations,
-    "the load generator itself": the_load_generator,
+    "cost per request at 64 clients, compared with C": cost_against_c,
+    "rate of one client, with and without a pool": a_pool_alone,
+    "rate beside a heavy client, both cores free": beside_a_long_one,
+    "cost per request at 5,000 clients, compared with 64": cost_of_a_crowd,
+    "memory per idle client, with 5,000 clients": memory_of_an_idle_client,
+    "latency of an active client among 10,000 silent ones": ten_thousand_held,
+    "system calls per request": system_calls,
+    "allocations per request": allocations,
+    "the load generator": the_load_generator,
 }
 
 
-# Figures of a round's report.
+# The figures that are taken from the report of one round.
 
 
 def cost(report):
@@ -267,13 +275,13 @@ def group(report):
 
 
 class Run:
-    """What `compare run` kept."""
+    """The record of a `compare run`."""
 
     def __init__(self, record):
         self.cells = record["cells"]
 
     def of(self, name, scenario, figure):
-        """A figure by round."""
+        """Returns a figure of a cell, by round."""
         cell = self.cells[scenario][name]
         if cell["void"]:
             sys.exit(f"{name} in {scenario} is void: {cell['void']}")
@@ -285,7 +293,7 @@ class Run:
 
 
 class Ratio:
-    """Of two figures by round."""
+    """The ratio of two figures: that of their medians, and by round."""
 
     def __init__(self, over, under):
         both = over.keys() & under.keys()
@@ -312,7 +320,9 @@ def compare(rounds, scenarios, names, more=()):
         done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE)
         path = Path(folder) / "run.json"
         if not path.exists():
-            sys.exit(f"compare ended with {done.returncode}")
+            sys.exit(
+                f"compare wrote no record: exit code {done.returncode}"
+            )
         return Run(json.loads(path.read_text()))
 
 
@@ -320,7 +330,7 @@ def compare(rounds, scenarios, names, more=()):
 
 
 def count_system_calls(name, clients):
-    """By the difference of two runs, so that start and end are left out."""
+    """Counts in two runs; their difference leaves out start and end."""
     (few, least), (many, most) = (
         system_calls_in(name, clients, duration) for duration in ("1s", "4s")
     )
@@ -348,7 +358,7 @@ def system_calls_in(name, clients, duration):
 
 
 def count_allocations(name):
-    """By the difference of two runs, so that start and end are left out."""
+    """Counts in two runs; their difference leaves out start and end."""
     clients = 1 if name == "blocking" else 64
     counts, requests = zip(*(
         allocations_in(name, clients, duration) for duration in ("1s", "4s")
@@ -371,14 +381,15 @@ def allocations_in(name, clients, duration):
         with served as address:
             report = load(address, clients, duration)
         requests = sum(g["replies_in_all"] for g in report["groups"])
-        # Of the server itself: its workers are killed with it, and a process
-        # that is killed leaves no count.
+        # The count of the server alone: its workers are killed with it, and a
+        # killed process writes no count.
         return int((counts / str(served.process.pid)).read_text()), requests
 
 
 def load(address, clients, duration="3s", *more):
     command = [
-        "taskset", "-c", "1", RELEASE / "compare", "load", "--json", "--duration", duration,
+        "taskset", "-c", "1", RELEASE / "compare", "load", "--json",
+        "--duration", duration,
         "--reply-timeout", "30s", "--connections", str(clients),
         "--addr", f"{address[0]}:{address[1]}", *more,
     ]
@@ -387,7 +398,7 @@ def load(address, clients, duration="3s", *more):
 
 
 class Served:
-    """A server, traced, for as long as the block lasts."""
+    """A server that runs inside a `with` block, under `tracer` if given."""
 
     def __init__(self, name, tracer, environment=None):
         server, mode = (
@@ -411,7 +422,7 @@ class Served:
     def __exit__(self, *_):
         target = self.process.pid
         if self.is_traced:
-            # strace(1) does not pass a signal on; the server is its child.
+            # strace(1) doesn't forward signals; the server is its child.
             children = Path(f"/proc/{target}/task/{target}/children")
             target = int(children.read_text().split()[0])
         os.kill(target, signal.SIGTERM)
@@ -426,7 +437,7 @@ def inline(names):
 
 
 def verdict(fits):
-    return "kept" if fits else "**missed**"
+    return "met" if fits else "**missed**"
 
 
 def head(*words):

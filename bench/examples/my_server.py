@@ -1,4 +1,4 @@
-"""A contestant in twenty lines: a thread per client, fib in the thread.
+"""A contestant in twenty lines: a thread per client, which computes fib.
 
     cargo run --release -p compare -- -e '^threads$' \
         --with 'mine=python3 bench/examples/my_server.py {port}'

@@ -1,10 +1,10 @@
-//! Charts of measured figures, each with its data and the command that
-//! measures it again.
+//! Renders measured figures as charts and as values in the text. A chart comes
+//! with its data and with the command that repeats the measurement.
 
 use anyhow::{Context, bail};
 use charts::{Anchor, Scale, Svg, Unit, Zero, circle, escaped};
 
-use crate::directive::{self, Cell};
+use crate::directive::{self, FigureName};
 use crate::figures::{Row, Runs};
 
 const WIDTH: f64 = 560.0;
@@ -13,9 +13,9 @@ const VALUES: f64 = 92.0;
 const ROW: f64 = 22.0;
 const AXIS: f64 = 20.0;
 
-/// A chart of `FIGURE in SCENARIO`, or `FIGURE in SCENARIO: NAME NAME` with
-/// some contestants set off.
-pub(crate) fn of(runs: &Runs, arguments: &str) -> anyhow::Result<String> {
+/// Renders the chart of `FIGURE in SCENARIO`, or of `FIGURE in SCENARIO: NAME
+/// NAME`, which sets the named contestants in bold.
+pub(crate) fn render(runs: &Runs, arguments: &str) -> anyhow::Result<String> {
     let (what, marked) = arguments.split_once(':').unwrap_or((arguments, ""));
     let words: Vec<&str> = what.split_whitespace().collect();
     let [figure, "in", scenario] = words[..] else {
@@ -23,13 +23,13 @@ pub(crate) fn of(runs: &Runs, arguments: &str) -> anyhow::Result<String> {
     };
     let marked: Vec<&str> = marked.split_whitespace().collect();
     let figures = runs.with(figure, scenario, &marked)?;
-    let rows = figures.of(figure, scenario, &marked)?;
+    let rows = figures.rows(figure, scenario, &marked)?;
     let title = format!("{} in {scenario}", title(figure));
     let pattern = format!("^{}$", scenario.replace('.', r"\."));
     Ok(format!(
         "<figure class=\"measured\">\n<figcaption><b>{}</b> {}{}</figcaption>\n\
          {}{}\
-         <details><summary>Where this is from</summary><p>{}</p>\
+         <details><summary>Source</summary><p>{}</p>\
          <pre><code>cargo run --release -p compare -- -s '{}'</code></pre>\
          </details>\n</figure>\n",
         escaped(&title),
@@ -42,7 +42,7 @@ pub(crate) fn of(runs: &Runs, arguments: &str) -> anyhow::Result<String> {
     ))
 }
 
-/// The noise floor of `FIGURE in SCENARIO`, in the text.
+/// Renders the noise floor of `FIGURE in SCENARIO`, for use in a sentence.
 pub(crate) fn floor(runs: &Runs, arguments: &str) -> anyhow::Result<String> {
     let words: Vec<&str> = arguments.split_whitespace().collect();
     let [figure, "in", scenario] = words[..] else {
@@ -50,7 +50,7 @@ pub(crate) fn floor(runs: &Runs, arguments: &str) -> anyhow::Result<String> {
     };
     let figures = runs.with(figure, scenario, &[])?;
     let Some(share) = figures.noise_floor(figure, scenario) else {
-        bail!("there is no noise floor of {figure} in {scenario}");
+        bail!("no noise floor of {figure} in {scenario}");
     };
     Ok(format!(
         "<span class=\"value\" title=\"noise floor of {arguments}\">{}</span>",
@@ -58,17 +58,19 @@ pub(crate) fn floor(runs: &Runs, arguments: &str) -> anyhow::Result<String> {
     ))
 }
 
-/// One figure in the text, with its interval where a pointer rests.
+/// Renders `FIGURE of CONTESTANT in SCENARIO`, for use in a sentence. The
+/// interval is shown when the pointer rests on it.
 pub(crate) fn value(runs: &Runs, arguments: &str) -> anyhow::Result<String> {
-    let Cell { figure, contestant, scenario } = directive::cell(arguments)?;
-    let who = [contestant.as_str()];
-    let figures = runs.with(&figure, &scenario, &who)?;
-    let rows = figures.of(&figure, &scenario, &who)?;
+    let FigureName { figure, contestant, scenario } =
+        directive::figure_name(arguments)?;
+    let wanted = [contestant.as_str()];
+    let figures = runs.with(&figure, &scenario, &wanted)?;
+    let rows = figures.rows(&figure, &scenario, &wanted)?;
     let row = rows.into_iter().find(|row| row.contestant == contestant);
-    let row = row.context("it is among them")?;
+    let row = row.context("`rows` returns every wanted contestant")?;
     if row.estimate.is_none() {
-        let why = row.reason.as_deref().unwrap_or("it was not measured");
-        bail!("there is none: {why}");
+        let why = row.reason.as_deref().unwrap_or("not measured");
+        bail!("no value: {why}");
     }
     let (interval, run) = (row.interval(), &figures.run);
     let title = format!("{arguments}: {interval} (run {run})");
@@ -89,7 +91,7 @@ fn picture(rows: &[&Row], marked: &[&str], label: &str) -> String {
     let height = ROW * rows.len() as f64 + AXIS;
     let bottom = height - AXIS;
     let mut svg = Svg::new([WIDTH, height], "chart", label);
-    // Those of a figure count the same.
+    // All rows of a figure have the same unit.
     let unit = rows[0].unit;
     let estimates = rows.iter().filter_map(|row| row.estimate.as_ref());
     let values = estimates.flat_map(|e| [e.low, e.median, e.high]);
@@ -152,15 +154,15 @@ fn table(rows: &[&Row]) -> String {
 
 fn title(figure: &str) -> &str {
     match figure {
-        "time" => "Time of a request, median",
-        "rate" => "Replies a second",
-        "p50" => "Service time, half of the replies within",
-        "p99" => "Service time, 99 of 100 replies within",
+        "time" => "Median time of a request",
+        "rate" => "Replies per second",
+        "p50" => "Service time, median",
+        "p99" => "Service time, 99th percentile",
         "cost" => "Server CPU time per reply",
         "rss" => "Resident memory of the server",
-        "left" => "What is left of the short client's rate",
-        "response-p50" => "Response time, half of the requests within",
-        "response-p99" => "Response time, 99 of 100 requests within",
+        "left" => "Share of its rate that the short client keeps",
+        "response-p50" => "Response time, median",
+        "response-p99" => "Response time, 99th percentile",
         other => other,
     }
 }

@@ -1,18 +1,19 @@
-//! Code, from the crates that ship: an item by its name, so that no source
-//! needs a mark for the book.
+//! Renders code from the workspace's files as code blocks and diffs. An item is
+//! found by its name, so sources need no markers for the book.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, bail};
 
-/// Words that may stand before an item's own.
-const BEFORE: [&str; 6] =
+/// Modifiers that may precede an item's keyword.
+const MODIFIERS: [&str; 6] =
     ["pub ", "pub(crate) ", "pub(super) ", "async ", "const ", "unsafe "];
 
-/// A code block with an item of a file, or all of it: `PATH`, or `PATH ITEM`
-/// such as `fn serve`, `impl Future for Read`, in Python `def serve`, or in
-/// TOML the name of an entry.
+/// Renders a whole file (`PATH`) or one item of it (`PATH ITEM`) as a code
+/// block. An item is named by its first words, such as `fn serve` or `impl
+/// Future for Read`, or `def serve` in Python. In TOML, it is the `name` of a
+/// table in an array of tables.
 pub(crate) fn block(root: &Path, arguments: &str) -> anyhow::Result<String> {
     let (path, item) = match arguments.split_once(' ') {
         Some((path, item)) => (path, Some(item.trim())),
@@ -40,30 +41,34 @@ pub(crate) fn block(root: &Path, arguments: &str) -> anyhow::Result<String> {
     ))
 }
 
-/// What changes from one file to another, as `diff -u` shows it.
+/// Renders the difference between two files, as `diff -u` prints it.
 pub(crate) fn diff(root: &Path, arguments: &str) -> anyhow::Result<String> {
-    let Some((one, other)) = arguments.split_once(' ') else {
+    let Some((old, new)) = arguments.split_once(' ') else {
         bail!("expected two paths");
     };
     let read = |path: &str| {
         fs::read_to_string(root.join(path))
             .with_context(|| format!("cannot read {path}"))
     };
-    let (one, other) = (one.trim(), other.trim());
-    let texts = [read(one)?, read(other)?];
+    let (old, new) = (old.trim(), new.trim());
+    let texts = [read(old)?, read(new)?];
     let diff = similar::TextDiff::from_lines(&texts[0], &texts[1]);
     let text =
-        diff.unified_diff().context_radius(2).header(one, other).to_string();
+        diff.unified_diff().context_radius(2).header(old, new).to_string();
     Ok(format!("```diff\n{}\n```\n", text.trim_end()))
 }
 
-/// An item with the comments and attributes above it.
+/// Returns an item with the comments and attributes above it.
+///
+/// # Errors
+///
+/// The file has no such item, or has several.
 fn find(text: &str, item: &str) -> anyhow::Result<String> {
     let lines: Vec<&str> = text.lines().collect();
     let starts: Vec<usize> =
         (0..lines.len()).filter(|&i| begins(lines[i], item)).collect();
     let [start] = starts[..] else {
-        bail!("`{item}` is there {} times, not once", starts.len());
+        bail!("expected `{item}` once, found it {} times", starts.len());
     };
     let indent = indent_of(lines[start]);
     let end = if item.starts_with("def ") || item.starts_with("class ") {
@@ -78,14 +83,14 @@ fn find(text: &str, item: &str) -> anyhow::Result<String> {
         let closes = |line: &str| {
             indent_of(line) == indent && line.trim_start().starts_with('}')
         };
-        let is_short =
+        let is_one_line =
             lines[start].ends_with(';') || lines[start].ends_with('}');
-        match is_short {
-            true => start + 1,
-            false => {
-                let end = lines[start + 1..].iter().position(|l| closes(l));
-                start + 2 + end.context("it does not end")?
-            }
+        if is_one_line {
+            start + 1
+        } else {
+            let end = lines[start + 1..].iter().position(|l| closes(l));
+            let end = end.with_context(|| format!("`{item}` has no end"))?;
+            start + 2 + end
         }
     };
     let above = |line: &&&str| {
@@ -98,17 +103,19 @@ fn find(text: &str, item: &str) -> anyhow::Result<String> {
     Ok(part.join("\n").trim_end().to_owned())
 }
 
-/// The entry of that name in an array of tables, with the tables in it.
+/// Returns the table with this `name` from an array of tables, with its
+/// subtables.
 fn entry(text: &str, name: &str) -> anyhow::Result<String> {
     let lines: Vec<&str> = text.lines().collect();
     let named = format!("name = \"{name}\"");
     let places: Vec<usize> =
         (0..lines.len()).filter(|&i| lines[i] == named).collect();
     let [place] = places[..] else {
-        bail!("`{name}` is there {} times, not once", places.len());
+        bail!("expected `{name}` once, found it {} times", places.len());
     };
     let start = lines[..place].iter().rposition(|line| line.starts_with("[["));
-    let start = start.context("it is in no table")?;
+    let start =
+        start.with_context(|| format!("`{name}` is outside of any table"))?;
     let inner = lines[start].replace("]]", ".");
     let ends = |line: &&str| {
         line.starts_with('#')
@@ -119,10 +126,10 @@ fn entry(text: &str, name: &str) -> anyhow::Result<String> {
     Ok(lines[start..end].join("\n").trim_end().to_owned())
 }
 
-/// Whether a line begins an item.
+/// Returns `true` if the line is the first line of the item.
 fn begins(line: &str, item: &str) -> bool {
     let mut rest = line.trim_start();
-    while let Some(shorter) = BEFORE
+    while let Some(shorter) = MODIFIERS
         .iter()
         .filter(|word| !item.starts_with(**word))
         .find_map(|word| rest.strip_prefix(word))
@@ -164,7 +171,7 @@ fn fg() {}
 ";
 
     #[test]
-    fn an_item_comes_with_what_stands_above_it() {
+    fn an_item_includes_its_comments_and_attributes() {
         let f = find(TEXT, "fn f").unwrap();
         assert!(f.starts_with("/// Above.\n#[inline]\npub(crate) fn f"));
         assert!(f.ends_with("    }\n}"));
@@ -179,24 +186,24 @@ fn fg() {}
     }
 
     #[test]
-    fn an_item_that_is_not_there_is_an_error() {
+    fn a_missing_item_is_an_error() {
         let error = find(TEXT, "fn gone").unwrap_err().to_string();
-        assert_eq!(error, "`fn gone` is there 0 times, not once");
+        assert_eq!(error, "expected `fn gone` once, found it 0 times");
     }
 
     #[test]
-    fn an_entry_comes_with_the_tables_in_it() {
+    fn a_table_includes_its_subtables() {
         let text = "[[a]]\nname = \"one\"\nx = 1\n\n[[a.b]]\ny = 2\n\n\
                     # Two.\n[[a]]\nname = \"two\"\n\n[[a]]\nname = \"three\"\n";
         let one = "[[a]]\nname = \"one\"\nx = 1\n\n[[a.b]]\ny = 2";
         assert_eq!(entry(text, "one").unwrap(), one);
         assert_eq!(entry(text, "two").unwrap(), "[[a]]\nname = \"two\"");
         let error = entry(text, "four").unwrap_err().to_string();
-        assert_eq!(error, "`four` is there 0 times, not once");
+        assert_eq!(error, "expected `four` once, found it 0 times");
     }
 
     #[test]
-    fn a_python_function_ends_where_its_indent_does() {
+    fn a_python_function_ends_at_the_next_line_with_its_indent() {
         let text = "def a():\n    x\n\n    y\n\n\ndef b():\n    z\n";
         assert_eq!(find(text, "def a").unwrap(), "def a():\n    x\n\n    y");
     }

@@ -1,42 +1,42 @@
-//! What a chapter asks for: `{{#name arguments}}`.
+//! Finds and parses the directives of a chapter: `{{#name arguments}}`.
 
 use std::ops::Range;
 
 use anyhow::{Context, bail};
 
-/// Something to be put in the place of a part of a chapter.
+/// A part of a chapter that the preprocessor replaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Directive {
-    /// What is asked for.
+    /// The directive's name, such as `code`.
     pub(crate) name: String,
-    /// Of what.
+    /// Everything after the name, without surrounding white space.
     pub(crate) arguments: String,
-    /// Where it stands, in bytes.
+    /// The byte range of the directive in the chapter, braces included.
     pub(crate) place: Range<usize>,
 }
 
-/// A figure of a contestant in a scenario, as `cost of mio in perf2-crowd`.
+/// The parsed name of a figure, such as `cost of mio in perf2-crowd`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Cell {
-    /// Which figure.
+pub(crate) struct FigureName {
+    /// The measured quantity, such as `cost`.
     pub(crate) figure: String,
-    /// Whose.
+    /// The contestant that it was measured for.
     pub(crate) contestant: String,
-    /// In which scenario.
+    /// The scenario that it was measured in.
     pub(crate) scenario: String,
 }
 
-/// Finds the directives of a text. A backslash before one makes it a text
-/// that is about directives.
+/// Finds the directives in a chapter. A backslash before the braces escapes
+/// them, for text about directives.
 pub(crate) fn find(text: &str) -> anyhow::Result<Vec<Directive>> {
     let mut found = Vec::new();
     let mut from = 0;
     while let Some(offset) = text[from..].find("{{#") {
         let start = from + offset;
         let inner = start + "{{#".len();
-        let length = text[inner..]
-            .find("}}")
-            .with_context(|| format!("line {}: no }}}}", line(text, start)))?;
+        let length = text[inner..].find("}}").with_context(|| {
+            format!("line {}: no closing }}}}", line(text, start))
+        })?;
         let end = inner + length + "}}".len();
         from = end;
         if text[..start].ends_with('\\') {
@@ -53,18 +53,18 @@ pub(crate) fn find(text: &str) -> anyhow::Result<Vec<Directive>> {
     Ok(found)
 }
 
-/// The line of a byte, from 1.
+/// Returns the line number of a byte offset, counted from 1.
 pub(crate) fn line(text: &str, place: usize) -> usize {
     text[..place].matches('\n').count() + 1
 }
 
-/// Reads `FIGURE of CONTESTANT in SCENARIO`.
-pub(crate) fn cell(text: &str) -> anyhow::Result<Cell> {
+/// Parses `FIGURE of CONTESTANT in SCENARIO`.
+pub(crate) fn figure_name(text: &str) -> anyhow::Result<FigureName> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let [figure, "of", contestant, "in", scenario] = words[..] else {
         bail!("`{text}`: expected FIGURE of CONTESTANT in SCENARIO");
     };
-    Ok(Cell {
+    Ok(FigureName {
         figure: figure.to_owned(),
         contestant: contestant.to_owned(),
         scenario: scenario.to_owned(),
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn directives_are_found_where_they_stand() {
+    fn every_directive_is_found_with_its_place() {
         let text = "a {{#code x.rs fn f}} b\n\\{{#not one}} {{#run}}";
         let found = find(text).unwrap();
         assert_eq!(found.len(), 2);
@@ -88,9 +88,9 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_is_read() {
-        let found = cell("cost of mio in perf2-crowd").unwrap();
+    fn a_figure_name_is_parsed() {
+        let found = figure_name("cost of mio in perf2-crowd").unwrap();
         assert_eq!(found.contestant, "mio");
-        assert!(cell("cost of mio").is_err());
+        assert!(figure_name("cost of mio").is_err());
     }
 }

@@ -1,5 +1,5 @@
-//! An exercise: where the reader starts, how an answer is checked, and what a
-//! solution changes.
+//! Renders an exercise: the code that the reader starts from, the command that
+//! checks it, and the solution as a diff.
 
 use std::path::Path;
 
@@ -7,40 +7,40 @@ use anyhow::Context;
 
 use crate::code;
 
-/// What a starter can be written in.
-const ENDINGS: [&str; 3] = ["rs", "py", "toml"];
+/// The file name extensions that a starter can have.
+const EXTENSIONS: [&str; 3] = ["rs", "py", "toml"];
 
-/// The block of an exercise in `book/exercises`: `NAME`, or `NAME here` if its
-/// answer must be the starter, changed.
-pub(crate) fn of(root: &Path, arguments: &str) -> anyhow::Result<String> {
-    let (name, is_here) = match arguments.strip_suffix(" here") {
+/// Renders an exercise in `book/exercises`: `NAME`, or `NAME here` if only a
+/// changed starter can pass its check.
+pub(crate) fn render(root: &Path, arguments: &str) -> anyhow::Result<String> {
+    let (name, is_starter_only) = match arguments.strip_suffix(" here") {
         Some(name) => (name, true),
         None => (arguments, false),
     };
     let folder = format!("book/exercises/{name}");
-    let ending = ENDINGS
+    let extension = EXTENSIONS
         .into_iter()
-        .find(|end| root.join(format!("{folder}/starter.{end}")).is_file())
+        .find(|ext| root.join(format!("{folder}/starter.{ext}")).is_file())
         .with_context(|| format!("{folder} has no starter"))?;
-    let starter = format!("{folder}/starter.{ending}");
-    let solution = format!("{folder}/solution.{ending}");
+    let starter = format!("{folder}/starter.{extension}");
+    let solution = format!("{folder}/solution.{extension}");
     let code = code::block(root, &starter)?;
     let diff = code::diff(root, &format!("{starter} {solution}"))?;
-    let elsewhere = match (ending, is_here) {
+    let alternative = match (extension, is_starter_only) {
         (_, true) => "",
-        ("toml", _) => "With `--with FILE`, it checks a file of yours instead.",
-        _ => {
-            "It may be in another language, too: with `--with 'COMMAND'`, that \
-             command is checked. What it must be told, such as a port, is put \
-             behind it."
+        ("toml", false) => "To check another file instead, use `--with FILE`.",
+        (_, false) => {
+            "To check a program of your own, in any language, use `--with \
+             'COMMAND'`. Its arguments, such as the port, are appended to the \
+             command."
         }
     };
     Ok(format!(
-        "You start from `{starter}`. Change it until its check passes:\n\n\
+        "Start from `{starter}`. Change it until its check passes:\n\n\
          ```\ncargo run -p check -- {name}\n```\n\n\
-         {elsewhere}\n\n\
-         <details><summary>Where you start</summary>\n\n{code}\n</details>\n\n\
-         <details><summary>A solution, as a difference</summary>\n\n{diff}\n\
+         {alternative}\n\n\
+         <details><summary>The starter</summary>\n\n{code}\n</details>\n\n\
+         <details><summary>A solution, as a diff</summary>\n\n{diff}\n\
          </details>\n"
     ))
 }

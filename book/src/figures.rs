@@ -1,4 +1,4 @@
-//! The figures of a run, as `compare report --json` writes them.
+//! Reads the figures of recorded runs, as `compare report --json` writes them.
 
 use std::path::Path;
 use std::{fmt, fs};
@@ -8,48 +8,52 @@ use charts::Unit;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-/// Runs, of which the first that has what is asked for is taken.
+/// The runs that chapters take figures from. A figure comes from the first run
+/// that has it.
 pub(crate) struct Runs(pub(crate) Vec<Figures>);
 
-/// A run.
+/// The figures of one run.
 #[derive(Deserialize)]
 pub(crate) struct Figures {
-    /// Its name.
+    /// The run's name.
     pub(crate) run: String,
     complete: bool,
     rounds_wanted: u64,
     rounds_done: u64,
     machine: Machine,
-    noise_floors: Vec<Floor>,
+    noise_floors: Vec<NoiseFloor>,
     figures: Vec<Row>,
 }
 
-/// How far a contestant came out apart from itself, as a share.
+/// The measured difference between a contestant and its own alias, as a share
+/// of the figure.
 #[derive(Deserialize)]
-struct Floor {
+struct NoiseFloor {
     scenario: String,
     figure: String,
     share: f64,
 }
 
-/// Where something was measured.
+/// The machine that a run was measured on.
 #[derive(Deserialize)]
 pub(crate) struct Machine {
-    processor: Known<String>,
+    processor: Fact<String>,
     processors_allowed: Vec<usize>,
     kernel: String,
 }
 
+/// A fact about the machine, or `None` if it could not be determined.
 #[derive(Deserialize)]
-struct Known<T> {
+struct Fact<T> {
     value: Option<T>,
 }
 
-/// A figure of a cell.
+/// One figure of one contestant in one scenario.
 #[derive(Clone, Deserialize)]
 pub(crate) struct Row {
     pub(crate) scenario: String,
     pub(crate) contestant: String,
+    /// The contestant that this one is an alias of, if it is one.
     again: Option<String>,
     pub(crate) figure: String,
     #[serde(deserialize_with = "unit")]
@@ -60,7 +64,7 @@ pub(crate) struct Row {
     pub(crate) reason: Option<String>,
 }
 
-/// A median and its interval.
+/// A median, and the interval that is likely to contain the true median.
 #[derive(Clone, Copy, Deserialize)]
 pub(crate) struct Estimate {
     pub(crate) median: f64,
@@ -69,7 +73,12 @@ pub(crate) struct Estimate {
 }
 
 impl Runs {
-    /// The run that has a figure of all of these in a scenario.
+    /// Returns the first run that has a figure for all `contestants` in a
+    /// scenario.
+    ///
+    /// # Errors
+    ///
+    /// No run has it. The error describes what the first run lacks.
     pub(crate) fn with(
         &self,
         figure: &str,
@@ -77,33 +86,40 @@ impl Runs {
         contestants: &[&str],
     ) -> anyhow::Result<&Figures> {
         let has_all =
-            |run: &&Figures| run.of(figure, scenario, contestants).is_ok();
+            |run: &&Figures| run.rows(figure, scenario, contestants).is_ok();
         if let Some(run) = self.0.iter().find(has_all) {
             return Ok(run);
         }
-        // What is amiss is said of the run that the book is printed with.
-        self.first().of(figure, scenario, contestants)?;
+        self.first().rows(figure, scenario, contestants)?;
         Ok(self.first())
     }
 
-    /// The run that the book is printed with.
+    /// Returns the run that is searched first.
     pub(crate) fn first(&self) -> &Figures {
         &self.0[0]
     }
 }
 
 impl Figures {
-    /// Reads them.
+    /// Reads a file that `compare report --json` wrote.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Figures> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_str(&text).with_context(|| {
-            format!("{}: not what --json writes", path.display())
+            format!(
+                "cannot parse {}: expected a file written by `compare report \
+                 --json`",
+                path.display()
+            )
         })
     }
 
-    /// A figure of all who have it in a scenario, these among them.
-    pub(crate) fn of(
+    /// Returns a figure's rows for all contestants of a scenario.
+    ///
+    /// # Errors
+    ///
+    /// The scenario has no such figure, or one of `contestants` has no row.
+    pub(crate) fn rows(
         &self,
         figure: &str,
         scenario: &str,
@@ -116,29 +132,29 @@ impl Figures {
         };
         let rows: Vec<&Row> = self.figures.iter().filter(is_it).collect();
         if !rows.iter().any(|row| row.estimate.is_some()) {
-            bail!("run {}: there is no {figure} in {scenario}", self.run);
+            bail!("run {}: no figure `{figure}` in {scenario}", self.run);
         }
         for name in contestants {
             if !rows.iter().any(|row| row.contestant == *name) {
-                bail!("run {}: {name} is not in {scenario}", self.run);
+                bail!("run {}: no contestant `{name}` in {scenario}", self.run);
             }
         }
         Ok(rows)
     }
 
-    /// Below which difference two contestants tie, as a share.
+    /// Returns the noise floor of a figure as a share, if it was measured.
     pub(crate) fn noise_floor(
         &self,
         figure: &str,
         scenario: &str,
     ) -> Option<f64> {
-        let is_it = |floor: &&Floor| {
+        let is_it = |floor: &&NoiseFloor| {
             floor.scenario == scenario && floor.figure == figure
         };
         self.noise_floors.iter().find(is_it).map(|floor| floor.share)
     }
 
-    /// Where and when they were measured, and how often.
+    /// Describes the run: its name, the machine, and the number of rounds.
     pub(crate) fn origin(&self) -> String {
         let Figures { run, machine, .. } = self;
         let done = self.rounds_done;
@@ -148,20 +164,20 @@ impl Figures {
         }
         let wanted = self.rounds_wanted;
         format!(
-            "run {run}: {machine}; broken off after {done} of {wanted} \
-             rounds; {medians}"
+            "run {run}: {machine}; interrupted after {done} of \
+             {wanted} rounds; {medians}"
         )
     }
 }
 
-/// What stands for so many rounds.
+/// Describes what the figures of a run with this many rounds are.
 pub(crate) fn medians(rounds: u64) -> String {
     match rounds {
         0 | 1 => "a single round, without intervals".to_owned(),
-        // All of n values lie on one side of the median in two of 2^n cases.
+        // All n values lie on one side of the true median in 2 of 2^n cases.
         2..=5 => format!(
-            "medians of {rounds} rounds; their intervals span them all, which \
-             holds the true median in {} of 100 cases",
+            "medians of {rounds} rounds; each interval spans all rounds, \
+             and contains the true median in {} of 100 cases",
             100 - 200 / (1 << rounds)
         ),
         _ => format!("medians of {rounds} rounds with bootstrap intervals"),
@@ -178,14 +194,14 @@ impl fmt::Display for Machine {
 }
 
 impl Row {
-    /// The median with its unit, or a dash.
+    /// Formats the median with its unit, or a dash if there is none.
     pub(crate) fn text(&self) -> String {
         let Some(estimate) = &self.estimate else { return "–".to_owned() };
         let bound = if self.is_lower_bound { "≥ " } else { "" };
         format!("{bound}{}", self.unit.text(estimate.median))
     }
 
-    /// The interval, in the unit of the median.
+    /// Formats the interval, in the unit of the median.
     pub(crate) fn interval(&self) -> String {
         let Some(estimate) = &self.estimate else { return String::new() };
         self.unit.interval(estimate.median, [estimate.low, estimate.high])
@@ -195,5 +211,5 @@ impl Row {
 fn unit<'de, D: Deserializer<'de>>(from: D) -> Result<Unit, D::Error> {
     let name = String::deserialize(from)?;
     Unit::named(&name)
-        .ok_or_else(|| D::Error::custom(format!("no unit `{name}`")))
+        .ok_or_else(|| D::Error::custom(format!("unknown unit `{name}`")))
 }

@@ -1,4 +1,4 @@
-//! Whether what pages link to is there.
+//! Finds dead links in the built pages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,8 +7,8 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::Context;
 use regex_lite::Regex;
 
-/// The pages' links that lead nowhere, each with its page. Links to elsewhere
-/// are left to those who have a network.
+/// Returns the dead links of all pages in a folder, each with its page.
+/// External links are not checked, since that would need a network.
 pub(crate) fn dead(folder: &Path) -> anyhow::Result<Vec<String>> {
     let link = Regex::new(r#"\b(?:href|src)="([^"]*)""#)?;
     let name = Regex::new(r#"\bid="([^"]+)""#)?;
@@ -27,24 +27,24 @@ pub(crate) fn dead(folder: &Path) -> anyhow::Result<Vec<String>> {
         let links = link.captures_iter(text).filter_map(|c| c.get(1));
         let links: BTreeSet<&str> = links.map(|link| link.as_str()).collect();
         for link in links {
-            let is_elsewhere = ["http:", "https:", "mailto:", "data:", "//"]
+            let is_external = ["http:", "https:", "mailto:", "data:", "//"]
                 .iter()
                 .any(|scheme| link.starts_with(scheme));
-            if is_elsewhere || link.is_empty() {
+            if is_external || link.is_empty() {
                 continue;
             }
             let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
             let file = file.split('?').next().unwrap_or(file);
             let target = match file {
                 "" => path.clone(),
-                // The page for those who are lost is served from anywhere.
+                // 404.html is served at any address, so its links are absolute.
                 file if file.starts_with('/') => folder.join(&file[1..]),
-                file => plain(&path.with_file_name("").join(file)),
+                file => normalized(&path.with_file_name("").join(file)),
             };
-            let is_there = target.exists()
+            let exists = target.exists()
                 && (anchor.is_empty()
                     || ids.get(&target).is_none_or(|ids| ids.contains(anchor)));
-            if !is_there {
+            if !exists {
                 let page = path.strip_prefix(folder).unwrap_or(path);
                 dead.push(format!("{}: {link}", page.display()));
             }
@@ -70,19 +70,19 @@ fn read(
     Ok(())
 }
 
-/// A path without `..` in it.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
+/// Returns a path without `.` and `..`.
+fn normalized(path: &Path) -> PathBuf {
+    let mut normalized = PathBuf::new();
     for part in path.components() {
         match part {
             Component::ParentDir => {
-                plain.pop();
+                normalized.pop();
             }
             Component::CurDir => {}
-            part => plain.push(part),
+            part => normalized.push(part),
         }
     }
-    plain
+    normalized
 }
 
 #[cfg(test)]
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_that_leads_nowhere_is_found() {
+    fn dead_links_are_found() {
         let folder = tempfile::tempdir().unwrap();
         let page = |name: &str, text: &str| {
             let path = folder.path().join(name);

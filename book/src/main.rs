@@ -1,4 +1,4 @@
-//! Builds the course.
+//! Builds the course: an mdBook whose code, charts and figures are filled in.
 //!
 //! ```text
 //! cargo run -p book -- build
@@ -6,8 +6,9 @@
 //! cargo run -p book -- serve
 //! ```
 //!
-//! Nothing in a chapter is copied: code is taken from the crates that ship,
-//! figures from a run that was kept. What is not there breaks the build.
+//! Nothing is copied into a chapter by hand. Code comes from the crates, and
+//! figures come from a recorded run. A name that can't be found fails the
+//! build.
 
 mod chart;
 mod code;
@@ -31,27 +32,27 @@ use figures::{Figures, Runs};
 use preprocessor::Course;
 use verdicts::Verdicts;
 
-/// The run that the book is printed with.
+/// The run that the course takes its figures from by default.
 const FIGURES: &str = "bench/recorded/full-2026-11-24/figures.json";
 
-/// One that the mistakes take part in, where the other has not got them.
+/// A run of the deliberate mistakes, for figures that the first run lacks.
 const MISTAKES: &str = "bench/recorded/mistakes-2026-11-24/figures.json";
 
-/// What it said of the talk's claims.
+/// The verdicts on the talk's claims.
 const CLAIMS: &str = "bench/recorded/claims-2026-11-24/claims.json";
 
-/// Builds the course.
+/// Builds the course
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
-    verb: Verb,
+    command: Command,
 }
 
 #[derive(Subcommand)]
-enum Verb {
-    /// Builds the pages, and checks every link
+enum Command {
+    /// Build the pages and check every link between them
     Build(Build),
-    /// Builds and serves them, and does so again when a source changes
+    /// Build and serve the pages; rebuild when a source changes
     Serve(Serve),
 }
 
@@ -66,44 +67,42 @@ struct Serve {
 
 #[derive(clap::Args)]
 struct Build {
-    /// Take the figures of another run: what `compare report RUN --json FILE`
-    /// wrote
+    /// Take the figures from FILE, written by `compare report RUN --json FILE`
     #[arg(long, value_name = "FILE")]
     run: Option<PathBuf>,
-    /// Take the verdicts of another run: what `compare claims RUN --json FILE`
-    /// wrote
+    /// Take the verdicts from FILE, written by `compare claims RUN --json FILE`
     #[arg(long, value_name = "FILE")]
     claims: Option<PathBuf>,
-    /// Where the pages go [default: book/html]
+    /// The folder for the pages [default: book/html]
     #[arg(long, value_name = "FOLDER")]
     dest: Option<PathBuf>,
 }
 
 fn main() -> anyhow::Result<()> {
     let root = root()?;
-    match Cli::parse().verb {
-        Verb::Build(build) => {
+    match Cli::parse().command {
+        Command::Build(build) => {
             let pages = build.build(&root)?;
             println!("{}", pages.join("index.html").display());
             Ok(())
         }
-        Verb::Serve(Serve { build, listen }) => {
+        Command::Serve(Serve { build, listen }) => {
             serve::serve(&root, listen, || build.build(&root))
         }
     }
 }
 
 impl Build {
-    /// Builds the book, and says where it is.
+    /// Builds the book and returns the folder of its pages.
     fn build(&self, root: &Path) -> anyhow::Result<PathBuf> {
-        let ours = |path: &Option<PathBuf>, otherwise: &str| {
-            path.clone().unwrap_or_else(|| root.join(otherwise))
+        let path_or = |path: &Option<PathBuf>, default: &str| {
+            path.clone().unwrap_or_else(|| root.join(default))
         };
         let runs = Runs(vec![
-            Figures::read(&ours(&self.run, FIGURES))?,
+            Figures::read(&path_or(&self.run, FIGURES))?,
             Figures::read(&root.join(MISTAKES))?,
         ]);
-        let verdicts = Verdicts::read(&ours(&self.claims, CLAIMS))?;
+        let verdicts = Verdicts::read(&path_or(&self.claims, CLAIMS))?;
         let mut book = MDBook::load(root.join("book"))?;
         if let Some(folder) = &self.dest {
             book.config.build.build_dir = std::path::absolute(folder)?;
@@ -120,12 +119,12 @@ impl Build {
         Ok(pages)
     }
 
-    /// What to do about it, where a run of the reader's own lacks something.
+    /// Adds advice to a build error if the figures come from `--run`.
     fn with_advice(&self, error: anyhow::Error) -> anyhow::Error {
         match &self.run {
             Some(run) => error.context(format!(
-                "the course shows what `compare run --full` measures, in \
-                 windows as long as it has by itself: has {} all of that?",
+                "the figures in {} may be incomplete: record the run with \
+                 `compare run --full` and its default windows",
                 run.display()
             )),
             None => error,
@@ -133,10 +132,10 @@ impl Build {
     }
 }
 
-/// The workspace, wherever in it we are.
+/// Returns the root of the workspace.
 fn root() -> anyhow::Result<PathBuf> {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .map(Path::to_owned)
-        .context("the crate stands in the workspace")
+        .context("the crate must be inside the workspace")
 }

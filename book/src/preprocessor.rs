@@ -1,4 +1,4 @@
-//! Puts into the chapters what they ask for.
+//! Replaces the directives in the chapters by code, charts and figures.
 
 use std::path::PathBuf;
 
@@ -15,13 +15,13 @@ use crate::figures::Runs;
 use crate::timeline;
 use crate::verdicts::Verdicts;
 
-/// All that chapters can ask for.
+/// The sources of everything that a directive can insert.
 pub(crate) struct Course {
-    /// The workspace.
+    /// The root of the workspace.
     pub(crate) root: PathBuf,
-    /// The runs that the figures are of.
+    /// The runs that figures come from.
     pub(crate) runs: Runs,
-    /// What a run said of the claims.
+    /// The verdicts on the talk's claims.
     pub(crate) verdicts: Verdicts,
 }
 
@@ -31,30 +31,31 @@ impl Preprocessor for Course {
     }
 
     fn run(&self, _: &PreprocessorContext, mut book: Book) -> Result<Book> {
-        let mut wrong = Vec::new();
+        let mut errors = Vec::new();
         book.for_each_mut(|item| {
             let BookItem::Chapter(chapter) = item else { return };
             match self.chapter(&chapter.content) {
                 Ok(content) => chapter.content = content,
                 Err(error) => {
                     let path = chapter.source_path.clone().unwrap_or_default();
-                    wrong.push(format!("{}: {error:#}", path.display()));
+                    errors.push(format!("{}: {error:#}", path.display()));
                 }
             }
         });
-        if !wrong.is_empty() {
-            bail!("the course does not build:\n{}", wrong.join("\n"));
+        if !errors.is_empty() {
+            bail!("cannot build the course:\n{}", errors.join("\n"));
         }
         Ok(book)
     }
 }
 
 impl Course {
+    /// Returns a chapter with its directives replaced.
     fn chapter(&self, text: &str) -> anyhow::Result<String> {
         if let Some(place) = text.find("\n```rust") {
             bail!(
-                "line {}: code of a crate is compiled, code of a chapter is \
-                 not: use {{{{#code}}}}",
+                "line {}: Rust code in a chapter is not compiled; include it \
+                 from a crate with {{{{#code}}}}",
                 directive::line(text, place) + 1
             );
         }
@@ -62,42 +63,43 @@ impl Course {
         let mut from = 0;
         for directive in directive::find(text)? {
             let Directive { name, arguments, place } = &directive;
-            let put = self.fill(name, arguments).with_context(|| {
+            let inserted = self.fill(name, arguments).with_context(|| {
                 let line = directive::line(text, place.start);
                 format!("line {line}: {{{{#{name} {arguments}}}}}")
             })?;
             let is_inline = ["value", "floor", "run"].contains(&name.as_str());
-            let stands_alone =
+            let begins_line =
                 text[..place.start].ends_with('\n') || place.start == 0;
             ensure!(
-                is_inline || stands_alone,
-                "line {}: {{{{#{name}}}}} must begin a line, or else Markdown \
-                 takes it apart",
+                is_inline || begins_line,
+                "line {}: {{{{#{name}}}}} must begin a line, so that Markdown \
+                 keeps its output as one block",
                 directive::line(text, place.start)
             );
             filled += &text[from..place.start];
-            filled += &put;
+            filled += &inserted;
             from = place.end;
         }
         filled += &text[from..];
         Ok(filled)
     }
 
+    /// Returns what replaces a directive.
     fn fill(&self, name: &str, arguments: &str) -> anyhow::Result<String> {
         match name {
             "code" => code::block(&self.root, arguments),
             "diff" => code::diff(&self.root, arguments),
-            "exercise" => exercise::of(&self.root, arguments),
-            "chart" => chart::of(&self.runs, arguments),
+            "exercise" => exercise::render(&self.root, arguments),
+            "chart" => chart::render(&self.runs, arguments),
             "value" => chart::value(&self.runs, arguments),
             "floor" => chart::floor(&self.runs, arguments),
             "run" => Ok(self.runs.first().origin()),
-            "timeline" => timeline::of(arguments),
+            "timeline" => timeline::render(arguments),
             "claim" => self.verdicts.one(arguments),
             "claims" => self.verdicts.all(arguments),
             _ => bail!(
-                "there is no such directive; there are code, diff, \
-                 exercise, chart, value, floor, run, timeline, claim and claims"
+                "no such directive; expected code, diff, exercise, chart, \
+                 value, floor, run, timeline, claim or claims"
             ),
         }
     }
@@ -121,27 +123,27 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_breaks_the_build() {
+    fn a_directive_that_cannot_be_filled_fails_the_build() {
         let course = course();
         let threads = "crates/server-threads/src/main.rs";
         let cases = [
-            (format!("{{{{#code {threads} fn gone}}}}"), "0 times"),
+            (format!("{{{{#code {threads} fn gone}}}}"), "found it 0 times"),
             ("{{#code crates/gone.rs}}".into(), "cannot read crates/gone.rs"),
             (format!("{{{{#diff {threads} crates/gone.rs}}}}"), "cannot read"),
-            ("{{#chart gone in perf2}}".into(), "there is no gone in perf2"),
-            ("{{#chart rate in gone}}".into(), "there is no rate in gone"),
-            ("{{#chart rate in perf2: gone}}".into(), "gone is not in perf2"),
-            ("{{#value rate of gone in perf2}}".into(), "gone is not in"),
+            ("{{#chart gone in perf2}}".into(), "no figure `gone` in perf2"),
+            ("{{#chart rate in gone}}".into(), "no figure `rate` in gone"),
+            ("{{#chart rate in perf2: gone}}".into(), "no contestant `gone`"),
+            ("{{#value rate of gone in perf2}}".into(), "no contestant `gone`"),
             ("{{#value rate in perf2}}".into(), "expected FIGURE of"),
-            ("{{#floor left in perf2}}".into(), "there is no left in perf2"),
-            ("{{#floor rss in churn}}".into(), "there is no noise floor"),
+            ("{{#floor left in perf2}}".into(), "no figure `left` in perf2"),
+            ("{{#floor rss in churn}}".into(), "no noise floor"),
             ("{{#timeline gone}}".into(), "no model `gone`"),
             ("{{#claim gone}}".into(), "gone"),
             ("{{#exercise gone}}".into(), "has no starter"),
             ("{{#gone}}".into(), "no such directive"),
             ("a {{#timeline mio}}".into(), "must begin a line"),
-            ("{{#timeline mio".into(), "no }}"),
-            ("```rust\nfn f() {}\n```".into(), "of a chapter is not"),
+            ("{{#timeline mio".into(), "no closing }}"),
+            ("```rust\nfn f() {}\n```".into(), "in a chapter is not"),
         ];
         for (text, expected) in cases {
             let chapter = format!("One.\n\n{text}\n");
@@ -152,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_takes_the_place_of_its_directive() {
+    fn a_directive_is_replaced_by_its_output() {
         let text = "It is {{#value rate of mio in perf2}}, \\{{#run}}.";
         let filled = course().chapter(text).unwrap();
         assert!(filled.starts_with("It is <span class=\"value\""), "{filled}");

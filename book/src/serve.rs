@@ -1,4 +1,4 @@
-//! The pages, served to a browser that reloads them when they have changed.
+//! Serves the pages over HTTP, and has the browser reload them after a change.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,15 +12,17 @@ use tokio::net::TcpListener;
 use tower_http::services::ServeDir;
 use tower_livereload::{LiveReloadLayer, Reloader};
 
-/// What the pages are made of.
+/// The folders that are watched for changes.
 const SOURCES: [&str; 5] =
     ["book/chapters", "book/theme", "book/traces", "bench", "crates"];
 
-/// How long to wait for an editor to have written all of it.
-const SETTLED: Duration = Duration::from_millis(300);
+/// How long the sources must be unchanged before a rebuild, so that an editor
+/// can finish writing.
+const SETTLE_TIME: Duration = Duration::from_millis(300);
 
-/// Builds, serves, and builds again when a source changes, until it is
-/// stopped. What breaks the build is printed, and the last pages stay.
+/// Builds and serves the pages, and rebuilds them when a source changes.
+/// Returns only on failure. A failed rebuild prints its error and leaves the
+/// old pages.
 pub(crate) fn serve(
     root: &Path,
     address: SocketAddr,
@@ -48,10 +50,10 @@ fn watch(
     let (sender, changes) = mpsc::channel();
     let mut watcher =
         notify::recommended_watcher(move |event: notify::Result<Event>| {
-            // To build is to read all of them, which is no change.
+            // A build reads the sources, and must not trigger another build.
             let is_change = event.as_ref().is_ok_and(|e| !e.kind.is_access());
             if is_change || event.is_err() {
-                // Nobody listens any more when the server ends.
+                // Sending fails only while the program is shutting down.
                 let _ = sender.send(event);
             }
         })?;
@@ -59,8 +61,8 @@ fn watch(
         watcher.watch(&root.join(source), RecursiveMode::Recursive)?;
     }
     while let Ok(change) = changes.recv() {
-        change.context("the sources cannot be watched")?;
-        while changes.recv_timeout(SETTLED).is_ok() {}
+        change.context("cannot watch the sources")?;
+        while changes.recv_timeout(SETTLE_TIME).is_ok() {}
         match build() {
             Ok(_) => reloader.reload(),
             Err(error) => eprintln!("{error:#}"),

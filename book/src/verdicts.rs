@@ -1,4 +1,5 @@
-//! The talk's claims, as `compare claims --json` judged them.
+//! Renders the talk's claims with their verdicts, as `compare claims --json`
+//! writes them.
 
 use std::path::Path;
 use std::{fmt, fs};
@@ -9,7 +10,7 @@ use serde::Deserialize;
 
 use crate::figures::{Estimate, Machine, medians};
 
-/// The claims of a run.
+/// The claims, with the verdicts of one run.
 #[derive(Deserialize)]
 pub(crate) struct Verdicts {
     run: String,
@@ -39,7 +40,7 @@ struct Trial {
     right: Side,
 }
 
-/// A figure that a ratio is made of.
+/// The numerator or the denominator of a ratio.
 #[derive(Deserialize)]
 struct Side {
     figure: String,
@@ -48,24 +49,28 @@ struct Side {
 }
 
 impl Verdicts {
-    /// Reads them.
+    /// Reads a file that `compare claims --json` wrote.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Verdicts> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_str(&text).with_context(|| {
-            format!("{}: not what claims --json writes", path.display())
+            format!(
+                "cannot parse {}: expected a file written by `compare claims \
+                 --json`",
+                path.display()
+            )
         })
     }
 
-    /// A claim with what came of it.
+    /// Renders one claim with its verdicts.
     pub(crate) fn one(&self, name: &str) -> anyhow::Result<String> {
         let claim = self.claims.iter().find(|claim| claim.name == name);
         let Some(claim) = claim else {
-            bail!("run {}: there is no claim `{name}`", self.run);
+            bail!("run {}: no claim `{name}`", self.run);
         };
         Ok(format!(
-            "<div class=\"claim\"><p class=\"says\">{}</p>\n<table><tbody>{}\
-             </tbody></table><p class=\"mechanism\">{}</p>\n{}</div>\n",
+            "<div class=\"claim\"><p class=\"statement\">{}</p>\n<table><tbody>\
+             {}</tbody></table><p class=\"mechanism\">{}</p>\n{}</div>\n",
             inline(&claim.says),
             rows(claim),
             inline(&claim.mechanism),
@@ -73,18 +78,19 @@ impl Verdicts {
         ))
     }
 
-    /// All claims of a version, or of every one.
+    /// Renders the claims about one version of the talk's server as a table. An
+    /// empty `version` selects all claims.
     pub(crate) fn all(&self, version: &str) -> anyhow::Result<String> {
         let is_of =
             |claim: &&Claim| version.is_empty() || claim.version == version;
         let claims: Vec<&Claim> = self.claims.iter().filter(is_of).collect();
         if claims.is_empty() {
-            bail!("run {}: no claim is of version {version}", self.run);
+            bail!("run {}: no claim about version {version}", self.run);
         }
         let mut html = String::from(
             "<div class=\"table-wrapper\">\
              <table class=\"claims\"><thead><tr><th>claim</th>\
-             <th>tried on</th><th>measured</th><th>claimed</th>\
+             <th>tested on</th><th>measured</th><th>claimed</th>\
              <th>verdict</th></tr></thead><tbody>\n",
         );
         for &claim in &claims {
@@ -99,7 +105,7 @@ impl Verdicts {
         Ok(html + "</tbody></table></div>\n" + &self.origin(&claims))
     }
 
-    /// What the ratios are of, and where they were measured.
+    /// Renders what each ratio divides, and the origin of the figures.
     fn origin(&self, claims: &[&Claim]) -> String {
         let ratios = claims.iter().map(|claim| {
             let tried = claim.trials.iter().filter(|trial| trial.is_tried());
@@ -107,12 +113,15 @@ impl Verdicts {
                 let of = escaped(of);
                 format!("<li>{of}: {left}, divided by {right}</li>\n")
             });
-            let says = inline(&claim.says);
-            format!("<p>{says}</p>\n<ul>{}</ul>\n", items.collect::<String>())
+            let statement = inline(&claim.says);
+            format!(
+                "<p>{statement}</p>\n<ul>{}</ul>\n",
+                items.collect::<String>()
+            )
         });
-        let state = if self.complete { "" } else { "broken off; " };
+        let state = if self.complete { "" } else { "interrupted; " };
         format!(
-            "<details><summary>What was divided by what, and where</summary>\n\
+            "<details><summary>Ratios and source</summary>\n\
              {}<p>run {}: {}; {state}{}</p>\n\
              <pre><code>cargo run --release -p compare -- claims</code></pre>\
              </details>\n",

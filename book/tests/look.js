@@ -1,56 +1,60 @@
-// Looks at the page from within, as a reader would, and says what is amiss.
+// Runs in the page: checks what a reader would see, and reports the defects.
 addEventListener("load", () => setTimeout(() => {
-  const bad = [];
-  const box = (one) => one.getBoundingClientRect();
+  const defects = [];
   const charts = [...document.querySelectorAll("svg.chart")];
   for (const chart of charts) {
     const label = chart.getAttribute("aria-label");
-    const { left, right, width, height } = box(chart);
-    if (!label) bad.push("a chart without a label");
-    if (width < 200 || height < 40) bad.push(`${label}: too small`);
-    if (left < 0 || right > innerWidth + 1) bad.push(`${label}: cut off`);
-    const ink = chart.querySelector("text");
-    if (getComputedStyle(ink).fill
+    const { left, right, width, height } = chart.getBoundingClientRect();
+    if (!label) defects.push("a chart has no label");
+    if (width < 200 || height < 40) defects.push(`${label}: too small`);
+    if (left < 0 || right > innerWidth + 1) {
+      defects.push(`${label}: cut off`);
+    }
+    const text = chart.querySelector("text");
+    if (getComputedStyle(text).fill
       === getComputedStyle(document.documentElement).backgroundColor) {
-      bad.push(`${label}: its text can't be seen`);
+      defects.push(`${label}: its text is invisible`);
     }
     const figure = chart.closest("figure");
     if (!figure?.querySelector("figcaption")?.textContent) {
-      bad.push(`${label}: no words`);
+      defects.push(`${label}: no caption`);
     }
     if (figure?.classList.contains("measured")
       && figure.querySelectorAll("tbody tr").length < 2) {
-      bad.push(`${label}: no data`);
+      defects.push(`${label}: no table of its data`);
     }
   }
-  if (document.documentElement.scrollWidth > innerWidth + 1) {
-    bad.push(`it scrolls sideways: ${document.documentElement.scrollWidth}`);
+  const { scrollWidth } = document.documentElement;
+  if (scrollWidth > innerWidth + 1) {
+    defects.push(`the page scrolls sideways: it is ${scrollWidth} px wide`);
   }
-  const one = document.querySelector("svg [data-c]");
-  const ofOne = [...document.querySelectorAll(
-    `[data-c="${one?.dataset.c}"]`)];
-  const lit = () => ofOne.filter((two) => two.matches(".lit")).length;
+  const first = document.querySelector("svg [data-c]");
+  const same = [...document.querySelectorAll(
+    `[data-c="${first?.dataset.c}"]`)];
+  const lit = () => same.filter((element) => element.matches(".lit")).length;
   const over = (place) =>
     place?.dispatchEvent(new Event("pointerover", { bubbles: true }));
-  over(one);
-  if (lit() !== ofOne.length) bad.push(`lit are ${lit()}`);
+  over(first);
+  if (lit() !== same.length) {
+    defects.push(`${lit()} of ${same.length} elements are highlighted`);
+  }
   over(document.querySelector("h1"));
-  if (lit() !== 0) bad.push("it stays lit");
+  if (lit() !== 0) defects.push("a highlight stays");
   const click = (place) =>
     place?.dispatchEvent(new Event("click", { bubbles: true }));
-  click(one);
+  click(first);
   over(document.querySelector("h1"));
-  if (lit() !== ofOne.length) bad.push("a click does not keep it lit");
-  click(one);
-  if (lit() !== 0) bad.push("a second click leaves it lit");
+  if (lit() !== same.length) defects.push("a click does not pin a highlight");
+  click(first);
+  if (lit() !== 0) defects.push("a second click does not unpin it");
   const text = document.querySelector("main")?.textContent ?? "";
-  if (text.includes("{{#")) bad.push("a directive was left");
+  if (text.includes("{{#")) defects.push("a directive was not replaced");
   parent.postMessage(JSON.stringify({
     charts: charts.length,
     found: document.querySelectorAll(
       "#mdbook-searchresults li, #searchresults li").length,
     dark: matchMedia("(prefers-color-scheme: dark)").matches,
-    errors: wrong,
-    bad,
+    errors,
+    defects,
   }), "*");
 }, 1500));

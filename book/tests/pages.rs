@@ -1,4 +1,4 @@
-//! The pages, as a browser sees them.
+//! Tests the built pages in a browser.
 
 use std::env;
 use std::fs;
@@ -7,56 +7,56 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-/// The run that the book is printed with.
+/// The run that the course takes its figures from by default.
 const FIGURES: &str = "bench/recorded/full-2026-11-24/figures.json";
 
 const BOOK: &str = env!("CARGO_BIN_EXE_book");
 
-/// The names of browsers that speak Chromium's flags.
+/// The names of browsers that accept Chromium's flags.
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
-/// Keeps what goes wrong from the first line of a page on.
-const BEFORE: &str = "\
-window.wrong = [];
-window.onerror = (message) => { wrong.push(String(message)); };
-console.error = (...words) => { wrong.push(words.join(' ')); };
+/// Runs before anything else in a page: records all errors.
+const RECORD_ERRORS: &str = "\
+window.errors = [];
+window.onerror = (message) => { errors.push(String(message)); };
+console.error = (...words) => { errors.push(words.join(' ')); };
 ";
 
-/// Looks at a page from within, once it is there, and says what is amiss.
+/// Runs in a page after it has loaded: reports its defects.
 const LOOK: &str = include_str!("look.js");
 
-/// Opens one page after the other in a frame, and keeps what each says.
+/// Opens one page after another in a frame, and collects their reports.
 const DRIVER: &str = include_str!("driver.html");
 
 #[test]
-fn a_browser_shows_every_page_at_any_width_in_light_and_dark() {
+fn every_page_is_shown_at_any_width_in_light_and_dark() {
     let folder = tempfile::tempdir().unwrap();
-    let pages = built(folder.path());
+    let pages = build_with_scripts(folder.path());
     for (width, is_dark) in
         [(400, false), (400, true), (1600, false), (1600, true)]
     {
-        let verdicts = seen(folder.path(), &pages, width, is_dark);
+        let reports = reports(folder.path(), &pages, width, is_dark);
         let case = format!("{width} px, dark: {is_dark}");
-        let verdicts = verdicts.as_object().unwrap();
-        assert_eq!(verdicts.len(), pages.len(), "{case}");
-        for (page, verdict) in verdicts {
+        let reports = reports.as_object().unwrap();
+        assert_eq!(reports.len(), pages.len(), "{case}");
+        for (page, report) in reports {
             let case = format!("{page}, {case}");
-            assert_eq!(verdict["errors"], json!([]), "{case}");
-            assert_eq!(verdict["bad"], json!([]), "{case}");
-            assert_eq!(verdict["dark"], is_dark, "{case}");
+            assert_eq!(report["errors"], json!([]), "{case}");
+            assert_eq!(report["defects"], json!([]), "{case}");
+            assert_eq!(report["dark"], is_dark, "{case}");
         }
-        let threads = &verdicts["threads.html"];
+        let threads = &reports["threads.html"];
         assert!(threads["charts"].as_u64() >= Some(4), "{threads}");
-        let found = verdicts["index.html?search=waker"]["found"].as_u64();
+        let found = reports["index.html?search=waker"]["found"].as_u64();
         assert!(found >= Some(1), "{case}: {found:?}");
     }
 }
 
 #[test]
-fn a_chapter_that_asks_for_what_is_not_there_breaks_the_build() {
+fn a_missing_figure_fails_the_build_and_names_the_chapter() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run.json");
-    // A run without any figure.
+    // A run without figures.
     let text = json!({
         "run": "empty",
         "complete": false,
@@ -74,7 +74,7 @@ fn a_chapter_that_asks_for_what_is_not_there_breaks_the_build() {
     let output = build(folder.path(), &["--run", run.to_str().unwrap()]);
     assert!(!output.status.success());
     let text = String::from_utf8_lossy(&output.stderr);
-    let gap = "run empty: there is no";
+    let gap = "run empty: no figure";
     for words in ["threads.md: line ", gap, "rss", "compare run --full"] {
         assert!(text.contains(words), "{words}: {text}");
     }
@@ -90,8 +90,8 @@ fn build(folder: &Path, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// Builds the book with something that looks at each page, and names them.
-fn built(folder: &Path) -> Vec<String> {
+/// Builds the book, adds the scripts to each page, and returns the pages.
+fn build_with_scripts(folder: &Path) -> Vec<String> {
     let output = build(folder, &[]);
     assert!(output.status.success(), "{output:?}");
     let mut pages = Vec::new();
@@ -104,10 +104,14 @@ fn built(folder: &Path) -> Vec<String> {
         }
         let text = fs::read_to_string(&path).unwrap();
         let text = text
-            .replacen("<head>", &format!("<head><script>{BEFORE}</script>"), 1)
+            .replacen(
+                "<head>",
+                &format!("<head><script>{RECORD_ERRORS}</script>"),
+                1,
+            )
             .replacen("</body>", &format!("<script>{LOOK}</script></body>"), 1);
         fs::write(&path, text).unwrap();
-        // The one for paper would print itself.
+        // print.html opens the browser's print dialogue.
         if name != "print.html" {
             pages.push(name);
         }
@@ -117,7 +121,7 @@ fn built(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn the_reader_s_own_run_takes_the_place_of_the_recorded_one() {
+fn a_run_of_the_reader_replaces_the_recorded_run() {
     let folder = tempfile::tempdir().unwrap();
     let page = || fs::read_to_string(folder.path().join("html/threads.html"));
     let output = build(folder.path(), &[]);
@@ -127,11 +131,11 @@ fn the_reader_s_own_run_takes_the_place_of_the_recorded_one() {
     let text = fs::read_to_string(path).unwrap();
     let mut run: Value = serde_json::from_str(&text).unwrap();
     run["run"] = "of-a-reader".into();
-    // Somebody broke it off, which is not kept from whoever reads the figures.
+    // The run was interrupted, which the pages must show.
     run["complete"] = false.into();
     run["rounds_done"] = 1.into();
     for row in run["figures"].as_array_mut().unwrap() {
-        // Each ten times what it was, so that each is written otherwise.
+        // Ten times the value, so that every figure's text differs.
         if let Some(estimate) = row["estimate"].as_object_mut() {
             for end in estimate.values_mut() {
                 *end = (end.as_f64().unwrap() * 10.0).into();
@@ -155,13 +159,18 @@ fn the_reader_s_own_run_takes_the_place_of_the_recorded_one() {
         assert_ne!(before, after);
     }
     assert!(readers.contains("run of-a-reader"));
-    assert!(readers.contains("broken off after 1 of 5 rounds"));
-    assert!(!recorded.contains("broken off"));
+    assert!(readers.contains("interrupted after 1 of 5 rounds"));
+    assert!(!recorded.contains("interrupted after"));
     assert!(!recorded.contains("run of-a-reader"));
 }
 
-/// What each page says of itself.
-fn seen(folder: &Path, pages: &[String], width: u32, is_dark: bool) -> Value {
+/// Opens all pages in a browser, and returns their reports by page.
+fn reports(
+    folder: &Path,
+    pages: &[String],
+    width: u32,
+    is_dark: bool,
+) -> Value {
     let driver = DRIVER
         .replace("PAGES", &serde_json::to_string(pages).unwrap())
         .replace("WIDTH", &width.to_string());
@@ -181,21 +190,24 @@ fn seen(folder: &Path, pages: &[String], width: u32, is_dark: bool) -> Value {
         .output()
         .unwrap();
     let dom = String::from_utf8_lossy(&output.stdout).into_owned();
-    let verdict = dom
-        .split_once("id=\"verdict\">")
+    let reports = dom
+        .split_once("id=\"reports\">")
         .and_then(|(_, rest)| rest.split_once("</pre>"))
-        .map(|(verdict, _)| verdict)
+        .map(|(reports, _)| reports)
         .unwrap_or_default();
-    let verdict =
-        verdict.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
-    serde_json::from_str(&verdict)
-        .unwrap_or_else(|error| panic!("{error}: {verdict}"))
+    let reports =
+        reports.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+    serde_json::from_str(&reports)
+        .unwrap_or_else(|error| panic!("{error}: {reports}"))
 }
 
 fn browser() -> &'static str {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = env::split_paths(&path).collect();
-    let is_there =
+    let is_installed =
         |name: &&&str| folders.iter().any(|folder| folder.join(name).is_file());
-    BROWSERS.iter().find(is_there).expect("a browser: apt-get install chromium")
+    BROWSERS
+        .iter()
+        .find(is_installed)
+        .expect("no browser in PATH: apt-get install chromium")
 }

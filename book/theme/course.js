@@ -1,21 +1,23 @@
-// Lights up one contestant in all charts, tables and figures of a page: while
-// a pointer rests on it, or, after a click, until the next one. It adds nothing
-// that is not in the tables, so that there is nothing to reach by keyboard.
+// Highlights one contestant in all charts, tables and figures of a page, while
+// the pointer rests on it or, after a click, until the next click. It shows no
+// data that isn't in the tables, so it needs no keyboard control.
 (() => {
   const all = document.querySelectorAll("[data-c]");
-  let kept;
-  const light = (name) => {
-    for (const one of all) {
-      one.classList.toggle("lit", one.dataset.c === name);
+  let pinned;
+  const highlight = (name) => {
+    for (const element of all) {
+      element.classList.toggle("lit", element.dataset.c === name);
     }
   };
-  const under = (event) => event.target.closest?.("[data-c]")?.dataset.c;
-  addEventListener("pointerover", (event) => light(under(event) ?? kept));
-  document.documentElement.addEventListener("pointerleave", () => light(kept));
+  const nameUnder = (event) => event.target.closest?.("[data-c]")?.dataset.c;
+  addEventListener("pointerover", (event) =>
+    highlight(nameUnder(event) ?? pinned));
+  document.documentElement.addEventListener("pointerleave", () =>
+    highlight(pinned));
   addEventListener("click", (event) => {
-    const name = under(event);
-    kept = name === kept ? undefined : name;
-    light(kept);
+    const name = nameUnder(event);
+    pinned = name === pinned ? undefined : name;
+    highlight(pinned);
   });
   document.documentElement.classList.add("lights");
 })();

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Records what one request takes, system call by system call, and a stop.
+"""Records the system calls of one request to each server, and those of a stop.
 
-Each server is started under strace(1), one client asks twice, and what the
-server does for the second request is kept: the first one may have had to warm
-something up. One server is also stopped, with a client that says nothing. Run
-it in the workspace, after
+Starts each server under strace(1), sends two requests from one client, and
+keeps the system calls of the second: the first may include calls that warm
+something up. Also records how one server stops while a client is idle. Run it
+in the root of the workspace, after
 
     cargo build --release --workspace
 """
@@ -21,18 +21,18 @@ import time
 SERVERS = ["blocking", "threads", "processes", "mio", "coroutines",
            "coroutines-pool", "mio-pool", "tokio", "smol", "async-std"]
 
-# A request that a pool computes, and that takes less than a millisecond.
+# A request that a pool computes, in less than a millisecond.
 REQUEST = b"20\n"
 
-
-# Whose stop is recorded, and which calls are its.
+# The server whose stop is recorded, the system calls to keep, and those to
+# drop.
 STOPPED = "threads"
 STOPS = r"SIGTERM|accept4|ppoll|recvfrom|sendto|shutdown|close|exit_group"
-BESIDE = r"EAGAIN|exit_group resumed"
+IRRELEVANT = r"EAGAIN|exit_group resumed"
 
 
 def record(name):
-    """What a request takes."""
+    """Returns the trace of one request."""
     with traced(name) as (path, client, _):
         client.sendall(REQUEST)
         client.recv(100)
@@ -43,7 +43,7 @@ def record(name):
 
 
 def record_stop(name):
-    """What a stop takes, without what a thread does to end, locks and logs."""
+    """Returns the trace of a stop, without locks, logs and thread exits."""
     with traced(name) as (path, client, server):
         before = settled(path).count("\n")
         subprocess.run(["pkill", "-TERM", "-P", str(server.pid)], check=True)
@@ -53,12 +53,12 @@ def record_stop(name):
         text = text.replace("SIGTERM {si_signo=SIGTERM", "SIGTERM {…")
         text = re.sub(r"….*} ---", "…} ---", text)
         return [line for line in text.splitlines()
-                if re.search(STOPS, line) and not re.search(BESIDE, line)]
+                if re.search(STOPS, line) and not re.search(IRRELEVANT, line)]
 
 
 @contextlib.contextmanager
 def traced(name):
-    """A server under strace, and a client of it."""
+    """Provides a server under strace, its trace file, and a client of it."""
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "trace")
         server = subprocess.Popen(
@@ -72,14 +72,14 @@ def traced(name):
             with socket.create_connection(("127.0.0.1", port)) as client:
                 yield path, client, server
         finally:
-            # strace's child is the server; strace ends with it.
+            # The server is strace's child, and strace exits when it does.
             subprocess.run(["pkill", "-TERM", "-P", str(server.pid)],
                            check=False)
             server.wait(timeout=20)
 
 
 def settled(path):
-    """A trace, once nothing has been added for a while."""
+    """Returns the trace, once it has not grown for 0.3 seconds."""
     text = ""
     while True:
         now = path.read_text()
@@ -90,10 +90,10 @@ def settled(path):
 
 
 def readable(lines, is_all=False):
-    """A line a call, where it began; threads by letters; how often a yield.
+    """Formats a trace: one line per call, in the order in which calls began.
 
-    What the server does beside a request, looking whether it is to stop, is
-    left out, if that is not what this is all about.
+    Threads are named by letters. Threads that only wait for a stop are left
+    out, unless `is_all` is set.
     """
     calls, open_calls = [], {}
     for line in lines:
@@ -126,7 +126,7 @@ def readable(lines, is_all=False):
 
 
 def folded(texts):
-    """Yields, of which a pool makes dozens before it sleeps, as one line."""
+    """Merges the dozens of yields before a pool sleeps into one line each."""
     yields, kept = {}, []
     for text in texts:
         letter = text[0]

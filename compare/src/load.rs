@@ -1,8 +1,10 @@
-//! The load generator: it plays a plan's clients and reports what they met.
+//! The load generator: it plays a plan's clients and reports what they met. For
+//! its tests, a server with known faults.
 
 pub(crate) mod connection;
 pub(crate) mod engine;
 pub(crate) mod faulty;
+pub(crate) mod group_share;
 pub(crate) mod process_tree;
 pub(crate) mod resources;
 pub(crate) mod schedule;

@@ -1,4 +1,4 @@
-//! What a request costs before any model comes in: decode, compute, encode.
+//! Benchmarks of the protocol alone, without a server: decode, compute, encode.
 //!
 //! Run it with `cargo bench -p micro`.
 
@@ -15,22 +15,22 @@ criterion_main!(benches);
 fn conversation(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decode + compute + encode");
     for (name, requests, depth) in [
-        ("1, one at a time", "1\n", 1),
-        ("1, sixteen at once", "1\n", 16),
+        ("n = 1, one at a time", "1\n", 1),
+        ("n = 1, sixteen at once", "1\n", 16),
         ("a malformed line", "x\n", 1),
     ] {
         let input = requests.repeat(depth);
         let mut conversation = Conversation::new(Framing::Line, 45);
         group.throughput(Throughput::Elements(depth as u64));
         group.bench_function(name, |bencher| {
-            bencher.iter(|| turn(&mut conversation, black_box(&input)));
+            bencher.iter(|| exchange(&mut conversation, black_box(&input)));
         });
     }
 }
 
-/// One turn of a conversation: `input` arrives in one read, all replies leave
-/// in one write.
-fn turn(conversation: &mut Conversation, input: &str) {
+/// Passes `input` to the conversation as one read, and takes its replies until
+/// it waits for the next read.
+fn exchange(conversation: &mut Conversation, input: &str) {
     if let Step::Read(space) = conversation.next_step() {
         space[..input.len()].copy_from_slice(input.as_bytes());
         conversation.received(input.len());

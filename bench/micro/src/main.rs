@@ -1,8 +1,8 @@
-//! Is our `fib` as fast as the same function compiled by `clang -O2`?
+//! Compares our `fib` with the same function compiled by `clang -O2`.
 //!
-//! Run it with `cargo run --release -p micro`; it needs `clang`. Both take
-//! turns on one core, and the figure is the median of the ratios of the
-//! turns, by the CPU's clock.
+//! Run it with `cargo run --release -p micro`; it needs `clang`. Both functions
+//! run alternately on one core. The result is the median, over all rounds, of
+//! the ratio of their CPU times.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -18,10 +18,10 @@ const ROUNDS: usize = 41;
 
 fn main() -> Result<()> {
     stay_on_one_core()?;
-    let theirs = compile()?;
+    let program = compile()?;
     let mut ratios = Vec::new();
     for _ in 0..ROUNDS {
-        let clang_ns = time_clang(&theirs)?;
+        let clang_ns = time_clang(&program)?;
         let start = cpu_ns();
         black_box(fib(black_box(N)));
         ratios.push((cpu_ns() - start) as f64 / clang_ns);
@@ -29,8 +29,8 @@ fn main() -> Result<()> {
     ratios.sort_by(f64::total_cmp);
     let quantile = |part: f64| ratios[(part * (ROUNDS - 1) as f64) as usize];
     println!(
-        "fib({N}), ours / clang's: {:.3} (half of {ROUNDS} rounds within \
-         {:.3} and {:.3})",
+        "fib({N}), ours / clang's: {:.3} (half of {ROUNDS} rounds are \
+         between {:.3} and {:.3})",
         quantile(0.5),
         quantile(0.25),
         quantile(0.75),
@@ -38,11 +38,14 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The time of one computation by the C program, in ns.
+/// Returns the CPU time of one computation by the C program, in ns.
 fn time_clang(program: &Path) -> Result<f64> {
     let output = Command::new(program).arg(N.to_string()).output()?;
     let output = String::from_utf8(output.stdout)?;
-    let (ns, value) = output.trim().split_once(' ').context("no figures")?;
+    let (ns, value) = output
+        .trim()
+        .split_once(' ')
+        .context("the C program printed no time")?;
     ensure!(value == fib(N).to_string(), "clang's fib({N}) is {value}");
     Ok(ns.parse()?)
 }
@@ -55,7 +58,7 @@ fn compile() -> Result<PathBuf> {
         .arg(&program)
         .arg(source)
         .status()
-        .context("cannot run clang (Debian's package `clang`)")?;
+        .context("cannot run clang; install it (Debian: `clang`)")?;
     ensure!(status.success(), "clang cannot compile {source}");
     Ok(program)
 }
@@ -64,11 +67,11 @@ fn stay_on_one_core() -> Result<()> {
     let allowed = sched_getaffinity(None)?;
     let first = (0..CpuSet::MAX_CPU).find(|&cpu| allowed.is_set(cpu));
     let mut one = CpuSet::new();
-    one.set(first.context("no core is allowed")?);
+    one.set(first.context("the process may use no core")?);
     Ok(sched_setaffinity(None, &one)?)
 }
 
-/// The CPU time that this process has used, in ns.
+/// Returns the CPU time that this process has used, in ns.
 fn cpu_ns() -> u64 {
     let now = clock_gettime(ClockId::ProcessCPUTime);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64

@@ -1,5 +1,5 @@
-/* A readiness loop on bare epoll, edge-triggered: the floor that the event
- * loops are held against. No limits, no timeouts, no drain. */
+/* A readiness loop on bare epoll, edge-triggered: the baseline for the event
+ * loops. It has no limits, no timeouts and no drain. */
 #include "protocol.h"
 
 #include <errno.h>
@@ -21,7 +21,7 @@ static void leave(struct client *client) {
     free(client);
 }
 
-/* Talks to one client until its socket is not ready. */
+/* Serves one client until its socket isn't ready. */
 static void converse(struct client *client) {
     for (;;) {
         if (client->sent < client->length) {
@@ -45,7 +45,7 @@ static void converse(struct client *client) {
         }
         if (count <= 0) return leave(client);
         client->in.length += (size_t)count;
-        /* A short read has emptied the socket: what comes is a new edge. */
+        /* A short read has emptied the socket: new data raises a new edge. */
         client->is_readable =
             client->reads_until_blocked || (size_t)count == room;
     }
@@ -56,7 +56,7 @@ static void accept_all(int epoll, int listener) {
         int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno == EAGAIN) return;
-            /* Out of descriptors, say, and the listener stays ready. */
+            /* Out of descriptors, for example; the listener stays ready. */
             perror("accept");
             usleep(100000);
             return;
@@ -90,7 +90,8 @@ int main(int count, char **words) {
                 accept_all(epoll, listener);
                 continue;
             }
-            /* A read stops short of urgent data: it has emptied nothing. */
+            /* A read stops at urgent data, so a short read doesn't mean that
+             * the socket is empty. */
             if (events[i].events &
                 (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
                 client->reads_until_blocked = 1;

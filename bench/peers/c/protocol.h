@@ -1,9 +1,10 @@
-/* The wire protocol, as far as both peers need it: lines in, replies out. */
+/* The part of the wire protocol that both peers need: reads lines, writes
+ * replies. */
 #ifndef PROTOCOL_H
 #define PROTOCOL_H
 
-/* For accept4 and usleep, whatever standard the compiler is told; to be
- * included first. */
+/* For accept4 and usleep, whatever standard the compiler is set to. Include
+ * this header first. */
 #define _GNU_SOURCE
 
 #include <arpa/inet.h>
@@ -19,7 +20,7 @@
 
 enum { LINE_MAX_BYTES = 64, N_MAX = 45, INPUT_BYTES = 4096 };
 
-/* One client's input that is not answered yet. */
+/* One client's input that hasn't been answered yet. */
 struct input {
     char bytes[INPUT_BYTES];
     size_t length;
@@ -54,8 +55,8 @@ static size_t reply(const char *line, size_t length, char *out) {
     return (size_t)(end - start) + 1;
 }
 
-/* Answers the lines in `in` until there is none left or no room in `out`;
- * returns how many bytes it wrote there. */
+/* Answers the lines in `in` until none is left or `out` has no room; returns
+ * the number of bytes written to `out`. */
 static size_t answer(struct input *in, char *out, size_t room) {
     size_t start = 0, written = 0;
     while (start < in->length && room - written >= LINE_MAX_BYTES) {
@@ -88,7 +89,7 @@ static void die(const char *what) {
     exit(1);
 }
 
-/* Listens on HOST:PORT and says so. */
+/* Listens on HOST:PORT and prints the address. */
 static int listen_on(const char *address) {
     struct sockaddr_in at = {.sin_family = AF_INET};
     socklen_t length = sizeof at;

@@ -1,10 +1,10 @@
-/* A thread per client, blocking calls: the floor that `threads` is held
- * against. No limits, no timeouts, no drain. */
+/* A thread per client, with blocking calls: the baseline for `threads`. It has
+ * no limits, no timeouts and no drain. */
 #include "protocol.h"
 
 #include <pthread.h>
 
-/* Writes all of it, however long the client takes. */
+/* Writes all of `bytes`, however long the client takes to read them. */
 static int write_all(int fd, const char *bytes, size_t length) {
     while (length) {
         ssize_t count = send(fd, bytes, length, 0);

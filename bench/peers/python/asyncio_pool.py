@@ -1,4 +1,4 @@
-"""As one would write it today: asyncio, and fib in a pool of processes."""
+"""What one would write today: asyncio, with fib in a pool of processes."""
 
 import asyncio
 from concurrent.futures import BrokenExecutor
@@ -11,9 +11,9 @@ async def serve(pool, listener, decoder):
     async def client(reader, writer):
         await converse(reader, writer, decoder(), pool)
 
-    # It listens once more, by default with a backlog of 100: whoever finds
-    # that full tries again a second later, then two, then four.
-    # And it would read on until it holds twice 64 KiB of a client's requests.
+    # start_server calls listen() again, by default with a backlog of 100. If
+    # that is full, a client tries again after one second, then two, then four.
+    # By default, asyncio also reads up to twice 64 KiB ahead for each client.
     server = await asyncio.start_server(
         client, sock=listener, backlog=peer.BACKLOG, limit=peer.READ_BYTES
     )
@@ -27,7 +27,7 @@ async def converse(reader, writer, decoder, pool):
                 writer.write(await answer(request, pool))
                 await writer.drain()
     except ConnectionError:
-        pass  # It has left in a hurry.
+        pass  # The client has disconnected.
     finally:
         writer.close()
 

@@ -16,7 +16,7 @@ def converse(client, decoder):
                 for request in decoder.requests(data):
                     client.sendall(answer(request))
     except ConnectionError:
-        pass  # It has left in a hurry.
+        pass  # The client has disconnected.
 
 
 def answer(request):

@@ -19,7 +19,7 @@ async def converse(loop, client, decoder):
                 for request in decoder.requests(data):
                     await loop.sendall(client, answer(request))
     except ConnectionError:
-        pass  # It has left in a hurry.
+        pass  # The client has disconnected.
 
 
 if __name__ == "__main__":

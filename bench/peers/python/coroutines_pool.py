@@ -1,4 +1,4 @@
-"""Version 6: the same, and a coroutine is woken when its job is done."""
+"""Version 6: as version 5, but a job that is done wakes its coroutine."""
 
 import peer
 import workers
@@ -20,7 +20,7 @@ async def converse(loop, client, decoder, pool):
                     line = await answer(loop, request, pool)
                     await loop.sendall(client, line)
     except ConnectionError:
-        pass  # It has left in a hurry.
+        pass  # The client has disconnected.
 
 
 async def answer(loop, request, pool):

@@ -1,4 +1,4 @@
-"""Version 5: the same and a pool, for which the whole loop waits: a mistake."""
+"""Version 5: as version 4, with a pool that blocks the loop: a mistake."""
 
 import peer
 import workers
@@ -20,7 +20,7 @@ async def converse(loop, client, decoder, pool):
                 for request in decoder.requests(data):
                     await loop.sendall(client, answer(request, pool))
     except ConnectionError:
-        pass  # It has left in a hurry.
+        pass  # The client has disconnected.
 
 
 if __name__ == "__main__":

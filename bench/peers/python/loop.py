@@ -1,4 +1,4 @@
-"""An event loop: coroutines, and a selector that knows what they wait for."""
+"""An event loop: runs coroutines that wait for sockets or futures."""
 
 import collections
 import selectors
@@ -9,25 +9,25 @@ import types
 class Loop:
     """Runs coroutines on one thread.
 
-    A coroutine that has to wait yields a function, which takes the coroutine
-    and puts it where it will be found when it is time to go on.
+    A coroutine that has to wait yields a function. The loop calls it with the
+    coroutine, and the function registers the coroutine to be resumed later.
     """
 
     def __init__(self):
         self.ready = collections.deque()
         self.selector = selectors.DefaultSelector()
-        # Filled by other threads, which then write a byte, so that a finished
-        # job looks like a readable socket.
+        # Other threads append a coroutine here and then write a byte to
+        # `wake_sender`, so that a finished job looks like a readable socket.
         self.woken = collections.deque()
-        self.bell, self.button = socket.socketpair()
-        self.bell.setblocking(False)
-        self.button.setblocking(False)
+        self.wake_receiver, self.wake_sender = socket.socketpair()
+        self.wake_receiver.setblocking(False)
+        self.wake_sender.setblocking(False)
 
     def spawn(self, coroutine):
         self.ready.append(coroutine)
 
     def run(self):
-        self.spawn(self.listen_to_bell())
+        self.spawn(self.receive_wakes())
         while True:
             for _ in range(len(self.ready)):
                 self.step(self.ready.popleft())
@@ -44,7 +44,7 @@ class Loop:
         wait(coroutine)
 
     def until(self, sock, event):
-        """Waits until a socket is ready for the selector's event."""
+        """Waits until `sock` is ready for `event`, one of selectors.EVENT_*."""
         return suspend(
             lambda coroutine: self.selector.register(sock, event, coroutine)
         )
@@ -55,7 +55,7 @@ class Loop:
             try:
                 client, _ = listener.accept()
             except (BlockingIOError, ConnectionError):
-                continue  # It has gone again.
+                continue  # The client has already left.
             client.setblocking(False)
             return client
 
@@ -71,28 +71,28 @@ class Loop:
                 await self.until(sock, selectors.EVENT_WRITE)
 
     def done(self, future):
-        """Waits until a future is done, in whichever thread that is."""
+        """Waits until a future is done, in whatever thread it is completed."""
 
         def wait(coroutine):
             def wake(_):
                 self.woken.append(coroutine)
                 try:
-                    self.button.send(b"x")
+                    self.wake_sender.send(b"x")
                 except BlockingIOError:
-                    pass  # Enough bytes to wake it lie there.
+                    pass  # The loop will wake: unread bytes are waiting.
 
             future.add_done_callback(wake)
 
         return suspend(wait)
 
-    async def listen_to_bell(self):
+    async def receive_wakes(self):
         while True:
-            await self.recv(self.bell, 4096)
+            await self.recv(self.wake_receiver, 4096)
             while self.woken:
                 self.ready.append(self.woken.popleft())
 
 
 @types.coroutine
 def suspend(wait):
-    """Leaves the coroutine that awaits it to the function `wait`."""
+    """Suspends the awaiting coroutine; the loop passes it to `wait`."""
     yield wait

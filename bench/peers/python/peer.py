@@ -1,7 +1,6 @@
-"""What the Python peers share: the protocol, and their command line.
+"""Code that the Python peers share: the protocol and the command line.
 
-A peer differs from the others in how it waits, and in where it computes. What
-is left stands here.
+The peers differ only in how they wait for clients and where they compute.
 """
 
 import argparse
@@ -10,13 +9,14 @@ import signal
 import socket
 import sys
 
-# A read, and so the most input that is held for a client, in bytes.
+# The size of a read in bytes, and so the most input that is buffered for a
+# client.
 READ_BYTES = 4096
 
 # The longest request line in bytes, LF included.
 LINE_BYTES_MAX = 64
 
-# How many clients wait to be accepted, at most.
+# The maximum number of clients that wait to be accepted.
 BACKLOG = 1024
 
 N_MAX_DEFAULT = 45
@@ -28,20 +28,20 @@ WORKER_LOST = b"error: worker-lost\n"
 
 
 def fib(n):
-    """The n-th Fibonacci number, by naive recursion: the cost is the point."""
+    """Returns the n-th Fibonacci number, by deliberately naive recursion."""
     return n if n < 2 else fib(n - 1) + fib(n - 2)
 
 
 def reply(value):
-    """The line that answers a request."""
+    """Returns the reply line with `value`."""
     return b"%d\n" % value
 
 
 class Lines:
-    """Requests, each a line.
+    """Decodes requests that are lines.
 
-    `requests(data)` takes what a read returned, and gives for each request
-    that is complete its n, or the error line that answers it.
+    `requests(data)` takes what a read returned. For each complete request, it
+    yields n, or the error line to send as the reply.
     """
 
     def __init__(self, n_max):
@@ -64,7 +64,7 @@ class Lines:
             self.skipping, self.rest = True, b""
 
     def request(self, digits):
-        # Of bytes, it takes ASCII's digits alone.
+        # For bytes, isdigit() accepts only ASCII digits.
         if not digits.isdigit():
             return NOT_A_NUMBER
         n = int(digits)
@@ -74,7 +74,7 @@ class Lines:
 
 
 class Reads(Lines):
-    """Requests as the talk's clients send them: each read is one."""
+    """Decodes requests as the talk's servers do: each read is a request."""
 
     def requests(self, data):
         if len(data) > LINE_BYTES_MAX:
@@ -84,13 +84,15 @@ class Reads(Lines):
 
 
 def start(model):
-    """Reads the command line and listens."""
+    """Reads the command line and listens; returns what `listen` returns."""
     return listen(flags(model))
 
 
 def flags(model, pools=()):
-    """Reads the command line, with a choice of pools if there is one."""
-    parser = argparse.ArgumentParser(description=f"fib, served by {model}")
+    """Reads the command line, with the flag `--pool` if `pools` is given."""
+    parser = argparse.ArgumentParser(
+        description=f"Serves fib(n) over TCP: {model}"
+    )
     parser.set_defaults(model=model)
     parser.add_argument("--listen", type=address, metavar="HOST:PORT",
                         default=("127.0.0.1", 25000))
@@ -103,18 +105,18 @@ def flags(model, pools=()):
 
 
 def listen(flags):
-    """Listens, as the flags say.
+    """Listens on the address given by the flags.
 
-    Returns the listening socket and a function that makes a decoder for a
-    client.
+    Returns the listening socket and a function that creates a decoder for a
+    new client.
     """
-    # At once, and without a word: there is nothing to finish or to save.
+    # Exits immediately and silently: there is nothing to finish or to save.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
     if flags.framing == "talk":
-        print("framing: talk: each read is a request, right only while each "
-              "send arrives as one", file=sys.stderr)
-    # It reuses the address, and each socket that it accepts has its option.
+        print("framing: talk: each read is taken for one request; correct "
+              "only if each send arrives in one read", file=sys.stderr)
+    # create_server sets SO_REUSEADDR; accepted sockets inherit TCP_NODELAY.
     listener = socket.create_server(flags.listen, backlog=BACKLOG)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     host, port = listener.getsockname()

@@ -1,4 +1,4 @@
-"""Version 3: a thread per client, fib in a pool of processes."""
+"""Version 3: a thread per client, with fib in a pool of processes."""
 
 import threading
 
@@ -22,7 +22,7 @@ def converse(client, decoder, pool):
                 for request in decoder.requests(data):
                     client.sendall(answer(request, pool))
     except ConnectionError:
-        pass  # It has left in a hurry.
+        pass  # The client has disconnected.
 
 
 def answer(request, pool):

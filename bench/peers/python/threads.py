@@ -1,4 +1,4 @@
-"""Version 2: a thread per client, which computes in it: under the GIL."""
+"""Version 2: a thread per client, which computes fib under the GIL."""
 
 import threading
 

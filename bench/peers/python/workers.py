@@ -1,4 +1,4 @@
-"""Pools: of processes, which leaves none behind, and of threads."""
+"""Pools of processes, which end with the server, and pools of threads."""
 
 import os
 import threading
@@ -11,11 +11,11 @@ import peer
 
 
 def pool():
-    """A worker for each processor that this process may use.
+    """Returns a pool with a worker process per processor that may be used.
 
-    To be called before there is a socket: a worker that is forked later would
-    hold whatever is open by then, and keep it open. All are forked at the
-    first job, whichever way to start them is the default of this Python.
+    Call this before opening a socket: a worker that is forked later would
+    inherit the open sockets and keep them open. All workers are forked at the
+    first job, whatever start method is the default of this Python.
     """
     count = processors()
     workers = ProcessPoolExecutor(count, get_context("fork"), end_with_parent)
@@ -25,7 +25,7 @@ def pool():
 
 
 def threads():
-    """As many threads, which share one processor where there is a GIL."""
+    """Returns a pool with as many threads, which share one core under a GIL."""
     return ThreadPoolExecutor(processors())
 
 
@@ -34,10 +34,10 @@ def processors():
 
 
 def end_with_parent():
-    """Ends this worker with its parent, however that ends.
+    """Makes this worker exit when its parent does, for whatever reason.
 
-    The executor's own workers would wait for ever for jobs from a parent that
-    was killed, since each of them holds both ends of their queue.
+    If the parent was killed, the executor's own workers would wait for jobs
+    for ever, since each worker has both ends of the queue open.
     """
     threading.Thread(target=wait_for_parent, daemon=True).start()
 
@@ -48,7 +48,7 @@ def wait_for_parent():
 
 
 def result(future):
-    """The reply to a job that is done; waits for one that is not."""
+    """Returns the reply to a job; waits for the job if it isn't done."""
     try:
         return peer.reply(future.result())
     except BrokenExecutor:

@@ -1,7 +1,8 @@
-//! A task per client on smol, which computes on its threads for what blocks.
+//! A server with a task per client on smol. It computes on smol's threads for
+//! blocking work.
 //!
-//! Most names are the same. What is not: smol cancels a task whose handle is
-//! dropped, so that a task that nobody waits for must be detached.
+//! Most names are the same in both. One difference: smol cancels a task whose
+//! handle is dropped, so a task without a handle must be detached.
 
 use std::io;
 
@@ -14,7 +15,7 @@ fn main() -> io::Result<()> {
     smol::block_on(serve(&port))
 }
 
-/// Accepts clients, and gives each a task.
+/// Accepts clients, and spawns a task for each.
 async fn serve(port: &str) -> io::Result<()> {
     let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
     loop {
@@ -34,8 +35,8 @@ async fn converse(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// The reply to a line. A thread that may block computes it, so that none
-/// that runs tasks has to.
+/// Returns the reply to a line. A thread for blocking work computes it, so that
+/// the threads that run tasks stay free.
 async fn answer(line: &str) -> String {
     match line.parse() {
         Ok(n) if n <= protocol::N_MAX => {

@@ -1,9 +1,9 @@
-//! A task per client on async-std, which computes on its threads for what
-//! blocks.
+//! A server with a task per client on async-std. It computes on async-std's
+//! threads for blocking work.
 //!
-//! There is no mistake in it, but async-std is discontinued. Port it to smol,
-//! with as few changed lines as you can: `cargo run -p check -- async-std`
-//! says whether it still serves, and what is left of async-std.
+//! The server is correct, but async-std is discontinued. Port it to smol with
+//! as few changed lines as you can. `cargo run -p check -- async-std` checks
+//! that it still serves, and that nothing is left of async-std.
 
 use std::io;
 
@@ -17,7 +17,7 @@ fn main() -> io::Result<()> {
     task::block_on(serve(&port))
 }
 
-/// Accepts clients, and gives each a task.
+/// Accepts clients, and spawns a task for each.
 async fn serve(port: &str) -> io::Result<()> {
     let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
     loop {
@@ -37,8 +37,8 @@ async fn converse(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// The reply to a line. A thread that may block computes it, so that none
-/// that runs tasks has to.
+/// Returns the reply to a line. A thread for blocking work computes it, so that
+/// the threads that run tasks stay free.
 async fn answer(line: &str) -> String {
     match line.parse() {
         Ok(n) if n <= protocol::N_MAX => {

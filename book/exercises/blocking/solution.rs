@@ -1,19 +1,19 @@
-//! One client at a time, and a limit: when it has had its turn, the server
-//! closes the connection, and the next client's turn comes.
+//! A server that serves one client at a time, for a limited number of requests.
+//! Then it closes the connection, and serves the next client.
 //!
-//! To close a socket in which requests lie that nobody has read is to reset
-//! the connection, and a reset throws away the answers that are still on
-//! their way. So the server says that no more answers follow, and then reads
-//! what nobody will answer, until the client has left.
+//! Closing a socket that contains unread requests resets the connection, and a
+//! reset discards the replies that are still on their way. So the server first
+//! shuts the connection down for writing, and then reads and ignores requests
+//! until the client has left.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-/// So many requests are a turn.
+/// The number of requests in a client's turn.
 const TURN: usize = 1_000;
 
-/// So long may a client take to leave: the next one is waiting.
+/// How long a client may take to leave. The next one is waiting.
 const LEAVE_TIME_MAX: Duration = Duration::from_secs(1);
 
 fn main() -> io::Result<()> {
@@ -21,15 +21,15 @@ fn main() -> io::Result<()> {
     let listener = TcpListener::bind(format!("127.0.0.1:{port}"))?;
     for stream in listener.incoming() {
         let stream = stream?;
-        // A client that is lost is no reason to stop.
-        if let Err(error) = converse(&stream).and_then(|()| part(&stream)) {
-            eprintln!("a client was lost: {error}");
+        // A lost connection is no reason to stop.
+        if let Err(error) = converse(&stream).and_then(|()| finish(&stream)) {
+            eprintln!("lost a client: {error}");
         }
     }
     Ok(())
 }
 
-/// Answers one client until it leaves, or has had its turn.
+/// Answers one client until it leaves or has used up its turn.
 fn converse(mut stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     for line in BufReader::new(stream).lines().take(TURN) {
@@ -42,9 +42,9 @@ fn converse(mut stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Says that no more answers follow, and waits for the client to leave. It is
-/// reset only if it takes too long.
-fn part(mut stream: &TcpStream) -> io::Result<()> {
+/// Ends the connection after the last reply, and waits until the client leaves.
+/// A client that takes too long is reset.
+fn finish(mut stream: &TcpStream) -> io::Result<()> {
     let start = Instant::now();
     stream.shutdown(Shutdown::Write)?;
     while let Some(left) = LEAVE_TIME_MAX.checked_sub(start.elapsed()) {
@@ -52,7 +52,7 @@ fn part(mut stream: &TcpStream) -> io::Result<()> {
         match stream.read(&mut [0; 8192]) {
             Ok(1..) => {}
             Ok(0) => break,
-            // It stays, and its time is over.
+            // The client has stayed too long.
             Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(error) => return Err(error),
         }

@@ -1,10 +1,10 @@
-//! A thread per client, and two signals that end it all.
+//! A server with a thread per client, which SIGINT and SIGTERM stop.
 //!
-//! Stop is end-of-file. The signal shuts the listener down, so that `accept`
+//! Stop is end-of-file. The signal shuts down the listener, so that `accept`
 //! fails, and then each client's socket for reading. A thread that waits for a
-//! request reads end-of-file, as if its client had left. One that computes
-//! reads it when it has answered. The server ends when the last of them has, or
-//! at a second signal.
+//! request reads end-of-file, as if its client had left. A thread that computes
+//! reads it after its reply. The server exits when the last thread has ended,
+//! or at a second signal.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -17,18 +17,20 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use socket2::SockRef;
 
-/// How long nobody is let in when that has failed.
+/// How long to wait after `accept` has failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 fn main() -> io::Result<()> {
     let port = std::env::args().nth(1).expect("usage: chassis PORT");
     let listener = TcpListener::bind(format!("127.0.0.1:{port}"))?;
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    let door = listener.try_clone()?;
+    let listening = listener.try_clone()?;
     thread::spawn(move || {
         let mut signals = signals.forever();
         signals.next();
-        SockRef::from(&door).shutdown(Shutdown::Read).expect("it listens");
+        SockRef::from(&listening)
+            .shutdown(Shutdown::Read)
+            .expect("a listener can be shut down");
         if let Some(second) = signals.next() {
             process::exit(128 + second);
         }
@@ -40,24 +42,24 @@ fn main() -> io::Result<()> {
                 clients.retain(|client: &Client| !client.thread.is_finished());
                 clients.push(Client::new(stream));
             }
-            // It has been shut down.
+            // The listener has been shut down.
             Err(error) if error.kind() == ErrorKind::InvalidInput => break,
-            // There may be too many clients: some will leave.
+            // There may be too many clients; some of them will leave.
             Err(_) => thread::sleep(ACCEPT_PAUSE),
         }
     }
     clients.iter().for_each(Client::stop);
     for client in clients {
-        // Whatever became of its conversation, it is over.
+        // The conversation is over, even if it failed.
         let _ = client.thread.join();
     }
     Ok(())
 }
 
-/// A client, as whoever wants it to leave sees it.
+/// A client's thread, and its socket, by which the thread can be stopped.
 struct Client {
-    /// Its thread's. If we held it, too, it would not be closed when the
-    /// thread ends.
+    /// Owned by the thread. A second owner would keep the socket open after
+    /// the thread has ended.
     stream: Weak<TcpStream>,
     thread: JoinHandle<io::Result<()>>,
 }
@@ -72,10 +74,10 @@ impl Client {
         }
     }
 
-    /// Has its thread read what has come, and then end-of-file.
+    /// Makes the thread read end-of-file after the requests that have arrived.
     fn stop(&self) {
         if let Some(stream) = self.stream.upgrade() {
-            // It fails only if the client has left.
+            // Fails only if the client has left.
             let _ = stream.shutdown(Shutdown::Read);
         }
     }
@@ -87,7 +89,7 @@ fn converse(mut stream: &TcpStream) -> io::Result<()> {
     let mut input = BufReader::new(stream);
     let mut line = String::new();
     while input.read_line(&mut line)? > 0 {
-        // An end may come in the middle of a line. Half a number is none.
+        // A line that end-of-file cuts short is not a request.
         let Some(number) = line.strip_suffix('\n') else { break };
         let reply = match number.parse() {
             Ok(n) if n <= protocol::N_MAX => protocol::fib(n).to_string(),

@@ -1,8 +1,8 @@
-//! A thread per client, and two signals that end it all.
+//! A server with a thread per client, which SIGINT and SIGTERM stop.
 //!
-//! A supervisor that restarts it sends SIGTERM, and it leaves at once. What is
-//! wrong with that? `cargo run -p check -- chassis` says what happens; why it
-//! does, you find here.
+//! A supervisor that restarts the server sends SIGTERM, and the server exits at
+//! once. What is wrong with that? `cargo run -p check -- chassis` reports what
+//! happens. Find out why.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -32,7 +32,7 @@ fn converse(mut stream: &TcpStream) -> io::Result<()> {
     let mut input = BufReader::new(stream);
     let mut line = String::new();
     while input.read_line(&mut line)? > 0 {
-        // An end may come in the middle of a line. Half a number is none.
+        // A line that end-of-file cuts short is not a request.
         let Some(number) = line.strip_suffix('\n') else { break };
         let reply = match number.parse() {
             Ok(n) if n <= protocol::N_MAX => protocol::fib(n).to_string(),

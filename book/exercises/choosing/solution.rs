@@ -1,19 +1,19 @@
-//! Does it fit? `choosing LIMIT CORES FILE` is told how many seconds a short
-//! request may wait, how many cores there are, and what is asked of a server:
-//! each line of FILE is a class of requests, `RATE SECONDS`, so many a second
-//! that compute so long.
+//! Predicts whether a mix of requests fits a server: `choosing LIMIT CORES
+//! FILE`. LIMIT is how many seconds a short request may wait, and CORES is the
+//! number of cores. Each line of FILE is a class of requests, `RATE SECONDS`:
+//! requests per second, and how long each computes.
 //!
-//! For an event loop and for threads it prints whether that fits, is too much,
-//! or too slow, and which share of its cores each would use. How much there is
-//! to do is a sum, or a mean. How long one waits for another is not.
+//! For an event loop and for threads, it prints whether the mix fits, is too
+//! much, or is too slow, and the share of the cores that it would use. The load
+//! is a sum over all classes. The wait depends on the longest single request.
 
 use std::{env, fs, io};
 
-/// Requests that are alike.
+/// A class of similar requests.
 struct Class {
-    /// How many there are in a second.
+    /// Requests per second.
     rate: f64,
-    /// How long each computes.
+    /// How long each request computes.
     seconds: f64,
 }
 
@@ -26,7 +26,8 @@ fn main() -> io::Result<()> {
     let classes: Vec<Class> = text.lines().map(class).collect();
     let busy: f64 = classes.iter().map(|c| c.rate * c.seconds).sum();
     let (limit, cores) = (number(limit), number(cores));
-    // A loop answers nobody while it computes. Threads are interrupted.
+    // A loop serves no other client while it computes. The scheduler interrupts
+    // threads, so they don't delay each other.
     let longest = classes.iter().map(|c| c.seconds).fold(0.0, f64::max);
     let models = [("loop", 1.0, longest), ("threads", cores, 0.0)];
     for (model, cores, wait) in models {
@@ -43,9 +44,9 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// The class that a line tells of.
+/// Parses a line of FILE.
 fn class(line: &str) -> Class {
-    let (rate, seconds) = line.split_once(' ').expect("a line has two words");
+    let (rate, seconds) = line.split_once(' ').expect("expected RATE SECONDS");
     Class { rate: number(rate), seconds: number(seconds) }
 }
 

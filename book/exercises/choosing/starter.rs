@@ -1,19 +1,19 @@
-//! Does it fit? `choosing LIMIT CORES FILE` is told how many seconds a short
-//! request may wait, how many cores there are, and what is asked of a server:
-//! each line of FILE is a class of requests, `RATE SECONDS`, so many a second
-//! that compute so long.
+//! Predicts whether a mix of requests fits a server: `choosing LIMIT CORES
+//! FILE`. LIMIT is how many seconds a short request may wait, and CORES is the
+//! number of cores. Each line of FILE is a class of requests, `RATE SECONDS`:
+//! requests per second, and how long each computes.
 //!
-//! For an event loop and for threads it prints whether that fits, is too much,
-//! or too slow, and which share of its cores each would use. It recommends an
-//! event loop to everybody. What does it overlook?
+//! For an event loop and for threads, it prints whether the mix fits, is too
+//! much, or is too slow, and the share of the cores that it would use. It finds
+//! that an event loop fits nearly every mix. What does it overlook?
 
 use std::{env, fs, io};
 
-/// Requests that are alike.
+/// A class of similar requests.
 struct Class {
-    /// How many there are in a second.
+    /// Requests per second.
     rate: f64,
-    /// How long each computes.
+    /// How long each request computes.
     seconds: f64,
 }
 
@@ -27,7 +27,8 @@ fn main() -> io::Result<()> {
     let rate: f64 = classes.iter().map(|class| class.rate).sum();
     let busy: f64 = classes.iter().map(|c| c.rate * c.seconds).sum();
     let (limit, cores) = (number(limit), number(cores));
-    // A loop answers nobody while it computes. Threads are interrupted.
+    // A loop serves no other client while it computes. The scheduler interrupts
+    // threads, so they don't delay each other.
     let mean = busy / rate;
     let models = [("loop", cores, mean), ("threads", cores, 0.0)];
     for (model, cores, wait) in models {
@@ -44,9 +45,9 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// The class that a line tells of.
+/// Parses a line of FILE.
 fn class(line: &str) -> Class {
-    let (rate, seconds) = line.split_once(' ').expect("a line has two words");
+    let (rate, seconds) = line.split_once(' ').expect("expected RATE SECONDS");
     Class { rate: number(rate), seconds: number(seconds) }
 }
 

@@ -1,19 +1,19 @@
-//! A judge of claims: `claims LOW HIGH AT_LEAST AT_MOST` is told the interval
-//! of a ratio that was measured, and the band that a claim wants it in, where
-//! `-` stands for an edge that the band has not got.
+//! Judges a claim: `claims LOW HIGH AT_LEAST AT_MOST`. LOW and HIGH are the
+//! interval of a measured ratio. AT_LEAST and AT_MOST are the band that the
+//! claim predicts; `-` means that the band has no such edge.
 //!
-//! It has never been at a loss for a verdict. Should it have been?
+//! It always reaches a verdict. Should it?
 
 use std::env;
 use std::fmt;
 
-/// What is said of a claim.
+/// The verdict on a claim.
 enum Ruling {
     Holds,
     Refuted,
 }
 
-/// From where to where.
+/// An interval or a band.
 struct Range {
     low: f64,
     high: f64,
@@ -27,16 +27,16 @@ fn main() {
     println!("{}", judge(&range(low, high), &range(at_least, at_most)));
 }
 
-/// A range that is told in two words.
+/// Parses a range from its two ends.
 fn range(low: &str, high: &str) -> Range {
     let end = |word: &str, if_none| match word {
         "-" => if_none,
-        word => word.parse().expect("an end is a number, or `-`"),
+        word => word.parse().expect("expected a number or `-`"),
     };
     Range { low: end(low, f64::NEG_INFINITY), high: end(high, f64::INFINITY) }
 }
 
-/// What can be said of a claim with this band, where this was measured.
+/// Compares the measured interval with a claim's band.
 fn judge(measured: &Range, band: &Range) -> Ruling {
     let ratio = f64::midpoint(measured.low, measured.high);
     if band.low < ratio && ratio < band.high {

@@ -1,7 +1,7 @@
-//! A coroutine per client, and a pool of two threads that compute for them.
+//! A server with a coroutine per client, and a pool of two computing threads.
 //!
-//! Nobody waits for another's long request. And yet a client that asks for
-//! F(1) may wait long for it, and pay more than it need.
+//! One long request delays no other client. Yet a request for F(1) may wait for
+//! long, and costs more than it should.
 
 use std::future;
 use std::io;
@@ -14,7 +14,7 @@ use protocol::{Conversation, Framing, N_MAX, Reply, Request, Step};
 use rayon::ThreadPoolBuilder;
 use socket2::SockRef;
 
-/// How many threads compute.
+/// The number of threads in the pool.
 const WORKERS: usize = 2;
 
 fn main() -> io::Result<()> {
@@ -27,12 +27,12 @@ fn main() -> io::Result<()> {
     coroutines::run(serve(listener))
 }
 
-/// Accepts clients, and gives each a coroutine.
+/// Accepts clients, and spawns a coroutine for each.
 async fn serve(listener: std::net::TcpListener) -> io::Result<()> {
     let mut listener = TcpListener::from_std(listener)?;
     loop {
         let (stream, _) = listener.accept().await?;
-        // A conversation that fails is over as well.
+        // A conversation that fails has ended, too.
         coroutines::spawn(async { _ = converse(stream).await });
     }
 }
@@ -59,45 +59,45 @@ async fn converse(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// Has the pool compute the answer, and waits for it.
+/// Has the pool compute the reply, and waits for it.
 async fn compute(request: Request) -> Reply {
-    let here = Arc::new(Answer::default());
-    let there = Arc::clone(&here);
-    rayon::spawn(move || there.leave(request.compute()));
-    future::poll_fn(|context| here.poll(context)).await
+    let slot = Arc::new(ReplySlot::default());
+    let filled = Arc::clone(&slot);
+    rayon::spawn(move || filled.put(request.compute()));
+    future::poll_fn(|context| slot.poll(context)).await
 }
 
-/// Where a worker leaves an answer, and a coroutine waits for it.
+/// A slot that a worker puts a reply into, and a coroutine waits for.
 #[derive(Default)]
-struct Answer(Mutex<State>);
+struct ReplySlot(Mutex<State>);
 
 #[derive(Default)]
 enum State {
     #[default]
-    Asked,
-    /// Somebody waits, and is to be woken.
-    Awaited(Waker),
-    Known(Reply),
+    Empty,
+    /// A coroutine waits, and must be woken.
+    Waiting(Waker),
+    Ready(Reply),
 }
 
-impl Answer {
-    fn leave(&self, reply: Reply) {
-        if let State::Awaited(waker) = self.change(State::Known(reply)) {
+impl ReplySlot {
+    fn put(&self, reply: Reply) {
+        if let State::Waiting(waker) = self.replace(State::Ready(reply)) {
             waker.wake();
         }
     }
 
     fn poll(&self, context: &mut Context<'_>) -> Poll<Reply> {
         let waker = context.waker().clone();
-        match self.change(State::Awaited(waker)) {
-            State::Known(reply) => Poll::Ready(reply),
-            _ => Poll::Pending,
+        match self.replace(State::Waiting(waker)) {
+            State::Ready(reply) => Poll::Ready(reply),
+            State::Empty | State::Waiting(_) => Poll::Pending,
         }
     }
 
-    /// Leaves the new state, and takes the old one.
-    fn change(&self, state: State) -> State {
-        let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        mem::replace(&mut *place, state)
+    /// Sets a new state, and returns the old one.
+    fn replace(&self, state: State) -> State {
+        let mut old = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        mem::replace(&mut *old, state)
     }
 }

@@ -1,7 +1,7 @@
-//! A coroutine per client, and an executor that polls them, in one file.
+//! A server with a coroutine per client, and its executor, in one file.
 //!
-//! A coroutine that must wait leaves its waker at the socket. The executor
-//! polls those who were woken, and sleeps when nobody was.
+//! A coroutine that must wait registers its waker for its socket. The executor
+//! polls the tasks that were woken, and sleeps when there are none.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -20,27 +20,27 @@ use mio::{Events, Interest, Token};
 use protocol::{Conversation, Framing, N_MAX, Step};
 use slab::Slab;
 
-/// A coroutine that runs beside the others.
+/// A coroutine that the executor runs.
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
 thread_local! {
-    /// The tasks that the executor has not taken yet.
+    /// New tasks, which the executor hasn't taken yet.
     static SPAWNED: RefCell<Vec<Task>> = RefCell::default();
-    /// Who tells which sockets are ready.
+    /// Reports which sockets are ready.
     static POLL: RefCell<mio::Poll> =
         RefCell::new(mio::Poll::new().expect("epoll"));
-    /// Whom to wake when a socket is.
+    /// The waker to use when a socket becomes ready.
     static WAITING: RefCell<HashMap<Token, Waker>> = RefCell::default();
 }
 
-/// The numbers of the tasks to be polled. A waker may be used on any thread,
-/// and so there is a lock, which here nobody ever waits for.
+/// The numbers of the tasks to poll. The lock is there because a waker may be
+/// used on any thread. This program has only one, so the lock never blocks.
 static WOKEN: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 
-/// What a waker is made of: the number of its task.
-struct Number(usize);
+/// Wakes the task with this number.
+struct TaskWaker(usize);
 
-impl Wake for Number {
+impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
         woken().push(self.0);
     }
@@ -51,7 +51,7 @@ fn main() -> io::Result<()> {
     let address = format!("127.0.0.1:{port}").parse().expect("a port");
     let listener = TcpListener::bind(address)?;
     spawn(async {
-        // It ends only if it fails, and then the server does.
+        // `serve` returns only if it fails. Then the server exits.
         if let Err(error) = serve(listener).await {
             eprintln!("Error: {error}");
             process::exit(1);
@@ -60,13 +60,13 @@ fn main() -> io::Result<()> {
     run()
 }
 
-/// Accepts clients, and gives each a task.
+/// Accepts clients, and spawns a task for each.
 async fn serve(mut listener: TcpListener) -> io::Result<()> {
     let token = watch(&mut listener)?;
     loop {
         let accepted = when_ready(token, || listener.accept()).await;
         let (stream, _) = accepted?;
-        // A conversation that fails is over as well.
+        // A conversation that fails has ended, too.
         spawn(async { _ = converse(stream).await });
     }
 }
@@ -92,7 +92,7 @@ async fn converse(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// Has the poll tell of a socket, by this token, whenever that gets ready.
+/// Registers a socket with the poll. Returns the token of its events.
 fn watch(socket: &mut (impl Source + AsRawFd)) -> io::Result<Token> {
     let token = Token(socket.as_raw_fd() as usize);
     let interest = Interest::READABLE | Interest::WRITABLE;
@@ -100,7 +100,7 @@ fn watch(socket: &mut (impl Source + AsRawFd)) -> io::Result<Token> {
     Ok(token)
 }
 
-/// Tries it, and waits as long as it would block.
+/// Calls `try_it` until it no longer fails with `WouldBlock`.
 async fn when_ready<T>(
     token: Token,
     mut try_it: impl FnMut() -> io::Result<T>,
@@ -116,12 +116,13 @@ async fn when_ready<T>(
     .await
 }
 
-/// Makes a task of a coroutine.
+/// Passes a coroutine to the executor.
 fn spawn(coroutine: impl Future<Output = ()> + 'static) {
     SPAWNED.with_borrow_mut(|spawned| spawned.push(Box::pin(coroutine)));
 }
 
-/// The executor: polls who was woken, and sleeps when nobody was.
+/// Runs the executor: polls the tasks that were woken, and sleeps when there
+/// are none.
 fn run() -> io::Result<()> {
     let mut tasks: Slab<Task> = Slab::new();
     let mut events = Events::with_capacity(64);
@@ -135,7 +136,7 @@ fn run() -> io::Result<()> {
         }
         for number in numbers {
             let Some(task) = tasks.get_mut(number) else { continue };
-            let waker = Waker::from(Arc::new(Number(number)));
+            let waker = Waker::from(Arc::new(TaskWaker(number)));
             let mut context = Context::from_waker(&waker);
             if task.as_mut().poll(&mut context).is_ready() {
                 drop(tasks.remove(number));
@@ -144,7 +145,7 @@ fn run() -> io::Result<()> {
     }
 }
 
-/// Sleeps until some socket is ready, and wakes who waits for it.
+/// Sleeps until a socket is ready, and wakes the tasks that wait for one.
 fn sleep(events: &mut Events) -> io::Result<()> {
     POLL.with_borrow_mut(|poll| poll.poll(events, None))?;
     for event in &*events {

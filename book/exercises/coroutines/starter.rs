@@ -1,6 +1,6 @@
-//! A coroutine per client, and an executor that polls them, in one file.
+//! A server with a coroutine per client, and its executor, in one file.
 //!
-//! Its answers are right. Look at it in `top` while its clients are silent.
+//! Its replies are right. Watch it in `top` while its clients are silent.
 
 use std::cell::RefCell;
 use std::future;
@@ -12,11 +12,11 @@ use std::task::{Context, Poll, Waker};
 use mio::net::{TcpListener, TcpStream};
 use protocol::{Conversation, Framing, N_MAX, Step};
 
-/// A coroutine that runs beside the others.
+/// A coroutine that the executor runs.
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
 thread_local! {
-    /// The tasks that the executor has not taken yet.
+    /// New tasks, which the executor hasn't taken yet.
     static SPAWNED: RefCell<Vec<Task>> = RefCell::default();
 }
 
@@ -25,7 +25,7 @@ fn main() -> io::Result<()> {
     let address = format!("127.0.0.1:{port}").parse().expect("a port");
     let listener = TcpListener::bind(address)?;
     spawn(async {
-        // It ends only if it fails, and then the server does.
+        // `serve` returns only if it fails. Then the server exits.
         if let Err(error) = serve(listener).await {
             eprintln!("Error: {error}");
             process::exit(1);
@@ -34,12 +34,12 @@ fn main() -> io::Result<()> {
     run()
 }
 
-/// Accepts clients, and gives each a task.
+/// Accepts clients, and spawns a task for each.
 async fn serve(listener: TcpListener) -> io::Result<()> {
     loop {
         let accepted = when_ready(|| listener.accept()).await;
         let (stream, _) = accepted?;
-        // A conversation that fails is over as well.
+        // A conversation that fails has ended, too.
         spawn(async { _ = converse(stream).await });
     }
 }
@@ -64,7 +64,7 @@ async fn converse(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// Tries it, and waits as long as it would block.
+/// Calls `try_it` until it no longer fails with `WouldBlock`.
 async fn when_ready<T>(
     mut try_it: impl FnMut() -> io::Result<T>,
 ) -> io::Result<T> {
@@ -75,12 +75,12 @@ async fn when_ready<T>(
     .await
 }
 
-/// Makes a task of a coroutine.
+/// Passes a coroutine to the executor.
 fn spawn(coroutine: impl Future<Output = ()> + 'static) {
     SPAWNED.with_borrow_mut(|spawned| spawned.push(Box::pin(coroutine)));
 }
 
-/// The executor: polls every task, round after round.
+/// Runs the executor: polls every task, over and over.
 fn run() -> ! {
     let mut tasks: Vec<Task> = Vec::new();
     loop {

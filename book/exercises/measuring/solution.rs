@@ -1,8 +1,8 @@
-//! A load generator: `measuring ADDRESS RATE SECONDS` asks a server for F(1),
-//! so many times a second for so long, and prints what the replies took.
+//! A load generator: `measuring ADDRESS RATE SECONDS`. It requests F(1) from a
+//! server RATE times per second for SECONDS, and prints how long replies took.
 //!
-//! A request's time begins when it is due. Where the server stands still, those
-//! that follow are sent late, and have waited as long as if they were not.
+//! A request's time begins when the request is due. During a stall of the
+//! server, requests are sent late, but the time until then counts as waiting.
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Write};
@@ -15,8 +15,8 @@ fn main() -> io::Result<()> {
     let [address, rate, seconds] = &arguments[..] else {
         panic!("usage: measuring ADDRESS RATE SECONDS");
     };
-    let rate: f64 = rate.parse().expect("a rate is a number");
-    let seconds: f64 = seconds.parse().expect("seconds are a number");
+    let rate: f64 = rate.parse().expect("RATE must be a number");
+    let seconds: f64 = seconds.parse().expect("SECONDS must be a number");
     let gap = Duration::from_secs_f64(1.0 / rate);
     let times = measure(address, gap, (rate * seconds) as u32)?;
     for (name, share) in [("p50", 0.5), ("p90", 0.9), ("max", 1.0)] {
@@ -26,8 +26,8 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Sends so many requests, one every `gap`, and says what each took, the
-/// shortest first.
+/// Sends `count` requests, one every `gap`, and returns the time that each
+/// took, the shortest first.
 fn measure(
     address: &str,
     gap: Duration,
@@ -49,7 +49,7 @@ fn measure(
     Ok(times)
 }
 
-/// The time that this share of the requests took at most.
+/// Returns the time within which this share of the requests was answered.
 fn percentile(sorted: &[Duration], share: f64) -> Duration {
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted[rank.max(1) - 1]

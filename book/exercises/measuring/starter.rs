@@ -1,9 +1,9 @@
-//! A load generator: `measuring ADDRESS RATE SECONDS` asks a server for F(1),
-//! so many times a second for so long, and prints what the replies took.
+//! A load generator: `measuring ADDRESS RATE SECONDS`. It requests F(1) from a
+//! server RATE times per second for SECONDS, and prints how long replies took.
 //!
-//! It keeps its schedule, and sends every request that it should. Can its
-//! figures be trusted? `cargo run -p check -- measuring` tries it on a server
-//! that stands still for a while.
+//! It keeps its schedule and sends every request that it should. Are its
+//! figures reliable? `cargo run -p check -- measuring` runs it against a server
+//! that stalls for a while.
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Write};
@@ -16,8 +16,8 @@ fn main() -> io::Result<()> {
     let [address, rate, seconds] = &arguments[..] else {
         panic!("usage: measuring ADDRESS RATE SECONDS");
     };
-    let rate: f64 = rate.parse().expect("a rate is a number");
-    let seconds: f64 = seconds.parse().expect("seconds are a number");
+    let rate: f64 = rate.parse().expect("RATE must be a number");
+    let seconds: f64 = seconds.parse().expect("SECONDS must be a number");
     let gap = Duration::from_secs_f64(1.0 / rate);
     let times = measure(address, gap, (rate * seconds) as u32)?;
     for (name, share) in [("p50", 0.5), ("p90", 0.9), ("max", 1.0)] {
@@ -27,8 +27,8 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Sends so many requests, one every `gap`, and says what each took, the
-/// shortest first.
+/// Sends `count` requests, one every `gap`, and returns the time that each
+/// took, the shortest first.
 fn measure(
     address: &str,
     gap: Duration,
@@ -51,7 +51,7 @@ fn measure(
     Ok(times)
 }
 
-/// The time that this share of the requests took at most.
+/// Returns the time within which this share of the requests was answered.
 fn percentile(sorted: &[Duration], share: f64) -> Duration {
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted[rank.max(1) - 1]

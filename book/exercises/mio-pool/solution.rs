@@ -1,7 +1,7 @@
-//! An event loop, and a pool of threads that compute for it.
+//! A server with an event loop, and a pool of threads that compute.
 //!
-//! A job carries the name of its client: a key, which others may have later,
-//! and a number, which nobody has again. An answer to somebody who has left is
+//! A job carries the id of its client: a key, which may be used again, and a
+//! serial number, which may not. The reply to a client that has left is
 //! dropped.
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -14,11 +14,11 @@ use protocol::{Conversation, Framing, N_MAX, Reply, Request, Step};
 use rayon::ThreadPoolBuilder;
 use slab::Slab;
 
-/// The listener's token, and the pool's; a client's is its key.
+/// The tokens of the listener and the pool. A client's token is its key.
 const LISTENER: Token = Token(usize::MAX);
 const POOL: Token = Token(usize::MAX - 1);
 
-/// How many threads compute.
+/// The number of threads in the pool.
 const WORKERS: usize = 4;
 
 fn main() -> io::Result<()> {
@@ -28,45 +28,46 @@ fn main() -> io::Result<()> {
     let mut poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let waker = Arc::new(Waker::new(poll.registry(), POOL)?);
-    let (sender, answers) = mpsc::channel();
+    let (sender, replies) = mpsc::channel();
     let pool = Pool { sender, waker };
     let workers = ThreadPoolBuilder::new().num_threads(WORKERS);
     workers.build_global().map_err(io::Error::other)?;
     let mut clients: Slab<Client> = Slab::new();
-    let mut numbers = 0..;
+    let mut serials = 0..;
     let mut events = Events::with_capacity(64);
     loop {
         poll.poll(&mut events, None)?;
         for event in &events {
             let Token(key) = event.token();
             let Some(client) = clients.get_mut(key) else { continue };
-            // Whoever was reset takes no answer, and need not wait for it.
+            // A client that was reset reads no reply, so it need not wait for
+            // its job.
             if event.is_error() || client.is_over_after_turn(&pool) {
                 clients.remove(key);
             }
         }
-        for (name, reply) in answers.try_iter() {
-            let client = clients.get_mut(name.key);
-            let client = client.filter(|client| client.name == name);
+        for (id, reply) in replies.try_iter() {
+            let client = clients.get_mut(id.key);
+            let client = client.filter(|client| client.id == id);
             let Some(client) = client else { continue };
-            client.is_computed = false;
+            client.has_job = false;
             client.conversation.reply(reply);
             if client.is_over_after_turn(&pool) {
-                clients.remove(name.key);
+                clients.remove(id.key);
             }
         }
         while let Some(mut stream) = accept(&listener)? {
-            let place = clients.vacant_entry();
-            let key = place.key();
+            let entry = clients.vacant_entry();
+            let key = entry.key();
             let interest = Interest::READABLE | Interest::WRITABLE;
             poll.registry().register(&mut stream, Token(key), interest)?;
-            let number = numbers.next().expect("a number for everybody");
-            place.insert(Client::new(Name { key, number }, stream));
+            let serial = serials.next().expect("u64 does not overflow");
+            entry.insert(Client::new(ClientId { key, serial }, stream));
         }
     }
 }
 
-/// Accepts a client, if there is one.
+/// Accepts a client, if one is waiting.
 fn accept(listener: &TcpListener) -> io::Result<Option<TcpStream>> {
     match listener.accept() {
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
@@ -74,66 +75,69 @@ fn accept(listener: &TcpListener) -> io::Result<Option<TcpStream>> {
     }
 }
 
-/// The way to the threads that compute, and back.
+/// Hands jobs to the pool, and their replies to the loop.
 struct Pool {
-    sender: Sender<(Name, Reply)>,
+    sender: Sender<(ClientId, Reply)>,
     waker: Arc<Waker>,
 }
 
 impl Pool {
-    /// Has a worker compute the answer, which comes with the client's name.
-    fn compute(&self, name: Name, request: Request) {
+    /// Has a worker compute a request. The loop receives the reply with the
+    /// client's id.
+    fn compute(&self, id: ClientId, request: Request) {
         let (sender, waker) = (self.sender.clone(), Arc::clone(&self.waker));
         rayon::spawn(move || {
-            // Both fail only when the loop has ended.
-            _ = sender.send((name, request.compute()));
+            // Both fail only after the loop has ended.
+            _ = sender.send((id, request.compute()));
             _ = waker.wake();
         });
     }
 }
 
-/// Which client is meant: whoever has the key, but only if it is that one.
+/// Identifies a client, even after its key has been given to another.
 #[derive(Clone, Copy, PartialEq)]
-struct Name {
+struct ClientId {
     key: usize,
-    number: u64,
+    serial: u64,
 }
 
-/// A client, and how far the conversation with it has come.
+/// A client, and the state of the conversation with it.
 struct Client {
-    name: Name,
+    id: ClientId,
     stream: TcpStream,
     conversation: Conversation,
-    /// Its request is on the pool. Until the answer is there it has no turn.
-    is_computed: bool,
+    /// Whether the pool is computing its request. Until the reply has arrived,
+    /// the conversation is suspended.
+    has_job: bool,
 }
 
 impl Client {
-    fn new(name: Name, stream: TcpStream) -> Client {
-        // It fails only for a client that has left, which is told later.
+    fn new(id: ClientId, stream: TcpStream) -> Client {
+        // Fails only if the client has left, which `converse` detects.
         _ = stream.set_nodelay(true);
         let conversation = Conversation::new(Framing::Line, N_MAX);
-        Client { name, stream, conversation, is_computed: false }
+        Client { id, stream, conversation, has_job: false }
     }
 
-    /// Talks to it until it must wait. Whether it has left.
+    /// Serves the client until that would block. Returns `true` if the
+    /// conversation is over.
     fn is_over_after_turn(&mut self, pool: &Pool) -> bool {
         match self.converse(pool) {
             Err(error) => error.kind() != ErrorKind::WouldBlock,
-            Ok(()) => !self.is_computed,
+            Ok(()) => !self.has_job,
         }
     }
 
     fn converse(&mut self, pool: &Pool) -> io::Result<()> {
-        while !self.is_computed {
+        while !self.has_job {
             match self.conversation.next_step() {
                 Step::Read(space) => {
                     let count = self.stream.read(space)?;
                     self.conversation.received(count);
                 }
                 Step::Compute(request) => {
-                    pool.compute(self.name, request);
-                    self.is_computed = true;
+                    pool.compute(self.id, request);
+                    self.has_job = true;
                 }
                 Step::Write(bytes) => {
                     let count = self.stream.write(bytes)?;

@@ -1,7 +1,7 @@
-//! An event loop, and a pool of threads that compute for it.
+//! A server with an event loop, and a pool of threads that compute.
 //!
-//! A job carries the key of its client, so that the answer finds the way back.
-//! All is well as long as nobody leaves too early.
+//! A job carries its client's key, so that the reply can be assigned to it.
+//! That works as long as no client leaves early.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use protocol::{Conversation, Framing, N_MAX, Reply, Request, Step};
 use rayon::ThreadPoolBuilder;
 use slab::Slab;
 
-/// The listener's token, and the pool's; a client's is its key.
+/// The tokens of the listener and the pool. A client's token is its key.
 const LISTENER: Token = Token(usize::MAX);
 const POOL: Token = Token(usize::MAX - 1);
 
-/// How many threads compute.
+/// The number of threads in the pool.
 const WORKERS: usize = 4;
 
 fn main() -> io::Result<()> {
@@ -27,7 +27,7 @@ fn main() -> io::Result<()> {
     let mut poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let waker = Arc::new(Waker::new(poll.registry(), POOL)?);
-    let (sender, answers) = mpsc::channel();
+    let (sender, replies) = mpsc::channel();
     let pool = Pool { sender, waker };
     let workers = ThreadPoolBuilder::new().num_threads(WORKERS);
     workers.build_global().map_err(io::Error::other)?;
@@ -38,30 +38,31 @@ fn main() -> io::Result<()> {
         for event in &events {
             let Token(key) = event.token();
             let Some(client) = clients.get_mut(key) else { continue };
-            // Whoever was reset takes no answer, and need not wait for it.
+            // A client that was reset reads no reply, so it need not wait for
+            // its job.
             if event.is_error() || client.is_over_after_turn(&pool) {
                 clients.remove(key);
             }
         }
-        for (key, reply) in answers.try_iter() {
+        for (key, reply) in replies.try_iter() {
             let Some(client) = clients.get_mut(key) else { continue };
-            client.is_computed = false;
+            client.has_job = false;
             client.conversation.reply(reply);
             if client.is_over_after_turn(&pool) {
                 clients.remove(key);
             }
         }
         while let Some(mut stream) = accept(&listener)? {
-            let place = clients.vacant_entry();
-            let key = place.key();
+            let entry = clients.vacant_entry();
+            let key = entry.key();
             let interest = Interest::READABLE | Interest::WRITABLE;
             poll.registry().register(&mut stream, Token(key), interest)?;
-            place.insert(Client::new(key, stream));
+            entry.insert(Client::new(key, stream));
         }
     }
 }
 
-/// Accepts a client, if there is one.
+/// Accepts a client, if one is waiting.
 fn accept(listener: &TcpListener) -> io::Result<Option<TcpStream>> {
     match listener.accept() {
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
@@ -69,51 +70,54 @@ fn accept(listener: &TcpListener) -> io::Result<Option<TcpStream>> {
     }
 }
 
-/// The way to the threads that compute, and back.
+/// Hands jobs to the pool, and their replies to the loop.
 struct Pool {
     sender: Sender<(usize, Reply)>,
     waker: Arc<Waker>,
 }
 
 impl Pool {
-    /// Has a worker compute the answer, which comes with the client's key.
+    /// Has a worker compute a request. The loop receives the reply with the
+    /// client's key.
     fn compute(&self, key: usize, request: Request) {
         let (sender, waker) = (self.sender.clone(), Arc::clone(&self.waker));
         rayon::spawn(move || {
-            // Both fail only when the loop has ended.
+            // Both fail only after the loop has ended.
             _ = sender.send((key, request.compute()));
             _ = waker.wake();
         });
     }
 }
 
-/// A client, and how far the conversation with it has come.
+/// A client, and the state of the conversation with it.
 struct Client {
     key: usize,
     stream: TcpStream,
     conversation: Conversation,
-    /// Its request is on the pool. Until the answer is there it has no turn.
-    is_computed: bool,
+    /// Whether the pool is computing its request. Until the reply has arrived,
+    /// the conversation is suspended.
+    has_job: bool,
 }
 
 impl Client {
     fn new(key: usize, stream: TcpStream) -> Client {
-        // It fails only for a client that has left, which is told later.
+        // Fails only if the client has left, which `converse` detects.
         _ = stream.set_nodelay(true);
         let conversation = Conversation::new(Framing::Line, N_MAX);
-        Client { key, stream, conversation, is_computed: false }
+        Client { key, stream, conversation, has_job: false }
     }
 
-    /// Talks to it until it must wait. Whether it has left.
+    /// Serves the client until that would block. Returns `true` if the
+    /// conversation is over.
     fn is_over_after_turn(&mut self, pool: &Pool) -> bool {
         match self.converse(pool) {
             Err(error) => error.kind() != ErrorKind::WouldBlock,
-            Ok(()) => !self.is_computed,
+            Ok(()) => !self.has_job,
         }
     }
 
     fn converse(&mut self, pool: &Pool) -> io::Result<()> {
-        while !self.is_computed {
+        while !self.has_job {
             match self.conversation.next_step() {
                 Step::Read(space) => {
                     let count = self.stream.read(space)?;
@@ -121,7 +125,7 @@ impl Client {
                 }
                 Step::Compute(request) => {
                     pool.compute(self.key, request);
-                    self.is_computed = true;
+                    self.has_job = true;
                 }
                 Step::Write(bytes) => {
                     let count = self.stream.write(bytes)?;

@@ -1,9 +1,9 @@
-//! An event loop: one thread, which gives a turn to each client whose socket
-//! is ready.
+//! A server with an event loop: one thread serves each client whose socket is
+//! ready.
 //!
-//! A client is read from when all its replies are written, and not before. So
-//! one who does not read them soon waits with its requests, and the server
-//! holds no more than the replies to a single read.
+//! The server reads from a client only after all earlier replies are written.
+//! So the requests of a client that doesn't read wait in the kernel, and the
+//! server keeps no more than the replies to a single read.
 
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -12,7 +12,7 @@ use mio::{Events, Interest, Poll, Registry, Token};
 use protocol::{Decoder, Framing, N_MAX, REPLY_BYTES_MAX};
 use slab::Slab;
 
-/// The listener's token; a client's is its place in the slab.
+/// The listener's token. A client's token is its key in the slab.
 const LISTENER: Token = Token(usize::MAX);
 
 fn main() -> io::Result<()> {
@@ -29,14 +29,14 @@ fn main() -> io::Result<()> {
             match clients.get_mut(key).map(Client::turn) {
                 None => {}
                 Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => {}
-                Some(_over) => _ = clients.remove(key),
+                Some(Ok(()) | Err(_)) => _ = clients.remove(key),
             }
         }
         accept(&listener, &mut clients, poll.registry())?;
     }
 }
 
-/// Accepts whoever is there.
+/// Accepts all waiting clients.
 fn accept(
     listener: &TcpListener,
     clients: &mut Slab<Client>,
@@ -47,17 +47,17 @@ fn accept(
             Err(error) if error.kind() == ErrorKind::WouldBlock => break Ok(()),
             accepted => accepted?.0,
         };
-        let place = clients.vacant_entry();
-        let token = Token(place.key());
+        let entry = clients.vacant_entry();
+        let token = Token(entry.key());
         stream.set_nodelay(true)?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         registry.register(&mut stream, token, interest)?;
         let requests = Decoder::new(Framing::Line, N_MAX);
-        place.insert(Client { stream, requests, replies: Vec::new() });
+        entry.insert(Client { stream, requests, replies: Vec::new() });
     }
 }
 
-/// A client, and how far the conversation with it has come.
+/// A client, and the state of the conversation with it.
 struct Client {
     stream: TcpStream,
     requests: Decoder,
@@ -65,9 +65,9 @@ struct Client {
 }
 
 impl Client {
-    /// Writes, reads and answers until that would block, which is an error, or
-    /// until the client leaves. An event begins the next turn: what was not
-    /// written is still there.
+    /// Writes, reads and replies until the client leaves, or until that would
+    /// block, which is an error. The next event begins the next turn, with the
+    /// replies that are not written yet.
     fn turn(&mut self) -> io::Result<()> {
         loop {
             while !self.replies.is_empty() {
@@ -83,7 +83,7 @@ impl Client {
         }
     }
 
-    /// Computes the replies to all requests that have come.
+    /// Computes the replies to all requests that have arrived.
     fn answer(&mut self) {
         while let Some(request) = self.requests.next_request() {
             let mut line = [0; REPLY_BYTES_MAX];

@@ -1,8 +1,9 @@
-//! An event loop: one thread, which gives a turn to each client whose socket
-//! is ready.
+//! A server with an event loop: one thread serves each client whose socket is
+//! ready.
 //!
-//! Whoever reads its replies is answered rightly, however much it asks. What
-//! becomes of one who asks first, and reads later?
+//! A client that reads its replies at once gets all of them, however many
+//! requests it sends. What happens to a client that sends first, and reads
+//! later?
 
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -11,7 +12,7 @@ use mio::{Events, Interest, Poll, Registry, Token};
 use protocol::{Decoder, Framing, N_MAX, REPLY_BYTES_MAX};
 use slab::Slab;
 
-/// The listener's token; a client's is its place in the slab.
+/// The listener's token. A client's token is its key in the slab.
 const LISTENER: Token = Token(usize::MAX);
 
 fn main() -> io::Result<()> {
@@ -28,14 +29,14 @@ fn main() -> io::Result<()> {
             match clients.get_mut(key).map(Client::turn) {
                 None => {}
                 Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => {}
-                Some(_over) => _ = clients.remove(key),
+                Some(Ok(()) | Err(_)) => _ = clients.remove(key),
             }
         }
         accept(&listener, &mut clients, poll.registry())?;
     }
 }
 
-/// Accepts whoever is there.
+/// Accepts all waiting clients.
 fn accept(
     listener: &TcpListener,
     clients: &mut Slab<Client>,
@@ -46,16 +47,16 @@ fn accept(
             Err(error) if error.kind() == ErrorKind::WouldBlock => break Ok(()),
             accepted => accepted?.0,
         };
-        let place = clients.vacant_entry();
-        let token = Token(place.key());
+        let entry = clients.vacant_entry();
+        let token = Token(entry.key());
         stream.set_nodelay(true)?;
         registry.register(&mut stream, token, Interest::READABLE)?;
         let requests = Decoder::new(Framing::Line, N_MAX);
-        place.insert(Client { stream, requests, replies: Vec::new() });
+        entry.insert(Client { stream, requests, replies: Vec::new() });
     }
 }
 
-/// A client, and how far the conversation with it has come.
+/// A client, and the state of the conversation with it.
 struct Client {
     stream: TcpStream,
     requests: Decoder,
@@ -63,8 +64,8 @@ struct Client {
 }
 
 impl Client {
-    /// Reads and answers until that would block, which is an error, or until
-    /// the client leaves. An event begins the next turn.
+    /// Reads and replies until the client leaves, or until that would block,
+    /// which is an error. The next event begins the next turn.
     fn turn(&mut self) -> io::Result<()> {
         loop {
             let count = self.stream.read(self.requests.space())?;
@@ -78,7 +79,7 @@ impl Client {
         }
     }
 
-    /// Computes the replies to all requests that have come.
+    /// Computes the replies to all requests that have arrived.
     fn answer(&mut self) {
         while let Some(request) = self.requests.next_request() {
             let mut line = [0; REPLY_BYTES_MAX];

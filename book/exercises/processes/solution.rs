@@ -1,9 +1,10 @@
-//! A thread per client, which only talks, and two worker processes, which
-//! compute.
+//! A server with a thread per client, which only talks, and two worker
+//! processes, which compute.
 //!
-//! A worker may die at any time. Nobody is told, but its pipes end: a job can't
-//! be written, or the answer is end-of-file. Whoever sees that tells its
-//! client, buries the dead, and puts a new worker in its place.
+//! A worker may die at any time. The server notices it by the worker's pipes:
+//! writing a job fails, or reading the reply returns end-of-file. The thread
+//! that notices it replies with an error, reaps the dead worker, and replaces
+//! it by a new one.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -41,7 +42,7 @@ fn converse(stream: TcpStream, pool: &Pool) -> io::Result<()> {
     Ok(())
 }
 
-/// The workers that are free: who needs one takes it out, and puts it back.
+/// The idle workers. A thread takes one out for a job, and puts it back.
 struct Pool {
     put: SyncSender<Worker>,
     take: Mutex<Receiver<Worker>>,
@@ -51,30 +52,30 @@ impl Pool {
     fn new() -> io::Result<Pool> {
         let (put, take) = mpsc::sync_channel(WORKERS);
         for _ in 0..WORKERS {
-            put.send(Worker::start()?).expect("we have the other end");
+            put.send(Worker::start()?).expect("the pool keeps the receiver");
         }
         Ok(Pool { put, take: Mutex::new(take) })
     }
 
-    /// The line with F(n), from whichever worker is free first.
+    /// Has the next idle worker compute F(n), and returns the reply line.
     fn compute(&self, n: u8) -> io::Result<String> {
         let take = self.take.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut worker = take.recv().expect("we have the other end");
+        let mut worker = take.recv().expect("the pool keeps the sender");
         drop(take);
-        let answer = worker.compute(n).or_else(|_| {
+        let reply = worker.compute(n).or_else(|_| {
             worker.replace()?;
             Ok("error: worker-lost\n".to_owned())
         });
-        self.put.send(worker).expect("we have the other end");
-        answer
+        self.put.send(worker).expect("the pool keeps the receiver");
+        reply
     }
 }
 
-/// This program once more, in a process of its own.
+/// A worker: this program, started in another process.
 struct Worker {
     process: Child,
     jobs: ChildStdin,
-    answers: BufReader<ChildStdout>,
+    replies: BufReader<ChildStdout>,
 }
 
 impl Worker {
@@ -84,24 +85,24 @@ impl Worker {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let jobs = process.stdin.take().expect("it is a pipe");
-        let answers = process.stdout.take().expect("it is a pipe");
-        let answers = BufReader::new(answers);
-        Ok(Worker { process, jobs, answers })
+        let jobs = process.stdin.take().expect("stdin is a pipe");
+        let replies = process.stdout.take().expect("stdout is a pipe");
+        let replies = BufReader::new(replies);
+        Ok(Worker { process, jobs, replies })
     }
 
-    /// Has it compute F(n).
+    /// Computes F(n) in the worker, and returns the reply line.
     fn compute(&mut self, n: u8) -> io::Result<String> {
         self.jobs.write_all(format!("{n}\n").as_bytes())?;
-        let mut answer = String::new();
-        match self.answers.read_line(&mut answer)? {
+        let mut reply = String::new();
+        match self.replies.read_line(&mut reply)? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            _ => Ok(answer),
+            _ => Ok(reply),
         }
     }
 
-    /// Has a new one take its place. The kernel keeps a process that has ended
-    /// until somebody has asked how.
+    /// Reaps the process, and starts a new one. Without the wait, the kernel
+    /// would keep the dead process as a zombie.
     fn replace(&mut self) -> io::Result<()> {
         self.process.kill()?;
         self.process.wait()?;
@@ -110,18 +111,18 @@ impl Worker {
     }
 }
 
-/// What a worker does: it computes each number that it reads.
+/// Runs a worker: computes F(n) for each number that it reads.
 fn work() -> io::Result<()> {
     let (put, take) = mpsc::channel();
     thread::spawn(move || {
         for n in io::stdin().lines().map_while(Result::ok) {
-            put.send(n).expect("the other end computes");
+            put.send(n).expect("the main thread keeps the receiver");
         }
-        // The server has gone, and nobody waits for what is being computed.
+        // The server has died, so no one waits for the current job.
         process::exit(0);
     });
     for n in take {
-        let n = n.parse().expect("the server has looked at it");
+        let n = n.parse().expect("the server sends only numbers");
         println!("{}", protocol::fib(n));
     }
     Ok(())

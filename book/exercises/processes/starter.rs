@@ -1,8 +1,8 @@
-//! A thread per client, which only talks, and two worker processes, which
-//! compute.
+//! A server with a thread per client, which only talks, and two worker
+//! processes, which compute.
 //!
-//! All is well until a worker dies. What is wrong then? `cargo run -p check --
-//! processes` says what happens; why it does, you find here.
+//! It works until a worker dies. What is wrong then? `cargo run -p check --
+//! processes` reports what happens. Find out why.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -40,7 +40,7 @@ fn converse(stream: TcpStream, pool: &Pool) -> io::Result<()> {
     Ok(())
 }
 
-/// The workers that are free: who needs one takes it out, and puts it back.
+/// The idle workers. A thread takes one out for a job, and puts it back.
 struct Pool {
     put: SyncSender<Worker>,
     take: Mutex<Receiver<Worker>>,
@@ -50,27 +50,27 @@ impl Pool {
     fn new() -> io::Result<Pool> {
         let (put, take) = mpsc::sync_channel(WORKERS);
         for _ in 0..WORKERS {
-            put.send(Worker::start()?).expect("we have the other end");
+            put.send(Worker::start()?).expect("the pool keeps the receiver");
         }
         Ok(Pool { put, take: Mutex::new(take) })
     }
 
-    /// The line with F(n), from whichever worker is free first.
+    /// Has the next idle worker compute F(n), and returns the reply line.
     fn compute(&self, n: u8) -> io::Result<String> {
         let take = self.take.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut worker = take.recv().expect("we have the other end");
+        let mut worker = take.recv().expect("the pool keeps the sender");
         drop(take);
-        let answer = worker.compute(n);
-        self.put.send(worker).expect("we have the other end");
-        answer
+        let reply = worker.compute(n);
+        self.put.send(worker).expect("the pool keeps the receiver");
+        reply
     }
 }
 
-/// This program once more, in a process of its own.
+/// A worker: this program, started in another process.
 struct Worker {
     _process: Child,
     jobs: ChildStdin,
-    answers: BufReader<ChildStdout>,
+    replies: BufReader<ChildStdout>,
 }
 
 impl Worker {
@@ -80,33 +80,33 @@ impl Worker {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let jobs = process.stdin.take().expect("it is a pipe");
-        let answers = process.stdout.take().expect("it is a pipe");
-        let answers = BufReader::new(answers);
-        Ok(Worker { _process: process, jobs, answers })
+        let jobs = process.stdin.take().expect("stdin is a pipe");
+        let replies = process.stdout.take().expect("stdout is a pipe");
+        let replies = BufReader::new(replies);
+        Ok(Worker { _process: process, jobs, replies })
     }
 
-    /// Has it compute F(n).
+    /// Computes F(n) in the worker, and returns the reply line.
     fn compute(&mut self, n: u8) -> io::Result<String> {
         self.jobs.write_all(format!("{n}\n").as_bytes())?;
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer)?;
-        Ok(answer)
+        let mut reply = String::new();
+        self.replies.read_line(&mut reply)?;
+        Ok(reply)
     }
 }
 
-/// What a worker does: it computes each number that it reads.
+/// Runs a worker: computes F(n) for each number that it reads.
 fn work() -> io::Result<()> {
     let (put, take) = mpsc::channel();
     thread::spawn(move || {
         for n in io::stdin().lines().map_while(Result::ok) {
-            put.send(n).expect("the other end computes");
+            put.send(n).expect("the main thread keeps the receiver");
         }
-        // The server has gone, and nobody waits for what is being computed.
+        // The server has died, so no one waits for the current job.
         process::exit(0);
     });
     for n in take {
-        let n = n.parse().expect("the server has looked at it");
+        let n = n.parse().expect("the server sends only numbers");
         println!("{}", protocol::fib(n));
     }
     Ok(())

@@ -1,14 +1,14 @@
-//! A thread per client, and a line per request, however it comes.
+//! A server with a thread per client, which finds the lines in what it reads.
 //!
-//! A read brings bytes. Where a request ends, only its line feed says: what
-//! stands before the last one is answered, and what stands behind it is kept,
-//! for the next read to go on with.
+//! A read returns bytes; only a line feed marks the end of a request. The
+//! server answers all lines up to the last line feed. It keeps the bytes after
+//! it, and the next read continues them.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-/// So much is read at a time, and so long may a line be.
+/// The most bytes that one read returns, and the most that are kept of a line.
 const BUFFER_BYTES: usize = 1024;
 
 const NOT_A_NUMBER: &str = "error: not-a-number\n";
@@ -27,12 +27,12 @@ fn main() -> io::Result<()> {
 fn converse(mut stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = [0; BUFFER_BYTES];
-    // The beginning of a line, whose end has not come yet.
+    // How many bytes of an unfinished line are at the start of the buffer.
     let mut kept = 0;
     loop {
         if kept == buffer.len() {
-            // A line that is too long is no number, however it goes on. One
-            // byte that is none stands for it until its end comes.
+            // A line that is too long isn't a number, however it continues.
+            // Until it ends, one byte that isn't a digit stands for it.
             buffer[0] = b'x';
             kept = 1;
         }
@@ -52,13 +52,13 @@ fn converse(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// The length of the first line in there, if it is whole.
+/// Returns the length of the first line, line feed included, if it is complete.
 fn line(bytes: &[u8]) -> Option<usize> {
     let end = bytes.iter().position(|&byte| byte == b'\n')?;
     Some(end + 1)
 }
 
-/// The reply to a request, with or without the end of its line.
+/// Returns the reply to a request, which may end in a line feed.
 fn reply(request: &[u8]) -> String {
     let text = str::from_utf8(request).unwrap_or_default();
     match text.trim_ascii_end().parse() {

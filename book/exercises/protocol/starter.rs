@@ -1,14 +1,14 @@
-//! A thread per client, and a read per request.
+//! A server with a thread per client, which takes each read for a request.
 //!
-//! Type a number into `nc 127.0.0.1 PORT`, and all is well. What is wrong with
-//! it? `cargo run -p check -- protocol` says what happens; why it does, you
-//! find here.
+//! It works for numbers that are typed into `nc 127.0.0.1 PORT`. What is wrong
+//! with it? `cargo run -p check -- protocol` reports what happens. Find out
+//! why.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-/// So much is read at a time.
+/// The most bytes that one read returns.
 const BUFFER_BYTES: usize = 1024;
 
 const NOT_A_NUMBER: &str = "error: not-a-number\n";
@@ -36,7 +36,7 @@ fn converse(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// The reply to a request, with or without the end of its line.
+/// Returns the reply to a request, which may end in a line feed.
 fn reply(request: &[u8]) -> String {
     let text = str::from_utf8(request).unwrap_or_default();
     match text.trim_ascii_end().parse() {

@@ -1,7 +1,7 @@
-"""A thread per client, and fib in a pool of processes.
+"""A server with a thread per client, and a pool of processes for fib.
 
-Each process has an interpreter of its own, and so a lock of its own. What
-computes in one takes nothing from the threads of another.
+Each process has its own interpreter, and so its own lock. Computing in one
+process doesn't slow the threads of another.
 """
 
 import os
@@ -12,26 +12,26 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection, get_context, parent_process
 
-# How many jobs are computed at once. A short one finds a worker as long as
-# fewer than these are long.
+# How many jobs are computed at once. A short request finds an idle worker as
+# long as fewer requests than this are long.
 WORKERS = 4
 
-# The largest n that is computed.
+# The largest n that the server computes.
 N_MAX = 93
 
-# What has more digits is not looked at: Python refuses some 4,300.
+# Lines with more digits are rejected unparsed: int() fails above 4,300.
 DIGITS_MAX = 60
 
 
 def fib(n):
-    """The n-th Fibonacci number, by naive recursion: the cost is the point."""
+    """Returns the n-th Fibonacci number, by costly naive recursion."""
     return n if n < 2 else fib(n - 1) + fib(n - 2)
 
 
 def end_with_parent():
-    """Ends this worker with its parent, however that ends.
+    """Makes this worker exit when its parent does, even if that is killed.
 
-    A worker would wait for ever for jobs from a parent that was killed.
+    Otherwise, the worker would wait for jobs for ever.
     """
     threading.Thread(target=wait_for_parent, daemon=True).start()
 
@@ -42,9 +42,9 @@ def wait_for_parent():
 
 
 def start_pool():
-    """Starts the workers, all of them at the first job.
+    """Starts all workers, by a first job.
 
-    To be called before there is a socket, since a fork holds what is open.
+    Must be called before any socket is opened: a fork inherits open files.
     """
     pool = ProcessPoolExecutor(WORKERS, get_context("fork"), end_with_parent)
     pool.submit(fib, 1).result()
@@ -52,7 +52,7 @@ def start_pool():
 
 
 def serve(pool, port):
-    """Accepts clients, and gives each a thread."""
+    """Accepts clients, and starts a thread for each."""
     listener = socket.create_server(("127.0.0.1", port))
     while True:
         client, _ = listener.accept()
@@ -70,20 +70,20 @@ def converse(client, pool):
             for line in lines:
                 client.sendall(answer(line, pool))
     except ConnectionError:
-        pass  # It has left in a hurry.
+        pass  # The client has reset the connection.
 
 
 def answer(line, pool):
-    """The reply to a line."""
+    """Returns the reply to a line."""
     digits = line.strip()
-    # Of bytes, it takes ASCII's digits alone.
+    # For bytes, isdigit() accepts ASCII digits only.
     is_number = digits.isdigit() and len(digits) <= DIGITS_MAX
     if not is_number or int(digits) > N_MAX:
         return b"error: not-a-number\n"
     try:
         return b"%d\n" % pool.submit(fib, int(digits)).result()
     except BrokenProcessPool:
-        # It has lost a worker, and computes no more.
+        # The pool has lost a worker, and accepts no more jobs.
         return b"error: worker-lost\n"
 
 

@@ -1,28 +1,27 @@
-"""A thread per client, which computes in it.
+"""A server with a thread per client, which computes in that thread.
 
-It answers everybody rightly, but not everybody soon. What is wrong with it?
-`cargo run -p check -- python` says what happens; why it does, stands in the
-chapter.
+Its replies are right, but some of them are late. What is wrong with it? `cargo
+run -p check -- python` reports what happens. The chapter explains why.
 """
 
 import socket
 import sys
 import threading
 
-# The largest n that is computed.
+# The largest n that the server computes.
 N_MAX = 93
 
-# What has more digits is not looked at: Python refuses some 4,300.
+# Lines with more digits are rejected unparsed: int() fails above 4,300.
 DIGITS_MAX = 60
 
 
 def fib(n):
-    """The n-th Fibonacci number, by naive recursion: the cost is the point."""
+    """Returns the n-th Fibonacci number, by costly naive recursion."""
     return n if n < 2 else fib(n - 1) + fib(n - 2)
 
 
 def serve(port):
-    """Accepts clients, and gives each a thread."""
+    """Accepts clients, and starts a thread for each."""
     listener = socket.create_server(("127.0.0.1", port))
     while True:
         client, _ = listener.accept()
@@ -38,13 +37,13 @@ def converse(client):
             for line in lines:
                 client.sendall(answer(line))
     except ConnectionError:
-        pass  # It has left in a hurry.
+        pass  # The client has reset the connection.
 
 
 def answer(line):
-    """The reply to a line."""
+    """Returns the reply to a line."""
     digits = line.strip()
-    # Of bytes, it takes ASCII's digits alone.
+    # For bytes, isdigit() accepts ASCII digits only.
     is_number = digits.isdigit() and len(digits) <= DIGITS_MAX
     if not is_number or int(digits) > N_MAX:
         return b"error: not-a-number\n"

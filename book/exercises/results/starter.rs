@@ -1,33 +1,34 @@
-//! Who is better? `results FILE` reads what two servers did in nine rounds,
-//! the rates of A and of B in a line, and prints `A`, `B` or `tie`.
+//! Finds the faster of two servers: `results FILE`. Each line of FILE is one of
+//! nine rounds, with the rates of A and of B. Prints `A`, `B` or `tie`.
 //!
-//! It takes the median, so that one bad round does not count, and calls nobody
-//! better who is so by less than two per cent. Yet a run on a machine that
-//! slowed down half-way has just named the wrong one. How can that be?
+//! It compares medians, so that one bad round has no effect, and a difference
+//! below two per cent is a tie. Yet it has just named the wrong server, after a
+//! run on a machine that slowed down half-way. How can that happen?
 
 use std::{env, fs, io};
 
-/// Nobody is called better who is so by less: the same server, measured
-/// twice, differs by as much.
+/// The noise floor: the same server, measured twice, differs by as much. A
+/// smaller difference is a tie.
 const FLOOR: f64 = 0.02;
 
 fn main() -> io::Result<()> {
     let path = env::args().nth(1).expect("usage: results FILE");
     let rounds: Vec<(f64, f64)> =
         fs::read_to_string(path)?.lines().map(round).collect();
-    println!("{}", better(&rounds));
+    println!("{}", faster(&rounds));
     Ok(())
 }
 
-/// The rates of A and of B in a round.
+/// Parses the rates of A and of B in a round.
 fn round(line: &str) -> (f64, f64) {
-    let (a, b) = line.split_once(' ').expect("a line has two rates");
-    let rate = |word: &str| word.trim().parse().expect("a rate is a number");
+    let (a, b) = line.split_once(' ').expect("a line must have two rates");
+    let rate =
+        |word: &str| word.trim().parse().expect("a rate must be a number");
     (rate(a), rate(b))
 }
 
-/// Who is better, if anybody can be called so.
-fn better(rounds: &[(f64, f64)]) -> &'static str {
+/// Returns the faster server, or `tie`.
+fn faster(rounds: &[(f64, f64)]) -> &'static str {
     let a = median(rounds.iter().map(|(a, _)| *a).collect());
     let b = median(rounds.iter().map(|(_, b)| *b).collect());
     if a / b > 1.0 + FLOOR {

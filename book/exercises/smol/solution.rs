@@ -1,8 +1,8 @@
-//! A task per client on smol. A client has half a second for a line; who
-//! takes longer is dropped. To read its answers, it has all the time there is.
+//! A server with a task per client on smol. A client that takes longer than
+//! half a second to send a line is dropped. Reading replies has no time limit.
 //!
-//! A time limit is a future, and stands around whatever future it is to limit:
-//! here, all that reads a line, however many pieces that comes in.
+//! A time limit is a future that wraps the future that it limits. Here, it
+//! wraps the whole line, however many pieces the line arrives in.
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
@@ -20,7 +20,7 @@ fn main() -> io::Result<()> {
     smol::block_on(serve(&port))
 }
 
-/// Accepts clients, and gives each a task.
+/// Accepts clients, and spawns a task for each.
 async fn serve(port: &str) -> io::Result<()> {
     let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
     loop {
@@ -29,7 +29,7 @@ async fn serve(port: &str) -> io::Result<()> {
     }
 }
 
-/// Answers one client until it leaves or must.
+/// Answers one client until it leaves or is dropped.
 async fn converse(stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut stream = BufReader::new(stream);
@@ -41,7 +41,8 @@ async fn converse(stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads a line, piece by piece as it comes. Whether there was one.
+/// Reads a line, in as many pieces as it arrives in. Returns `false` at
+/// end-of-file.
 async fn read_line(
     stream: &mut BufReader<TcpStream>,
     line: &mut Vec<u8>,
@@ -60,7 +61,7 @@ async fn read_line(
     Ok(true)
 }
 
-/// What comes of a future, if it is ready in that time.
+/// Returns the output of a future, or fails if it takes longer than `time`.
 async fn within<T>(
     time: Duration,
     future: impl Future<Output = io::Result<T>>,
@@ -72,8 +73,8 @@ async fn within<T>(
     smol::future::or(future, too_late).await
 }
 
-/// The reply to a line. A thread that may block computes it, so that none
-/// that runs tasks has to.
+/// Returns the reply to a line. A thread for blocking work computes it, so that
+/// the threads that run tasks stay free.
 async fn answer(line: &[u8]) -> String {
     match String::from_utf8_lossy(line).trim_end().parse() {
         Ok(n) if n <= protocol::N_MAX => {

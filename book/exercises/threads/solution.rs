@@ -1,9 +1,9 @@
-//! A thread per client, and a memo that they share: what was computed once is
-//! not computed again.
+//! A server with a thread per client. The threads share a memo, so that a
+//! number that was computed once isn't computed again.
 //!
-//! The lock is held to find a number's place, and given back before anything
-//! is computed. Who comes to a place that somebody fills waits there, and
-//! nowhere else.
+//! A thread locks the memo to find the number's slot, and unlocks it before it
+//! computes. Another thread that needs the same number waits for that slot, and
+//! for nothing else.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Write};
@@ -11,11 +11,11 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
-/// A place for an answer, which is computed by whoever comes first.
-type Place = Arc<OnceLock<u64>>;
+/// A slot for a number. The first thread that needs the number computes it.
+type Slot = Arc<OnceLock<u64>>;
 
-/// The answers that are known or on their way.
-static MEMO: Mutex<Option<HashMap<u8, Place>>> = Mutex::new(None);
+/// The numbers that have been computed or are being computed.
+static MEMO: Mutex<Option<HashMap<u8, Slot>>> = Mutex::new(None);
 
 fn main() -> io::Result<()> {
     let port = std::env::args().nth(1).expect("usage: threads PORT");
@@ -40,13 +40,13 @@ fn converse(stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// F(n), from the memo if it is there.
+/// Returns F(n), from the memo if it is there.
 fn remembered(n: u8) -> u64 {
-    *place(n).get_or_init(|| protocol::fib(n))
+    *slot(n).get_or_init(|| protocol::fib(n))
 }
 
-/// Where F(n) belongs.
-fn place(n: u8) -> Place {
+/// Returns the slot of F(n).
+fn slot(n: u8) -> Slot {
     let mut memo = MEMO.lock().unwrap_or_else(PoisonError::into_inner);
     let memo = memo.get_or_insert_default();
     Arc::clone(memo.entry(n).or_default())

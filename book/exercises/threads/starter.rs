@@ -1,8 +1,8 @@
-//! A thread per client, and a memo that they share: what was computed once is
-//! not computed again.
+//! A server with a thread per client. The threads share a memo, so that a
+//! number that was computed once isn't computed again.
 //!
-//! What is wrong with it? `cargo run -p check -- threads` says what happens;
-//! why it does, you find here.
+//! What is wrong with it? `cargo run -p check -- threads` reports what happens.
+//! Find out why.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Write};
@@ -10,7 +10,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// The answers that are known.
+/// The numbers computed so far.
 static MEMO: Mutex<Option<HashMap<u8, u64>>> = Mutex::new(None);
 
 fn main() -> io::Result<()> {
@@ -36,7 +36,7 @@ fn converse(stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// F(n), from the memo if it is there.
+/// Returns F(n), from the memo if it is there.
 fn remembered(n: u8) -> u64 {
     let mut memo = MEMO.lock().unwrap_or_else(PoisonError::into_inner);
     let memo = memo.get_or_insert_default();

@@ -1,8 +1,8 @@
-//! A task per client on tokio. A client that asks nothing is told at every
-//! tick that the server is still there, so that it can hang up if it is not.
+//! A server with a task per client on tokio. An idle client gets a line at
+//! every tick, so that it can detect a dead server.
 //!
-//! A tick cancels the read. What it had read by then is in `line`: that is what
-//! `read_until` promises. So `line` lives on until its end has come.
+//! A tick cancels the read. `read_until` guarantees that the bytes read so far
+//! are in `line`. So `line` must be kept until the end of the line arrives.
 
 use std::io;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::task;
 use tokio::time::timeout;
 
-/// How long a client hears nothing.
+/// After how much idle time a client gets a line.
 const TICK: Duration = Duration::from_millis(200);
 
 fn main() -> io::Result<()> {
@@ -21,7 +21,7 @@ fn main() -> io::Result<()> {
     Runtime::new()?.block_on(serve(&port))
 }
 
-/// Accepts clients, and gives each a task.
+/// Accepts clients, and spawns a task for each.
 async fn serve(port: &str) -> io::Result<()> {
     let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
     loop {
@@ -43,7 +43,7 @@ async fn converse(stream: TcpStream) -> io::Result<()> {
         };
         result?;
         if !line.ends_with(b"\n") {
-            return Ok(()); // It has left, and what is unfinished is dropped.
+            return Ok(()); // End-of-file: ignore an unfinished line.
         }
         let reply = answer(&line).await?;
         stream.write_all(format!("{reply}\n").as_bytes()).await?;
@@ -51,8 +51,8 @@ async fn converse(stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// The reply to a line. A thread that may block computes it, so that none
-/// that runs tasks has to.
+/// Returns the reply to a line. A thread for blocking work computes it, so that
+/// the threads that run tasks stay free.
 async fn answer(line: &[u8]) -> io::Result<String> {
     Ok(match String::from_utf8_lossy(line).trim_end().parse() {
         Ok(n) if n <= protocol::N_MAX => {

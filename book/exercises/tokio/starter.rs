@@ -1,9 +1,8 @@
-//! A task per client on tokio. A client that asks nothing is told at every
-//! tick that the server is still there, so that it can hang up if it is not.
+//! A server with a task per client on tokio. An idle client gets a line at
+//! every tick, so that it can detect a dead server.
 //!
-//! It works for whoever sends a line at once. What is wrong with it?
-//! `cargo run -p check -- tokio` says what happens; why it does, you find
-//! here.
+//! It works for clients that send a line in one piece. What is wrong with it?
+//! `cargo run -p check -- tokio` reports what happens. Find out why.
 
 use std::io;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::task;
 use tokio::time::timeout;
 
-/// How long a client hears nothing.
+/// After how much idle time a client gets a line.
 const TICK: Duration = Duration::from_millis(200);
 
 fn main() -> io::Result<()> {
@@ -22,7 +21,7 @@ fn main() -> io::Result<()> {
     Runtime::new()?.block_on(serve(&port))
 }
 
-/// Accepts clients, and gives each a task.
+/// Accepts clients, and spawns a task for each.
 async fn serve(port: &str) -> io::Result<()> {
     let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
     loop {
@@ -44,15 +43,15 @@ async fn converse(stream: TcpStream) -> io::Result<()> {
         };
         result?;
         if !line.ends_with(b"\n") {
-            return Ok(()); // It has left, and what is unfinished is dropped.
+            return Ok(()); // End-of-file: ignore an unfinished line.
         }
         let reply = answer(&line).await?;
         stream.write_all(format!("{reply}\n").as_bytes()).await?;
     }
 }
 
-/// The reply to a line. A thread that may block computes it, so that none
-/// that runs tasks has to.
+/// Returns the reply to a line. A thread for blocking work computes it, so that
+/// the threads that run tasks stay free.
 async fn answer(line: &[u8]) -> io::Result<String> {
     Ok(match String::from_utf8_lossy(line).trim_end().parse() {
         Ok(n) if n <= protocol::N_MAX => {

@@ -1,7 +1,7 @@
-"""A server of somebody's own, which is right: `server.py PORT`.
+"""A correct server that isn't one of the ten: `server.py PORT`.
 
-It has a thread for each client, and no flags. A request is a line. Where no
-thread can be had, a client is told nothing, and SIGTERM is the end of it.
+It has a thread per client, and no flags. A request is a line. If no thread can
+be started, the client gets no reply. SIGTERM kills the server at once.
 """
 
 import socketserver
@@ -16,7 +16,7 @@ def fib(n):
 
 
 def reply(line):
-    """What is said to a line."""
+    """Returns the reply to a line, without its line feed."""
     word = line.removesuffix(b"\n").removesuffix(b"\r").strip(b" \t")
     if not word.isdigit():
         return b"error: not-a-number"

@@ -96,7 +96,7 @@ fn place<'a>(
     let rounds = record.figure(scenario, name, Figure::ResponseP99).len();
     let is_short = rounds < ROUNDS_MIN;
     let evidence = Evidence::of(record, scenario, contestant);
-    let (rating, why) = match (evidence.fallen(), p99) {
+    let (rating, why) = match (evidence.why_fallen_over(), p99) {
         (Some((rating, why)), _) => (rating, Some(why)),
         (None, None) => {
             let why = "too few replies for a p99".to_owned();
@@ -107,7 +107,10 @@ fn place<'a>(
                 (Rating::Open, Some(TOO_FEW_ROUNDS.to_owned()))
             }
             Rating::Holds => (Rating::Holds, None),
-            rating => (rating, Some(evidence.slow(&p99))),
+            rating @ (Rating::Open
+            | Rating::Misses
+            | Rating::FallsOver
+            | Rating::Unknown) => (rating, Some(evidence.why_slow(&p99))),
         },
     };
     Place { place: None, contestant, rating, why }

@@ -208,10 +208,12 @@ impl Verdict {
             && at_most.is_none_or(|edge| high < edge);
         let is_outside = at_least.is_some_and(|edge| high < edge)
             || at_most.is_some_and(|edge| low > edge);
-        match (is_within, is_outside) {
-            (true, _) => Some(Verdict::Holds),
-            (_, true) => Some(Verdict::Refuted),
-            _ => None,
+        if is_within {
+            Some(Verdict::Holds)
+        } else if is_outside {
+            Some(Verdict::Refuted)
+        } else {
+            None
         }
     }
 }

@@ -18,7 +18,7 @@ const DISTURBED: &str = "the machine was disturbed (more than 5 % of its time)";
 /// The differences between two runs.
 pub(crate) struct Comparison {
     /// The properties in which the machines differ.
-    pub(crate) unlike: Vec<String>,
+    pub(crate) machine_differences: Vec<String>,
     /// The commits that were measured, if they differ.
     pub(crate) revisions: Option<String>,
     /// The figures that both runs have.
@@ -26,7 +26,7 @@ pub(crate) struct Comparison {
     /// The contestants that failed only in B, with the reasons.
     pub(crate) failed: Vec<String>,
     /// What can't be compared, with the reasons.
-    pub(crate) apart: Vec<String>,
+    pub(crate) not_compared: Vec<String>,
     /// The number of pairs of contestants, over all figures, that are measured
     /// in both runs.
     pub(crate) pairs: usize,
@@ -59,16 +59,19 @@ impl Comparison {
         is_wanted: impl Fn(&Scenario, &str) -> bool,
     ) -> Comparison {
         let mut comparison = Comparison {
-            unlike: compatibility::machines(&before.machine, &after.machine),
+            machine_differences: compatibility::machines(
+                &before.machine,
+                &after.machine,
+            ),
             revisions: revisions(before, after),
             cells: Vec::new(),
             failed: Vec::new(),
-            apart: Vec::new(),
+            not_compared: Vec::new(),
             pairs: 0,
             reversed: Vec::new(),
         };
-        let Comparison { apart, .. } = &mut comparison;
-        let pairs = pairs(before, after, &is_wanted, apart);
+        let Comparison { not_compared, .. } = &mut comparison;
+        let pairs = pairs(before, after, &is_wanted, not_compared);
         for (one, other) in pairs {
             let names = before.contestants().map(|c| c.name.as_str());
             let names: Vec<&str> =
@@ -78,8 +81,8 @@ impl Comparison {
             }
             comparison.add_pairs([before, after], [one, other], &names);
         }
-        only(before, after, "A", &is_wanted, &mut comparison.apart);
-        only(after, before, "B", &is_wanted, &mut comparison.apart);
+        only(before, after, "A", &is_wanted, &mut comparison.not_compared);
+        only(after, before, "B", &is_wanted, &mut comparison.not_compared);
         comparison
     }
 
@@ -98,14 +101,14 @@ impl Comparison {
             && after.by_design(&other.name, name).is_some()
         {
             let line = format!("by design: {name} not in {}: {why}", one.name);
-            self.apart.push(line);
+            self.not_compared.push(line);
             return;
         }
         for (run, void) in ["A", "B"].iter().zip(&voids) {
             let Some(Void { reason, .. }) = void else { continue };
             let line =
                 format!("void in {run}: {name} in {}: {reason}", one.name);
-            self.apart.push(line);
+            self.not_compared.push(line);
         }
         if let [None, Some(void)] = &voids
             && void.contestant_failed
@@ -194,7 +197,7 @@ fn pairs<'a>(
     before: &'a Record,
     after: &'a Record,
     is_wanted: impl Fn(&Scenario, &str) -> bool,
-    apart: &mut Vec<String>,
+    not_compared: &mut Vec<String>,
 ) -> Vec<(&'a Scenario, &'a Scenario)> {
     let mut pairs = Vec::new();
     for one in &before.scenarios {
@@ -215,7 +218,7 @@ fn pairs<'a>(
         });
         match difference {
             None => pairs.push((one, other)),
-            Some(difference) => apart.push(format!(
+            Some(difference) => not_compared.push(format!(
                 "not compared: {} differs between the runs (A / B): \
                  {difference}",
                 one.name
@@ -294,14 +297,14 @@ fn reversed(
     if (middles[0] - 1.0) * (middles[1] - 1.0) >= 0.0 {
         return Some(None);
     }
-    let apart = |record: &Record, scenario: &Scenario| {
+    let relation = |record: &Record, scenario: &Scenario| {
         let findings = Findings::of(record);
         match findings.relation(scenario, first, second, figure)? {
             Relation::Tied | Relation::Open(_) => None,
             Relation::Times(times) => Some(times_text(&times)),
         }
     };
-    let texts = apart(before, one).zip(apart(after, other));
+    let texts = relation(before, one).zip(relation(after, other));
     Some(texts.map(|(before, after)| {
         format!(
             "{} of {first} in {}: {before} times that of {second} in A, \

@@ -43,15 +43,26 @@ impl Difference {
             return Difference::Tie;
         }
         let grew = times.median > 1.0;
-        match (figure, grew) {
-            (Figure::Cost | Figure::Rss, true) => Difference::More,
-            (Figure::Cost | Figure::Rss, false) => Difference::Less,
-            (Figure::Threads | Figure::Left, true) => Difference::More,
-            (Figure::Threads | Figure::Left, false) => Difference::Less,
-            (figure, grew) if grew == figure.more_is_better() => {
-                Difference::Faster
+        match figure {
+            Figure::Cost | Figure::Rss | Figure::Threads | Figure::Left => {
+                if grew {
+                    Difference::More
+                } else {
+                    Difference::Less
+                }
             }
-            _ => Difference::Slower,
+            Figure::Time
+            | Figure::Rate
+            | Figure::P50
+            | Figure::P99
+            | Figure::ResponseP50
+            | Figure::ResponseP99 => {
+                if grew == figure.more_is_better() {
+                    Difference::Faster
+                } else {
+                    Difference::Slower
+                }
+            }
         }
     }
 

@@ -216,7 +216,11 @@ impl<'a> Findings<'a> {
                     busy.filter_map(|s| self.busy_generator(s, entrant));
                 busy.next()
             }
-            _ => self.busy_generator(scenario, entrant),
+            Figure::Time
+            | Figure::P50
+            | Figure::P99
+            | Figure::ResponseP50
+            | Figure::ResponseP99 => self.busy_generator(scenario, entrant),
         };
         let doubts = [
             disturbing(stolen).map(Doubt::Stolen),
@@ -254,7 +258,8 @@ impl<'a> Findings<'a> {
         }
         let cell = self.record.cell(&scenario.name, entrant)?;
         let groups = cell.rounds.iter();
-        let groups = groups.filter_map(|r| r.report.group(&scenario.of));
+        let groups =
+            groups.filter_map(|r| r.report.group(&scenario.measured_group));
         let shares =
             groups.map(|group| group.starved as f64 / group.connections as f64);
         shares.reduce(f64::max).filter(|share| *share > 0.0)
@@ -276,7 +281,8 @@ impl<'a> Findings<'a> {
         let cell = self.record.cell(&scenario.name, entrant)?;
         let rounds = cell.rounds.iter();
         let shares = rounds.filter_map(|round| {
-            let open = round.report.group(&scenario.of)?.open.as_ref()?;
+            let open =
+                round.report.group(&scenario.measured_group)?.open.as_ref()?;
             let all = open.response_ns.count();
             (open.unanswered > 0).then(|| open.unanswered as f64 / all as f64)
         });
@@ -314,8 +320,10 @@ impl<'a> Findings<'a> {
         scenario: &Scenario,
         name: &str,
     ) -> bool {
-        let of = scenario.groups.iter().find(|g| g.name == scenario.of);
-        let Some(cost) = of.and_then(|group| group.cost) else { return false };
+        let measured = scenario.measured();
+        let Some(cost) = measured.and_then(|group| group.cost) else {
+            return false;
+        };
         let n_of = |contestant: &Contestant| {
             let mut known = self.record.calibration.iter();
             let fib = contestant.fib.as_deref();
@@ -448,7 +456,7 @@ mod tests {
         )))
         .unwrap();
         let doubts = |unanswered, figure| {
-            let mut group = GroupReport::made_up(&scenario.of);
+            let mut group = GroupReport::made_up(&scenario.measured_group);
             group.service_ns = Times::of(&[(1_000, 2_000)]);
             group.open = Some(OpenLoop {
                 response_ns: Times::of(&[(1_000, 2_000)]),

@@ -46,12 +46,12 @@ pub(crate) fn of(record: &Record) -> Vec<Question<'_>> {
             }
         }
     }
-    questions.sort_by_key(|question| reading_place(question.name));
+    questions.sort_by_key(|question| reading_position(question.name));
     questions
 }
 
 /// Returns the position of a scenario in the reading order.
-pub(crate) fn reading_place(name: &str) -> usize {
+pub(crate) fn reading_position(name: &str) -> usize {
     let place = READING_ORDER.iter().position(|other| *other == name);
     place.unwrap_or(READING_ORDER.len())
 }
@@ -140,14 +140,22 @@ impl<'a> Question<'a> {
             Some((Parameter::Load, _)) => {
                 format!("{} %", (value * 100.0).round())
             }
-            _ => short(value),
+            Some((
+                Parameter::Connections
+                | Parameter::Depth
+                | Parameter::N
+                | Parameter::Cost
+                | Parameter::Rate,
+                _,
+            ))
+            | None => short(value),
         }
     }
 
     /// Returns the name of a group, or nothing if it is the measured group,
     /// which needs no name.
     fn group_word(&self, group: &str) -> String {
-        if self.first().of == group {
+        if self.first().measured_group == group {
             String::new()
         } else {
             format!("{group} ")

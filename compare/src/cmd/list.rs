@@ -28,7 +28,7 @@ impl List {
         let path = self.contestants.unwrap_or_else(shipped);
         let contestants = contestants::read(&path)?;
         let mut scenarios = scenarios::read(&root.join("bench/scenarios"))?;
-        scenarios.sort_by_key(|s| questions::reading_place(&s.name));
+        scenarios.sort_by_key(|s| questions::reading_position(&s.name));
         let names = contestants.iter().map(|c| &c.name);
         let names = names.chain(scenarios.iter().map(|s| &s.name));
         let claims = claims::read(&root.join("bench/claims.toml"))?;

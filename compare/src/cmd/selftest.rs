@@ -17,7 +17,7 @@ use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
 use crate::base::stdout;
 use crate::cmd::selftest::cases::{
-    BROKEN, Broken, CASES, Case, EAGER, RIVALS, Rival, Seen, WINDOW,
+    BROKEN, Broken, CASES, Case, EAGER, Observed, RIVALS, Rival, WINDOW,
 };
 use crate::measure::cell::Cell;
 use crate::measure::clients::Clients;
@@ -81,21 +81,21 @@ impl SelfTest {
         let mut lines = Vec::new();
         for case in &CASES {
             progress.show(case.what);
-            match again_if_failed(|| bench.play(case))? {
+            match retry_if_failed(|| bench.check_case(case))? {
                 Some(played) => lines.extend(played),
                 None => return Ok(Outcome::Interrupted),
             }
         }
         for broken in &BROKEN {
             progress.show(broken.what);
-            match again_if_failed(|| bench.blame(broken))? {
+            match retry_if_failed(|| bench.check_fault(broken))? {
                 Some(played) => lines.extend(played),
                 None => return Ok(Outcome::Interrupted),
             }
         }
         for rival in &RIVALS {
             progress.show(rival.what);
-            match again_if_failed(|| bench.compare(rival))? {
+            match retry_if_failed(|| bench.check_rival(rival))? {
                 Some(played) => lines.extend(played),
                 None => return Ok(Outcome::Interrupted),
             }
@@ -110,7 +110,7 @@ impl SelfTest {
 /// What comes of the first try; but if anything failed in it, nothing may fail
 /// in any of the others. An instrument that was disturbed passes then, one
 /// that can't see does not.
-fn again_if_failed(
+fn retry_if_failed(
     mut play: impl FnMut() -> anyhow::Result<Option<Vec<Line>>>,
 ) -> anyhow::Result<Option<Vec<Line>>> {
     let has_passed = |played: &Option<Vec<Line>>| {
@@ -137,13 +137,14 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     /// `None` when interrupted.
-    fn play(&mut self, case: &Case) -> anyhow::Result<Option<Vec<Line>>> {
+    fn check_case(&mut self, case: &Case) -> anyhow::Result<Option<Vec<Line>>> {
         let Case { connections, pace, window, .. } = *case;
-        let seen = self.see(case.behaviour, connections, pace, window)?;
-        let Some(seen) = seen else { return Ok(None) };
+        let observed =
+            self.observe(case.behaviour, connections, pace, window)?;
+        let Some(observed) = observed else { return Ok(None) };
         let lines = case.checks.iter().map(|check| {
-            let (low, high) = (check.bounds)(&seen);
-            let value = (check.value)(&seen);
+            let (low, high) = (check.bounds)(&observed);
+            let value = (check.value)(&observed);
             Line {
                 what: case.what.to_owned(),
                 check: check.what.to_owned(),
@@ -156,7 +157,10 @@ impl Bench<'_> {
     }
 
     /// `None` when interrupted.
-    fn blame(&mut self, broken: &Broken) -> anyhow::Result<Option<Vec<Line>>> {
+    fn check_fault(
+        &mut self,
+        broken: &Broken,
+    ) -> anyhow::Result<Option<Vec<Line>>> {
         let contestant = faulty(broken.behaviour)?;
         let cell = self.cell(&contestant, 8, EAGER, WINDOW / 4);
         let (passed, measured) = match cell.measure(self.interrupt) {
@@ -180,7 +184,10 @@ impl Bench<'_> {
     }
 
     /// `None` when interrupted.
-    fn compare(&mut self, rival: &Rival) -> anyhow::Result<Option<Vec<Line>>> {
+    fn check_rival(
+        &mut self,
+        rival: &Rival,
+    ) -> anyhow::Result<Option<Vec<Line>>> {
         let Some(record) = self.run(rival)? else { return Ok(None) };
         let scenario = &record.scenarios[0];
         let costs = |name| record.figure(scenario, name, Figure::Cost);
@@ -238,11 +245,13 @@ impl Bench<'_> {
             entrants.rotate_left(1);
             for (place, (name, behaviour)) in entrants.into_iter().enumerate() {
                 let window = WINDOW / 4;
-                let Some(seen) = self.see(behaviour, 1, EAGER, window)? else {
+                let Some(observed) =
+                    self.observe(behaviour, 1, EAGER, window)?
+                else {
                     return Ok(None);
                 };
-                let mut report = seen.report;
-                report.groups.push(seen.group);
+                let mut report = observed.report;
+                report.groups.push(observed.group);
                 record.cell_mut(DUEL, name).rounds.push(Round {
                     round,
                     place,
@@ -257,13 +266,13 @@ impl Bench<'_> {
     }
 
     /// What the load generator sees of a server; `None` when interrupted.
-    fn see(
+    fn observe(
         &mut self,
         behaviour: &[&str],
         connections: usize,
         pace: Pace,
         window: Duration,
-    ) -> anyhow::Result<Option<Seen>> {
+    ) -> anyhow::Result<Option<Observed>> {
         let contestant = faulty(behaviour)?;
         let cell = self.cell(&contestant, connections, pace, window);
         let mut report = match cell.observe(self.interrupt) {
@@ -272,7 +281,7 @@ impl Bench<'_> {
             Err(failure) => anyhow::bail!("{failure}"),
         };
         let group = report.groups.remove(0);
-        Ok(Some(Seen { report, group }))
+        Ok(Some(Observed { report, group }))
     }
 
     fn cell<'c>(
@@ -310,7 +319,7 @@ fn duel() -> Scenario {
         groups: Vec::new(),
         sweep: None,
         point: None,
-        of: CLIENTS.to_owned(),
+        measured_group: CLIENTS.to_owned(),
         against: None,
         figures: vec![Figure::Cost],
     }

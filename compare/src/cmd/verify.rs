@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use conformance::{
-    Family, Finding, Outcome as FindingOutcome, Report, Selection, Subject,
-    Tally,
+    CaseOutcome, CaseReport, Family, OutcomeCounts, Selection, Subject,
+    SuiteReport,
 };
 use regex_lite::Regex;
 
@@ -20,7 +20,7 @@ use crate::measure::progress::Progress;
 use crate::model::contestant::Contestant;
 use crate::model::contestant::Framing;
 use crate::model::contestant::ModelTrait;
-use crate::model::contestants::{self, family_of};
+use crate::model::contestants::{self, family_named};
 use crate::model::selection::selects;
 use crate::output::table;
 
@@ -70,19 +70,23 @@ impl Verify {
             reports.push(self.verify(contestant, &progress));
         }
         progress.clear();
-        if reports.iter().all(|report| report.findings.is_empty()) {
+        if reports.iter().all(|report| report.cases.is_empty()) {
             eprintln!("--only selects no case");
             return Ok(Outcome::NothingSelected);
         }
         stdout::print(&text(&contestants, &reports))?;
-        Ok(if reports.iter().all(Report::conforms) {
+        Ok(if reports.iter().all(SuiteReport::conforms) {
             Outcome::Done
         } else {
             Outcome::ContestantFailed
         })
     }
 
-    fn verify(&self, contestant: &Contestant, progress: &Progress) -> Report {
+    fn verify(
+        &self,
+        contestant: &Contestant,
+        progress: &Progress,
+    ) -> SuiteReport {
         let mut selection = Selection::default();
         if let Some(seed) = self.seed {
             selection = selection.with_seed(seed);
@@ -98,7 +102,7 @@ impl Verify {
             let case = finding.case.name;
             progress
                 .show(&format!("verifying {name}: {played} played, {case}"));
-            if let FindingOutcome::Failed(_) = &finding.outcome {
+            if let CaseOutcome::Failed(_) = &finding.outcome {
                 progress.note(&format!("{name}: {finding}"));
             }
         })
@@ -116,7 +120,7 @@ fn subject(contestant: &Contestant) -> Subject {
         subject = subject.only_flags(flags.clone());
     }
     if let Some(names) = &contestant.families {
-        let families = names.iter().filter_map(|name| family_of(name));
+        let families = names.iter().filter_map(|name| family_named(name));
         subject = subject.families(&families.collect::<Vec<_>>());
     }
     contestant.model.iter().fold(subject, |subject, what| match what {
@@ -132,18 +136,19 @@ fn subject(contestant: &Contestant) -> Subject {
 }
 
 /// A row a contestant, a column a family; below, what a count can't say.
-fn text(contestants: &[Contestant], reports: &[Report]) -> String {
+fn text(contestants: &[Contestant], reports: &[SuiteReport]) -> String {
     let headings = Family::ALL.iter().map(Family::to_string);
     let mut table = table::empty(headings);
     let mut below = String::new();
     for (contestant, report) in contestants.iter().zip(reports) {
         let name = &contestant.name;
-        let families =
-            Family::ALL.iter().map(|family| tally_text(report.family(*family)));
+        let families = Family::ALL
+            .iter()
+            .map(|family| tally_text(report.counts_of(*family)));
         table.add_row([name.clone()].into_iter().chain(families));
         below += &format!("{name}: {report}, seed {}\n", report.seed);
-        for Finding { case, outcome, .. } in &report.findings {
-            if let FindingOutcome::ByDesign(reason) = outcome {
+        for CaseReport { case, outcome, .. } in &report.cases {
+            if let CaseOutcome::ByDesign(reason) = outcome {
                 below += &format!("  by design: {} ({reason})\n", case.name);
             }
         }
@@ -155,7 +160,7 @@ fn text(contestants: &[Contestant], reports: &[Report]) -> String {
 }
 
 /// Such as `12 ok`, and below it what else there was.
-fn tally_text(tally: Tally) -> String {
+fn tally_text(tally: OutcomeCounts) -> String {
     let kinds = [
         (tally.failed, "FAILED"),
         (tally.passed, "ok"),

@@ -71,7 +71,7 @@ pub(crate) fn run_at(
     let start = Instant::now() + START;
     let began = SystemTime::now() + START;
     let late = at.and_then(|at| began.duration_since(at).ok());
-    let Some((mut report, tallies)) = play(plan, workers, start)? else {
+    let Some((mut report, tallies)) = run_threads(plan, workers, start)? else {
         return Ok(None);
     };
     report.generator_threads = threads;
@@ -113,7 +113,7 @@ fn connect(plan: &LoadPlan, workers: &mut [Worker<'_>], interrupt: &Interrupt) {
 }
 
 /// Lets all workers load at once, the first one here.
-fn play(
+fn run_threads(
     plan: &LoadPlan,
     workers: Vec<Worker<'_>>,
     start: Instant,

@@ -19,13 +19,11 @@ use rustix::time::{
 };
 
 use crate::base::interrupt::Interrupt;
-use crate::load::connection::{Bytes, Connection, READ_BYTES, Received};
+use crate::load::connection::{Connection, READ_BYTES, Received};
+use crate::load::group_share::{GroupShare, OpenLoopState};
 use crate::load::resources::{Start, Survey};
-use crate::load::schedule::{self, Schedule};
-use crate::load::sockets::Sockets;
-use crate::load::tally::Sent;
-use crate::load::tally::Tally;
-use crate::model::load_plan::{CONNECT_HANGS_MAX, GroupPlan, LoadPlan, Pace};
+use crate::load::tally::{Sent, Tally};
+use crate::model::load_plan::{CONNECT_HANGS_MAX, LoadPlan, Pace};
 use crate::model::load_report::LoadReport;
 
 /// How many connections one wait can report.
@@ -79,28 +77,6 @@ struct Client {
     /// Its number among all clients of the plan.
     number: usize,
     connection: Option<Connection>,
-}
-
-/// This thread's share of a client group.
-struct GroupShare {
-    pace: Pace,
-    sockets: Sockets,
-    bytes: Bytes,
-    tally: Tally,
-    open: Option<Open>,
-    /// Who thinks, until when, and how many requests follow; in the order of
-    /// time, because all think equally long.
-    thinking: VecDeque<(Instant, usize, usize)>,
-}
-
-/// An open loop.
-struct Open {
-    schedule: Schedule,
-    /// The connections that have nothing to do, the one that has waited
-    /// longest first.
-    free: VecDeque<usize>,
-    /// No request is due from here on.
-    end: Option<Instant>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -431,8 +407,10 @@ impl<'a> Worker<'a> {
             let Some(open) = &mut share.open else { return };
             if open.is_over() {
                 // What was due is sent; who is free has no more to do.
-                while let Some(index) =
-                    self.groups[group].open.as_mut().and_then(Open::take_free)
+                while let Some(index) = self.groups[group]
+                    .open
+                    .as_mut()
+                    .and_then(OpenLoopState::take_free)
                 {
                     self.leave(index);
                 }
@@ -683,73 +661,6 @@ impl<'a> Worker<'a> {
     }
 }
 
-impl GroupShare {
-    /// What the `index`-th of `of` threads has of a group.
-    fn new(
-        plan: &LoadPlan,
-        group: usize,
-        index: usize,
-        of: usize,
-    ) -> GroupShare {
-        let clients = plan.clients_of(group, index, of);
-        let GroupPlan { n, connections, pace, elsewhere, .. } =
-            plan.groups[group];
-        let open = match pace {
-            // Without a client, nothing falls due that nobody could send.
-            Pace::Open { rate, arrivals } if clients > 0 => Some(Open {
-                schedule: Schedule::new(
-                    Instant::now(),
-                    rate * clients as f64 / connections as f64,
-                    arrivals,
-                    schedule::seed(plan.seed, group, index),
-                ),
-                free: VecDeque::with_capacity(clients),
-                end: None,
-            }),
-            _ => None,
-        };
-        GroupShare {
-            pace,
-            sockets: Sockets::new(elsewhere.unwrap_or(plan.address)),
-            bytes: Bytes::new(n, pace.depth(), plan.framing),
-            tally: Tally::new(matches!(pace, Pace::Open { .. })),
-            open,
-            thinking: VecDeque::new(),
-        }
-    }
-
-    /// When something is to be done that no reply calls for.
-    fn next_time(&self) -> Option<Instant> {
-        let open = self.open.as_ref();
-        let due = open.filter(|open| !open.free.is_empty() && !open.is_over());
-        let due = due.map(|open| open.schedule.next());
-        let thought = self.thinking.front().map(|(until, ..)| *until);
-        due.into_iter().chain(thought).min()
-    }
-}
-
-impl Open {
-    fn take_free(&mut self) -> Option<usize> {
-        self.free.pop_front()
-    }
-
-    /// Whether all that was due before the end is sent.
-    fn is_over(&self) -> bool {
-        self.end.is_some_and(|end| self.schedule.next() >= end)
-    }
-}
-
-impl Pace {
-    /// How many requests a connection may have in flight.
-    fn depth(self) -> usize {
-        match self {
-            Pace::Closed { depth, .. } => depth,
-            Pace::Open { .. } | Pace::Churn => 1,
-            Pace::Silent => 0,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -758,6 +669,7 @@ mod tests {
     use super::*;
     use crate::model::contestant::Framing;
     use crate::model::load_plan::Arrivals;
+    use crate::model::load_plan::GroupPlan;
 
     #[test]
     fn each_request_of_a_burst_has_a_time_of_its_own() {
@@ -798,7 +710,7 @@ mod tests {
                     open.schedule.begin(now.checked_sub(second).unwrap());
                     worker.send_due(0, now);
                 }
-                _ => {
+                Pace::Closed { .. } | Pace::Churn | Pace::Silent => {
                     let thinking = &mut worker.groups[0].thinking;
                     thinking.extend((0..8).map(|index| (now, index, 1)));
                     worker.stop_thinking(0, now);

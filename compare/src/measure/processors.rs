@@ -59,7 +59,9 @@ impl Processors {
             (Cpus::One, Some((&last, _))) => {
                 Placement { server: vec![all[0]], load: vec![last] }
             }
-            _ => Placement { server: all.clone(), load: all.clone() },
+            (Cpus::Split | Cpus::Shared, _) | (Cpus::One, None) => {
+                Placement { server: all.clone(), load: all.clone() }
+            }
         };
         let chosen = |list: &Option<CpuList>, otherwise| match list {
             Some(CpuList(list)) => list.clone(),

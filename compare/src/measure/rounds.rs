@@ -52,7 +52,7 @@ pub(crate) struct Measuring<'a> {
 
 impl Measuring<'_> {
     /// Whether a cell is to be measured.
-    fn wants(&self, scenario: &Scenario, contestant: &Contestant) -> bool {
+    fn is_wanted(&self, scenario: &Scenario, contestant: &Contestant) -> bool {
         let key = || (scenario.name.clone(), contestant.name.clone());
         self.cells.as_ref().is_none_or(|cells| cells.contains(&key()))
     }
@@ -61,7 +61,7 @@ impl Measuring<'_> {
     pub(crate) fn cells_of(&self, record: &Record) -> usize {
         let wanted = |scenario: &Scenario| {
             let entrants = record.entrants.iter();
-            entrants.filter(|e| self.wants(scenario, &e.contestant)).count()
+            entrants.filter(|e| self.is_wanted(scenario, &e.contestant)).count()
         };
         record.scenarios.iter().map(wanted).sum()
     }
@@ -117,21 +117,21 @@ impl Measuring<'_> {
                     "system calls of {name} in {}",
                     scenario.name
                 ));
-                let counted = self.counted(contestant, &scenario, record);
+                let counted =
+                    self.count_system_calls(contestant, &scenario, record);
+                if let Err(Failure::Interrupted) = counted {
+                    return ControlFlow::Break(());
+                }
+                let counted = counted.map_err(|failure| failure.to_string());
                 let kept = record.cell_mut(&scenario.name, name);
-                kept.system_calls = Reading::from(match counted {
-                    Err(Failure::Interrupted) => {
-                        return ControlFlow::Break(());
-                    }
-                    counted => counted.map_err(|failure| failure.to_string()),
-                });
+                kept.system_calls = Reading::from(counted);
                 self.progress.done();
             }
         }
         ControlFlow::Continue(())
     }
 
-    fn counted(
+    fn count_system_calls(
         &mut self,
         contestant: &Contestant,
         scenario: &Scenario,
@@ -185,7 +185,7 @@ impl Measuring<'_> {
             for Entrant { contestant, .. } in order {
                 place += 1;
                 let name = contestant.name.as_str();
-                if !self.wants(&scenario, contestant) {
+                if !self.is_wanted(&scenario, contestant) {
                     continue;
                 }
                 self.progress.show(&format!("{} of {name}", scenario.name));
@@ -252,7 +252,7 @@ impl Measuring<'_> {
         match failure {
             Failure::Interrupted => return ControlFlow::Break(()),
             Failure::Instrument(_) => {
-                if kept.miss(round, reason.clone(), wanted) {
+                if kept.leave_out(round, reason.clone(), wanted) {
                     kept.void = void(false);
                 }
             }
@@ -328,7 +328,7 @@ impl Measuring<'_> {
             return Ok(Some(*capacity));
         }
         let report = cell.measure(self.interrupt)?;
-        let group = report.group(&scenario.of);
+        let group = report.group(&scenario.measured_group);
         let capacity =
             group.map(|group| group.rate(report.window_ns)).unwrap_or(0.0);
         if capacity <= 0.0 {

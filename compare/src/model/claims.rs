@@ -47,7 +47,8 @@ pub(crate) struct Claim {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Trial {
     /// On which.
-    pub(crate) of: String,
+    #[serde(rename = "of")]
+    pub(crate) tried_on: String,
     /// The figure that is divided.
     pub(crate) left: Side,
     /// The figure that it is divided by.
@@ -221,10 +222,14 @@ fn check(claim: &Claim) -> Result<(), String> {
         let [left, right] = trial.sides().map(|side| side.figure.unit());
         if left != right {
             let (left, right) = (left.name(), right.name());
-            return Err(format!("{}: {left} by {right} is no ratio", trial.of));
+            return Err(format!(
+                "{}: {left} by {right} is no ratio",
+                trial.tried_on
+            ));
         }
-        if trials[..index].iter().any(|other| other.of == trial.of) {
-            return Err(format!("two trials are of {}", trial.of));
+        if trials[..index].iter().any(|other| other.tried_on == trial.tried_on)
+        {
+            return Err(format!("two trials are of {}", trial.tried_on));
         }
     }
     Ok(())

@@ -78,7 +78,7 @@ fn parse(text: &str) -> Result<Vec<Contestant>, String> {
 }
 
 /// The family of that name.
-pub(crate) fn family_of(name: &str) -> Option<Family> {
+pub(crate) fn family_named(name: &str) -> Option<Family> {
     Family::ALL.iter().copied().find(|family| family.to_string() == name)
 }
 
@@ -106,7 +106,7 @@ fn check(contestant: &Contestant) -> Result<(), String> {
         ));
     }
     for family in families.iter().flatten() {
-        if family_of(family).is_none() {
+        if family_named(family).is_none() {
             let all: Vec<String> =
                 Family::ALL.iter().map(Family::to_string).collect();
             return Err(format!(

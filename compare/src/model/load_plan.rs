@@ -142,6 +142,15 @@ impl Pace {
     /// The next request as soon as the last one is answered.
     pub(crate) const EAGER: Pace =
         Pace::Closed { depth: 1, think: Duration::ZERO };
+
+    /// How many requests a connection may have in flight.
+    pub(crate) fn depth(self) -> usize {
+        match self {
+            Pace::Closed { depth, .. } => depth,
+            Pace::Open { .. } | Pace::Churn => 1,
+            Pace::Silent => 0,
+        }
+    }
 }
 
 /// Reads `NAME:n=N,connections=K,depth=D,think=TIME,addr=HOST:PORT`, with

@@ -155,7 +155,7 @@ impl Mix {
             groups,
             sweep: None,
             point: None,
-            of,
+            measured_group: of,
             against: None,
             figures: FIGURES.to_vec(),
         })
@@ -235,12 +235,12 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), String> {
     if scenario.sweep.is_some() {
         return Err("a mix does not vary: take the [sweep] out".to_owned());
     }
-    let of = scenario.groups.iter().find(|group| group.name == scenario.of);
-    if of.is_none_or(|group| group.rate.is_none()) {
+    let measured = scenario.measured();
+    if measured.is_none_or(|group| group.rate.is_none()) {
         return Err(format!(
             "group `{}` needs a `rate`: a p99 that users see is one of an \
              open loop",
-            scenario.of
+            scenario.measured_group
         ));
     }
     Ok(())

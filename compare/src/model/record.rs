@@ -125,7 +125,7 @@ pub(crate) struct CellRecord {
 impl CellRecord {
     /// Leaves out a round that this side spoilt, and says whether more than
     /// half of those that were wanted are left out by now.
-    pub(crate) fn miss(
+    pub(crate) fn leave_out(
         &mut self,
         round: u64,
         reason: String,
@@ -405,7 +405,7 @@ fn of_report(
     scenario: &Scenario,
     figure: Figure,
 ) -> Option<f64> {
-    let clients = report.group(&scenario.of)?;
+    let clients = report.group(&scenario.measured_group)?;
     let time = |times: &Times, quantile: f64| {
         let beyond = (1.0 - quantile) * times.count() as f64;
         // Without so many beyond it, a tail is the time of a few requests.
@@ -485,7 +485,7 @@ mod tests {
         )))
         .unwrap();
         for (service, response, service_p99, response_p99) in cases {
-            let mut group = GroupReport::made_up(&scenario.of);
+            let mut group = GroupReport::made_up(&scenario.measured_group);
             group.replies = service[0].1;
             group.service_ns = Times::of(&service);
             group.open = Some(OpenLoop {

@@ -43,7 +43,8 @@ pub(crate) fn text(record: &Record, ranking: &Advice<'_>) -> String {
 fn table(record: &Record, ranking: &Advice<'_>) -> String {
     let Advice { scenario, places, .. } = ranking;
     let findings = Findings::of(record);
-    let others = scenario.groups.iter().filter(|g| g.name != scenario.of);
+    let others =
+        scenario.groups.iter().filter(|g| g.name != scenario.measured_group);
     let others: Vec<&str> = others.map(|group| group.name.as_str()).collect();
     let headings = FIGURES.iter().map(|(name, _)| (*name).to_owned());
     let headings =
@@ -152,7 +153,7 @@ fn conditions(record: &Record, ranking: &Advice<'_>) -> String {
          p99 and p50 are response times of the {} requests, from when each \
          was due; cost is server CPU time per reply of the whole mix\n\
          noise floor: {}\n",
-        scenario.of,
+        scenario.measured_group,
         floors.join(", ")
     )
 }

@@ -9,11 +9,11 @@ use crate::output::table;
 
 pub(crate) fn text(comparison: &Comparison, allowed: Option<f64>) -> String {
     let mut text = String::new();
-    if !comparison.unlike.is_empty() {
+    if !comparison.machine_differences.is_empty() {
         text += &format!(
             "warning: unlike machines (A / B): {}; what differs below may \
              be theirs\n\n",
-            comparison.unlike.join("; ")
+            comparison.machine_differences.join("; ")
         );
     }
     if !comparison.cells.is_empty() {
@@ -36,7 +36,7 @@ pub(crate) fn text(comparison: &Comparison, allowed: Option<f64>) -> String {
     for line in &comparison.reversed {
         text += &format!("reversed: {line}\n");
     }
-    for line in comparison.revisions.iter().chain(&comparison.apart) {
+    for line in comparison.revisions.iter().chain(&comparison.not_compared) {
         text += &format!("{line}\n");
     }
     let Some(allowed) = allowed else { return text };

@@ -1,6 +1,7 @@
 //! The report of a run as one HTML page that needs no other file. It follows
 //! the reader's colour theme, can be printed, and works without its script.
 
+pub(crate) mod chart_frame;
 pub(crate) mod charts;
 pub(crate) mod document;
 pub(crate) mod dot_plot;
@@ -10,6 +11,7 @@ pub(crate) mod overview;
 pub(crate) mod panels;
 pub(crate) mod rerun;
 pub(crate) mod shared;
+pub(crate) mod sweep_charts;
 pub(crate) mod tables;
 
 use std::fmt::Write;

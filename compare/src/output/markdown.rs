@@ -116,10 +116,8 @@ fn figure_text<'a>(
     };
     let median = units::median(figure, &estimate);
     let interval = units::interval(figure, &estimate);
-    let suspect = match validity {
-        Validity::Suspect(_) => " ?",
-        _ => "",
-    };
+    let suspect =
+        if matches!(validity, Validity::Suspect(_)) { " ?" } else { "" };
     format!("{bound}{median}{suspect} ({interval})")
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn notes(record: &Record) -> Vec<String> {
     notes.extend(by_design(record));
     notes.extend(bottlenecks(record));
     notes.extend(missing(record));
-    notes.extend(silent(record));
+    notes.extend(without_figures(record));
     notes.extend(shortcuts(record));
     notes.extend(skipped(record));
     notes.extend(suspects(record));
@@ -174,7 +174,7 @@ fn missing(record: &Record) -> Vec<String> {
 }
 
 /// Cells that were measured and have no figure all the same.
-fn silent(record: &Record) -> Vec<String> {
+fn without_figures(record: &Record) -> Vec<String> {
     let mut notes = Vec::new();
     for scenario in &record.scenarios {
         for &figure in &scenario.figures {
@@ -185,7 +185,10 @@ fn silent(record: &Record) -> Vec<String> {
                     "fewer than 1,000 replies within the window"
                 }
                 Figure::Left => "no round together with what it is a share of",
-                _ => "no reply within the window",
+                Figure::Time
+                | Figure::Rate
+                | Figure::P50
+                | Figure::ResponseP50 => "no reply within the window",
             };
             let is_silent = |name: &&str| {
                 let cell = record.cell(&scenario.name, name);
@@ -214,8 +217,10 @@ fn shortcuts(record: &Record) -> Vec<String> {
     let findings = Findings::of(record);
     let mut notes = Vec::new();
     for scenario in &record.scenarios {
-        let of = scenario.groups.iter().find(|g| g.name == scenario.of);
-        let Some(cost) = of.and_then(|group| group.cost) else { continue };
+        let measured = scenario.measured();
+        let Some(cost) = measured.and_then(|group| group.cost) else {
+            continue;
+        };
         for contestant in record.contestants() {
             let fib = contestant.fib.as_deref();
             let mut known = record.calibration.iter();
@@ -262,13 +267,13 @@ pub(crate) fn suspects(record: &Record) -> Vec<String> {
         }
     }
     let lines = by_reason.into_iter().map(|(reason, cells)| {
-        format!("suspect (?), {reason}: {}", few(&cells))
+        format!("suspect (?), {reason}: {}", first_few(&cells))
     });
     lines.collect()
 }
 
 /// The first of some suspects, and how many more there are.
-pub(crate) fn few(suspects: &[String]) -> String {
+pub(crate) fn first_few(suspects: &[String]) -> String {
     let more = suspects.len().saturating_sub(SUSPECTS_NAMED);
     let named = suspects[..suspects.len() - more].join(", ");
     match more {

@@ -256,7 +256,7 @@ impl<'a> Sheet<'a> {
         let rounds = cell.rounds.iter();
         let values: Option<Vec<f64>> = rounds
             .map(|round| {
-                let group = round.report.group(&scenario.of)?;
+                let group = round.report.group(&scenario.measured_group)?;
                 let beyond = (1.0 - quantile) * group.replies as f64;
                 let is_known = quantile <= 0.5 || beyond >= REPLIES_BEYOND;
                 let time_ns = group.service_ns.at_quantile_ns(quantile);

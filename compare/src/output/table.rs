@@ -134,7 +134,9 @@ pub(crate) fn titled(
 fn title(contestant: &Contestant) -> String {
     match contestant.label {
         Label::Idiomatic => contestant.name.clone(),
-        label => format!("{}\n({})", contestant.name, label.name()),
+        label @ (Label::Mistake | Label::Historical | Label::Peer) => {
+            format!("{}\n({})", contestant.name, label.name())
+        }
     }
 }
 

@@ -1,6 +1,6 @@
-//! What the runner's page and the course draw their charts with: figures as
-//! people read them, axes with round ticks, and pictures whose parts have
-//! classes, so that they follow the page's theme.
+//! Draws the SVG charts of `compare`'s report page and of the course: formats
+//! figures with units, computes axes with round ticks, and writes SVG elements
+//! with classes, so that the charts follow the page's theme.
 
 mod markup;
 mod scale;
@@ -9,5 +9,5 @@ mod unit;
 
 pub use markup::{escaped, inline, prose};
 pub use scale::{Scale, Zero};
-pub use svg::{Anchor, Place, Svg, circle, path_through};
+pub use svg::{Anchor, Position, Svg, circle, path_through};
 pub use unit::{Unit, number, ratio};

@@ -1,6 +1,7 @@
-//! Text as markup: what is not ours is escaped, always.
+//! Turns text into HTML or SVG markup. Text is always escaped, because it may
+//! come from outside, such as a server's log.
 
-/// A text that stands for itself, in an element or an attribute.
+/// Escapes text, for use in an element or an attribute.
 pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -10,7 +11,7 @@ pub fn escaped(text: &str) -> String {
             '>' => escaped += "&gt;",
             '"' => escaped += "&quot;",
             '\'' => escaped += "&#39;",
-            // A server's log may hold anything, and these break a page.
+            // A server's log may contain these, and they are invalid in a page.
             letter if letter.is_control() && letter != '\n' => escaped += "�",
             letter => escaped.push(letter),
         }
@@ -18,8 +19,8 @@ pub fn escaped(text: &str) -> String {
     escaped
 }
 
-/// Paragraphs of prose, with `code` between backticks, as the files of
-/// scenarios have it.
+/// Turns text as in scenario files into paragraphs: blank lines separate them,
+/// and backticks enclose `code`.
 pub fn prose(text: &str) -> String {
     let paragraphs = text.trim().split("\n\n").filter(|p| !p.is_empty());
     let paragraphs = paragraphs.map(|paragraph| {
@@ -29,11 +30,11 @@ pub fn prose(text: &str) -> String {
     paragraphs.collect()
 }
 
-/// One line of it.
+/// Turns text with `code` between backticks into markup, without paragraphs.
 pub fn inline(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     if parts.len().is_multiple_of(2) {
-        // A backtick without its partner is just that.
+        // A backtick without a partner: the text contains no code.
         return escaped(text);
     }
     let parts = parts.iter().enumerate().map(|(index, part)| {
@@ -48,14 +49,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_of_a_name_becomes_markup() {
+    fn special_characters_are_escaped() {
         let text = "<b onclick='a'>\"&\u{1b}[1m";
         let expected = "&lt;b onclick=&#39;a&#39;&gt;&quot;&amp;�[1m";
         assert_eq!(escaped(text), expected);
     }
 
     #[test]
-    fn prose_has_paragraphs_and_code() {
+    fn prose_becomes_paragraphs_with_code() {
         let text = "\nOne `p99`\nline.\n\nTwo <b> `lines.\n";
         let expected = "<p>One <code>p99</code> line.</p>\n\
                         <p>Two &lt;b&gt; `lines.</p>\n";

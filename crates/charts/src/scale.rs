@@ -1,39 +1,42 @@
-//! From figures to places on an axis.
+//! Axes: maps figures to positions, and chooses round ticks.
 
 use crate::unit::Unit;
 
-/// Figures that lie further apart than that, as a ratio, need a logarithm to
-/// be seen together.
-const RATIO_OF_LOG: f64 = 12.0;
+/// The ratio between the largest and the smallest figure above which an axis is
+/// logarithmic.
+const LOG_RATIO_MIN: f64 = 12.0;
 
-/// The room below a logarithmic axis for those who are at 0.
+/// The room for the value 0, in front of a logarithmic axis.
 const ROOM_FOR_ZERO: f64 = 13.0;
 
-/// An axis.
+/// An axis of a chart.
 #[derive(Clone, Debug)]
 pub struct Scale {
     low: f64,
     high: f64,
+    /// The position of `low`, or of 0 if `has_zero`.
     start: f64,
+    /// The position of `high`.
     end: f64,
     is_log: bool,
+    /// Whether a logarithmic axis has room for 0.
     has_zero: bool,
 }
 
 /// Whether an axis must show 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Zero {
-    /// The places of points are compared, not the lengths of bars: it need
-    /// not, and differences are seen better if it does not.
+    /// No. For charts that compare the positions of points, not the lengths of
+    /// bars: differences are easier to see without 0.
     Free,
-    /// It must, and equal distances be equal differences: what adds up is
-    /// compared, such as memory.
+    /// Yes, and equal distances must mean equal differences. For quantities
+    /// that add up, such as memory.
     Shown,
 }
 
 impl Scale {
-    /// One that holds all values, from `start` to `end`; either may be the
-    /// larger.
+    /// Returns an axis from position `start` to position `end` that shows all
+    /// values. `start` may be larger than `end`.
     pub fn fit(
         values: impl Iterator<Item = f64>,
         unit: Unit,
@@ -49,7 +52,7 @@ impl Scale {
             let (low, high, is_log) = (0.0, 1.0, false);
             return Scale { low, high, start, end, is_log, has_zero: false };
         }
-        if most / least > RATIO_OF_LOG && zero == Zero::Free {
+        if most / least > LOG_RATIO_MIN && zero == Zero::Free {
             let (low, high) = (least / 1.12, most * 1.12);
             let is_log = true;
             return Scale { low, high, start, end, is_log, has_zero };
@@ -58,14 +61,14 @@ impl Scale {
         let pad = if from_zero { most * 0.05 } else { (most - least) * 0.08 };
         let pad = if pad > 0.0 { pad } else { most * 0.05 };
         let low = if from_zero { 0.0 } else { least - pad };
-        // The share of all is the natural end.
+        // An axis of shares extends to the whole.
         let natural = if unit == Unit::Share { 1.0 } else { 0.0 };
         let high = (most + pad).max(natural);
         let (is_log, has_zero) = (false, false);
         Scale { low, high, start, end, is_log, has_zero }
     }
 
-    /// Where a value is.
+    /// Returns the position of a value.
     pub fn at(&self, value: f64) -> f64 {
         if !self.is_log {
             let share = (value - self.low) / (self.high - self.low);
@@ -79,7 +82,7 @@ impl Scale {
         start + share.clamp(0.0, 1.0) * (self.end - start)
     }
 
-    /// Round values on it, at most about so many.
+    /// Returns round values on the axis, about `about` of them at most.
     pub fn ticks(&self, unit: Unit, about: usize) -> Vec<f64> {
         let base = unit.base(self.high);
         let (low, high) = (self.low / base, self.high / base);
@@ -95,16 +98,17 @@ impl Scale {
         ticks.into_iter().map(|tick| tick * base).collect()
     }
 
-    /// Whether equal distances are equal ratios.
+    /// Returns `true` if equal distances mean equal ratios.
     pub fn is_log(&self) -> bool {
         self.is_log
     }
 
-    /// Where the two ends are.
+    /// Returns the positions of the two ends.
     pub fn ends(&self) -> [f64; 2] {
         [self.start, self.end]
     }
 
+    /// Returns the position of `low` on a logarithmic axis.
     fn start_of_log(&self) -> f64 {
         if !self.has_zero {
             return self.start;
@@ -113,6 +117,7 @@ impl Scale {
     }
 }
 
+/// Returns multiples of 1, 2 or 5 times a power of ten.
 fn linear_ticks(low: f64, high: f64, about: usize) -> Vec<f64> {
     let rough = (high - low) / about as f64;
     let power = 10_f64.powf(rough.log10().floor());
@@ -124,8 +129,9 @@ fn linear_ticks(low: f64, high: f64, about: usize) -> Vec<f64> {
     (first..=last).map(|count| count as f64 * step).collect()
 }
 
-/// Powers of ten, with 2 and 5 or with 3 between them if there is room, or
-/// only some of them if there is not.
+/// Returns powers of ten. If there is room, also multiples of them, such as 2
+/// and 5 or 3; if there isn't room for all powers, only every second, third or
+/// so.
 fn log_ticks(low: f64, high: f64, about: usize) -> Vec<f64> {
     let first = low.log10().floor() as i32;
     let last = high.log10().ceil() as i32;
@@ -176,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_has_a_place_of_its_own_on_a_logarithmic_axis() {
+    fn zero_has_its_own_position_on_a_logarithmic_axis() {
         let values = [0.0, 10.0, 10_000.0].into_iter();
         let scale =
             Scale::fit(values, Unit::PerSecond, Zero::Free, [100.0, 0.0]);

@@ -1,35 +1,36 @@
-//! A picture, written by hand.
+//! Writes SVG pictures, without a charting library.
 //!
-//! `plotters`, the library that was tried, draws with the colours, fonts and
-//! sizes that it is given, each as an attribute of each element. A chart that
-//! follows the page's theme, prints in its light one, lets one contestant be
-//! highlighted and is read out by a screen reader needs classes, titles and
-//! groups instead; what is left of a library then is the arithmetic of an
-//! axis, which is [`Scale`](crate::Scale). ARCHITECTURE.md has what came of it.
+//! A chart should follow the page's theme, print in the light theme, highlight
+//! one contestant, and be readable by a screen reader. That takes classes,
+//! titles and groups. `plotters`, the library that was tried, writes colours,
+//! fonts and sizes as attributes of each element instead. Without these, what
+//! remains of a library is the arithmetic of an axis, which is
+//! [`Scale`](crate::Scale). ARCHITECTURE.md has the results of that trial.
 
 use std::fmt::{Display, Write};
 
 use crate::markup::escaped;
 
-/// A picture under way.
+/// An SVG picture that is being written.
 pub struct Svg {
     text: String,
 }
 
-/// Where a text stands to its place.
+/// How a text is aligned at its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
-    /// It begins there.
+    /// The text starts at the position.
     Start,
-    /// It is centred.
+    /// The text is centred at the position.
     Middle,
-    /// It ends there.
+    /// The text ends at the position.
     End,
 }
 
 impl Svg {
-    /// An empty one. Its size is in units that are pixels where the page is
-    /// as wide as the picture was made for, so that text keeps its size.
+    /// Returns an empty picture. Its size is in units that equal pixels if the
+    /// page is as wide as the picture was designed for, so that text has its
+    /// usual size.
     pub fn new([width, height]: [f64; 2], class: &str, label: &str) -> Svg {
         let label = escaped(label);
         Svg {
@@ -41,7 +42,7 @@ impl Svg {
         }
     }
 
-    /// A straight line.
+    /// Draws a straight line.
     pub fn line(
         &mut self,
         class: &str,
@@ -53,15 +54,15 @@ impl Svg {
         ));
     }
 
-    /// A line through places; where there is none, it breaks.
-    pub fn polyline(&mut self, class: &str, places: &[Option<Place>]) {
-        let data = path_through(places);
+    /// Draws a line through positions. It has a gap at each `None`.
+    pub fn polyline(&mut self, class: &str, positions: &[Option<Position>]) {
+        let data = path_through(positions);
         if !data.is_empty() {
             self.raw(&format!("<path class=\"{class}\" d=\"{data}\"/>"));
         }
     }
 
-    /// A rectangle.
+    /// Draws a rectangle.
     pub fn rect(
         &mut self,
         class: &str,
@@ -74,7 +75,7 @@ impl Svg {
         ));
     }
 
-    /// A text.
+    /// Writes a text.
     pub fn text(
         &mut self,
         class: &str,
@@ -94,7 +95,8 @@ impl Svg {
         ));
     }
 
-    /// A marker, or several, as path data, with what a pointer learns there.
+    /// Draws one or more markers, given as path data. `title` appears when the
+    /// pointer is over them.
     pub fn mark(&mut self, class: &str, data: &str, title: &str) {
         let title = escaped(title);
         self.raw(&format!(
@@ -102,54 +104,56 @@ impl Svg {
         ));
     }
 
-    /// Opens a group of what belongs to one contestant.
-    pub fn open(&mut self, class: &str, who: impl Display, title: &str) {
-        let (who, title) = (escaped(&who.to_string()), escaped(title));
+    /// Opens a group for the elements of one contestant.
+    pub fn open(&mut self, class: &str, contestant: impl Display, title: &str) {
+        let contestant = escaped(&contestant.to_string());
+        let title = escaped(title);
         self.raw(&format!(
-            "<g class=\"{class}\" data-c=\"{who}\"><title>{title}</title>"
+            "<g class=\"{class}\" data-c=\"{contestant}\">\
+             <title>{title}</title>"
         ));
     }
 
-    /// Closes it.
+    /// Closes the group that was opened last.
     pub fn close(&mut self) {
         self.raw("</g>");
     }
 
-    /// Markup that is SVG already.
+    /// Appends SVG markup.
     pub fn raw(&mut self, markup: &str) {
         self.text += markup;
         self.text.push('\n');
     }
 
-    /// The picture.
+    /// Returns the picture's markup.
     pub fn finish(mut self) -> String {
         self.text += "</svg>\n";
         self.text
     }
 }
 
-/// A place in a picture.
-pub type Place = [f64; 2];
+/// A position in a picture: x and y.
+pub type Position = [f64; 2];
 
-/// The data of a circle around a place.
-pub fn circle([x, y]: Place, radius: f64) -> String {
+/// Returns the path data of a circle around a position.
+pub fn circle([x, y]: Position, radius: f64) -> String {
     let (left, across) = (x - radius, 2.0 * radius);
     let arc =
         |width: f64| format!("a{radius:.1} {radius:.1} 0 1 0 {width:.1} 0");
     format!("M{left:.1} {y:.1}{}{}z", arc(across), arc(-across))
 }
 
-/// The data of a path through places; where there is none, it breaks.
-pub fn path_through(places: &[Option<Place>]) -> String {
+/// Returns the data of a path through positions. It has a gap at each `None`.
+pub fn path_through(positions: &[Option<Position>]) -> String {
     let mut data = String::new();
     let mut is_drawing = false;
-    for place in places {
-        if let Some([x, y]) = place {
+    for position in positions {
+        if let Some([x, y]) = position {
             let command = if is_drawing { 'L' } else { 'M' };
-            // Writing to a string does not fail.
+            // Writing to a string can't fail.
             let _ = write!(data, "{command}{x:.1} {y:.1}");
         }
-        is_drawing = place.is_some();
+        is_drawing = position.is_some();
     }
     data
 }
@@ -159,9 +163,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_breaks_where_there_is_no_figure() {
-        let places = [Some([0.0, 1.0]), Some([1.0, 2.0]), None];
-        let places = [&places[..], &[Some([3.0, 4.0])]].concat();
-        assert_eq!(path_through(&places), "M0.0 1.0L1.0 2.0M3.0 4.0");
+    fn a_path_has_a_gap_where_there_is_no_position() {
+        let positions = [Some([0.0, 1.0]), Some([1.0, 2.0]), None];
+        let positions = [&positions[..], &[Some([3.0, 4.0])]].concat();
+        assert_eq!(path_through(&positions), "M0.0 1.0L1.0 2.0M3.0 4.0");
     }
 }

@@ -1,17 +1,17 @@
-//! Figures as people read them.
+//! Formats figures with units, in a form that is easy to read.
 
-/// What a figure counts, before it is scaled for people.
+/// The unit of a figure, as it is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// A time, in nanoseconds.
     Nanoseconds,
-    /// How often in a second.
+    /// A rate, per second.
     PerSecond,
     /// Memory, in bytes.
     Bytes,
-    /// A part of a whole, which is 1.
+    /// A share of a whole, which is 1.
     Share,
-    /// How many threads.
+    /// A number of threads.
     Threads,
 }
 
@@ -24,7 +24,7 @@ impl Unit {
         Unit::Threads,
     ];
 
-    /// Its name, as records have it.
+    /// Returns the unit's name in records.
     pub fn name(self) -> &'static str {
         match self {
             Unit::Nanoseconds => "ns",
@@ -35,37 +35,38 @@ impl Unit {
         }
     }
 
-    /// The one of that name.
+    /// Returns the unit with this name.
     pub fn named(name: &str) -> Option<Unit> {
         Unit::ALL.into_iter().find(|unit| unit.name() == name)
     }
 
-    /// A value, with the unit that fits, as `50.1 ms`.
+    /// Formats a value in the unit that fits, such as `50.1 ms`.
     pub fn text(self, value: f64) -> String {
         let (scale, name) = self.scale(value);
         format!("{} {name}", number(value / scale)).trim_end().to_owned()
     }
 
-    /// The ends of an interval, in the unit that fits its median, without
-    /// naming it: `49.8–50.6`.
+    /// Formats the ends of an interval in the unit that fits its median, but
+    /// without that unit: `49.8–50.6`.
     pub fn interval(self, median: f64, ends: [f64; 2]) -> String {
         let (scale, _) = self.scale(median);
         let [low, high] = ends.map(|end| number(end / scale));
         format!("{low}–{high}")
     }
 
-    /// A value at a tick, as `20 µs`: with no more digits than it needs.
+    /// Formats the value of a tick, such as `20 µs`, without trailing zeros.
     pub fn tick(self, value: f64) -> String {
         if value == 0.0 {
             return "0".to_owned();
         }
         let text = self.text(value);
         let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
-        let number = match number.contains('.') {
-            true => number.trim_end_matches('0').trim_end_matches('.'),
-            false => number,
+        let number = if number.contains('.') {
+            number.trim_end_matches('0').trim_end_matches('.')
+        } else {
+            number
         };
-        // A rate's axis says that it is one.
+        // The label of the axis names the unit of a rate.
         let number = match number.strip_suffix(",000,000") {
             Some(millions) => format!("{millions} M"),
             None => match number.strip_suffix(",000") {
@@ -77,17 +78,17 @@ impl Unit {
         format!("{number} {unit}").trim_end().to_owned()
     }
 
-    /// What round numbers are round in, on an axis that ends at `most`.
+    /// Returns the unit in which the ticks are round, on an axis up to `most`.
     pub(crate) fn base(self, most: f64) -> f64 {
         match self {
             Unit::Bytes if most < MEBIBYTE => KIBIBYTE,
             Unit::Bytes => MEBIBYTE,
             Unit::Share => 0.01,
-            _ => 1.0,
+            Unit::Nanoseconds | Unit::PerSecond | Unit::Threads => 1.0,
         }
     }
 
-    /// What people divide a value by, and what they call that.
+    /// Returns the unit to show a value in: its size and its symbol.
     fn scale(self, value: f64) -> (f64, &'static str) {
         match self {
             Unit::Nanoseconds => match value {
@@ -108,8 +109,8 @@ impl Unit {
 const KIBIBYTE: f64 = 1024.0;
 const MEBIBYTE: f64 = 1024.0 * KIBIBYTE;
 
-/// Three significant digits, or all those before the point; of what is small,
-/// at most four decimals.
+/// Formats a number with three significant digits, or with all digits before
+/// the point if there are more; with at most four decimals.
 pub fn number(value: f64) -> String {
     let decimals = match value.abs() {
         0.0 => 0,
@@ -122,7 +123,8 @@ pub fn number(value: f64) -> String {
     if decimals == 0 { thousands(&text) } else { text }
 }
 
-/// A ratio: two significant digits or three, as far as four decimals allow.
+/// Formats a ratio with two or three significant digits, as far as four
+/// decimals allow.
 pub fn ratio(value: f64) -> String {
     let decimals = match value {
         0.0 => 0,
@@ -134,6 +136,7 @@ pub fn ratio(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
+/// Inserts a comma before each group of three digits.
 fn thousands(digits: &str) -> String {
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -150,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_written_with_their_unit() {
+    fn a_value_is_formatted_in_the_unit_that_fits() {
         let cases = [
             (Unit::Nanoseconds, 50_123_456.0, "50.1 ms"),
             (Unit::Nanoseconds, 999.0, "999 ns"),
@@ -170,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_is_in_the_unit_of_its_median() {
+    fn an_interval_is_formatted_in_the_unit_of_its_median() {
         let text = Unit::Nanoseconds.interval(1.2e6, [0.9e6, 1.3e6]);
         assert_eq!(text, "0.90–1.30");
     }
@@ -184,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_ratio_is_no_zero() {
+    fn a_small_ratio_is_not_rounded_to_zero() {
         let cases = [
             (0.0, "0"),
             (0.000_24, "0.0002"),

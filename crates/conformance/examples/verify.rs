@@ -1,22 +1,22 @@
-//! Judges a server from the command line, while there is nothing but this
-//! crate:
+//! Runs the suite against a server from the command line, with nothing but
+//! this crate:
 //!
 //! ```text
 //! cargo run -p conformance --example verify -- inline,large \
 //!     target/debug/server-mio --listen '{addr}'
 //! ```
 //!
-//! The first word names what the model is, with commas between: `plain`,
-//! `one-client`, `inline`, `pool`, `stall`, `urgent`, `threads`, `large`;
-//! `stranger` has none of the ten's flags and no ready line; `talk` speaks the
-//! talk's framing.
+//! The first argument describes the model by words with commas between them:
+//! `plain`, `one-client`, `inline`, `pool`, `stall`, `urgent`, `threads`,
+//! `large`. `stranger` is a server with neither a ready line nor any of this
+//! project's flags. `talk` is a server with the talk's framing.
 
 use std::process::ExitCode;
 
 use conformance::{Family, Framing, Ready, Selection, Subject, run};
 
-/// What can be asked of any server: the rest is about flags and signals.
-const STRANGERS_FAMILIES: &[Family] = &[
+/// The families that apply to any server; the others need flags or signals.
+const FAMILIES_OF_ANY_SERVER: &[Family] = &[
     Family::Answers,
     Family::BadLines,
     Family::Shapes,
@@ -25,12 +25,12 @@ const STRANGERS_FAMILIES: &[Family] = &[
 ];
 
 fn main() -> ExitCode {
-    let mut words = std::env::args().skip(1);
-    let Some(model) = words.next() else {
+    let mut arguments = std::env::args().skip(1);
+    let Some(model) = arguments.next() else {
         eprintln!("usage: verify MODEL COMMAND [ARGUMENT]...");
         return ExitCode::from(2);
     };
-    let mut subject = Subject::new(words);
+    let mut subject = Subject::new(arguments);
     for word in model.split(',') {
         subject = match word {
             "plain" => subject,
@@ -44,16 +44,16 @@ fn main() -> ExitCode {
             "stranger" => subject
                 .ready(Ready::Port)
                 .only_flags([""; 0])
-                .families(STRANGERS_FAMILIES),
+                .families(FAMILIES_OF_ANY_SERVER),
             "talk" => subject.framing(Framing::Talk),
             _ => {
-                eprintln!("no such model: {word}");
+                eprintln!("unknown model: {word}; see the top of verify.rs");
                 return ExitCode::from(2);
             }
         };
     }
     let selection = Selection::from_environment();
-    let report = run(&subject, &selection, |finding| println!("{finding}"));
+    let report = run(&subject, &selection, |case| println!("{case}"));
     println!("{report}");
     if report.conforms() {
         return ExitCode::SUCCESS;

@@ -1,97 +1,106 @@
-//! A case: a name that is a sentence, what it needs, and how it is played.
+//! What a test case is: its name, its requirements, the function that runs
+//! it, and the result of that function.
 
 use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::stage::Stage;
+use crate::fixture::Fixture;
 
-/// One thing that a server must do.
+/// A test case: one requirement on a server, and the function that checks it.
 ///
-/// A case is data, so that the table of all of them can be listed, filtered
-/// and laid against the table of what a model can't do.
+/// Cases are data, so that they can be listed, filtered, and matched with the
+/// table of what each model can't do.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
-    /// What must be true, as a sentence.
+    /// The requirement, as a sentence.
     pub name: &'static str,
-    /// What it is about.
+    /// The group of cases that this one belongs to.
     pub family: Family,
+    /// What the server must have for the case to apply.
     pub(crate) needs: &'static [Need],
-    /// What a server shows by passing. One that can't do it by design must
-    /// fail, and by [`FaultKind::Unable`].
-    pub(crate) shows: Option<Ability>,
+    /// The ability that a server proves by passing. A server that lacks it by
+    /// design must fail, with [`FailureKind::LacksAbility`].
+    pub(crate) proves: Option<Ability>,
+    /// Which cases may run at the same time.
     pub(crate) lane: Lane,
-    pub(crate) play: fn(&Stage<'_>) -> Verdict,
+    pub(crate) run: fn(&Fixture<'_>) -> CaseResult,
 }
 
 impl Case {
     pub(crate) const fn new(
         family: Family,
         name: &'static str,
-        play: fn(&Stage<'_>) -> Verdict,
+        run: fn(&Fixture<'_>) -> CaseResult,
     ) -> Case {
-        Case { name, family, needs: &[], shows: None, lane: Lane::Shared, play }
+        Case { name, family, needs: &[], proves: None, lane: Lane::Shared, run }
     }
 
+    /// Sets what the server must have for the case to apply.
     pub(crate) const fn needs(mut self, needs: &'static [Need]) -> Case {
         self.needs = needs;
         self
     }
 
-    pub(crate) const fn shows(mut self, ability: Ability) -> Case {
-        self.shows = Some(ability);
+    /// Sets the ability that a server proves by passing.
+    pub(crate) const fn proves(mut self, ability: Ability) -> Case {
+        self.proves = Some(ability);
         self
     }
 
+    /// Moves the case to [`Lane::Computing`].
     pub(crate) const fn computes(mut self) -> Case {
         self.lane = Lane::Computing;
         self
     }
 
+    /// Moves the case to [`Lane::Alone`].
     pub(crate) const fn alone(mut self) -> Case {
         self.lane = Lane::Alone;
         self
     }
 }
 
-/// What a case may be played beside.
+/// Which cases may run at the same time as a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// It leaves the machine to others most of the time.
+    /// Any others but those of [`Lane::Alone`]: the case is idle most of the
+    /// time.
     Shared,
-    /// It has long jobs computed. If there were more of them than cores, they
-    /// would take longer than they were chosen to.
+    /// At most one per core, because the server computes long jobs. With more
+    /// jobs than cores, each would take longer than the case assumes.
     Computing,
-    /// It measures time or CPU, or takes so much of the machine that it would
-    /// disturb those that do.
+    /// None: the case measures wall-clock or CPU time, or uses so much of the
+    /// machine that it would distort such measurements.
     Alone,
 }
 
-/// What cases are about.
+/// A group of cases about one part of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
-    /// Numbers and their replies.
+    /// Valid requests and their replies.
     Answers,
-    /// Lines that are no request, and the errors that they get.
+    /// Malformed requests and their error replies.
     BadLines,
-    /// The segments and the batches that requests come in.
+    /// How requests are split into segments or batched, and the order of
+    /// replies.
     Shapes,
-    /// The ways that a conversation ends.
+    /// How connections end: half-close, reset, close, unfinished lines.
     Ends,
-    /// Clients that take long, and the idle clock.
+    /// Slow and idle clients, and the idle timeout.
     SlowAndIdle,
-    /// Many clients, and the limits that they meet.
+    /// Many clients at once, and resource limits.
     Crowds,
-    /// Signals, exit codes, and starting.
+    /// Start and stop: signals, draining, exit codes, flags.
     Stopping,
-    /// Worker processes: what becomes of jobs, and of workers.
+    /// Worker processes that die, stop, or take too long.
     Workers,
-    /// The talk's clients, which send no newline.
+    /// The framing of the talk's clients, which send no newline.
     Talk,
 }
 
 impl Family {
-    /// Every family, in the order of a report.
+    /// All families, in the order of a report.
     pub const ALL: &'static [Family] = &[
         Family::Answers,
         Family::BadLines,
@@ -121,106 +130,121 @@ impl fmt::Display for Family {
     }
 }
 
-/// What a case needs of the server to mean anything.
+/// What a server must have for a case to apply to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
+    /// This command-line flag.
     Flag(&'static str),
+    /// Several clients at a time.
     SeveralClients,
+    /// 10,000 clients at a time.
     LargeCrowds,
+    /// A pool that computes.
     Pool,
+    /// Support for a service manager: socket passing and notification.
     ServiceManager,
+    /// A thread for each client.
     ThreadPerClient,
+    /// Worker processes.
     Workers,
 }
 
-/// What a model may be unable to do by design.
+/// An ability that some models lack by design.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ability {
-    /// Serve a second client while one is idle.
+    /// Serving a second client while the first is idle.
     ServeBesideIdle,
-    /// Answer `1` while another client's long job runs.
+    /// Answering `1` while another client's long job runs.
     AnswerBesideLongJob,
-    /// Read on behind urgent data without a new sign of input.
+    /// Reading the bytes after urgent data without a new readiness event.
     ReadPastUrgentData,
 }
 
-/// How a case went.
-pub type Verdict<T = ()> = Result<T, Fault>;
+/// The result of a case, or of a step of one.
+pub type CaseResult<T = ()> = Result<T, CaseFailure>;
 
-/// Why a case didn't pass.
+/// The reason why a case didn't pass.
 #[derive(Debug)]
-pub struct Fault {
-    pub(crate) kind: FaultKind,
+pub struct CaseFailure {
+    pub(crate) kind: FailureKind,
     pub(crate) text: String,
 }
 
-/// What a fault says of the server.
+/// What a [`CaseFailure`] means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FaultKind {
-    /// It did something else.
-    Failed,
-    /// It lacks the ability that the case is about.
-    Unable,
-    /// Nothing: it turned out that the case means nothing here.
-    Moot,
+pub(crate) enum FailureKind {
+    /// The server did something other than expected.
+    Unexpected,
+    /// The server lacks the ability that the case checks.
+    LacksAbility,
+    /// The case turned out not to apply on this machine.
+    NotApplicable,
 }
 
-impl Fault {
-    /// The server did something else: what was expected, and what came.
-    pub fn new(text: impl Into<String>) -> Fault {
-        Fault { kind: FaultKind::Failed, text: text.into() }
+impl CaseFailure {
+    /// Returns a failure with this text: what was expected, and what the
+    /// server did instead.
+    pub fn new(text: impl Into<String>) -> CaseFailure {
+        CaseFailure { kind: FailureKind::Unexpected, text: text.into() }
     }
 
-    /// The case means nothing here: why.
-    pub(crate) fn moot(text: String) -> Fault {
-        Fault { kind: FaultKind::Moot, text }
+    /// Returns the reason why the case doesn't apply on this machine.
+    pub(crate) fn not_applicable(text: String) -> CaseFailure {
+        CaseFailure { kind: FailureKind::NotApplicable, text }
     }
 
-    /// The same, said to be about the ability.
-    pub(crate) fn unable(mut self) -> Fault {
-        if self.kind == FaultKind::Failed {
-            self.kind = FaultKind::Unable;
+    /// Marks the failure as the lack of the ability that the case checks.
+    pub(crate) fn lacks_ability(mut self) -> CaseFailure {
+        if self.kind == FailureKind::Unexpected {
+            self.kind = FailureKind::LacksAbility;
         }
         self
     }
 
-    /// The same, with what it was about in front.
-    pub fn about(mut self, what: impl fmt::Display) -> Fault {
-        if self.kind == FaultKind::Failed {
-            self.text = format!("{what}: {}", self.text);
+    /// Puts `context` and a colon before the text.
+    pub fn context(mut self, context: impl fmt::Display) -> CaseFailure {
+        if self.kind == FailureKind::Unexpected {
+            self.text = format!("{context}: {}", self.text);
         }
         self
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for CaseFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for CaseFailure {}
 
-impl From<launch::Error> for Fault {
-    fn from(error: launch::Error) -> Fault {
-        Fault::new(format!("the server {error}"))
+impl From<launch::Error> for CaseFailure {
+    fn from(error: launch::Error) -> CaseFailure {
+        CaseFailure::new(format!("the server {error}"))
     }
 }
 
-impl From<std::io::Error> for Fault {
-    fn from(error: std::io::Error) -> Fault {
-        Fault::new(format!("a connection failed: {error}"))
+impl From<std::io::Error> for CaseFailure {
+    fn from(error: std::io::Error) -> CaseFailure {
+        CaseFailure::new(format!("a connection failed: {error}"))
     }
 }
 
-/// Passes when `condition` holds.
-pub fn check(condition: bool, otherwise: impl FnOnce() -> String) -> Verdict {
-    if condition { Ok(()) } else { Err(Fault::new(otherwise())) }
+/// Returns `Ok` if `condition` is true, else a failure with the text that
+/// `failure` returns.
+pub fn check(condition: bool, failure: impl FnOnce() -> String) -> CaseResult {
+    if condition { Ok(()) } else { Err(CaseFailure::new(failure())) }
 }
 
-/// Waits for what can only be looked at (proc(5), a port) and tells of no
-/// event. Whether it came true in time.
-pub fn until(timeout: Duration, mut condition: impl FnMut() -> bool) -> bool {
+/// Waits until `condition` is true, by polling; returns `false` if it still
+/// isn't after `timeout`.
+///
+/// For state that has no event to wait for, such as files in proc(5) or
+/// whether a port is open.
+pub fn wait_until(
+    timeout: Duration,
+    mut condition: impl FnMut() -> bool,
+) -> bool {
     const PAUSE_MAX: Duration = Duration::from_millis(10);
     let deadline = Instant::now() + timeout;
     let mut pause = Duration::from_micros(50);

@@ -1,4 +1,4 @@
-//! A client that speaks raw bytes and remembers what was said.
+//! A test client: sends raw bytes, checks the replies, and records both.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -14,49 +14,50 @@ use rustix::net::sockopt::set_tcp_quickack;
 use rustix::net::{SendFlags, send};
 use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::answer::{Answer, SERVER_FULL};
-use crate::case::{Fault, Verdict, until};
+use crate::case::{CaseFailure, CaseResult, wait_until};
+use crate::reply::{ExpectedReply, SERVER_FULL};
 
-/// No reply is longer; a line that doesn't end is not read for ever.
+/// The longest line that is read in one piece. Every reply is shorter; the
+/// limit bounds the memory for a line that never ends.
 const LINE_BYTES_MAX: usize = 4096;
 
-/// How much of the beginning and of the end of a transcript is kept.
-const RECORD_BYTES_MAX: usize = 120;
+/// How many bytes of the beginning, and of the end, a transcript keeps.
+const TRANSCRIPT_BYTES_MAX: usize = 120;
 
-/// A connection to a server, with a record of what passed, which its failures
-/// show.
+/// A connection to a server. Its failures show what was sent and received.
 pub struct Client {
     stream: TcpStream,
     local: SocketAddr,
     server: SocketAddr,
-    /// How long it waits for bytes that must come.
+    /// How long to wait for bytes that must arrive.
     patience: Duration,
-    sent: Record,
-    received: Record,
-    /// Received, but not yet part of a line that was asked for.
-    unread: Vec<u8>,
+    sent: Transcript,
+    received: Transcript,
+    /// Received bytes. Those before `taken` have been returned in lines.
+    buffer: Vec<u8>,
     taken: usize,
 }
 
-/// What comes next from the server.
+/// The next thing that a client receives.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
-    /// A line, its LF included.
+    /// A line, including its LF.
     Line(Vec<u8>),
     /// End-of-file (FIN).
     End,
     /// The connection was reset (RST).
     Reset,
-    /// Nothing, in all the time there was.
+    /// Nothing before the timeout.
     Nothing,
 }
 
 impl Client {
-    /// Connects. `patience` is how long it waits for what must come.
+    /// Connects to a server. `patience` is how long the client waits for
+    /// bytes that must arrive.
     ///
     /// # Errors
     ///
-    /// Those of connect(2).
+    /// Returns an error if connect(2) fails.
     pub fn connect(
         address: SocketAddr,
         patience: Duration,
@@ -65,8 +66,9 @@ impl Client {
         Client::from_stream(stream, patience)
     }
 
-    /// A client whose kernel holds few requests and, of the replies, about
-    /// `window_bytes`: what it doesn't read stays at the server.
+    /// Connects with small socket buffers: the kernel keeps few unsent
+    /// requests and only about `window_bytes` of replies. Replies that the
+    /// client doesn't read stay with the server.
     pub(crate) fn connect_with_window(
         address: SocketAddr,
         patience: Duration,
@@ -77,10 +79,11 @@ impl Client {
         Client::from_stream(socket.into(), patience)
     }
 
-    /// The same, but the server's kernel does not hold much of its replies
-    /// either: room for them is made by the segment, which is 64 KiB on
-    /// loopback, and is to be this here. A server is stuck sooner.
-    pub(crate) fn connect_with_segments(
+    /// Like [`connect_with_window`](Client::connect_with_window), but with
+    /// small segments, too. The kernel sizes the server's send queue by the
+    /// segment, which is 64 KiB on loopback otherwise. With a small one, the
+    /// server is stuck after fewer replies.
+    pub(crate) fn connect_with_small_segments(
         address: SocketAddr,
         patience: Duration,
         window_bytes: usize,
@@ -104,56 +107,62 @@ impl Client {
             server: stream.peer_addr()?,
             stream,
             patience,
-            sent: Record::default(),
-            received: Record::default(),
-            unread: Vec::new(),
+            sent: Transcript::default(),
+            received: Transcript::default(),
+            buffer: Vec::new(),
             taken: 0,
         })
     }
 
-    /// How long it waits for what must come.
+    /// Returns how long the client waits for bytes that must arrive.
     pub fn patience(&self) -> Duration {
         self.patience
     }
 
-    /// Sends a line and expects its answer.
-    pub fn ask(&mut self, n: u64) -> Verdict {
-        self.exchange(format!("{n}\n").as_bytes(), Answer::Fib(n))
+    /// Requests F(n) and checks the reply.
+    pub fn ask(&mut self, n: u64) -> CaseResult {
+        self.exchange(format!("{n}\n").as_bytes(), ExpectedReply::Fib(n))
     }
 
-    /// Sends bytes and expects one answer.
-    pub fn exchange(&mut self, bytes: &[u8], answer: Answer) -> Verdict {
+    /// Sends bytes and checks the next reply.
+    pub fn exchange(
+        &mut self,
+        bytes: &[u8],
+        expected: ExpectedReply,
+    ) -> CaseResult {
         self.send(bytes)?;
-        self.expect(answer)
+        self.expect(expected)
     }
 
-    /// Sends all of the bytes, and waits until the kernel has them.
-    pub fn send(&mut self, bytes: &[u8]) -> Verdict {
+    /// Sends all bytes; blocks until the kernel has accepted them.
+    pub fn send(&mut self, bytes: &[u8]) -> CaseResult {
         self.sent.add(bytes);
         self.stream.write_all(bytes).map_err(|error| {
-            let what = format!("sending failed: {error}");
-            self.failure("the server to take what was sent", &what)
+            let got = format!("sending failed: {error}");
+            self.failure("the server to accept what was sent", &got)
         })
     }
 
-    /// Sends a byte as urgent data (MSG_OOB): the server's kernel takes it out
-    /// of the stream and marks where it was; see tcp(7).
-    pub(crate) fn send_urgent(&mut self, byte: u8) -> Verdict {
+    /// Sends a byte as urgent data (MSG_OOB). The server's kernel removes it
+    /// from the stream and marks its position; see tcp(7).
+    pub(crate) fn send_urgent(&mut self, byte: u8) -> CaseResult {
         self.sent.add(&[byte]);
         let sent = send(&self.stream, &[byte], SendFlags::OOB);
         sent.map(drop).map_err(|error| {
-            let what = format!("sending failed: {error}");
-            self.failure("the server to take urgent data", &what)
+            let got = format!("sending failed: {error}");
+            self.failure("the server to accept urgent data", &got)
         })
     }
 
-    /// Has the kernel acknowledge what comes next as late as it may, which is
-    /// 40 ms on Linux. It forgets that after a while.
-    pub(crate) fn acknowledge_late(&self) -> Verdict {
+    /// Makes the kernel delay the acknowledgement of the next segments as long
+    /// as it may, which is 40 ms on Linux. The kernel resets this after a
+    /// while.
+    pub(crate) fn acknowledge_late(&self) -> CaseResult {
         Ok(set_tcp_quickack(&self.stream, false).map_err(io::Error::from)?)
     }
 
-    /// Sends what the kernel takes at once, and says how much that was.
+    /// Sends as many bytes as the kernel accepts without blocking, and returns
+    /// their number.
     pub fn send_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.stream.set_nonblocking(true)?;
         let result = self.stream.write(bytes);
@@ -164,46 +173,48 @@ impl Client {
         result
     }
 
-    /// Waits until the server has read what was sent.
-    pub fn until_read(&self) -> Verdict {
-        if until(self.patience, || self.is_read()) {
+    /// Waits until the server has read everything that was sent.
+    pub fn wait_until_read(&self) -> CaseResult {
+        if wait_until(self.patience, || self.is_read()) {
             return Ok(());
         }
-        Err(self.failure("the server to read", "it did not"))
+        Err(self.failure("the server to read the requests", "no read"))
     }
 
-    /// Whether no byte stands in a queue of either kernel, by proc(5).
+    /// Returns `true` if neither the send queue of this socket nor the receive
+    /// queue of the server's has bytes in it, according to proc(5).
     fn is_read(&self) -> bool {
-        /// A connection of the same ports may still be in TIME_WAIT.
+        /// Excludes an old connection between the same ports that is still in
+        /// TIME_WAIT.
         const ESTABLISHED: &str = "01";
-        let end = |end: SocketAddr| format!(":{:04X}", end.port());
-        let (client, server) = (end(self.local), end(self.server));
+        let suffix = |end: SocketAddr| format!(":{:04X}", end.port());
+        let (client, server) = (suffix(self.local), suffix(self.server));
         let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-        // The bytes to send and the bytes to read, in hexadecimal.
+        // Returns the lengths of the send and receive queues, in hexadecimal.
         let queues = |local: &str, remote: &str| {
             table.lines().find_map(|line| {
                 let mut words = line.split_whitespace().skip(1);
-                let ours = words.next()?.ends_with(local)
+                let is_this = words.next()?.ends_with(local)
                     && words.next()?.ends_with(remote)
                     && words.next()? == ESTABLISHED;
-                ours.then(|| words.next()?.split_once(':')).flatten()
+                is_this.then(|| words.next()?.split_once(':')).flatten()
             })
         };
-        let is_none = |hex: &str| hex.bytes().all(|digit| digit == b'0');
-        queues(&client, &server).is_some_and(|(to_send, _)| is_none(to_send))
+        let is_zero = |hex: &str| hex.bytes().all(|digit| digit == b'0');
+        queues(&client, &server).is_some_and(|(to_send, _)| is_zero(to_send))
             && queues(&server, &client)
-                .is_some_and(|(_, to_read)| is_none(to_read))
+                .is_some_and(|(_, to_read)| is_zero(to_read))
     }
 
-    /// Sends requests and reads their answers at the same time, as a client
-    /// with many requests in flight must.
+    /// Sends requests and checks replies at the same time, so that neither
+    /// side blocks on full buffers when many requests are in flight.
     pub fn pump(
         &mut self,
         requests: &[u8],
-        answers: impl IntoIterator<Item = Answer>,
-    ) -> Verdict {
+        replies: impl IntoIterator<Item = ExpectedReply>,
+    ) -> CaseResult {
         let mut rest = requests;
-        for answer in answers {
+        for reply in replies {
             while !self.has_line() {
                 let deadline = Instant::now() + self.patience;
                 let mut interest = PollFlags::IN;
@@ -214,9 +225,9 @@ impl Client {
                         Ok(count) => rest = &rest[count..],
                         Err(error) if would_block(&error) => {}
                         Err(error) => {
-                            let what = format!("sending failed: {error}");
-                            let expected = answer.to_string();
-                            return Err(self.failure(&expected, &what));
+                            let got = format!("sending failed: {error}");
+                            let expected = reply.to_string();
+                            return Err(self.failure(&expected, &got));
                         }
                     }
                 }
@@ -224,104 +235,109 @@ impl Client {
                     break;
                 }
             }
-            self.expect(answer)?;
+            self.expect(reply)?;
         }
         Ok(())
     }
 
-    /// Takes the replies that have come by now, up to the end if that has
-    /// come too. Each must be this answer. Says how many they were.
-    pub(crate) fn take_all(&mut self, answer: Answer) -> Verdict<usize> {
+    /// Reads the replies that have arrived, up to the end of the connection,
+    /// without waiting. Checks that each is the expected one, and returns their
+    /// number.
+    pub(crate) fn take_all(
+        &mut self,
+        expected: ExpectedReply,
+    ) -> CaseResult<usize> {
         let mut count = 0;
-        while self.has_line() || self.has_news() {
+        while self.has_line() || self.has_input() {
             match self.next_within(Duration::ZERO) {
-                Next::Line(line) if answer.is(&line) => count += 1,
+                Next::Line(line) if expected.matches(&line) => count += 1,
                 Next::Nothing | Next::End | Next::Reset => break,
-                other => {
-                    let what = self.describe(&other);
-                    return Err(self.failure(&answer.to_string(), &what));
+                next @ Next::Line(_) => {
+                    let got = self.describe(&next);
+                    return Err(self.failure(&expected.to_string(), &got));
                 }
             }
         }
         Ok(count)
     }
 
-    /// Asks for F(10) of a server that may be full. Whether it was answered,
-    /// and not told `server-full`.
-    pub(crate) fn ask_for_place(&mut self) -> Verdict<bool> {
-        // It fails when the refusal was faster.
+    /// Requests F(10) from a server that may be full. Returns `true` if the
+    /// reply is the value, and `false` if it is `server-full`.
+    pub(crate) fn try_ask(&mut self) -> CaseResult<bool> {
+        // Fails if the server has already refused and closed the connection.
         let _ = self.send(b"10\n");
-        let answer = Answer::Fib(10);
+        let value = ExpectedReply::Fib(10);
         match self.next_reply() {
-            Next::Line(line) if answer.is(&line) => Ok(true),
-            Next::Line(line) if SERVER_FULL.is(&line) => Ok(false),
-            other => {
-                let what = self.describe(&other);
-                let expected = format!("{answer} or {SERVER_FULL}");
-                Err(self.failure(&expected, &what))
+            Next::Line(line) if value.matches(&line) => Ok(true),
+            Next::Line(line) if SERVER_FULL.matches(&line) => Ok(false),
+            next => {
+                let got = self.describe(&next);
+                let expected = format!("{value} or {SERVER_FULL}");
+                Err(self.failure(&expected, &got))
             }
         }
     }
 
-    /// Expects one reply line.
-    pub fn expect(&mut self, answer: Answer) -> Verdict {
+    /// Checks that the next reply is the expected one.
+    pub fn expect(&mut self, expected: ExpectedReply) -> CaseResult {
         match self.next_reply() {
-            Next::Line(line) if answer.is(&line) => Ok(()),
-            other => {
-                let what = self.describe(&other);
-                Err(self.failure(&answer.to_string(), &what))
+            Next::Line(line) if expected.matches(&line) => Ok(()),
+            next => {
+                let got = self.describe(&next);
+                Err(self.failure(&expected.to_string(), &got))
             }
         }
     }
 
-    /// Expects reply lines in this order.
+    /// Checks that the next replies are the expected ones, in this order.
     pub fn expect_all(
         &mut self,
-        answers: impl IntoIterator<Item = Answer>,
-    ) -> Verdict {
-        answers.into_iter().try_for_each(|answer| self.expect(answer))
+        expected: impl IntoIterator<Item = ExpectedReply>,
+    ) -> CaseResult {
+        expected.into_iter().try_for_each(|reply| self.expect(reply))
     }
 
-    /// Expects end-of-file and not one byte before it.
-    pub fn expect_end(&mut self) -> Verdict {
+    /// Checks that the server closes its side (FIN), with no byte before that.
+    pub fn expect_end(&mut self) -> CaseResult {
         match self.next_reply() {
             Next::End if self.is_drained() => Ok(()),
-            other => {
-                let what = self.describe(&other);
-                Err(self.failure("end-of-file", &what))
+            next => {
+                let got = self.describe(&next);
+                Err(self.failure("end-of-file", &got))
             }
         }
     }
 
-    /// Expects the connection to end, be it by FIN or by RST: when a client
-    /// sent what the server didn't read, the kernel resets it.
-    pub(crate) fn expect_closed(&mut self) -> Verdict {
+    /// Checks that the connection ends, by FIN or by RST, with no byte before
+    /// that. The kernel resets a connection that is closed while requests are
+    /// unread.
+    pub(crate) fn expect_closed(&mut self) -> CaseResult {
         match self.next_reply() {
             Next::End | Next::Reset if self.is_drained() => Ok(()),
-            other => {
-                let what = self.describe(&other);
-                Err(self.failure("the end of the connection", &what))
+            next => {
+                let got = self.describe(&next);
+                Err(self.failure("the end of the connection", &got))
             }
         }
     }
 
-    /// Expects that nothing comes for so long.
-    pub fn expect_silence(&mut self, duration: Duration) -> Verdict {
+    /// Checks that nothing arrives for `duration`.
+    pub fn expect_silence(&mut self, duration: Duration) -> CaseResult {
         match self.next_within(duration) {
             Next::Nothing => Ok(()),
-            other => {
-                let what = self.describe(&other);
-                Err(self.failure("nothing", &what))
+            next @ (Next::Line(_) | Next::End | Next::Reset) => {
+                let got = self.describe(&next);
+                Err(self.failure("nothing", &got))
             }
         }
     }
 
-    /// What comes next, if it comes as long as its patience lasts.
+    /// Returns what arrives next; waits for it as long as a reply may take.
     pub fn next_reply(&mut self) -> Next {
         self.next_within(self.patience)
     }
 
-    /// What comes next, if it comes in that time.
+    /// Returns what arrives next; waits for it at most `timeout`.
     pub fn next_within(&mut self, timeout: Duration) -> Next {
         let deadline = Instant::now() + timeout;
         loop {
@@ -340,32 +356,34 @@ impl Client {
         }
     }
 
-    /// Whether a byte, an end or a reset is there to be read now.
-    pub fn has_news(&self) -> bool {
-        self.has_news_within(Duration::ZERO)
+    /// Returns `true` if a byte, end-of-file or a reset can be read now.
+    pub fn has_input(&self) -> bool {
+        self.has_input_within(Duration::ZERO)
     }
 
-    /// The same, if it comes in that time.
-    pub fn has_news_within(&self, timeout: Duration) -> bool {
+    /// Waits until a byte, end-of-file or a reset can be read; returns `false`
+    /// if none arrives within `timeout`.
+    pub fn has_input_within(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
         !self.is_drained() || !self.poll(PollFlags::IN, deadline).is_empty()
     }
 
-    /// Whether the kernel takes more requests.
-    pub fn has_room_within(&self, timeout: Duration) -> bool {
+    /// Waits until the kernel accepts more requests; returns `false` if it
+    /// doesn't within `timeout`.
+    pub fn can_send_within(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
         self.poll(PollFlags::OUT, deadline).contains(PollFlags::OUT)
     }
 
-    /// Waits until the server has reset the connection, without reading.
-    /// `false` when that takes longer than `timeout`.
+    /// Waits, without reading, until the server has reset the connection;
+    /// returns `false` if it doesn't within `timeout`.
     pub fn is_reset_within(&self, timeout: Duration) -> bool {
         let flags = self.poll(PollFlags::empty(), Instant::now() + timeout);
         flags.intersects(PollFlags::ERR | PollFlags::HUP)
     }
 
-    /// Reads what comes, up to so many bytes, as one piece; `None` at the end
-    /// of the connection.
+    /// Reads at most `size` bytes, whatever they are, and returns their number;
+    /// `None` at the end of the connection.
     pub(crate) fn read_piece(&mut self, size: usize) -> Option<usize> {
         let mut piece = vec![0; size];
         let count = self.stream.read(&mut piece).ok()?;
@@ -373,72 +391,79 @@ impl Client {
         (count > 0).then_some(count)
     }
 
-    /// Says that no more requests follow (FIN).
-    pub fn half_close(&mut self) -> Verdict {
+    /// Shuts down the sending side (FIN): no more requests follow.
+    pub fn half_close(&mut self) -> CaseResult {
         self.stream.shutdown(Shutdown::Write).map_err(|error| {
-            let what = format!("shutdown failed: {error}");
-            self.failure("an open connection", &what)
+            let got = format!("shutdown failed: {error}");
+            self.failure("an open connection", &got)
         })
     }
 
-    /// Leaves by RST.
+    /// Closes the connection with RST.
     pub fn reset(self) {
-        // It fails only on a socket that is already gone.
+        // Fails only if the connection has already ended.
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 
-    /// A failure that shows this client's conversation.
-    pub fn failure(&self, expected: &str, got: &str) -> Fault {
-        Fault::new(format!(
+    /// Returns a failure that shows what this client sent and received.
+    pub fn failure(&self, expected: &str, got: &str) -> CaseFailure {
+        CaseFailure::new(format!(
             "expected {expected}\ngot      {got}\nsent     {}\nreceived {}",
             self.sent.show(),
             self.received.show()
         ))
     }
 
-    /// What came, in the words of a failure.
+    /// Describes what arrived, for the text of a failure.
     pub fn describe(&self, next: &Next) -> String {
         match next {
             Next::Line(line) => show(line),
             Next::End if self.is_drained() => "end-of-file".to_owned(),
-            Next::End => format!("end-of-file after {}", self.torn()),
+            Next::End => format!("end-of-file after {}", self.partial_line()),
             Next::Reset if self.is_drained() => "a reset".to_owned(),
-            Next::Reset => format!("a reset after {}", self.torn()),
+            Next::Reset => format!("a reset after {}", self.partial_line()),
             Next::Nothing if self.is_drained() => "nothing in time".to_owned(),
-            Next::Nothing => format!("no more in time than {}", self.torn()),
+            Next::Nothing => {
+                format!("nothing in time after {}", self.partial_line())
+            }
         }
     }
 
-    /// Whether no part of a line is left over.
+    /// Returns `true` if every received byte has been returned in a line.
     pub(crate) fn is_drained(&self) -> bool {
-        self.taken == self.unread.len()
+        self.taken == self.buffer.len()
     }
 
-    fn torn(&self) -> String {
-        format!("the torn line {}", show(&self.unread[self.taken..]))
+    fn partial_line(&self) -> String {
+        format!("the partial line {}", show(&self.buffer[self.taken..]))
     }
 
     fn has_line(&self) -> bool {
         self.line_end().is_some()
     }
 
+    /// Returns where the next complete line is in the buffer.
     fn line_end(&self) -> Option<Range<usize>> {
-        let unread = &self.unread[self.taken..];
-        let end = unread.iter().position(|&byte| byte == b'\n')?;
+        let rest = &self.buffer[self.taken..];
+        let end = rest.iter().position(|&byte| byte == b'\n')?;
         Some(self.taken..self.taken + end + 1)
     }
 
+    /// Returns the next received line, or a piece of a line that is longer than
+    /// [`LINE_BYTES_MAX`].
     fn take_line(&mut self) -> Option<Vec<u8>> {
-        let whole = self.line_end().or_else(|| {
-            let long = self.unread.len() - self.taken > LINE_BYTES_MAX;
-            long.then_some(self.taken..self.unread.len())
+        let range = self.line_end().or_else(|| {
+            let is_long = self.buffer.len() - self.taken > LINE_BYTES_MAX;
+            is_long.then_some(self.taken..self.buffer.len())
         })?;
-        self.taken = whole.end;
-        Some(self.unread[whole].to_vec())
+        self.taken = range.end;
+        Some(self.buffer[range].to_vec())
     }
 
+    /// Reads once into the buffer; returns the number of bytes, 0 at
+    /// end-of-file.
     fn fill(&mut self) -> io::Result<usize> {
-        self.unread.drain(..self.taken);
+        self.buffer.drain(..self.taken);
         self.taken = 0;
         let mut piece = [0; 16 * 1024];
         let count = loop {
@@ -448,7 +473,7 @@ impl Client {
             }
         };
         self.received.add(&piece[..count]);
-        self.unread.extend_from_slice(&piece[..count]);
+        self.buffer.extend_from_slice(&piece[..count]);
         Ok(count)
     }
 
@@ -461,14 +486,15 @@ impl Client {
             match poll(&mut fds, left.as_ref()) {
                 Ok(_) => return fds[0].revents(),
                 Err(rustix::io::Errno::INTR) => {}
-                // It can't fail otherwise: the fd and the timeout are valid.
+                // No other error is possible: fd and timeout are valid.
                 Err(error) => panic!("poll: {error}"),
             }
         }
     }
 }
 
-/// A socket whose window is small: that is agreed on when it is connected.
+/// Returns a socket with small buffers. They must be set before connecting,
+/// because the handshake negotiates the window.
 fn with_window(window_bytes: usize) -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_recv_buffer_size(window_bytes)?;
@@ -477,27 +503,27 @@ fn with_window(window_bytes: usize) -> io::Result<Socket> {
 }
 
 fn would_block(error: &io::Error) -> bool {
-    // A read timeout of std's is EAGAIN on Linux.
+    // On Linux, a read that times out fails with EAGAIN (`WouldBlock`).
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
-/// The beginning, the end and the length of what passed in one direction.
+/// The bytes that passed in one direction: beginning, end and total length.
 #[derive(Default)]
-struct Record {
+struct Transcript {
     head: Vec<u8>,
     tail: VecDeque<u8>,
     bytes: u64,
 }
 
-impl Record {
+impl Transcript {
     fn add(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
-        let room = RECORD_BYTES_MAX - self.head.len();
+        let room = TRANSCRIPT_BYTES_MAX - self.head.len();
         let (head, rest) = bytes.split_at(room.min(bytes.len()));
         self.head.extend_from_slice(head);
-        let rest = &rest[rest.len().saturating_sub(RECORD_BYTES_MAX)..];
+        let rest = &rest[rest.len().saturating_sub(TRANSCRIPT_BYTES_MAX)..];
         self.tail.extend(rest);
-        let surplus = self.tail.len().saturating_sub(RECORD_BYTES_MAX);
+        let surplus = self.tail.len().saturating_sub(TRANSCRIPT_BYTES_MAX);
         self.tail.drain(..surplus);
     }
 
@@ -515,11 +541,11 @@ impl Record {
     }
 }
 
-/// Bytes as they stand in a failure: escaped, and short.
+/// Formats bytes for a failure: escaped, and abbreviated if they are long.
 pub(crate) fn show(bytes: &[u8]) -> String {
-    let mut record = Record::default();
-    record.add(bytes);
-    record.show()
+    let mut transcript = Transcript::default();
+    transcript.add(bytes);
+    transcript.show()
 }
 
 #[cfg(test)]
@@ -527,7 +553,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_is_escaped_and_keeps_head_tail_and_length() {
+    fn a_transcript_is_escaped_and_keeps_beginning_end_and_length() {
         assert_eq!(show(b""), "0 bytes");
         assert_eq!(show(b"30\n\xff\0"), r#"5 bytes: "30\n\xff\x00""#);
         let long = [vec![b'a'; 500], vec![b'z'; 500]].concat();
@@ -538,10 +564,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_added_in_pieces_reads_as_one() {
+    fn a_transcript_does_not_depend_on_how_the_bytes_were_split() {
         let bytes: Vec<u8> = (0..=255).cycle().take(1000).collect();
-        let mut record = Record::default();
-        bytes.chunks(7).for_each(|chunk| record.add(chunk));
-        assert_eq!(record.show(), show(&bytes));
+        let mut transcript = Transcript::default();
+        bytes.chunks(7).for_each(|chunk| transcript.add(chunk));
+        assert_eq!(transcript.show(), show(&bytes));
     }
 }

@@ -1,8 +1,9 @@
-//! The black-box suite: does a command serve the protocol as it should?
+//! A black-box test suite for servers of the protocol, in any language.
 //!
-//! The suite gets a command line, starts it, waits until it serves, and
-//! speaks raw bytes to it. It links no server and knows nothing of Rust, so it
-//! judges a server in any language by the same cases.
+//! The suite starts a server from its command line, waits until the server
+//! is ready, and exchanges raw bytes with it over TCP. It links no server and
+//! assumes nothing about the server's language, so the same cases apply to
+//! every server.
 //!
 //! ```no_run
 //! use conformance::{Subject, assert_conforms};
@@ -11,50 +12,53 @@
 //! assert_conforms(Subject::new(command).computes_inline());
 //! ```
 //!
-//! What the cases are made of, a [`Stage`] that starts servers and a [`Client`]
-//! that remembers what was said, is there for suites of another purpose: the
-//! exercises of the course are checked by it.
+//! The building blocks of the cases are public: a [`Fixture`] starts servers,
+//! and a [`Client`] speaks to one and records the exchange. The checks of the
+//! course's exercises are built from them.
 //!
-//! To play single cases of a server's integration test, put a part of their
-//! names or of their family's into `CONFORMANCE_ONLY`; to repeat a run's
-//! random choices, put its seed into `CONFORMANCE_SEED`.
+//! Two environment variables control the suite when it runs as a server's
+//! integration test. `CONFORMANCE_ONLY` selects the cases whose name, or whose
+//! family's name, contains the given text. `CONFORMANCE_SEED` sets the seed of
+//! the random choices, to repeat those of an earlier run.
 
-mod answer;
 mod case;
 mod cases;
 mod client;
+mod fixture;
 mod random;
+mod reply;
 mod report;
-mod stage;
 mod subject;
 mod suite;
-mod vitals;
+mod usage;
 
 use std::sync::{Mutex, PoisonError};
 
-pub use answer::{Answer, fib};
-pub use case::{Case, Family, Fault, Verdict, check, until};
+pub use case::{Case, CaseFailure, CaseResult, Family, check, wait_until};
 pub use cases::cases;
 pub use client::{Client, Next};
+pub use fixture::{Fixture, JobCosts, TestServer};
 pub use launch::Ready;
-pub use report::{Finding, Outcome, Report, Tally};
-pub use stage::{Jobs, Served, Stage};
+pub use reply::{ExpectedReply, fib};
+pub use report::{CaseOutcome, CaseReport, OutcomeCounts, SuiteReport};
 pub use subject::{Framing, Subject};
 pub use suite::{Selection, raise_fd_limit, run};
-pub use vitals::Vitals;
+pub use usage::ResourceUsage;
 
-/// Plays every case and prints a line for each. Suites that one process runs
-/// take turns: side by side, they would disturb each other.
+/// Runs every case against `subject` and prints one line for each.
+///
+/// Suites in one process run one after another: at the same time, they would
+/// disturb each other.
 ///
 /// # Panics
 ///
-/// When a case fails, with every failure in the message.
+/// Panics if a case fails. The message contains all failures.
 pub fn assert_conforms(subject: Subject) {
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let selection = Selection::from_environment();
     println!("seed {}", selection.seed());
-    let report = run(&subject, &selection, |finding| println!("{finding}"));
+    let report = run(&subject, &selection, |case| println!("{case}"));
     println!("{report}");
     assert!(report.conforms(), "{}", report.failures());
 }

@@ -1,14 +1,15 @@
-//! Random choices that a seed repeats.
+//! A pseudo-random number generator: the same seed gives the same numbers.
 
-/// splitmix64: small, and good enough to choose numbers with.
+/// A splitmix64 generator: small, and good enough to choose requests.
 pub(crate) struct Random(u64);
 
 impl Random {
+    /// Returns a generator with this seed.
     pub(crate) fn new(seed: u64) -> Random {
         Random(seed)
     }
 
-    /// A number from 0 to below `end`. The bias towards small ones is of the
+    /// Returns a number in `0..end`. The bias towards small numbers is of the
     /// order of `end / 2^64`.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

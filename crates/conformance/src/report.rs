@@ -1,88 +1,89 @@
-//! What a run found.
+//! The outcomes of cases, and the report of a whole run of the suite.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::case::{Case, Family};
 
-/// How one case went.
+/// The outcome of one case.
 #[derive(Debug)]
-pub struct Finding {
+pub struct CaseReport {
     /// The case.
     pub case: &'static Case,
     /// Its outcome.
-    pub outcome: Outcome,
-    /// How long it took.
+    pub outcome: CaseOutcome,
+    /// How long the case ran.
     pub elapsed: Duration,
 }
 
-/// The outcome of a case.
+/// How a case ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The server did what it should.
+pub enum CaseOutcome {
+    /// The server did what it must.
     Passed,
-    /// It didn't: what was expected, and what came.
+    /// The server did not: what was expected, and what the server did.
     Failed(String),
-    /// It can't, as its model can't: why.
+    /// The server could not because of its model: the reason.
     ByDesign(String),
-    /// The case means nothing for this server: why.
+    /// The case doesn't apply to this server or machine: the reason.
     NotApplicable(String),
 }
 
-/// What a run found, case by case, in the order of [`cases`](crate::cases).
+/// The outcomes of all selected cases, in the order of [`cases`](crate::cases).
 #[derive(Debug)]
-pub struct Report {
-    /// What was found.
-    pub findings: Vec<Finding>,
-    /// What the random choices followed from.
+pub struct SuiteReport {
+    /// One report per case.
+    pub cases: Vec<CaseReport>,
+    /// The seed of the random choices.
     pub seed: u64,
-    /// How long it all took.
+    /// How long the run took.
     pub elapsed: Duration,
 }
 
-/// How many cases had which outcome.
+/// The number of cases with each outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// The server did what it should.
+pub struct OutcomeCounts {
+    /// Cases with [`CaseOutcome::Passed`].
     pub passed: usize,
-    /// It didn't.
+    /// Cases with [`CaseOutcome::Failed`].
     pub failed: usize,
-    /// It can't by design.
+    /// Cases with [`CaseOutcome::ByDesign`].
     pub by_design: usize,
-    /// The case means nothing for this server.
+    /// Cases with [`CaseOutcome::NotApplicable`].
     pub not_applicable: usize,
 }
 
-impl Report {
-    /// Whether no case failed.
+impl SuiteReport {
+    /// Returns `true` if no case failed.
     pub fn conforms(&self) -> bool {
-        self.tally().failed == 0
+        self.counts().failed == 0
     }
 
-    /// The outcomes of all cases.
-    pub fn tally(&self) -> Tally {
-        Tally::of(self.findings.iter())
+    /// Counts the outcomes of all cases.
+    pub fn counts(&self) -> OutcomeCounts {
+        OutcomeCounts::of(self.cases.iter())
     }
 
-    /// The outcomes of one family.
-    pub fn family(&self, family: Family) -> Tally {
-        let of_family = |finding: &&Finding| finding.case.family == family;
-        Tally::of(self.findings.iter().filter(of_family))
+    /// Counts the outcomes of one family's cases.
+    pub fn counts_of(&self, family: Family) -> OutcomeCounts {
+        let of_family = |report: &&CaseReport| report.case.family == family;
+        OutcomeCounts::of(self.cases.iter().filter(of_family))
     }
 
-    /// Every failure, with what was expected and what came.
+    /// Returns a text with all failures: for each, what was expected and what
+    /// the server did.
     pub fn failures(&self) -> String {
         let mut text = format!(
             "{} of {} cases failed (seed {}):\n",
-            self.tally().failed,
-            self.findings.len(),
+            self.counts().failed,
+            self.cases.len(),
             self.seed
         );
-        for finding in &self.findings {
-            if let Outcome::Failed(why) = &finding.outcome {
-                let case = finding.case;
+        for report in &self.cases {
+            if let CaseOutcome::Failed(failure) = &report.outcome {
+                let case = report.case;
                 text += &format!("\n{}: {}\n", case.family, case.name);
-                for line in why.lines() {
+                for line in failure.lines() {
                     text += &format!("    {line}\n");
                 }
             }
@@ -91,49 +92,49 @@ impl Report {
     }
 }
 
-impl Tally {
-    fn of<'a>(findings: impl Iterator<Item = &'a Finding>) -> Tally {
-        let mut tally = Tally::default();
-        for finding in findings {
-            let count = match finding.outcome {
-                Outcome::Passed => &mut tally.passed,
-                Outcome::Failed(_) => &mut tally.failed,
-                Outcome::ByDesign(_) => &mut tally.by_design,
-                Outcome::NotApplicable(_) => &mut tally.not_applicable,
+impl OutcomeCounts {
+    fn of<'a>(reports: impl Iterator<Item = &'a CaseReport>) -> OutcomeCounts {
+        let mut counts = OutcomeCounts::default();
+        for report in reports {
+            let count = match report.outcome {
+                CaseOutcome::Passed => &mut counts.passed,
+                CaseOutcome::Failed(_) => &mut counts.failed,
+                CaseOutcome::ByDesign(_) => &mut counts.by_design,
+                CaseOutcome::NotApplicable(_) => &mut counts.not_applicable,
             };
             *count += 1;
         }
-        tally
+        counts
     }
 }
 
-/// One line, without what was expected and what came.
-impl fmt::Display for Finding {
+/// Writes one line, without the text of a failure.
+impl fmt::Display for CaseReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (verdict, reason) = match &self.outcome {
-            Outcome::Passed => ("ok", None),
-            Outcome::Failed(_) => ("FAILED", None),
-            Outcome::ByDesign(reason) => ("by design", Some(reason)),
-            Outcome::NotApplicable(reason) => ("n/a", Some(reason)),
+        let (outcome, reason) = match &self.outcome {
+            CaseOutcome::Passed => ("ok", None),
+            CaseOutcome::Failed(_) => ("FAILED", None),
+            CaseOutcome::ByDesign(reason) => ("by design", Some(reason)),
+            CaseOutcome::NotApplicable(reason) => ("n/a", Some(reason)),
         };
         let Case { family, name, .. } = self.case;
-        write!(f, "{verdict:9}  {:6.2} s  ", self.elapsed.as_secs_f64())?;
+        write!(f, "{outcome:9}  {:6.2} s  ", self.elapsed.as_secs_f64())?;
         write!(f, "{family:13}  {name}")?;
         reason.map_or(Ok(()), |reason| write!(f, " ({reason})"))
     }
 }
 
-/// The counts of one line.
-impl fmt::Display for Report {
+/// Writes the counts of the outcomes, in one line.
+impl fmt::Display for SuiteReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tally = self.tally();
+        let counts = self.counts();
         write!(
             f,
             "{} passed, {} failed, {} by design, {} not applicable, in {:.1} s",
-            tally.passed,
-            tally.failed,
-            tally.by_design,
-            tally.not_applicable,
+            counts.passed,
+            counts.failed,
+            counts.by_design,
+            counts.not_applicable,
             self.elapsed.as_secs_f64()
         )
     }

@@ -1,4 +1,5 @@
-//! The server that is judged, as far as the suite must know it.
+//! The server under test: its command line, its flags, and what its model can
+//! and can't do.
 
 use std::time::Duration;
 
@@ -7,38 +8,39 @@ use launch::{Launch, Ready};
 use crate::Family;
 use crate::case::{Ability, Case, Need};
 
-/// A server to judge: its command line, and what its model can and can't do.
+/// A server to test: its command line, and what its model can and can't do.
 ///
-/// Without further calls it is one of the ten: it has every flag, serves many
-/// clients at a time, and answers the short beside the long.
+/// By default, the server is assumed to have every flag of this project's
+/// servers, to serve many clients at a time, and to answer short requests
+/// while long ones run.
 #[derive(Clone, Debug)]
 pub struct Subject {
     command: Vec<String>,
     ready: Ready,
     families: Vec<Family>,
     framing: Framing,
-    /// `None`: every flag of the ten.
+    /// `None` means every flag of this project's servers.
     flags: Option<Vec<String>>,
-    has_manager: bool,
+    service_manager: bool,
     max_n: u64,
     patience: Duration,
-    model: Model,
+    model: ModelTraits,
 }
 
-/// Which framing a server speaks.
+/// How a server separates requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Framing {
-    /// What `--framing` says, lines by default.
+    /// As `--framing` specifies; by lines, if it isn't given.
     #[default]
     Flag,
-    /// Lines only.
+    /// Only by lines.
     Line,
-    /// The talk's only: each read is a request.
+    /// Only as in the talk: each read is a request.
     Talk,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Model {
+struct ModelTraits {
     one_client_at_a_time: bool,
     computes_inline: bool,
     waits_for_its_pool: bool,
@@ -49,17 +51,16 @@ struct Model {
     large_crowds: bool,
 }
 
-/// Long enough for a job that was chosen to take a second or two, on a
-/// machine that has other things to do.
+/// Long enough for a job of one or two seconds on a busy machine.
 const PATIENCE_DEFAULT: Duration = Duration::from_secs(20);
 
-/// The default of `--max-n`.
+/// The default of the servers' `--max-n`.
 const MAX_N_DEFAULT: u64 = 45;
 
 impl Subject {
-    /// The server that `command` starts: a program and its arguments, in
-    /// which `{addr}`, `{host}` and `{port}` stand for the address to listen
-    /// on. The suite adds the flags that a case is about.
+    /// Returns a subject that `command` starts: a program and its arguments,
+    /// in which `{addr}`, `{host}` and `{port}` are replaced by the address
+    /// to listen on. The suite appends the flags that a case needs.
     pub fn new<I>(command: I) -> Subject
     where
         I: IntoIterator,
@@ -71,87 +72,94 @@ impl Subject {
             families: Family::ALL.to_vec(),
             framing: Framing::default(),
             flags: None,
-            has_manager: true,
+            service_manager: true,
             max_n: MAX_N_DEFAULT,
             patience: PATIENCE_DEFAULT,
-            model: Model::default(),
+            model: ModelTraits::default(),
         }
     }
 
-    /// It serves one client after another: a second one waits in the backlog
-    /// until the first has left.
+    /// Declares that the server serves one client after another: a second
+    /// client waits in the backlog until the first has left.
     pub fn one_client_at_a_time(mut self) -> Subject {
         self.model.one_client_at_a_time = true;
         self
     }
 
-    /// It computes where it also waits for its clients, be it on one thread
-    /// or on several.
+    /// Declares that the server computes in the loop that waits for clients,
+    /// on one thread or on several.
     pub fn computes_inline(mut self) -> Subject {
         self.model.computes_inline = true;
         self
     }
 
-    /// It computes on a pool and answers others meanwhile. A greedy client
-    /// then has one place in the pool, like everyone else.
+    /// Declares that the server computes on a pool and serves other clients
+    /// meanwhile. A greedy client then gets no larger share of the pool than
+    /// any other client.
     pub fn computes_on_a_pool(mut self) -> Subject {
         self.model.has_pool = true;
         self
     }
 
-    /// It computes on a pool, but waits for the pool where it should wait for
-    /// its clients.
+    /// Declares that the server computes on a pool, but blocks the loop that
+    /// waits for clients until the pool has finished.
     pub fn waits_for_its_pool(mut self) -> Subject {
         self.model.waits_for_its_pool = true;
         self
     }
 
-    /// Its runtime takes a short read for an empty socket. A read that stops
-    /// short at urgent data then is the last until more comes.
+    /// Declares that the server's runtime takes a short read as a sign that
+    /// the socket is empty. After a read that ended at urgent data, such a
+    /// runtime reads no more until new bytes arrive.
     pub fn stops_at_urgent_data(mut self) -> Subject {
         self.model.stops_at_urgent_data = true;
         self
     }
 
-    /// Its pool is one of processes, which it can kill and must replace.
+    /// Declares that the server's pool consists of processes, which it can
+    /// kill and must replace.
     pub fn has_worker_processes(mut self) -> Subject {
         self.model.has_pool = true;
         self.model.has_worker_processes = true;
         self
     }
 
-    /// It has a thread for each client.
+    /// Declares that the server has a thread for each client.
     pub fn thread_per_client(mut self) -> Subject {
         self.model.thread_per_client = true;
         self
     }
 
-    /// Its cost of a client allows 10,000 of them.
+    /// Declares that the server's cost per client allows 10,000 clients at a
+    /// time.
     pub fn large_crowds(mut self) -> Subject {
         self.model.large_crowds = true;
         self
     }
 
-    /// How it shows that it serves (default: its ready line).
+    /// Sets how the server shows that it is ready (default: by its ready
+    /// line).
     pub fn ready(mut self, ready: Ready) -> Subject {
         self.ready = ready;
         self
     }
 
-    /// The families that it claims to conform in (default: all of them).
+    /// Sets the families of cases that the server claims to pass (default:
+    /// all).
     pub fn families(mut self, families: &[Family]) -> Subject {
         self.families = families.to_vec();
         self
     }
 
-    /// The framing that it speaks (default: what `--framing` says).
+    /// Sets the framing of the server's requests (default: as `--framing`
+    /// specifies).
     pub fn framing(mut self, framing: Framing) -> Subject {
         self.framing = framing;
         self
     }
 
-    /// The flags that it has, of those of the ten: `["--max-n"]`, say, or
-    /// none. A case that needs another one is not applicable.
+    /// Sets which flags of this project's servers the server has, such as
+    /// `["--max-n"]`, or none. Cases that need another flag don't apply.
     pub fn only_flags<I>(mut self, flags: I) -> Subject
     where
         I: IntoIterator,
@@ -161,41 +169,46 @@ impl Subject {
         self
     }
 
-    /// It takes no socket from a service manager, and tells it nothing.
+    /// Declares that the server neither takes a socket from a service manager
+    /// nor notifies one.
     pub fn without_service_manager(mut self) -> Subject {
-        self.has_manager = false;
+        self.service_manager = false;
         self
     }
 
-    /// The largest n that it serves when no flag says otherwise (default:
-    /// 45).
+    /// Sets the largest n that the server accepts if no flag changes it
+    /// (default: 45).
     pub fn max_n(mut self, max_n: u64) -> Subject {
         self.max_n = max_n;
         self
     }
 
-    /// How long to wait for what must come (default: 20 s). Nothing is asked
-    /// of its speed: this only ends a wait that would be in vain.
+    /// Sets how long to wait for an event that must happen (default: 20 s).
+    /// This is no requirement on the server's speed: it only bounds the wait
+    /// for a reply that never comes.
     pub fn patience(mut self, patience: Duration) -> Subject {
         self.patience = patience;
         self
     }
 
-    pub(crate) fn has_patience(&self) -> Duration {
+    /// Returns how long to wait for an event that must happen.
+    pub(crate) fn max_wait(&self) -> Duration {
         self.patience
     }
 
-    /// A launch of it with these flags, each a flag or a flag's value.
+    /// Returns a launch of the server with these arguments appended.
     pub(crate) fn launch(&self, flags: &[&str]) -> Launch {
         Launch::new(self.command.clone())
             .args(flags.iter().copied())
             .ready(self.ready)
     }
 
+    /// Returns `true` if the server prints a ready line.
     pub(crate) fn is_ready_by_line(&self) -> bool {
         self.ready == Ready::Line
     }
 
+    /// Returns `true` if the server has this flag.
     pub(crate) fn has_flag(&self, flag: &str) -> bool {
         match &self.flags {
             None => true,
@@ -203,89 +216,96 @@ impl Subject {
         }
     }
 
+    /// Returns the largest n that the server accepts without a flag.
     pub(crate) fn largest_n(&self) -> u64 {
         self.max_n
     }
 
-    pub(crate) fn is_framed_by_flag(&self) -> bool {
+    /// Returns `true` if the server has the flag `--framing`.
+    pub(crate) fn has_framing_flag(&self) -> bool {
         self.framing == Framing::Flag
     }
 
-    pub(crate) fn speaks_lines(&self) -> bool {
+    /// Returns `true` if the server can separate requests by lines.
+    pub(crate) fn has_line_framing(&self) -> bool {
         self.framing != Framing::Talk
     }
 
-    /// Whether a second client is served while a first one is connected.
+    /// Returns `true` if a second client is served while the first is
+    /// connected.
     pub(crate) fn serves_several(&self) -> bool {
         !self.model.one_client_at_a_time
     }
 
-    /// How many long jobs keep it from all else, if its model lets them.
+    /// Returns how many long jobs at a time block the server, if its model
+    /// lets long jobs block it at all.
     pub(crate) fn long_jobs_that_block(&self) -> usize {
-        let cores = std::thread::available_parallelism();
-        match self.model.computes_inline {
-            // One where there is one loop; as many as there are workers
-            // where a runtime has a loop on each core.
-            true => cores.map_or(1, usize::from),
-            false => 1,
+        if self.model.computes_inline {
+            // A server with one loop is blocked by the first of these jobs; a
+            // runtime with a loop on each core, once each loop has one.
+            std::thread::available_parallelism().map_or(1, usize::from)
+        } else {
+            1
         }
     }
 
-    /// Why its model can't do that by design.
+    /// Returns the reason why the model lacks this ability by design, or
+    /// `None` if it has the ability.
     pub(crate) fn lacks(&self, ability: Ability) -> Option<&'static str> {
         let model = self.model;
         let rows = [
             (
                 Ability::ServeBesideIdle,
                 model.one_client_at_a_time,
-                "it waits for its one client, and others wait in the backlog",
+                "it waits for its one client; others wait in the backlog",
             ),
             (
                 Ability::AnswerBesideLongJob,
                 model.one_client_at_a_time,
-                "it serves the next client when this one has left",
+                "it serves the next client only when this one has left",
             ),
             (
                 Ability::AnswerBesideLongJob,
                 model.computes_inline,
-                "it computes where it should wait for its clients",
+                "it computes in the loop that waits for clients",
             ),
             (
                 Ability::AnswerBesideLongJob,
                 model.waits_for_its_pool,
-                "it waits for its pool where it should wait for its clients",
+                "it waits for its pool in the loop that waits for clients",
             ),
             (
                 Ability::ReadPastUrgentData,
                 model.stops_at_urgent_data,
-                "its runtime takes a short read for an empty socket",
+                "its runtime takes a short read as the sign of an empty socket",
             ),
         ];
         rows.into_iter()
-            .find(|&(what, applies, _)| what == ability && applies)
+            .find(|&(lacked, applies, _)| lacked == ability && applies)
             .map(|(_, _, reason)| reason)
     }
 
-    /// Why the case can't be put to it.
-    pub(crate) fn exempt_from(&self, case: &Case) -> Option<String> {
+    /// Returns the reason why the case doesn't apply to the server, or `None`
+    /// if it applies.
+    pub(crate) fn reason_to_skip(&self, case: &Case) -> Option<String> {
         if !self.families.contains(&case.family) {
-            return Some("it makes no claim in this family".to_owned());
+            return Some("not one of the families it claims".to_owned());
         }
-        let talks = case.family == Family::Talk;
-        match self.framing {
-            Framing::Line if talks => {
-                return Some("it speaks lines only".to_owned());
-            }
-            Framing::Talk if !talks => {
-                return Some("it speaks the talk's framing only".to_owned());
-            }
-            _ => {}
-        }
-        case.needs.iter().find_map(|need| self.misses(need))
+        let is_talk = case.family == Family::Talk;
+        let reason = match self.framing {
+            Framing::Line if is_talk => Some("it has line framing only"),
+            Framing::Talk if !is_talk => Some("it has the talk's framing only"),
+            Framing::Flag | Framing::Line | Framing::Talk => None,
+        };
+        reason
+            .map(str::to_owned)
+            .or_else(|| case.needs.iter().find_map(|need| self.unmet(need)))
     }
 
-    fn misses(&self, need: &Need) -> Option<String> {
-        let (met, reason) = match *need {
+    /// Returns the reason why the server doesn't meet `need`, or `None` if it
+    /// does.
+    fn unmet(&self, need: &Need) -> Option<String> {
+        let (is_met, reason) = match *need {
             Need::Flag(flag) => {
                 (self.has_flag(flag), format!("it has no {flag}"))
             }
@@ -295,14 +315,14 @@ impl Subject {
             ),
             Need::LargeCrowds => (
                 self.model.large_crowds,
-                "its cost of a client does not allow it".to_owned(),
+                "its cost per client is too high for 10,000".to_owned(),
             ),
             Need::Pool => {
-                (self.model.has_pool, "it computes on no pool".to_owned())
+                (self.model.has_pool, "it has no pool that computes".to_owned())
             }
             Need::ServiceManager => (
-                self.has_manager && self.flags.is_none(),
-                "it is no service manager's".to_owned(),
+                self.service_manager && self.flags.is_none(),
+                "it doesn't support a service manager".to_owned(),
             ),
             Need::Workers => (
                 self.model.has_worker_processes,
@@ -310,9 +330,9 @@ impl Subject {
             ),
             Need::ThreadPerClient => (
                 self.model.thread_per_client,
-                "it needs no thread for a client".to_owned(),
+                "it starts no thread for a client".to_owned(),
             ),
         };
-        (!met).then_some(reason)
+        (!is_met).then_some(reason)
     }
 }

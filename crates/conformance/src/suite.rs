@@ -1,4 +1,5 @@
-//! Plays cases, several at a time where they don't disturb each other.
+//! Runs cases against a server, several at a time where they don't disturb
+//! each other.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,20 +10,20 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::case::{Case, Fault, FaultKind, Lane, Verdict};
-use crate::report::{Finding, Outcome, Report};
-use crate::stage::{Jobs, Stage};
+use crate::case::{Case, CaseFailure, CaseResult, FailureKind, Lane};
+use crate::fixture::{Fixture, JobCosts};
+use crate::report::{CaseOutcome, CaseReport, SuiteReport};
 use crate::{Subject, cases};
 
-/// How many cases of the shared lane are played at a time. They wait most of
-/// the time, so it may be more than there are cores.
+/// How many cases of [`Lane::Shared`] run at a time. They wait most of the
+/// time, so there may be more of them than cores.
 const SHARED_AT_A_TIME: usize = 4;
 
-/// How many cases of the computing lane are played at a time, if there are as
-/// many cores.
+/// How many cases of [`Lane::Computing`] run at a time, if there are as many
+/// cores.
 const COMPUTING_AT_A_TIME: usize = 2;
 
-/// Which cases to play, and with which seed.
+/// Which cases to run, and the seed of their random choices.
 #[derive(Clone, Debug)]
 pub struct Selection {
     only: Option<String>,
@@ -30,21 +31,22 @@ pub struct Selection {
 }
 
 impl Default for Selection {
-    /// Every case, with a seed that differs from run to run.
+    /// Selects every case, with a seed that differs from run to run.
     fn default() -> Selection {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        // Short enough to be typed again.
+        // At most six digits, so that the seed is easy to type again.
         let seed = now.map_or(0, |now| u64::from(now.subsec_micros()));
         Selection { only: None, seed }
     }
 }
 
 impl Selection {
-    /// What `CONFORMANCE_ONLY` and `CONFORMANCE_SEED` say.
+    /// Reads the selection from `CONFORMANCE_ONLY` and `CONFORMANCE_SEED`. A
+    /// variable that isn't set leaves the default.
     ///
     /// # Panics
     ///
-    /// When `CONFORMANCE_SEED` is no number.
+    /// Panics if `CONFORMANCE_SEED` is not a number.
     pub fn from_environment() -> Selection {
         let mut selection = Selection::default();
         if let Ok(part) = std::env::var("CONFORMANCE_ONLY") {
@@ -58,24 +60,25 @@ impl Selection {
         selection
     }
 
-    /// Only the cases whose name, or whose family's name, has this part.
+    /// Selects only the cases whose name, or whose family's name, contains
+    /// `part`.
     pub fn only(mut self, part: &str) -> Selection {
         self.only = Some(part.to_owned());
         self
     }
 
-    /// Sets what random choices follow from.
+    /// Sets the seed of the random choices.
     pub fn with_seed(mut self, seed: u64) -> Selection {
         self.seed = seed;
         self
     }
 
-    /// What random choices follow from.
+    /// Returns the seed of the random choices.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    fn holds(&self, case: &Case) -> bool {
+    fn contains(&self, case: &Case) -> bool {
         self.only.as_ref().is_none_or(|part| {
             case.name.contains(part)
                 || case.family.to_string().contains(part.as_str())
@@ -83,71 +86,72 @@ impl Selection {
     }
 }
 
-/// Plays the selected cases against the subject and tells `observe` of each
-/// as soon as it has been played.
+/// Runs the selected cases against the subject. Calls `observe` with the
+/// report of each case as soon as that case has finished.
 pub fn run(
     subject: &Subject,
     selection: &Selection,
-    mut observe: impl FnMut(&Finding),
-) -> Report {
+    mut observe: impl FnMut(&CaseReport),
+) -> SuiteReport {
     raise_fd_limit();
     let start = Instant::now();
-    let mut findings = Vec::new();
-    let mut playable = Vec::new();
-    for (at, case) in cases().iter().enumerate() {
-        if !selection.holds(case) {
+    let mut reports = Vec::new();
+    let mut applicable = Vec::new();
+    for (index, case) in cases().iter().enumerate() {
+        if !selection.contains(case) {
             continue;
         }
-        if let Some(reason) = subject.exempt_from(case) {
-            let outcome = Outcome::NotApplicable(reason);
-            let finding = Finding { case, outcome, elapsed: Duration::ZERO };
-            observe(&finding);
-            findings.push((at, finding));
+        if let Some(reason) = subject.reason_to_skip(case) {
+            let outcome = CaseOutcome::NotApplicable(reason);
+            let report = CaseReport { case, outcome, elapsed: Duration::ZERO };
+            observe(&report);
+            reports.push((index, report));
         } else {
-            playable.push((at, case));
+            applicable.push((index, case));
         }
     }
-    // Before anything else runs, or it would measure that as well.
-    let jobs = Jobs::of(subject);
-    jobs.cost();
-    let stage = || Stage::new(subject, selection.seed, &jobs);
-    let lane = |lane: Lane, at_a_time| {
-        let in_lane = playable.iter().filter(|(_, case)| case.lane == lane);
+    // Measured before any case runs: running cases would distort it.
+    let costs = JobCosts::of(subject);
+    costs.measured();
+    let fixture = || Fixture::new(subject, selection.seed, &costs);
+    let queue = |lane: Lane, at_a_time| {
+        let in_lane = applicable.iter().filter(|(_, case)| case.lane == lane);
         Queue { cases: in_lane.copied().collect(), at_a_time }
     };
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let together = [
-        lane(Lane::Computing, COMPUTING_AT_A_TIME.min(cores)),
-        lane(Lane::Shared, SHARED_AT_A_TIME),
+    let concurrent = [
+        queue(Lane::Computing, COMPUTING_AT_A_TIME.min(cores)),
+        queue(Lane::Shared, SHARED_AT_A_TIME),
     ];
-    for queues in [&together[..], &[lane(Lane::Alone, 1)]] {
-        play_all(queues, &stage, |at, finding| {
-            observe(&finding);
-            findings.push((at, finding));
+    for queues in [&concurrent[..], &[queue(Lane::Alone, 1)]] {
+        run_queues(queues, &fixture, |index, report| {
+            observe(&report);
+            reports.push((index, report));
         });
     }
-    findings.sort_by_key(|&(at, _)| at);
-    Report {
-        findings: findings.into_iter().map(|(_, finding)| finding).collect(),
+    reports.sort_by_key(|&(index, _)| index);
+    SuiteReport {
+        cases: reports.into_iter().map(|(_, report)| report).collect(),
         seed: selection.seed,
         elapsed: start.elapsed(),
     }
 }
 
-/// Cases to play, and how many of them at a time.
+/// Cases to run, each with its index in the table, and how many at a time.
 struct Queue {
     cases: Vec<(usize, &'static Case)>,
     at_a_time: usize,
 }
 
-/// Plays the cases of some queues, in threads of their own: a server ends
-/// with the thread that started it.
-fn play_all<'a>(
+/// Runs the cases of several queues at the same time. Each case runs in a
+/// thread that outlives it, because the kernel kills a server when the thread
+/// that started it ends.
+fn run_queues<'a>(
     queues: &[Queue],
-    stage: &(impl Fn() -> Stage<'a> + Sync),
-    mut found: impl FnMut(usize, Finding),
+    fixture: &(impl Fn() -> Fixture<'a> + Sync),
+    mut finished: impl FnMut(usize, CaseReport),
 ) {
-    let (sender, played) = mpsc::channel();
+    let (sender, reports) = mpsc::channel();
     let next: Vec<_> = queues.iter().map(|_| AtomicUsize::new(0)).collect();
     thread::scope(|scope| {
         for (queue, next) in queues.iter().zip(&next) {
@@ -155,45 +159,50 @@ fn play_all<'a>(
                 let sender = sender.clone();
                 scope.spawn(move || {
                     let claim = || next.fetch_add(1, Ordering::Relaxed);
-                    while let Some(&(at, case)) = queue.cases.get(claim()) {
-                        // Nobody listens only when the observer panicked.
-                        let _ = sender.send((at, play(case, &stage())));
+                    while let Some(&(index, case)) = queue.cases.get(claim()) {
+                        // Fails only if `finished` has panicked.
+                        let _ =
+                            sender.send((index, run_case(case, &fixture())));
                     }
                 });
             }
         }
         drop(sender);
-        played.into_iter().for_each(|(at, finding)| found(at, finding));
+        reports.into_iter().for_each(|(index, report)| finished(index, report));
     });
 }
 
-fn play(case: &'static Case, stage: &Stage<'_>) -> Finding {
+fn run_case(case: &'static Case, fixture: &Fixture<'_>) -> CaseReport {
     let start = Instant::now();
-    let verdict = catch_unwind(AssertUnwindSafe(|| (case.play)(stage)))
-        .unwrap_or_else(|panic| Err(Fault::new(panic_text(&*panic))));
-    let lacks = case.shows.and_then(|ability| stage.subject.lacks(ability));
-    let outcome = match judge(verdict, lacks) {
-        Outcome::Failed(why) => Outcome::Failed(why + &stage.log_tail()),
-        other => other,
-    };
-    Finding { case, outcome, elapsed: start.elapsed() }
+    let result = catch_unwind(AssertUnwindSafe(|| (case.run)(fixture)))
+        .unwrap_or_else(|panic| Err(CaseFailure::new(panic_text(&*panic))));
+    let lacks = case.proves.and_then(|ability| fixture.subject.lacks(ability));
+    let mut outcome = outcome_of(result, lacks);
+    if let CaseOutcome::Failed(text) = &mut outcome {
+        *text += &fixture.log_tail();
+    }
+    CaseReport { case, outcome, elapsed: start.elapsed() }
 }
 
-/// The outcome, given why the model can't pass, if it can't.
-fn judge(verdict: Verdict, lacks: Option<&'static str>) -> Outcome {
-    match (verdict, lacks) {
-        (Ok(()), None) => Outcome::Passed,
-        (Ok(()), Some(reason)) => Outcome::Failed(format!(
-            "unexpectedly passed: by design it can't ({reason}). Either this \
-             is another model now, or the case shows nothing"
+/// Returns the outcome of a case, given its result and the reason why the
+/// model lacks the ability that the case proves, if it does.
+fn outcome_of(result: CaseResult, lacks: Option<&'static str>) -> CaseOutcome {
+    match (result, lacks) {
+        (Ok(()), None) => CaseOutcome::Passed,
+        (Ok(()), Some(reason)) => CaseOutcome::Failed(format!(
+            "unexpectedly passed, though the model is declared unable by \
+             design ({reason}): either the declaration is wrong, or the case \
+             checks nothing"
         )),
-        (Err(fault), lacks) => match (fault.kind, lacks) {
-            (FaultKind::Unable, Some(reason)) => {
-                Outcome::ByDesign(reason.to_owned())
+        (Err(failure), lacks) => match (failure.kind, lacks) {
+            (FailureKind::LacksAbility, Some(reason)) => {
+                CaseOutcome::ByDesign(reason.to_owned())
             }
-            (FaultKind::Moot, _) => Outcome::NotApplicable(fault.text),
-            (FaultKind::Failed | FaultKind::Unable, _) => {
-                Outcome::Failed(fault.text)
+            (FailureKind::NotApplicable, _) => {
+                CaseOutcome::NotApplicable(failure.text)
+            }
+            (FailureKind::Unexpected | FailureKind::LacksAbility, _) => {
+                CaseOutcome::Failed(failure.text)
             }
         },
     }
@@ -207,15 +216,15 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
     format!("the suite itself panicked: {}", text.unwrap_or("(no message)"))
 }
 
-/// Lets this process, and the servers that it starts, have as many fds as the
-/// system allows: a crowd of 10,000 needs as many on each side. A run does that
-/// by itself.
+/// Raises the soft limit on file descriptors to the hard limit, for this
+/// process and for the servers that it starts: 10,000 clients need as many
+/// descriptors on each side. [`run`] does so too.
 pub fn raise_fd_limit() {
     static RAISED: Once = Once::new();
     RAISED.call_once(|| {
         let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
         let limit = Rlimit { current: maximum, maximum };
-        // Where it can't be raised, the cases that need it say so.
+        // If this fails, the cases that need more descriptors report so.
         let _ = setrlimit(Resource::Nofile, limit);
     });
 }
@@ -225,20 +234,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_model_cannot_do_by_design_it_must_not_do() {
-        let reason = "it can't";
-        assert_eq!(judge(Ok(()), None), Outcome::Passed);
+    fn a_case_passes_fails_or_is_unable_by_design() {
+        let reason = "it serves one client at a time";
+        let lacking = || CaseFailure::new("no reply").lacks_ability();
+        assert_eq!(outcome_of(Ok(()), None), CaseOutcome::Passed);
         assert_eq!(
-            judge(Err(Fault::new("no reply").unable()), Some(reason)),
-            Outcome::ByDesign(reason.into())
+            outcome_of(Err(lacking()), Some(reason)),
+            CaseOutcome::ByDesign(reason.into())
         );
-        let passed = judge(Ok(()), Some(reason));
-        assert!(matches!(&passed, Outcome::Failed(why)
-            if why.starts_with("unexpectedly passed")));
-        // A wrong answer is not what the design excuses.
-        let failed = judge(Err(Fault::new("a wrong reply")), Some(reason));
-        assert_eq!(failed, Outcome::Failed("a wrong reply".into()));
-        let unable = judge(Err(Fault::new("no reply").unable()), None);
-        assert_eq!(unable, Outcome::Failed("no reply".into()));
+        let unable = outcome_of(Err(lacking()), None);
+        assert_eq!(unable, CaseOutcome::Failed("no reply".into()));
+    }
+
+    #[test]
+    fn a_model_that_can_do_what_it_is_declared_unable_to_do_fails() {
+        let outcome = outcome_of(Ok(()), Some("it serves one client"));
+        assert!(matches!(&outcome, CaseOutcome::Failed(text)
+            if text.starts_with("unexpectedly passed")));
+    }
+
+    #[test]
+    fn a_wrong_reply_is_never_excused_by_design() {
+        let wrong = CaseFailure::new("a wrong reply");
+        let outcome = outcome_of(Err(wrong), Some("it serves one client"));
+        assert_eq!(outcome, CaseOutcome::Failed("a wrong reply".into()));
     }
 }

@@ -1,15 +1,17 @@
-//! Whoever outlives the runner is ended, too.
+//! Makes sure that no process outlives a program that starts servers.
 //!
-//! The kernel ends a server when the runner ends, however that was; but not
-//! what the server started in its turn. So what was called, the *front*, only
-//! starts a *keeper*, which starts the *runner*, which does the work:
+//! The kernel kills a server when the process that started it ends, however it
+//! ended, but not the processes that the server has started. So the program
+//! runs as three processes. The one that the user starts, the *front*, only
+//! starts a *keeper*. The keeper starts the *runner*, which does the work. All
+//! three adopt orphans:
 //!
-//! - if the runner ends, by itself or not, its orphans come to the keeper,
-//!   which ends them;
-//! - if the front is killed, the kernel tells the keeper, which ends the runner
-//!   and then its orphans;
-//! - if the keeper is killed, the kernel ends the runner, and the orphans come
-//!   to the front, which ends them.
+//! - If the runner ends, for whatever reason, its orphans become children of
+//!   the keeper, which kills them.
+//! - If the front is killed, the kernel signals the keeper, which kills the
+//!   runner and then its orphans.
+//! - If the keeper is killed, the kernel kills the runner. Its orphans become
+//!   children of the front, which kills them.
 
 use std::env;
 use std::ffi::OsString;
@@ -25,35 +27,35 @@ use signal_hook::iterator::Signals;
 
 use crate::{adopt_orphans, end_children};
 
-/// The first word of the keeper's command line.
+/// The first argument of a keeper.
 const KEEP: &str = "keep";
 
-/// The first word of the runner's.
+/// The first argument of a runner.
 const KEPT: &str = "kept";
 
-/// What this process is to the others, and the command line that it was called
-/// with, as the user typed it.
+/// The role of this process, with the command line that the user typed.
 pub enum Role {
-    /// What was called.
+    /// The process that the user started.
     Front(Vec<OsString>),
-    /// Waits for the others.
+    /// The process that waits for the runner and kills its orphans.
     Keeper {
-        /// The front.
+        /// The process id of the front.
         parent: i32,
-        /// With the program in front.
+        /// The command line, including the program.
         arguments: Vec<OsString>,
     },
-    /// Does the work.
+    /// The process that does the work.
     Runner(Vec<OsString>),
 }
 
 impl Role {
-    /// Finds out. A runner ends with its keeper from then on, and adopts
-    /// orphans.
+    /// Returns the role of this process. In the role of a runner, this process
+    /// adopts orphans from then on, and is killed when its keeper ends.
     ///
     /// # Errors
     ///
-    /// When a keeper or a runner was called by somebody else.
+    /// Returns an error if a keeper or a runner was not started by this
+    /// program.
     pub fn of_this_process() -> io::Result<Role> {
         let mut arguments: Vec<OsString> = env::args_os().collect();
         let word = arguments.get(1).and_then(|word| word.to_str());
@@ -63,61 +65,66 @@ impl Role {
         }
         let parent =
             arguments.get(2).and_then(|word| word.to_str()?.parse().ok());
-        let itself = || io::Error::other("only this program calls itself so");
-        let parent = parent.ok_or_else(itself)?;
+        let parent = parent.ok_or_else(|| {
+            io::Error::other(format!(
+                "`{KEEP}` and `{KEPT}` are internal; do not use them"
+            ))
+        })?;
         arguments.drain(1..3);
         if is_keeper {
             return Ok(Role::Keeper { parent, arguments });
         }
-        end_with(parent, Signal::KILL)?;
+        end_with_parent(parent, Signal::KILL)?;
         adopt_orphans()?;
         Ok(Role::Runner(arguments))
     }
 }
 
-/// Carries out a command line in a runner with a keeper, and says how that
-/// ended. An exit code of the keeper's is the runner's, or stands for what the
-/// keeper was told of it.
+/// Runs a command line in a runner with a keeper, and returns the keeper's
+/// status. The keeper's exit code is that of the runner, or encodes the signal
+/// that ended the runner.
 ///
 /// # Errors
 ///
-/// When this program can't be started once more.
+/// Returns an error if the keeper can't be started.
 pub fn run_kept(arguments: Vec<OsString>) -> io::Result<ExitStatus> {
     let signals = Signals::new([SIGCHLD, SIGINT, SIGTERM])?;
     adopt_orphans()?;
-    let mut command = again(KEEP, arguments)?;
-    // So that Ctrl-C comes to each of them once: from here.
+    let mut command = command_for(KEEP, arguments)?;
+    // In another process group, the keeper gets Ctrl-C only once: forwarded by
+    // this process, not by the terminal as well.
     command.process_group(0);
-    wait_for(command, signals)
+    run_to_end(command, signals)
 }
 
-/// The keeper's work: carries out a command line in a runner, and says how that
-/// ended; by SIGHUP, if the front did.
+/// Does the work of a keeper: runs a command line in a runner, and returns the
+/// runner's status. If the front ends first, the status is that of a process
+/// killed by SIGHUP.
 ///
 /// # Errors
 ///
-/// As for [`run_kept`].
+/// Returns an error if the runner can't be started.
 pub fn keep(parent: i32, arguments: Vec<OsString>) -> io::Result<ExitStatus> {
     let signals = Signals::new([SIGCHLD, SIGINT, SIGTERM, SIGHUP])?;
-    end_with(parent, Signal::HUP)?;
+    end_with_parent(parent, Signal::HUP)?;
     adopt_orphans()?;
-    wait_for(again(KEPT, arguments)?, signals)
+    run_to_end(command_for(KEPT, arguments)?, signals)
 }
 
-/// Has the kernel send a signal when the parent ends.
-fn end_with(parent: i32, signal: Signal) -> io::Result<()> {
+/// Makes the kernel send `signal` to this process when its parent ends.
+fn end_with_parent(parent: i32, signal: Signal) -> io::Result<()> {
     set_parent_process_death_signal(Some(signal))?;
     if getppid() != Pid::from_raw(parent) {
-        // It ended before the line above: nobody would signal us.
+        // The parent ended before the line above, so no signal would come.
         return Err(io::Error::other(format!(
-            "the process {parent} that started this one is gone"
+            "process {parent}, which started this one, has ended"
         )));
     }
     Ok(())
 }
 
-/// This program once more, in another role.
-fn again(role: &str, arguments: Vec<OsString>) -> io::Result<Command> {
+/// Returns a command that starts this program in another role.
+fn command_for(role: &str, arguments: Vec<OsString>) -> io::Result<Command> {
     let program = env::current_exe()?;
     let own = getpid().as_raw_nonzero().to_string();
     let mut command = Command::new(program);
@@ -125,19 +132,26 @@ fn again(role: &str, arguments: Vec<OsString>) -> io::Result<Command> {
     Ok(command)
 }
 
-/// Starts it, hands signals on, waits for its end, and ends all that it left.
-fn wait_for(
+/// Runs `command` to its end, forwards signals to it, and then kills its
+/// orphans. Returns its status; if the parent of this process ends first, that
+/// of a process killed by SIGHUP.
+fn run_to_end(
     mut command: Command,
     mut signals: Signals,
 ) -> io::Result<ExitStatus> {
     let mut child = command.spawn()?;
-    let ended = end_of(&mut child, &mut signals);
+    let status = wait_and_forward(&mut child, &mut signals);
     end_children();
-    Ok(ended.unwrap_or(ExitStatus::from_raw(SIGHUP)))
+    Ok(status.unwrap_or(ExitStatus::from_raw(SIGHUP)))
 }
 
-/// How it ended; `None` when nobody waits for that any more.
-fn end_of(child: &mut Child, signals: &mut Signals) -> Option<ExitStatus> {
+/// Waits for the child's end and forwards signals to it. Returns `None` if the
+/// parent of this process has ended (SIGHUP), so that no process needs the
+/// status.
+fn wait_and_forward(
+    child: &mut Child,
+    signals: &mut Signals,
+) -> Option<ExitStatus> {
     for signal in signals.forever() {
         match signal {
             SIGCHLD => {
@@ -148,7 +162,7 @@ fn end_of(child: &mut Child, signals: &mut Signals) -> Option<ExitStatus> {
             SIGHUP => return None,
             signal => {
                 let signal = Signal::from_named_raw(signal)?;
-                // It fails only for one that has just ended.
+                // Fails only if the child has just ended.
                 let _ = kill_process(Pid::from_child(child), signal);
             }
         }

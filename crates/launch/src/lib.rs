@@ -1,12 +1,12 @@
-//! Starts a server that is only known as a command line, waits until it
-//! serves, and ties its life to ours.
+//! Starts a server from its command line, waits until it is ready, and makes
+//! sure that it ends.
 //!
-//! The conformance suite and `compare` both start servers that may be written
-//! in any language. Whatever becomes of the process that started it, a server
-//! ends: by [`Server`]'s `Drop`, and by the kernel's parent-death signal
-//! (`PR_SET_PDEATHSIG` in prctl(2)) when there was nobody left to drop it.
-//! What it started in its turn ends with it if it stayed in its process group,
-//! and else if this process [adopts orphans](adopt_orphans).
+//! The conformance suite and `compare` use this crate to start servers that may
+//! be written in any language. A server ends at the latest with the process
+//! that started it: [`Server`]'s `Drop` kills it, and if `Drop` never runs, the
+//! kernel's parent-death signal does (`PR_SET_PDEATHSIG` in prctl(2)). The
+//! processes that the server started are killed, too, if they stayed in its
+//! process group, or if this process [adopts orphans](adopt_orphans).
 
 mod child;
 pub mod keeper;
@@ -33,66 +33,68 @@ use rustix::process::{
 pub use orphans::{adopt_orphans, end_children};
 pub use rustix::process::{Resource, Signal};
 
-use orphans::Member;
+use orphans::RunningProcess;
 
-/// How many of a server's last log lines are kept.
+/// How many of a process's last log lines are kept.
 const LOG_LINES_MAX: usize = 2_000;
 
-/// The longest line of a log that is kept in one piece.
+/// The longest log line in bytes. Longer ones are split.
 const LOG_LINE_BYTES_MAX: u64 = 64 * 1024;
 
-/// The longest line of stdout that is kept in one piece: a load generator's
-/// report, with all its histograms, is one.
+/// The longest line of stdout in bytes. Longer ones are split. A load
+/// generator's report, with all its histograms, is a single line.
 const LINE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// How many lines of stdout wait for a reader; further ones are dropped.
-const LINES_AHEAD_MAX: usize = 10_000;
+/// How many unread lines of stdout are kept; further ones are dropped.
+const UNREAD_LINES_MAX: usize = 10_000;
 
-/// How long to wait for a ready line before looking around.
-const LOOK_AROUND: Duration = Duration::from_millis(50);
+/// How long to wait for a ready line before checking whether the process has
+/// ended or its start was cancelled.
+const CHECK_PERIOD: Duration = Duration::from_millis(50);
 
 /// How long to wait for the last log lines of a process that has ended.
 const LOG_TAIL_WAIT: Duration = Duration::from_millis(500);
 
-/// How long one attempt to reach a server's port waits for the next.
+/// How long to wait between two attempts to connect to a server's port.
 const PORT_RETRY: Duration = Duration::from_millis(5);
 
-/// A port of loopback that is free.
+/// The loopback address with port 0: the kernel chooses a free port.
 const ANY_PORT: SocketAddr =
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// Moves stdin to descriptor 3 and announces it.
+/// Moves stdin to descriptor 3, announces it as a service manager does, and
+/// executes the rest of the command.
 const PASS_SOCKET: &str = "exec 3<&0 0</dev/null; \
     export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" \"$@\"";
 
-/// How a server shows that it serves.
+/// How a server shows that it is ready.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ready {
-    /// A line on stdout that holds its address, as in
-    /// `listening on 127.0.0.1:25000 (threads)`. It is told to listen on
-    /// port 0.
+    /// By a line on stdout with its address, such as
+    /// `listening on 127.0.0.1:25000 (threads)`. The server gets port 0.
     #[default]
     Line,
-    /// Its port accepts a connection. It is told a port that was free.
+    /// By accepting a connection. The server gets a port that was free.
     Port,
-    /// Whichever comes first: a line with its address, or a connection to the
-    /// port that it is told, which was free.
+    /// By a line with its address or by accepting a connection, whichever
+    /// happens first. The server gets a port that was free.
     Either,
 }
 
-/// A server to start: a command line and the conditions that it starts under.
+/// How to start a server: its command line, environment and limits.
 #[derive(Clone, Debug)]
 pub struct Launch {
     command: Vec<String>,
     ready: Ready,
     timeout: Duration,
     environment: Vec<(String, String)>,
+    /// A listening socket that the server gets as descriptor 3.
     passed: Option<Arc<TcpListener>>,
     pub(crate) cpus: Vec<usize>,
     pub(crate) limits: Vec<(Resource, u64)>,
 }
 
-/// A server that could not be started.
+/// The reason why a server could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The command line was empty.
@@ -103,30 +105,30 @@ pub enum Error {
     Start {
         /// The program's name, as in the command.
         program: String,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// It ended before it was ready.
+    /// The process ended before it was ready.
     #[error("ended before it was ready ({status}){}", log_tail(log))]
     Ended {
-        /// How it ended.
+        /// The status of the process.
         status: ExitStatus,
         /// Its last log lines.
         log: Vec<String>,
     },
-    /// It was not ready, and no server could have been: this machine has no
-    /// port for it, or no descriptor to try one with.
-    #[error("had no port to listen on ({source}); it {}", log_said(log))]
+    /// The process was not ready, and no server could have been: this machine
+    /// has no free port, or this process no free file descriptor to test one.
+    #[error("had no port to listen on ({source}); {}", log_or_none(log))]
     NoPort {
-        /// What the system says to whoever wants one.
+        /// The error of a test socket.
         source: io::Error,
-        /// Its last log lines.
+        /// The last log lines of the process.
         log: Vec<String>,
     },
-    /// Nobody wanted it any more.
-    #[error("its start was cancelled")]
+    /// The caller cancelled the start.
+    #[error("was cancelled before it was ready")]
     Cancelled,
-    /// It was not ready in time.
+    /// The process was not ready in time.
     #[error("was not ready within {timeout:?}{}", log_tail(log))]
     NotReady {
         /// How long it had.
@@ -137,8 +139,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the server, or its command line, is to blame: not if this side
-    /// had no process, no descriptor or no port for it.
+    /// Returns `true` if the cause is the server or its command line, and
+    /// `false` if this machine had no process, file descriptor or port for it.
     pub fn is_of_server(&self) -> bool {
         match self {
             Error::Start { source, .. } => {
@@ -153,8 +155,9 @@ impl Error {
 }
 
 impl Launch {
-    /// A launch of `command`: a program and its arguments, in which `{addr}`,
-    /// `{host}` and `{port}` stand for the address to listen on.
+    /// Returns a launch of `command`: a program and its arguments, in which
+    /// `{addr}`, `{host}` and `{port}` are replaced by the address to listen
+    /// on.
     pub fn new<I>(command: I) -> Launch
     where
         I: IntoIterator,
@@ -181,19 +184,21 @@ impl Launch {
         self
     }
 
-    /// Sets how the server shows that it serves.
+    /// Sets how the server shows that it is ready (default:
+    /// [`Ready::Line`]).
     pub fn ready(mut self, ready: Ready) -> Launch {
         self.ready = ready;
         self
     }
 
-    /// Sets how long the server has until it must be ready (default: 10 s).
+    /// Sets the time within which the server must be ready (default: 10 s).
     pub fn timeout(mut self, timeout: Duration) -> Launch {
         self.timeout = timeout;
         self
     }
 
-    /// Holds the server on these processors (numbers as in `/proc/cpuinfo`).
+    /// Restricts the server to these processors (numbers as in
+    /// `/proc/cpuinfo`).
     pub fn cpus(mut self, cpus: &[usize]) -> Launch {
         self.cpus = cpus.to_vec();
         self
@@ -211,11 +216,11 @@ impl Launch {
         self
     }
 
-    /// Passes a listening socket, as a service manager does: the server finds
-    /// it as descriptor 3, announced by `LISTEN_FDS`; see sd_listen_fds(3).
+    /// Passes a listening socket, as a service manager does: as descriptor 3,
+    /// announced by `LISTEN_FDS`; see sd_listen_fds(3).
     pub fn pass(mut self, socket: TcpListener) -> Launch {
-        // A shell, because only the process itself can name its id, and
-        // because it can move a descriptor to another number.
+        // A shell does this, because `LISTEN_PID` must be the id of the process
+        // itself, and because a shell can move a descriptor to number 3.
         let shell = ["sh", "-c", PASS_SOCKET].map(str::to_owned);
         self.command.splice(..0, shell);
         self.passed = Some(Arc::new(socket));
@@ -225,21 +230,24 @@ impl Launch {
     /// Starts the server and waits until it is ready.
     ///
     /// Must be called from a thread that lives as long as the server should:
-    /// the kernel ends the server when that thread ends.
+    /// the kernel kills the server when that thread ends.
     ///
     /// # Errors
     ///
-    /// [`Error`] says why there is no server; none is left behind.
+    /// Returns an error if the server could not be started or was not ready in
+    /// time. Its process has then been killed.
     pub fn start(self) -> Result<Server, Error> {
         self.start_with(|_| (), || false)
     }
 
-    /// The same; but `started` is told the process id before it is ready, and
-    /// the wait is given up as soon as `is_cancelled` says so.
+    /// Like [`start`](Launch::start), but calls `started` with the process id
+    /// before the server is ready, and stops waiting as soon as `is_cancelled`
+    /// returns `true`.
     ///
     /// # Errors
     ///
-    /// As for [`Launch::start`]; [`Error::Cancelled`] if it was.
+    /// As for [`Launch::start`], and [`Error::Cancelled`] if the start was
+    /// cancelled.
     pub fn start_with(
         self,
         started: impl FnOnce(Pid),
@@ -256,7 +264,7 @@ impl Launch {
         started(process.pid);
         loop {
             let ready = match self.ready {
-                Ready::Line => process.ready_address(LOOK_AROUND),
+                Ready::Line => process.ready_address(CHECK_PERIOD),
                 Ready::Port => process.accepts(address).then_some(address),
                 Ready::Either => process
                     .ready_address(Duration::ZERO)
@@ -274,8 +282,9 @@ impl Launch {
                 });
             } else if Instant::now() >= deadline {
                 let log = process.log();
-                // Its own port is not looked at: it may listen there. But to
-                // find that out takes a port, too.
+                // The server may be listening on its own port, so this tests
+                // another. If there is no free port at all, this side could
+                // not connect to the server either.
                 return Err(match can_listen(ANY_PORT) {
                     Ok(()) => Error::NotReady { timeout: self.timeout, log },
                     Err(source) => Error::NoPort { source, log },
@@ -284,12 +293,12 @@ impl Launch {
         }
     }
 
-    /// Starts the command without waiting for anything. `address` takes the
-    /// place of the command's `{addr}`.
+    /// Starts the command without waiting until it is ready. `address` replaces
+    /// the command's `{addr}`, `{host}` and `{port}`.
     ///
     /// # Errors
     ///
-    /// When the command is empty or can't be executed.
+    /// Returns an error if the command is empty or can't be executed.
     pub fn spawn(&self, address: SocketAddr) -> Result<Process, Error> {
         let words: Vec<String> =
             self.command.iter().map(|word| fill(word, address)).collect();
@@ -308,7 +317,7 @@ impl Launch {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         child::prepare(&mut command, self);
-        let member = Member::new();
+        let running = RunningProcess::new();
         let mut child =
             command.spawn().map_err(|source| self.start_error(source))?;
         let stdout = child.stdout.take().expect("stdout is piped");
@@ -326,7 +335,7 @@ impl Launch {
             lines: forward_lines(stdout),
             log,
             log_ended,
-            _member: member,
+            _running: running,
         };
         process.ended = Some(ended?);
         Ok(process)
@@ -338,7 +347,8 @@ impl Launch {
     }
 }
 
-/// A server that serves. Dropping it kills its process group and reaps it.
+/// A server that is ready. Dropping it kills its process group and reaps its
+/// process.
 #[derive(Debug)]
 pub struct Server {
     process: Process,
@@ -346,28 +356,29 @@ pub struct Server {
 }
 
 impl Server {
-    /// Where it listens.
+    /// Returns the address that the server listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its process.
+    /// Returns the server's process.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
 
-    /// Its process id.
+    /// Returns the server's process id.
     pub fn pid(&self) -> Pid {
         self.process.pid
     }
 
-    /// Its last log lines (what it wrote to stderr).
+    /// Returns the server's last log lines: what it wrote to stderr.
     pub fn log(&self) -> Vec<String> {
         self.process.log()
     }
 }
 
-/// A process in a group of its own. Dropping it kills the group and reaps it.
+/// A process that leads its own process group. Dropping it kills the group and
+/// reaps the process.
 #[derive(Debug)]
 pub struct Process {
     child: std::process::Child,
@@ -377,59 +388,63 @@ pub struct Process {
     status: Option<ExitStatus>,
     lines: mpsc::Receiver<String>,
     log: Arc<Mutex<VecDeque<String>>>,
-    /// Disconnected once stderr is at its end.
+    /// Disconnected when stderr reaches end-of-file.
     log_ended: mpsc::Receiver<Infallible>,
-    /// Dropped last: orphans are there once their parent is gone.
-    _member: Member,
+    /// Dropped last: the orphans exist only when their parent is gone.
+    _running: RunningProcess,
 }
 
 impl Process {
-    /// Its process id.
+    /// Returns the process id.
     pub fn pid(&self) -> Pid {
         self.pid
     }
 
-    /// The next line of its stdout; `None` at end-of-file or after `timeout`.
+    /// Returns the next line of the process's stdout, or `None` at end-of-file
+    /// or after `timeout`.
     pub fn stdout_line(&self, timeout: Duration) -> Option<String> {
         self.lines.recv_timeout(timeout).ok()
     }
 
-    /// Its last log lines (what it wrote to stderr). They are complete once
-    /// [`Process::wait`] has returned a status.
+    /// Returns the process's last log lines: what it wrote to stderr. They are
+    /// complete once [`Process::wait`] has returned a status.
     pub fn log(&self) -> Vec<String> {
         lock(&self.log).iter().cloned().collect()
     }
 
-    /// Sends a signal. One that has ended already gets none.
+    /// Sends a signal, unless the process has already ended.
     pub fn signal(&self, signal: Signal) {
         if self.status.is_none() {
-            // It fails only for a process that has ended meanwhile.
+            // Fails only if the process has just ended.
             let _ = rustix::process::kill_process(self.pid, signal);
         }
     }
 
-    /// How it ended, or `None` while it still runs after `timeout`.
+    /// Waits until the process ends, and returns its status; `None` if it still
+    /// runs after `timeout`.
     pub fn wait(&mut self, timeout: Duration) -> Option<ExitStatus> {
         if self.status.is_none() && self.ended_within(timeout) {
             self.status = self.status_unreaped();
-            // The last lines are on their way. What the process started may
-            // hold stderr open for longer, so the wait is bounded.
+            // The last log lines may not have been read yet. The wait for them
+            // is bounded, because another process may have stderr open.
             let _ = self.log_ended.recv_timeout(LOG_TAIL_WAIT);
         }
         self.status
     }
 
-    /// Its status, without reaping it: until it is reaped, its id can't be
-    /// taken by another process, so that `Drop` can still name its group.
+    /// Returns the status without reaping the process. Until it is reaped, no
+    /// other process can get its id, so that `Drop` can still kill its group.
     fn status_unreaped(&self) -> Option<ExitStatus> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         let status = waitid(WaitId::Pid(self.pid), options).ok()??;
-        // The encoding of wait(2): the code is the second byte, a signal the
-        // low seven bits.
+        // Encoded as by wait(2): the exit code in the second byte, a signal in
+        // the low seven bits.
         let code = status.exit_status().map(|code| code << 8);
         code.or(status.terminating_signal()).map(ExitStatus::from_raw)
     }
 
+    /// Waits until the process has ended; returns `false` if it still runs
+    /// after `timeout`.
     fn ended_within(&self, timeout: Duration) -> bool {
         let Some(ended) = &self.ended else { return false };
         let timeout = Timespec::try_from(timeout).ok();
@@ -437,7 +452,8 @@ impl Process {
         matches!(poll(&mut fds, timeout.as_ref()), Ok(1))
     }
 
-    /// The address in its next lines, if they come soon.
+    /// Returns the address in the next lines of stdout, if one arrives within
+    /// `wait`.
     fn ready_address(&self, mut wait: Duration) -> Option<SocketAddr> {
         while let Ok(line) = self.lines.recv_timeout(wait) {
             if let Some(address) = address_in(&line) {
@@ -448,7 +464,8 @@ impl Process {
         None
     }
 
-    /// Whether its port accepts, or will not within a moment.
+    /// Returns `true` if `address` accepts a connection. If not, waits for
+    /// [`PORT_RETRY`] or until the process has ended.
     fn accepts(&self, address: SocketAddr) -> bool {
         let is_open = TcpStream::connect_timeout(&address, PORT_RETRY).is_ok();
         is_open || {
@@ -460,50 +477,52 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // The group first: what the server started goes with it. Its id stays
-        // taken until the leader is reaped, so this can hit nobody else.
+        // First the group, with the processes that the server started. Until
+        // the leader is reaped, no other group can have its id.
         let _ = rustix::process::kill_process_group(self.pid, Signal::KILL);
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
+/// Replaces the placeholders for the address in a word of the command.
 fn fill(word: &str, address: SocketAddr) -> String {
     word.replace("{addr}", &address.to_string())
         .replace("{host}", &address.ip().to_string())
         .replace("{port}", &address.port().to_string())
 }
 
-/// An address on loopback that was free a moment ago.
+/// Returns a loopback address that was free a moment ago.
 fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind(ANY_PORT)?.local_addr()
 }
 
-/// Whether any server could listen there. Without SO_REUSEADDR, which the
-/// standard library sets, because a server may do without it, too.
+/// Checks that a server could listen on `address`. The test socket doesn't set
+/// `SO_REUSEADDR`, as the standard library would, because some servers don't.
 fn can_listen(address: SocketAddr) -> io::Result<()> {
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
     bind(&socket, &address)?;
     Ok(listen(&socket, 1)?)
 }
 
-/// The first word of a line that is an address with a port.
+/// Returns the first word of a line that is an address with a port.
 fn address_in(line: &str) -> Option<SocketAddr> {
     line.split_whitespace().find_map(|word| word.parse().ok())
 }
 
-/// Hands the lines of stdout on, as many as somebody has room for: a server
-/// that talks must not be stopped by that, nor fill our memory.
+/// Reads the lines of stdout into a channel of bounded size, and drops lines
+/// when it is full: a server with much output must neither block nor fill this
+/// process's memory.
 fn forward_lines(stdout: ChildStdout) -> mpsc::Receiver<String> {
-    let (sender, receiver) = mpsc::sync_channel(LINES_AHEAD_MAX);
+    let (sender, receiver) = mpsc::sync_channel(UNREAD_LINES_MAX);
     thread::spawn(move || {
         for_each_line(stdout, LINE_BYTES_MAX, |line| _ = sender.try_send(line));
     });
     receiver
 }
 
-/// Reads lines to the end, whatever their bytes are. One that is too long is
-/// taken as several.
+/// Calls `take` with each line up to end-of-file. Bytes that are not UTF-8 are
+/// replaced; a line longer than `bytes_max` is split.
 fn for_each_line(
     stream: impl Read,
     bytes_max: u64,
@@ -524,15 +543,15 @@ fn for_each_line(
     }
 }
 
-/// Keeps the last lines of stderr. The channel that it returns, which never
-/// holds anything, is disconnected at end-of-file.
+/// Keeps the last lines of stderr in `log`. The returned channel never carries
+/// a message; it is disconnected at end-of-file.
 fn keep_lines(
     stderr: ChildStderr,
     log: Arc<Mutex<VecDeque<String>>>,
 ) -> mpsc::Receiver<Infallible> {
-    let (at_end, ended) = mpsc::channel();
+    let (sender, ended) = mpsc::channel();
     thread::spawn(move || {
-        let _at_end: mpsc::Sender<Infallible> = at_end;
+        let _disconnects_at_end: mpsc::Sender<Infallible> = sender;
         for_each_line(stderr, LOG_LINE_BYTES_MAX, |line| {
             let mut log = lock(&log);
             if log.len() == LOG_LINES_MAX {
@@ -544,20 +563,22 @@ fn keep_lines(
     ended
 }
 
-/// The log, whatever became of a thread that held it: it is only text.
+/// Locks the log, even if a thread panicked while it had the lock: the log is
+/// only text.
 fn lock(log: &Mutex<VecDeque<String>>) -> MutexGuard<'_, VecDeque<String>> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a log says, or that it says nothing.
-fn log_said(log: &[String]) -> String {
-    match log.is_empty() {
-        true => "said nothing".to_owned(),
-        false => format!("said:{}", log_tail(log)),
+/// Formats the end of a log for an error message, or notes that it is empty.
+fn log_or_none(log: &[String]) -> String {
+    if log.is_empty() {
+        "its log is empty".to_owned()
+    } else {
+        format!("its log:{}", log_tail(log))
     }
 }
 
-/// The last lines of a log, as they stand in an error message.
+/// Formats the last five lines of a log for an error message.
 fn log_tail(log: &[String]) -> String {
     let tail = &log[log.len().saturating_sub(5)..];
     tail.iter().map(|line| format!("\n    {line}")).collect()
@@ -572,15 +593,15 @@ mod tests {
     }
 
     #[test]
-    fn the_ready_line_gives_the_address() {
+    fn the_address_is_read_from_the_ready_line() {
         let server =
             shell("echo listening on 127.0.0.1:25000; exec cat").start();
-        // stdin is /dev/null, so `cat` ends: the line alone must do.
+        // stdin is /dev/null, so `cat` ends at once: the line alone suffices.
         assert_eq!(server.unwrap().address().port(), 25_000);
     }
 
     #[test]
-    fn an_end_before_the_ready_line_names_status_and_log() {
+    fn the_error_for_an_early_end_contains_status_and_log() {
         let error = shell("echo no such luck >&2; exit 7").start();
         let text = error.unwrap_err().to_string();
         assert!(text.contains("exit status: 7"), "{text}");
@@ -588,7 +609,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_not_utf_8_are_lines_all_the_same() {
+    fn lines_that_are_not_utf_8_are_read() {
         let script = r"printf '\377\n\376\n'; echo at 127.0.0.1:25000; \
             printf '\377\n' >&2; echo still here >&2; exec sleep 1000";
         let server = shell(script).start().unwrap();
@@ -614,7 +635,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_wrong_with_its_program_is_a_servers_fault() {
+    fn only_an_error_of_the_program_is_the_servers_fault() {
         let cases = [
             (Errno::NOENT, true),
             (Errno::ACCESS, true),
@@ -633,17 +654,23 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_somebody_else_has_is_no_fault_of_a_server() {
-        // Nobody else takes a port of this address, once it is free.
+    fn a_port_that_is_in_use_is_not_the_servers_fault() {
+        // No other program uses this address, so its port stays free.
         let listener = TcpListener::bind("127.77.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         assert!(can_listen(address).is_err());
         drop(listener);
-        assert!(can_listen(address).is_ok());
+        // Children that other tests fork have the listener open until they
+        // execute their program.
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while can_listen(address).is_err() {
+            assert!(Instant::now() < deadline, "{address} is still in use");
+            thread::yield_now();
+        }
     }
 
     #[test]
-    fn dropping_a_process_ends_what_it_started() {
+    fn dropping_a_process_kills_its_process_group() {
         let launch = shell("sleep 1000 & echo $!; wait");
         let process =
             launch.spawn(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
@@ -657,7 +684,7 @@ mod tests {
     }
 
     #[test]
-    fn dropping_a_process_ends_what_left_its_group_where_orphans_come() {
+    fn dropping_a_process_kills_orphans_that_left_its_group() {
         adopt_orphans().unwrap();
         let launch = shell("setsid sleep 1000 & echo $!; wait");
         let process =
@@ -666,14 +693,15 @@ mod tests {
         let daemon = Pid::from_raw(line.parse().unwrap()).unwrap();
         let ended = pidfd_open(daemon, PidfdFlags::empty()).unwrap();
         drop(process);
-        // With those of other tests, if one of them runs at this moment.
+        // If another test runs a process at this moment, the orphans are
+        // killed only when that process is dropped.
         let mut fds = [PollFd::new(&ended, PollFlags::IN)];
         let timeout = Timespec { tv_sec: 10, tv_nsec: 0 };
         assert_eq!(poll(&mut fds, Some(&timeout)), Ok(1));
     }
 
     #[test]
-    fn limits_hold_in_the_server() {
+    fn resource_limits_apply_to_the_process() {
         let launch = shell("ulimit -n").limit(Resource::Nofile, 77);
         let process =
             launch.spawn(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();

@@ -1,10 +1,11 @@
-//! What a server has started and does not take along when it ends.
+//! Kills the processes that a server has started and that outlive it.
 //!
-//! A process that left its server's process group, as setsid(2) and every
-//! daemon does, is not killed with it. Its parent is: so it is an orphan, and
-//! comes to the nearest ancestor that adopts orphans (`PR_SET_CHILD_SUBREAPER`
-//! in prctl(2)), however far it went. Whoever kills its children until it has
-//! none has killed all that descends from it.
+//! A process that has left its server's process group, as daemons do by
+//! setsid(2), is not killed with the group. When its parent is killed, it
+//! becomes an orphan, and its new parent is the nearest ancestor that adopts
+//! orphans (`PR_SET_CHILD_SUBREAPER` in prctl(2)). So a process that adopts
+//! orphans, and kills its children until it has none, has killed all of its
+//! descendants.
 
 use std::fs;
 use std::io;
@@ -15,43 +16,44 @@ use rustix::process::{
     set_child_subreaper, waitpid,
 };
 
-/// Whose orphans come to this process.
+/// Whether and when this process has to kill orphans.
 #[derive(Debug)]
-struct Household {
-    /// Orphans come here, and not to init.
+struct State {
+    /// Whether this process adopts orphans. If not, init does.
     adopts: bool,
-    /// How many processes of ours there are that may have made them.
-    processes: usize,
+    /// How many [`Process`](crate::Process)es exist: any may leave orphans.
+    running: usize,
 }
 
-static HOUSEHOLD: Mutex<Household> =
-    Mutex::new(Household { adopts: false, processes: 0 });
+static STATE: Mutex<State> = Mutex::new(State { adopts: false, running: 0 });
 
-/// Makes this process adopt the orphans of all that it starts. From then on,
-/// they are killed and reaped when the last [`Process`](crate::Process) is
-/// dropped: all children then that are of another process group. So a child
-/// that this crate did not start must stay in the group of its parent.
+/// Makes this process adopt the orphans of all processes that it starts.
+///
+/// From then on, dropping the last [`Process`](crate::Process) kills and reaps
+/// all children of this process that are in another process group. A child that
+/// this crate did not start must therefore stay in the group of its parent.
 ///
 /// # Errors
 ///
-/// When the system knows no such thing.
+/// Returns an error if the kernel doesn't support this.
 pub fn adopt_orphans() -> io::Result<()> {
     set_child_subreaper(Some(getpid()))?;
-    household().adopts = true;
+    state().adopts = true;
     Ok(())
 }
 
-/// Kills and reaps all children, and the orphans that come of that, until
-/// there are none; but for those that may not be killed.
+/// Kills and reaps all children of this process, and the orphans that result,
+/// until none is left that this process may kill.
 pub fn end_children() {
-    end_those(|_| true);
+    kill_children(|_| true);
 }
 
-fn end_those(is_meant: impl Fn(&Child) -> bool) {
+/// Like [`end_children`], but only for children that `is_selected` selects.
+fn kill_children(is_selected: impl Fn(&Child) -> bool) {
     loop {
         let killed: Vec<Pid> = children()
             .into_iter()
-            .filter(&is_meant)
+            .filter(&is_selected)
             .map(|child| child.id)
             .filter(|&id| kill_process(id, Signal::KILL).is_ok())
             .collect();
@@ -59,38 +61,38 @@ fn end_those(is_meant: impl Fn(&Child) -> bool) {
             return;
         }
         for child in killed {
-            // It fails only for one that somebody else has reaped.
+            // Fails only if another thread has reaped the child.
             let _ = waitpid(Some(child), WaitOptions::empty());
         }
     }
 }
 
-/// Held by each process that may leave orphans.
+/// Counts a process that may leave orphans, for as long as this value exists.
 #[derive(Debug)]
-pub(crate) struct Member(());
+pub(crate) struct RunningProcess(());
 
-impl Member {
-    /// To be had before the process is started.
-    pub(crate) fn new() -> Member {
-        household().processes += 1;
-        Member(())
+impl RunningProcess {
+    /// Counts a process. Must be called before the process is started.
+    pub(crate) fn new() -> RunningProcess {
+        state().running += 1;
+        RunningProcess(())
     }
 }
 
-impl Drop for Member {
+impl Drop for RunningProcess {
     fn drop(&mut self) {
-        let mut household = household();
-        household.processes -= 1;
-        if household.adopts && household.processes == 0 {
-            // Under the lock: nobody starts a process meanwhile.
+        let mut state = state();
+        state.running -= 1;
+        if state.adopts && state.running == 0 {
+            // The lock keeps other threads from starting a process meanwhile.
             let own = getpgrp();
-            end_those(|child| child.group != Some(own));
+            kill_children(|child| child.group != Some(own));
         }
     }
 }
 
-fn household() -> MutexGuard<'static, Household> {
-    HOUSEHOLD.lock().unwrap_or_else(PoisonError::into_inner)
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A child of this process.
@@ -99,8 +101,8 @@ struct Child {
     group: Option<Pid>,
 }
 
-/// The children of this process. The lists in `/proc/PID/task` would be
-/// quicker, but not every kernel has them.
+/// Returns the children of this process. Reading `/proc/PID/task/TID/children`
+/// would be faster, but not every kernel has that file.
 fn children() -> Vec<Child> {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let children = processes.filter_map(|entry| {
@@ -112,12 +114,14 @@ fn children() -> Vec<Child> {
     children.collect()
 }
 
-/// By proc_pid_stat(5); `None` if there is no such process any more, or if its
-/// parent is beyond what may be seen. The group may be so, too.
+/// Returns the parent and the process group of a process, according to
+/// proc_pid_stat(5). Returns `None` if the process no longer exists, or if its
+/// parent is in another PID namespace. The group is `None` if it is in another
+/// namespace.
 fn parent_and_group_of(process: i32) -> Option<(Pid, Option<Pid>)> {
     let text = fs::read(format!("/proc/{process}/stat")).ok()?;
     let text = String::from_utf8_lossy(&text);
-    // The name, in parentheses, may hold anything.
+    // The name, in parentheses, may contain any character.
     let (_, rest) = text.rsplit_once(") ")?;
     let mut ids = rest.split_whitespace().skip(1).map(str::parse);
     let parent = Pid::from_raw(ids.next()?.ok()?)?;

@@ -1,120 +1,121 @@
-//! What an exercise is, and all there are.
+//! The list of exercises, and how their cases are run.
 
 use std::time::{Duration, Instant};
 
-use conformance::{Jobs, Ready, Stage, Subject, Verdict};
+use conformance::{CaseResult, Fixture, JobCosts, Ready, Subject};
 
-use crate::answer::Answer;
 use crate::cases;
+use crate::submission::Submission;
 
-/// How long to wait for what must come. Nothing is asked of an answer's
-/// speed: this only ends a wait that would be in vain.
+/// How long to wait for what must happen. No case requires a submission to be
+/// fast: this only ends a wait that would never succeed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A task of the course, and how it is checked.
 pub(crate) struct Exercise {
     /// The name of its folder and of its chapter.
     pub(crate) name: &'static str,
-    /// What is to be done, in a line.
+    /// A summary of the task in one line.
     pub(crate) task: &'static str,
-    /// What must be true of an answer.
+    /// The requirements that a submission must meet.
     pub(crate) cases: &'static [Case],
 }
 
-/// One thing that must be true of an answer.
+/// One requirement that a submission must meet.
 pub(crate) struct Case {
-    /// It, as a sentence.
+    /// The requirement, as a sentence.
     pub(crate) name: &'static str,
-    /// What to look at, where it is not.
+    /// A hint for the reader whose submission fails.
     pub(crate) hint: &'static str,
-    /// Whether it is true of the starter already.
-    pub(crate) is_kept: bool,
-    /// What is said of the starter where it is not true of it.
+    /// Whether the starter passes.
+    pub(crate) starter_passes: bool,
+    /// A part of the fault that the starter must fail with. Empty allows any.
     pub(crate) fault: &'static str,
-    play: Play,
+    test: Test,
 }
 
-/// How a case is played, by what an answer is.
+/// The test of a case, by the kind of the submission.
 #[derive(Clone, Copy)]
-enum Play {
-    /// A server, which is started and spoken to.
-    Server(fn(&Stage<'_>) -> Verdict),
-    /// A program, which is run.
-    Program(fn(&Answer) -> Verdict),
+enum Test {
+    /// Starts a server and talks to it.
+    Server(fn(&Fixture<'_>) -> CaseResult),
+    /// Runs a program until it exits.
+    Program(fn(&Submission) -> CaseResult),
 }
 
 impl Case {
-    /// What a server must do, and the starter does not.
+    /// Creates a case that tests a server, and that the starter fails.
     pub(crate) const fn of_server(
         name: &'static str,
         hint: &'static str,
-        play: fn(&Stage<'_>) -> Verdict,
+        test: fn(&Fixture<'_>) -> CaseResult,
     ) -> Case {
-        Case::new(name, hint, Play::Server(play))
+        Case::new(name, hint, Test::Server(test))
     }
 
-    /// What a program must do, and the starter does not.
+    /// Creates a case that tests a program, and that the starter fails.
     pub(crate) const fn of_program(
         name: &'static str,
         hint: &'static str,
-        play: fn(&Answer) -> Verdict,
+        test: fn(&Submission) -> CaseResult,
     ) -> Case {
-        Case::new(name, hint, Play::Program(play))
+        Case::new(name, hint, Test::Program(test))
     }
 
-    const fn new(name: &'static str, hint: &'static str, play: Play) -> Case {
-        Case { name, hint, is_kept: false, fault: "", play }
+    const fn new(name: &'static str, hint: &'static str, test: Test) -> Case {
+        Case { name, hint, starter_passes: false, fault: "", test }
     }
 
-    /// The starter does it, and an answer must not lose it.
-    pub(crate) const fn kept(mut self) -> Case {
-        self.is_kept = true;
+    /// Marks a case that the starter passes, and a submission must not break.
+    pub(crate) const fn starter_passes(mut self) -> Case {
+        self.starter_passes = true;
         self
     }
 
-    /// How the starter fails it: what is said of it has this part. It would
-    /// teach something else if it failed in another way.
-    pub(crate) const fn fails_by(mut self, fault: &'static str) -> Case {
+    /// Requires this text in the fault that the starter fails with. A starter
+    /// that failed in another way would teach something else.
+    pub(crate) const fn fails_with(mut self, fault: &'static str) -> Case {
         self.fault = fault;
         self
     }
 }
 
 impl Exercise {
-    /// Plays the cases one after the other, and tells of each how it went and
-    /// how many seconds it took.
+    /// Runs the cases one after another, and calls `report` with each case, its
+    /// verdict, and how many seconds it took.
     ///
     /// # Errors
     ///
-    /// The answer is a server that does not start: no case is played.
-    pub(crate) fn play(
+    /// The submission is a server that doesn't start. No case is run.
+    pub(crate) fn run(
         &self,
-        answer: &Answer,
-        mut tell: impl FnMut(&Case, Result<(), String>, f64),
+        submission: &Submission,
+        mut report: impl FnMut(&Case, Result<(), String>, f64),
     ) -> Result<(), String> {
-        let subject = Subject::new(answer.server())
+        let subject = Subject::new(submission.server())
             .ready(Ready::Either)
             .only_flags(Vec::<String>::new())
             .without_service_manager()
             .patience(PATIENCE);
-        let jobs = Jobs::of(&subject);
-        let on_stage = |play: &dyn Fn(&Stage<'_>) -> Verdict| {
-            let stage = Stage::new(&subject, 0, &jobs);
-            play(&stage).map_err(|fault| format!("{fault}{}", stage.log_tail()))
+        let jobs = JobCosts::of(&subject);
+        let on_stage = |test: &dyn Fn(&Fixture<'_>) -> CaseResult| {
+            let fixture = Fixture::new(&subject, 0, &jobs);
+            test(&fixture)
+                .map_err(|fault| format!("{fault}{}", fixture.log_tail()))
         };
-        let is_server = |case: &Case| matches!(case.play, Play::Server(_));
+        let is_server = |case: &Case| matches!(case.test, Test::Server(_));
         if self.cases.iter().any(is_server) {
-            on_stage(&|stage| stage.server(&[]).map(drop))?;
+            on_stage(&|fixture| fixture.server(&[]).map(drop))?;
         }
         for case in self.cases {
             let start = Instant::now();
-            let verdict = match case.play {
-                Play::Server(play) => on_stage(&play),
-                Play::Program(play) => {
-                    play(answer).map_err(|fault| fault.to_string())
+            let verdict = match case.test {
+                Test::Server(test) => on_stage(&test),
+                Test::Program(test) => {
+                    test(submission).map_err(|fault| fault.to_string())
                 }
             };
-            tell(case, verdict, start.elapsed().as_secs_f64());
+            report(case, verdict, start.elapsed().as_secs_f64());
         }
         Ok(())
     }
@@ -124,52 +125,52 @@ impl Exercise {
 pub(crate) const EXERCISES: &[Exercise] = &[
     Exercise {
         name: "protocol",
-        task: "answer lines, however they are cut on their way",
+        task: "answer lines, however TCP splits them",
         cases: cases::protocol::CASES,
     },
     Exercise {
         name: "blocking",
-        task: "end a client's turn so that it loses none of its answers",
+        task: "end a client's turn without losing any of its replies",
         cases: cases::blocking::CASES,
     },
     Exercise {
         name: "threads",
-        task: "share a memo among threads without holding it while computing",
+        task: "share a memo among threads without locking it while computing",
         cases: cases::threads::CASES,
     },
     Exercise {
         name: "processes",
-        task: "survive the death of a worker, and tell whom it concerns",
+        task: "survive the death of a worker, and report it to its client",
         cases: cases::processes::CASES,
     },
     Exercise {
         name: "mio",
-        task: "keep what a socket does not take, and write it when it does",
+        task: "keep what a socket doesn't take, and write it when it is ready",
         cases: cases::mio::CASES,
     },
     Exercise {
         name: "coroutines",
-        task: "poll only the coroutines that can go on, and sleep otherwise",
+        task: "poll only coroutines that were woken, and sleep otherwise",
         cases: cases::coroutines::CASES,
     },
     Exercise {
         name: "coroutines-pool",
-        task: "spare quick requests the way to the pool and back",
+        task: "spare short requests the way to the pool and back",
         cases: cases::coroutines_pool::CASES,
     },
     Exercise {
         name: "mio-pool",
-        task: "give an answer to the client that asked, or to nobody",
+        task: "send a reply to the client that asked for it, and to no other",
         cases: cases::mio_pool::CASES,
     },
     Exercise {
         name: "tokio",
-        task: "tell the silent at every tick that you live, and lose no byte",
+        task: "send a sign of life at every tick, and lose no byte of a line",
         cases: cases::tokio::CASES,
     },
     Exercise {
         name: "smol",
-        task: "drop whoever takes too long for a line, in however many pieces",
+        task: "drop a client that takes too long to send a whole line",
         cases: cases::smol::CASES,
     },
     Exercise {
@@ -179,32 +180,32 @@ pub(crate) const EXERCISES: &[Exercise] = &[
     },
     Exercise {
         name: "chassis",
-        task: "stop in good order at SIGTERM",
+        task: "drain the connections at SIGTERM before exiting",
         cases: cases::chassis::CASES,
     },
     Exercise {
         name: "measuring",
-        task: "count what a server's stall costs all who were due in it",
+        task: "count what a server's stall costs every request due during it",
         cases: cases::measuring::CASES,
     },
     Exercise {
         name: "results",
-        task: "say which of two servers is better on a machine that drifts",
+        task: "decide which of two servers is faster on a machine that drifts",
         cases: cases::results::CASES,
     },
     Exercise {
         name: "claims",
-        task: "judge a claim by an interval, and know when nobody can",
+        task: "judge a claim by an interval, or leave it open",
         cases: cases::claims::CASES,
     },
     Exercise {
         name: "python",
-        task: "keep a client's long requests from taking the others' rate",
+        task: "keep long requests from taking the rate of short ones",
         cases: cases::python::CASES,
     },
     Exercise {
         name: "choosing",
-        task: "say of a mix of requests whether it fits a loop, and threads",
+        task: "predict whether a mix of requests fits a loop or threads",
         cases: cases::choosing::CASES,
     },
     Exercise {

@@ -1,15 +1,15 @@
-//! What goes to stdout.
+//! Prints to stdout.
 
 use std::fmt;
 use std::io::{self, Write};
 use std::process;
 
-/// Prints a line. Who stops reading (`| head`) has read enough.
-pub(crate) fn say(line: fmt::Arguments<'_>) {
-    /// 128 + SIGPIPE, as a shell reports it.
-    const UNREAD: i32 = 141;
+/// Prints a line. Exits if stdout has been closed, as by `| head`.
+pub(crate) fn print_line(line: fmt::Arguments<'_>) {
+    /// The exit code that a shell reports after SIGPIPE: 128 + 13.
+    const SIGPIPE: i32 = 141;
     if writeln!(io::stdout(), "{line}").is_err() {
-        // The keeper ends what was started.
-        process::exit(UNREAD);
+        // The keeper ends the processes that were started.
+        process::exit(SIGPIPE);
     }
 }

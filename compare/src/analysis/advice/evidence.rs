@@ -65,7 +65,7 @@ impl<'a> Evidence<'a> {
 
     /// Returns the rating and the reason if the contestant falls over or could
     /// not be measured.
-    pub(crate) fn fallen(&self) -> Option<(Rating, String)> {
+    pub(crate) fn why_fallen_over(&self) -> Option<(Rating, String)> {
         if let Some(void) = self.void {
             let rating = if void.contestant_failed {
                 Rating::FallsOver
@@ -163,7 +163,7 @@ impl<'a> Evidence<'a> {
     }
 
     /// Returns the most likely reason why the contestant is slow.
-    pub(crate) fn slow(&self, p99_ns: &Estimate) -> String {
+    pub(crate) fn why_slow(&self, p99_ns: &Estimate) -> String {
         let has_long = self
             .long_ns
             .is_some_and(|long_ns| p99_ns.high >= long_ns * WAITS_SHARE);
@@ -171,22 +171,22 @@ impl<'a> Evidence<'a> {
         if self.contestant.is(ModelTrait::OneClientAtATime) {
             return "it serves one client at a time".to_owned();
         }
-        let of =
-            self.scenario.groups.iter().find(|g| g.name == self.scenario.of);
-        let (inline, stall) = if of.is_some_and(|of| of.cost.is_some()) {
-            (
-                "it computes in its event loop, one request after another",
-                "it waits for its pool in its event loop, for one request \
+        let measured = self.scenario.measured();
+        let (inline, stall) =
+            if measured.is_some_and(|group| group.cost.is_some()) {
+                (
+                    "it computes in its event loop, one request after another",
+                    "it waits for its pool in its event loop, for one request \
                  after another",
-            )
-        } else {
-            (
-                "it computes in its event loop: a short request waits for \
+                )
+            } else {
+                (
+                    "it computes in its event loop: a short request waits for \
                  the long one ahead of it",
-                "it waits for its pool in its event loop: a short request \
+                    "it waits for its pool in its event loop: a short request \
                  waits for the long one ahead of it",
-            )
-        };
+                )
+            };
         let pool = "all its workers were busy with long requests";
         let traits = [
             (ModelTrait::ComputesInline, inline),

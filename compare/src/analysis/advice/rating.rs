@@ -37,9 +37,10 @@ impl Rating {
     /// Contestants that hold a limit are equally good in that respect, so
     /// they are ranked by cost.
     pub(crate) fn figure(self, has_slo: bool) -> Figure {
-        match self {
-            Rating::Holds if has_slo => Figure::Cost,
-            _ => Figure::ResponseP99,
+        if self == Rating::Holds && has_slo {
+            Figure::Cost
+        } else {
+            Figure::ResponseP99
         }
     }
 
@@ -47,10 +48,12 @@ impl Rating {
     pub(crate) fn of(p99_ns: &Estimate, slo: Option<Duration>) -> Rating {
         let Some(slo) = slo else { return Rating::Holds };
         let slo_ns = slo.as_nanos() as f64;
-        match (p99_ns.high <= slo_ns, p99_ns.low > slo_ns) {
-            (true, _) => Rating::Holds,
-            (_, true) => Rating::Misses,
-            _ => Rating::Open,
+        if p99_ns.high <= slo_ns {
+            Rating::Holds
+        } else if p99_ns.low > slo_ns {
+            Rating::Misses
+        } else {
+            Rating::Open
         }
     }
 }

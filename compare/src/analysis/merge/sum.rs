@@ -89,7 +89,7 @@ impl GroupReport {
                 open.unanswered += other.unanswered;
             }
             (None, None) => {}
-            _ => {
+            (Some(_), None) | (None, Some(_)) => {
                 return Err(format!(
                     "group `{}` is an open loop on one machine only",
                     self.name

@@ -131,10 +131,8 @@ impl Load {
             (1..=DEPTH_MAX).contains(&self.depth),
             Usage(format!("--depth: must be from 1 to {DEPTH_MAX}"))
         );
-        let groups = match self.groups {
-            groups if groups.is_empty() => vec![alone],
-            groups => groups,
-        };
+        let groups =
+            if self.groups.is_empty() { vec![alone] } else { self.groups };
         Ok(LoadPlan {
             address,
             groups,
@@ -232,7 +230,7 @@ impl ScenarioArgs {
                 return Err(usage(format!(
                     "--scenario {name}: {} of `{}` vary; choose with --at, as \
                      one of {}",
-                    sweep.of.name(),
+                    sweep.parameter.name(),
                     sweep.group,
                     values.join(", ")
                 )));

@@ -281,7 +281,7 @@ impl ShardRun {
             cell.void = void(reason, true);
         } else if let Some(spoilt) = spoilt.or_else(late) {
             eprintln!("round {round}: {spoilt}");
-            if cell.miss(round, spoilt.clone(), wanted) {
+            if cell.leave_out(round, spoilt.clone(), wanted) {
                 cell.void = void(spoilt, false);
             }
             return;

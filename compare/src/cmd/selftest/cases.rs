@@ -28,8 +28,8 @@ pub(crate) struct Check {
     pub(crate) what: &'static str,
     pub(crate) unit: Unit,
     /// From what is counted to the bounds.
-    pub(crate) bounds: fn(&Seen) -> (f64, f64),
-    pub(crate) value: fn(&Seen) -> f64,
+    pub(crate) bounds: fn(&Observed) -> (f64, f64),
+    pub(crate) value: fn(&Observed) -> f64,
 }
 
 #[derive(Clone, Copy)]
@@ -41,7 +41,7 @@ pub(crate) enum Unit {
 }
 
 /// What the load generator saw.
-pub(crate) struct Seen {
+pub(crate) struct Observed {
     pub(crate) report: LoadReport,
     pub(crate) group: GroupReport,
 }
@@ -60,13 +60,13 @@ pub(crate) const CASES: [Case; 7] = [
                 what: "service p50",
                 unit: Unit::Milliseconds,
                 bounds: |_| (5.0, 6.0),
-                value: |seen| quantile_ms(&seen.group.service_ns, 0.5),
+                value: |observed| quantile_ms(&observed.group.service_ns, 0.5),
             },
             Check {
                 what: "rate",
                 unit: Unit::PerSecond,
                 bounds: |_| (165.0, 200.0),
-                value: Seen::rate,
+                value: Observed::rate,
             },
         ],
     },
@@ -81,7 +81,7 @@ pub(crate) const CASES: [Case; 7] = [
             unit: Unit::Microseconds,
             // What the kernel does for a request comes on top.
             bounds: |_| (200.0, 300.0),
-            value: Seen::cost_us,
+            value: Observed::cost_us,
         }],
     },
     Case {
@@ -97,26 +97,27 @@ pub(crate) const CASES: [Case; 7] = [
                 what: "response p50",
                 unit: Unit::Milliseconds,
                 bounds: |_| (0.0, 5.0),
-                value: |seen| seen.response_ms(0.5),
+                value: |observed| observed.response_ms(0.5),
             },
             Check {
                 what: "response p90",
                 unit: Unit::Milliseconds,
                 bounds: |_| (400.0, 600.0),
-                value: |seen| seen.response_ms(0.9),
+                value: |observed| observed.response_ms(0.9),
             },
             Check {
                 what: "response p99",
                 unit: Unit::Milliseconds,
                 bounds: |_| (900.0, 1050.0),
-                value: |seen| seen.response_ms(0.99),
+                value: |observed| observed.response_ms(0.99),
             },
             Check {
                 what: "requests in all",
                 unit: Unit::Count,
                 bounds: |_| (1_995.0, 2_005.0),
-                value: |seen| {
-                    seen.group
+                value: |observed| {
+                    observed
+                        .group
                         .open
                         .as_ref()
                         .map_or(0, |open| open.response_ns.count())
@@ -135,7 +136,7 @@ pub(crate) const CASES: [Case; 7] = [
             what: "service p99",
             unit: Unit::Milliseconds,
             bounds: |_| (0.0, 5.0),
-            value: |seen| quantile_ms(&seen.group.service_ns, 0.99),
+            value: |observed| quantile_ms(&observed.group.service_ns, 0.99),
         }],
     },
     Case {
@@ -148,7 +149,7 @@ pub(crate) const CASES: [Case; 7] = [
             what: "wrong replies",
             unit: Unit::Count,
             bounds: one_in_a_thousand,
-            value: |seen| seen.group.faults.wrong as f64,
+            value: |observed| observed.group.faults.wrong as f64,
         }],
     },
     Case {
@@ -161,7 +162,7 @@ pub(crate) const CASES: [Case; 7] = [
             what: "connections reset",
             unit: Unit::Count,
             bounds: one_in_a_thousand,
-            value: |seen| seen.group.faults.reset as f64,
+            value: |observed| observed.group.faults.reset as f64,
         }],
     },
     Case {
@@ -174,11 +175,11 @@ pub(crate) const CASES: [Case; 7] = [
             what: "service p50",
             unit: Unit::Milliseconds,
             // Little's law: in flight = rate × time.
-            bounds: |seen| {
-                let ms = 16.0 / seen.rate() * 1e3;
+            bounds: |observed| {
+                let ms = 16.0 / observed.rate() * 1e3;
                 (ms * 0.9, ms * 1.1)
             },
-            value: |seen| quantile_ms(&seen.group.service_ns, 0.5),
+            value: |observed| quantile_ms(&observed.group.service_ns, 0.5),
         }],
     },
 ];
@@ -230,9 +231,9 @@ pub(crate) const RIVALS: [Rival; 2] = [
     },
 ];
 
-fn one_in_a_thousand(seen: &Seen) -> (f64, f64) {
-    let Faults { wrong, reset, .. } = seen.group.faults;
-    let requests = seen.group.replies_in_all + wrong + reset;
+fn one_in_a_thousand(observed: &Observed) -> (f64, f64) {
+    let Faults { wrong, reset, .. } = observed.group.faults;
+    let requests = observed.group.replies_in_all + wrong + reset;
     let expected = (requests / 1_000) as f64;
     // A reset connection may take a reply along that had been counted.
     ((expected - 1.0).max(1.0), expected + 1.0)
@@ -242,7 +243,7 @@ fn quantile_ms(times: &Times, quantile: f64) -> f64 {
     times.at_quantile_ns(quantile).map_or(f64::NAN, |ns| ns as f64 / 1e6)
 }
 
-impl Seen {
+impl Observed {
     fn rate(&self) -> f64 {
         self.group.rate(self.report.window_ns)
     }
@@ -281,7 +282,9 @@ impl Unit {
     fn number(self, value: f64) -> String {
         match self {
             Unit::Count => format!("{value:.0}"),
-            _ => units::number(value),
+            Unit::Milliseconds | Unit::Microseconds | Unit::PerSecond => {
+                units::number(value)
+            }
         }
     }
 }

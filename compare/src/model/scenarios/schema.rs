@@ -54,7 +54,8 @@ pub(crate) struct Scenario {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) point: Option<Point>,
     /// The group whose figures answer the question.
-    pub(crate) of: String,
+    #[serde(rename = "of")]
+    pub(crate) measured_group: String,
     /// The scenario that `left` is the share of.
     #[serde(default)]
     pub(crate) against: Option<String>,
@@ -138,7 +139,8 @@ pub(crate) struct Sweep {
     /// The group.
     pub(crate) group: String,
     /// What of it.
-    pub(crate) of: Parameter,
+    #[serde(rename = "of")]
+    pub(crate) parameter: Parameter,
     /// The values that it takes.
     pub(crate) values: Vec<f64>,
     /// Those that take part in a run that did not ask for the scenario; all,
@@ -181,7 +183,8 @@ pub(crate) enum Parameter {
 )]
 pub(crate) struct Point {
     /// The scenario that varies.
-    pub(crate) of: String,
+    #[serde(rename = "of")]
+    pub(crate) scenario: String,
     /// The value.
     pub(crate) value: f64,
 }
@@ -189,21 +192,25 @@ pub(crate) struct Point {
 impl Scenario {
     /// The name of its file, whatever value of its sweep it is.
     pub(crate) fn base(&self) -> &str {
-        self.point.as_ref().map_or(&self.name, |point| &point.of)
+        self.point.as_ref().map_or(&self.name, |point| &point.scenario)
+    }
+
+    /// Returns the group whose figures answer the question.
+    pub(crate) fn measured(&self) -> Option<&ClientGroup> {
+        self.groups.iter().find(|group| group.name == self.measured_group)
     }
 
     /// Whether the clients that it shows ask at a rate that is given.
     pub(crate) fn is_offered(&self) -> bool {
-        let of = self.groups.iter().find(|group| group.name == self.of);
-        of.is_some_and(ClientGroup::is_open_loop)
+        self.measured().is_some_and(ClientGroup::is_open_loop)
     }
 }
 
 impl ClientGroup {
     /// Sets what varies.
-    pub(crate) fn turn(
+    pub(crate) fn set(
         &mut self,
-        knob: Parameter,
+        parameter: Parameter,
         value: f64,
     ) -> Result<(), String> {
         let whole = |max: usize| match value {
@@ -215,7 +222,7 @@ impl ClientGroup {
             }
             _ => Err(format!("{value} is no whole number up to {max}")),
         };
-        match knob {
+        match parameter {
             Parameter::Connections => {
                 self.connections = whole(CONNECTIONS_MAX)?
             }

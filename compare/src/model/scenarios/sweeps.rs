@@ -60,13 +60,13 @@ impl Scenario {
         for group in &mut scenario.groups {
             if group.name == sweep.group {
                 group
-                    .turn(sweep.of, value)
+                    .set(sweep.parameter, value)
                     .expect("each value was tried when the file was read");
             }
         }
         scenario.groups.retain(|group| group.connections > 0);
         scenario.sweep = None;
-        scenario.point = Some(Point { of, value });
+        scenario.point = Some(Point { scenario: of, value });
         scenario
     }
 }

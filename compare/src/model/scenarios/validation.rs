@@ -56,17 +56,17 @@ pub(crate) fn check_together(
 /// What is wrong with a value that has the right form, and where it stands.
 #[derive(Debug)]
 pub(crate) struct Mistake {
-    pub(crate) table: Table,
-    pub(crate) key: &'static str,
+    table: Table,
+    key: &'static str,
     pub(crate) what: String,
 }
 
 /// A table of a scenario's file.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Table {
+enum Table {
     Root,
     /// The group of this index.
-    ClientGroup(usize),
+    Group(usize),
     Sweep,
 }
 
@@ -95,7 +95,7 @@ impl Mistake {
         let root = root.get_ref();
         let start = match self.table {
             Table::Root => start_of(root, self.key),
-            Table::ClientGroup(index) => {
+            Table::Group(index) => {
                 let group = root.get("group")?.get_ref().get(index)?;
                 let table = group.get_ref().as_table()?;
                 start_of(table, self.key).or(Some(group.span().start))
@@ -111,16 +111,17 @@ impl Mistake {
 }
 
 /// Names, for a choice among them.
-pub(crate) fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
 pub(crate) fn check(scenario: &Scenario) -> Result<(), Mistake> {
-    let Scenario { groups, of, figures, against, window, .. } = scenario;
+    let Scenario { groups, measured_group, figures, against, window, .. } =
+        scenario;
     let in_group = |index: usize, (key, what): Wrong| {
         let name = &groups[index].name;
         let what = format!("group `{name}`: {what}");
-        Mistake { table: Table::ClientGroup(index), key, what }
+        Mistake { table: Table::Group(index), key, what }
     };
     for (index, group) in groups.iter().enumerate() {
         check_group(group)
@@ -128,7 +129,7 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), Mistake> {
             .map_err(|wrong| in_group(index, wrong))?;
     }
     if let Some(sweep) = &scenario.sweep {
-        check_sweep(sweep, groups, of).map_err(|(key, what)| {
+        check_sweep(sweep, groups, measured_group).map_err(|(key, what)| {
             let what = format!("sweep: {what}");
             Mistake { table: Table::Sweep, key, what }
         })?;
@@ -137,9 +138,12 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), Mistake> {
         let what = "`point` is for records, not for files";
         return Err(root("point", what));
     }
-    let Some(index) = groups.iter().position(|group| group.name == *of) else {
+    let Some(index) =
+        groups.iter().position(|group| group.name == *measured_group)
+    else {
         let names = list(groups.iter().map(|group| group.name.as_str()));
-        let what = format!("`of`: there is no group `{of}`, but {names}");
+        let what =
+            format!("`of`: there is no group `{measured_group}`, but {names}");
         return Err(root("of", what));
     };
     let measured = &groups[index];
@@ -156,7 +160,7 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), Mistake> {
         && !measured.is_open_loop()
     {
         let what = format!(
-            "response times are those of an open loop: group `{of}` has \
+            "response times are those of an open loop: group `{measured_group}` has \
              neither rate nor load"
         );
         return Err(root("figures", what));
@@ -176,12 +180,9 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), Mistake> {
 }
 
 /// A key, and what is wrong with its value.
-pub(crate) type Wrong = (&'static str, String);
+type Wrong = (&'static str, String);
 
-pub(crate) fn check_time(
-    key: &'static str,
-    time: Duration,
-) -> Result<(), Wrong> {
+fn check_time(key: &'static str, time: Duration) -> Result<(), Wrong> {
     if time > TIME_MAX {
         let max = humantime::format_duration(TIME_MAX);
         return Err((key, format!("`{key}` must be at most {max}")));
@@ -190,7 +191,7 @@ pub(crate) fn check_time(
 }
 
 /// Groups are told apart by their names, also on a command line.
-pub(crate) fn check_name(
+fn check_name(
     group: &ClientGroup,
     before: &[ClientGroup],
 ) -> Result<(), Wrong> {
@@ -206,7 +207,7 @@ pub(crate) fn check_name(
     Ok(())
 }
 
-pub(crate) fn check_group(group: &ClientGroup) -> Result<(), Wrong> {
+fn check_group(group: &ClientGroup) -> Result<(), Wrong> {
     let ClientGroup { n, cost, silent, churn, depth, think, .. } = group;
     let asked = usize::from(n.is_some()) + usize::from(cost.is_some());
     if asked != usize::from(!silent) {
@@ -256,12 +257,12 @@ pub(crate) fn check_group(group: &ClientGroup) -> Result<(), Wrong> {
     Ok(())
 }
 
-pub(crate) fn check_sweep(
+fn check_sweep(
     sweep: &Sweep,
     groups: &[ClientGroup],
     measured: &str,
 ) -> Result<(), Wrong> {
-    let Sweep { group, of, values, usual } = sweep;
+    let Sweep { group, parameter, values, usual } = sweep;
     let Some(varied) = groups.iter().find(|other| other.name == *group) else {
         let names = list(groups.iter().map(|group| group.name.as_str()));
         let what = format!("there is no group `{group}`, but {names}");
@@ -271,15 +272,15 @@ pub(crate) fn check_sweep(
         return Err(("values", "`values` is empty".to_owned()));
     }
     for (index, &value) in values.iter().enumerate() {
-        let what = |error| format!("{} = {value}: {error}", of.name());
+        let what = |error| format!("{} = {value}: {error}", parameter.name());
         let wrong = |error| ("values", what(error));
         if values[..index].contains(&value) {
             return Err(wrong("it stands there twice".to_owned()));
         }
         let mut group = varied.clone();
-        group.turn(*of, value).map_err(wrong)?;
+        group.set(*parameter, value).map_err(wrong)?;
         // No clients at all is a value like others, if others vary.
-        if *of == Parameter::Connections && value == 0.0 {
+        if *parameter == Parameter::Connections && value == 0.0 {
             if group.name == measured {
                 let error = format!("`of = \"{measured}\"` is nobody then");
                 return Err(wrong(error));
@@ -299,7 +300,7 @@ pub(crate) fn check_sweep(
 }
 
 /// Less than a thousandth of what a server can do is no load.
-pub(crate) const LOAD_MIN: f64 = 0.001;
+const LOAD_MIN: f64 = 0.001;
 
 /// More than ten times what a server can do teaches nothing more.
-pub(crate) const LOAD_MAX: f64 = 10.0;
+const LOAD_MAX: f64 = 10.0;

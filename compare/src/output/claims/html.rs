@@ -119,10 +119,9 @@ fn section(
     let JudgedClaim { claim, trials } = judged;
     let name = escaped(claim.name());
     let version = escaped(&claim.version_in_words());
-    let verdicts = trials
-        .iter()
-        .filter(|trial| trial.is_tried())
-        .map(|t| format!("<b>{}</b> in {}", t.verdict, escaped(&t.trial.of)));
+    let verdicts = trials.iter().filter(|trial| trial.is_tried()).map(|t| {
+        format!("<b>{}</b> in {}", t.verdict, escaped(&t.trial.tried_on))
+    });
     let verdicts = verdicts.collect::<Vec<_>>().join(", ");
     write!(
         html,
@@ -197,13 +196,13 @@ fn row(svg: &mut Svg, record: &Record, outcome: &JudgedTrial<'_>, y: f64) {
     let family = contestant(&trial.left).map(Family::of);
     let class = family.map_or("f-other", |family| family.class);
     let text = ratio(found.as_ref());
-    let title = format!("{}: {verdict}, {text}", trial.of);
+    let title = format!("{}: {verdict}, {text}", trial.tried_on);
     svg.raw(&format!(
         "<g class=\"row {class}\"><title>{}</title>",
         escaped(&title)
     ));
     let room = [NAMES_WIDTH - 8.0, y + 4.0];
-    svg.text("name", room, Anchor::End, &trial.of);
+    svg.text("name", room, Anchor::End, &trial.tried_on);
     if let (Some(Estimate { median, low, high }), Some(family)) =
         (found, family)
     {
@@ -252,7 +251,7 @@ fn figures(JudgedClaim { trials, .. }: &JudgedClaim<'_>) -> String {
             "<tr><th scope=\"row\">{}</th><td>{left}</td><td>{right}</td>\
              <td>{}</td><td>{rounds}</td>\
              <td><b>{verdict}</b><small>{}</small></td></tr>",
-            escaped(&trial.of),
+            escaped(&trial.tried_on),
             escaped(&ratio(outcome.ratio.as_ref())),
             escaped(&why.join("; "))
         );

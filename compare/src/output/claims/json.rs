@@ -95,7 +95,7 @@ fn trial<'a>(outcome: &'a JudgedTrial<'_>) -> Trial<'a> {
         outcome;
     let [left, right] = figures;
     Trial {
-        of: &trial.of,
+        of: &trial.tried_on,
         verdict: verdict.name(),
         reason: verdict.reason(),
         ratio: *ratio,

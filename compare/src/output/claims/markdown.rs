@@ -31,7 +31,7 @@ pub(crate) fn table(verdicts: &Verdicts<'_>) -> anyhow::Result<String> {
             writeln!(
                 text,
                 "| {version} | {statement} | {} | {} | {} | **{}**{suspect} |",
-                escaped(&outcome.trial.of),
+                escaped(&outcome.trial.tried_on),
                 ratio(outcome.ratio.as_ref()),
                 claim.band(),
                 outcome.verdict,

@@ -15,7 +15,7 @@ pub(crate) fn notes(verdicts: &Verdicts<'_>) -> Vec<String> {
     }
     let doubts = by_reason.into_iter().map(|(reason, sides)| {
         let sides: Vec<String> = sides.into_iter().collect();
-        format!("suspect (?), {reason}: {}", notes::few(&sides))
+        format!("suspect (?), {reason}: {}", notes::first_few(&sides))
     });
     doubts.chain(notes::circumstances(verdicts.record)).collect()
 }

@@ -10,8 +10,9 @@ pub(crate) fn groups<'a>(
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
     for JudgedClaim { claim, trials } in judged {
         let tried = trials.iter().filter(|trial| trial.is_tried());
-        let tried: Vec<_> =
-            tried.map(|t| (t.verdict.name(), t.trial.of.as_str())).collect();
+        let tried: Vec<_> = tried
+            .map(|t| (t.verdict.name(), t.trial.tried_on.as_str()))
+            .collect();
         if tried.is_empty() {
             continue;
         }

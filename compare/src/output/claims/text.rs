@@ -57,7 +57,7 @@ fn row(JudgedClaim { claim, trials }: &JudgedClaim<'_>) -> Vec<Cell> {
     };
     vec![
         Cell::new(lines.join("\n")),
-        column(&|trial| trial.trial.of.clone()),
+        column(&|trial| trial.trial.tried_on.clone()),
         column(&|trial| ratio(trial.ratio.as_ref())),
         column(&|_| band.clone()),
         verdicts.add_attribute(Attribute::Bold),
@@ -71,7 +71,7 @@ fn reasons(verdicts: &Verdicts<'_>) -> Vec<String> {
     for JudgedClaim { claim, trials } in &verdicts.judged {
         for JudgedTrial { trial, verdict, .. } in trials {
             let Some(why) = verdict.reason() else { continue };
-            let reason = format!("{verdict} in {} ({why})", trial.of);
+            let reason = format!("{verdict} in {} ({why})", trial.tried_on);
             match reasons.iter_mut().find(|(other, _)| *other == reason) {
                 Some((_, names)) => names.push(claim.name()),
                 None => reasons.push((reason, vec![claim.name()])),

@@ -126,7 +126,9 @@ pub(super) fn legend(page_contestants: &[PageContestant<'_>]) -> String {
             let name = escaped(&contestant.name);
             let label = match contestant.label {
                 Label::Idiomatic => String::new(),
-                label => format!(" <small>({})</small>", label.name()),
+                label @ (Label::Mistake | Label::Historical | Label::Peer) => {
+                    format!(" <small>({})</small>", label.name())
+                }
             };
             let _ = write!(
                 html,

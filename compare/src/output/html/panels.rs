@@ -5,7 +5,9 @@
 
 use std::fmt::Write;
 
-use charts::{Anchor, Place, Scale, Svg, Zero, circle, escaped, path_through};
+use charts::{
+    Anchor, Position, Scale, Svg, Zero, circle, escaped, path_through,
+};
 
 use crate::analysis::statistics::Estimate;
 use crate::analysis::units;
@@ -106,7 +108,7 @@ pub(super) fn draw(chart: &Chart<'_>) -> String {
     let y = Scale::fit(values, chart.figure.unit(), chart.zero, [BOTTOM, TOP]);
     let x: Vec<f64> = chart.x.iter().map(|(share, _)| at(*share)).collect();
     let axes = Axes { chart, x, y };
-    let mut html = axes.ghosts();
+    let mut html = axes.draw_others();
     html += "<div class=\"panels\">\n";
     for panel in &chart.panels {
         html += &axes.panel(panel);
@@ -131,7 +133,7 @@ struct Axes<'a> {
 
 impl Axes<'_> {
     /// Returns the grey lines of all contestants, which every panel references.
-    fn ghosts(&self) -> String {
+    fn draw_others(&self) -> String {
         let id = escaped(&self.chart.id);
         let mut html = format!(
             "<svg class=\"store\" width=\"0\" height=\"0\" \
@@ -288,10 +290,10 @@ impl Axes<'_> {
         &self,
         svg: &mut Svg,
         line: &Line,
-        places: &[Option<Place>],
+        places: &[Option<Position>],
         top: f64,
     ) {
-        let drawn: Vec<(&Point, Place)> = line
+        let drawn: Vec<(&Point, Position)> = line
             .points
             .iter()
             .zip(places)
@@ -318,7 +320,7 @@ impl Axes<'_> {
         }
     }
 
-    fn places(&self, line: &Line) -> Vec<Option<Place>> {
+    fn places(&self, line: &Line) -> Vec<Option<Position>> {
         let places = line.points.iter().zip(&self.x).map(|(point, x)| {
             let point = point.as_ref().ok()?;
             Some([*x, self.y.at(point.estimate.median)])

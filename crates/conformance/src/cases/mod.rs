@@ -1,4 +1,4 @@
-//! The cases, a module a family.
+//! The cases, one module per family.
 
 mod answers;
 mod bad_lines;
@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 
 use crate::case::Case;
 
-/// Every case, in the order of a report.
+/// Returns all cases, in the order of a report.
 pub fn cases() -> &'static [Case] {
     static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
         [

@@ -1,93 +1,117 @@
-//! Clients that take long, and the idle clock.
+//! Slow and idle clients, and the idle timeout.
 
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use crate::answer::{Answer, LINE_TOO_LONG};
-use crate::case::{Ability, Case, Family, Need, Verdict, check};
+use crate::case::{Ability, Case, CaseResult, Family, Need, check};
 use crate::client::{Client, Next};
-use crate::stage::{ANY_N, Served, Stage};
+use crate::fixture::{ANY_N, Fixture, TestServer};
+use crate::reply::{ExpectedReply, LINE_TOO_LONG};
 
-const fn case(name: &'static str, play: fn(&Stage<'_>) -> Verdict) -> Case {
-    Case::new(Family::SlowAndIdle, name, play)
+const fn case(name: &'static str, run: fn(&Fixture<'_>) -> CaseResult) -> Case {
+    Case::new(Family::SlowAndIdle, name, run)
 }
 
 const IDLE_TIMEOUT: &[Need] = &[Need::Flag("--idle-timeout")];
 
-/// The idle timeout of the cases that wait for it.
+/// The idle timeout in cases that wait for it to expire.
 const IDLE: Duration = Duration::from_secs(1);
 const IDLE_FLAGS: [&str; 2] = ["--idle-timeout", "1s"];
 
-/// How much later than at the timeout a client may be dropped: the machine
-/// is busy with other cases.
-const LATE: Duration = Duration::from_millis(1_500);
+/// How long after the timeout a client may be dropped at the latest: other
+/// cases keep the machine busy.
+const LATENESS_MAX: Duration = Duration::from_millis(1_500);
 
-/// An idle timeout that jobs and queues outlast.
+/// An idle timeout that is shorter than jobs and queues.
 const SHORT_IDLE: Duration = Duration::from_millis(500);
 const SHORT_IDLE_FLAGS: [&str; 4] =
     ["--idle-timeout", "500ms", ANY_N[0], ANY_N[1]];
 
 pub(super) const CASES: &[Case] = &[
-    case("who never reads is held in bounded memory", never_reads),
-    case("who never reads does not keep others from being served", beside)
-        .needs(&[Need::SeveralClients]),
-    case("who never reads is dropped at the idle timeout", drop_never_reads)
+    case("a client that never reads costs bounded memory", never_reads),
+    case(
+        "a client that never reads does not keep others from being served",
+        served_beside,
+    )
+    .needs(&[Need::SeveralClients]),
+    case(
+        "a client that never reads is dropped at the idle timeout",
+        drop_never_reads,
+    )
+    .needs(IDLE_TIMEOUT),
+    case(
+        "a client without any request is dropped at the idle timeout",
+        never_requests,
+    )
+    .needs(IDLE_TIMEOUT),
+    case("a client that goes silent is dropped at the idle timeout", silent)
         .needs(IDLE_TIMEOUT),
-    case("who never says a word is dropped at the idle timeout", mute)
+    case("single bytes of an endless line do not reset the idle timeout", drip)
         .needs(IDLE_TIMEOUT),
-    case("who falls silent is dropped at the idle timeout", silent)
+    case(
+        "bytes of a line that is too long do not reset the idle timeout",
+        long_drip,
+    )
+    .needs(IDLE_TIMEOUT),
+    case("a flood of bytes without LF does not reset the idle timeout", flood)
         .needs(IDLE_TIMEOUT),
-    case("single bytes of an endless line are no sign of life", drip)
+    case("a client with regular requests is never dropped", active)
         .needs(IDLE_TIMEOUT),
-    case("bytes of a line that is too long are no sign of life", long_drip)
+    case("bad lines reset the idle timeout", bad_but_active)
         .needs(IDLE_TIMEOUT),
-    case("a flood without a line end is no sign of life either", flood)
-        .needs(IDLE_TIMEOUT),
-    case("a client that asks now and then is never dropped", active)
-        .needs(IDLE_TIMEOUT),
-    case("bad lines are a sign of life", bad_but_active).needs(IDLE_TIMEOUT),
-    case("who waits for a long answer is never dropped", waits)
+    case("a client that waits for a slow reply is never dropped", waits)
         .computes()
         .needs(IDLE_TIMEOUT),
-    case("who half-closed and waits is never dropped", waits_half_closed)
-        .computes()
+    case(
+        "a client that has half-closed and waits is never dropped",
+        waits_half_closed,
+    )
+    .computes()
+    .needs(IDLE_TIMEOUT),
+    case(
+        "a client that waits behind another's long job is never dropped",
+        behind_long_job,
+    )
+    .computes()
+    .needs(IDLE_TIMEOUT),
+    case(
+        "a client that waits in a long queue of jobs is never dropped",
+        in_long_queue,
+    )
+    .needs(IDLE_TIMEOUT)
+    .alone(),
+    case("a client that reads slowly is never dropped", slow_reader)
         .needs(IDLE_TIMEOUT),
-    case("who waits behind another's long job is never dropped", queues)
-        .computes()
+    case("an idle timeout of 0 disables the timeout", no_timeout)
         .needs(IDLE_TIMEOUT),
-    case("who waits in a long queue of jobs is never dropped", crowd_queues)
-        .needs(IDLE_TIMEOUT)
-        .alone(),
-    case("who reads slowly, but reads, is not dropped", slow_reader)
-        .needs(IDLE_TIMEOUT),
-    case("an idle timeout of 0 drops nobody", no_timeout).needs(IDLE_TIMEOUT),
 ];
 
-/// Connects and asks, without reading, for as long as anyone takes it. That
-/// is far less than a million requests, if the server minds its memory.
-fn never_reading(server: &Served<'_>) -> Verdict<Client> {
+/// Connects a client that sends requests without reading until the server is
+/// stuck. A server that bounds its memory is stuck after far fewer than a
+/// million requests.
+fn stuck_client(server: &TestServer<'_>) -> CaseResult<Client> {
     let mut client = server.client_with_window(4096)?;
-    // An error line is longer than its request, and costs nothing.
-    server.get_stuck_on(&mut client, &b"x\n".repeat(8192))?;
+    // An error line is longer than its request, and needs no computation.
+    server.send_until_stuck(&mut client, &b"x\n".repeat(8192))?;
     Ok(client)
 }
 
-fn never_reads(stage: &Stage<'_>) -> Verdict {
+fn never_reads(fixture: &Fixture<'_>) -> CaseResult {
     const GROWTH_BYTES_MAX: u64 = 8 << 20;
-    let server = stage.server(&[])?;
+    let server = fixture.server(&[])?;
     server.expect_service()?;
-    let before = server.vitals();
-    let stuck = never_reading(&server)?;
+    let before = server.usage();
+    let stuck = stuck_client(&server)?;
     server.expect_memory_bounded(before, GROWTH_BYTES_MAX)?;
     stuck.reset();
     server.expect_service()
 }
 
-fn beside(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn served_beside(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut early = server.client()?;
     early.ask(10)?;
-    let _stuck = never_reading(&server)?;
+    let _stuck = stuck_client(&server)?;
     for _ in 0..20 {
         early.ask(10)?;
         server.expect_service()?;
@@ -95,41 +119,44 @@ fn beside(stage: &Stage<'_>) -> Verdict {
     Ok(())
 }
 
-fn drop_never_reads(stage: &Stage<'_>) -> Verdict {
+fn drop_never_reads(fixture: &Fixture<'_>) -> CaseResult {
     const WAIT: Duration = Duration::from_millis(50);
-    let server = stage.server(&IDLE_FLAGS)?;
+    let server = fixture.server(&IDLE_FLAGS)?;
     let mut client = server.client_with_window(4096)?;
     let batch = b"x\n".repeat(8192);
     let mut sent = 0;
     let start = Instant::now();
-    let mut moved = start;
-    // Its unread requests make the end a reset.
+    let mut last_progress = start;
+    // The server has requests unread, so closing the connection resets it.
     while !client.is_reset_within(Duration::ZERO) {
-        if client.has_room_within(WAIT) {
+        if client.can_send_within(WAIT) {
             sent += client.send_some(&batch[sent % batch.len()..]).unwrap_or(0);
-            moved = Instant::now();
+            last_progress = Instant::now();
         }
-        // With each probe of the closed window, the server's kernel may find
-        // room for a few more replies, which is movement. The probes come at
-        // longer and longer intervals.
-        check(moved.elapsed() < 5 * IDLE + LATE, || {
-            format!("expected it to be dropped after {IDLE:?}, but it was not")
+        // Each time the server's kernel probes the closed window, it may find
+        // room for a few more replies, which counts as progress. The intervals
+        // between these probes grow.
+        check(last_progress.elapsed() < 5 * IDLE + LATENESS_MAX, || {
+            format!(
+                "expected the client to be dropped after {IDLE:?}, but it is \
+                 still connected"
+            )
         })?;
     }
-    not_early(&client, start)?;
+    expect_not_early(&client, start)?;
     server.expect_service()
 }
 
-fn mute(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&IDLE_FLAGS)?;
+fn never_requests(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&IDLE_FLAGS)?;
     let start = Instant::now();
     let mut client = server.client()?;
     expect_drop(&mut client, start)?;
     server.expect_service()
 }
 
-fn silent(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&IDLE_FLAGS)?;
+fn silent(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&IDLE_FLAGS)?;
     let mut client = server.client()?;
     client.ask(10)?;
     let start = Instant::now();
@@ -138,24 +165,25 @@ fn silent(stage: &Stage<'_>) -> Verdict {
     server.expect_service()
 }
 
-fn drip(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&IDLE_FLAGS)?;
+fn drip(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&IDLE_FLAGS)?;
     let mut client = server.client()?;
     let start = Instant::now();
     client.ask(10)?;
     expect_drop_while_dripping(&mut client, start)
 }
 
-fn flood(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&SHORT_IDLE_FLAGS)?;
+fn flood(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&SHORT_IDLE_FLAGS)?;
     let mut client = server.client()?;
     client.exchange(&[b'x'; 4_096], LINE_TOO_LONG)?;
     let start = Instant::now();
-    while start.elapsed() < SHORT_IDLE * 2 + LATE {
-        // A server that had read all before it left has sent FIN; and behind a
-        // closed window the client sends nothing that RST could answer.
-        let mut has_ended = client.has_news();
-        if client.has_room_within(Duration::from_millis(50)) {
+    while start.elapsed() < SHORT_IDLE * 2 + LATENESS_MAX {
+        // Sending alone doesn't show the end: a server that has read everything
+        // sends FIN, and behind a closed window the client sends nothing that
+        // the server's kernel could answer with RST.
+        let mut has_ended = client.has_input();
+        if client.can_send_within(Duration::from_millis(50)) {
             has_ended |= match client.send_some(&[b'x'; 4_096]) {
                 Ok(_) => false,
                 Err(error) => error.kind() != ErrorKind::WouldBlock,
@@ -166,129 +194,134 @@ fn flood(stage: &Stage<'_>) -> Verdict {
             return server.expect_service();
         }
     }
-    let expected = "an end at the idle timeout";
-    Err(client.failure(expected, "a server that goes on reading"))
+    let expected = "the end of the connection at the idle timeout";
+    Err(client.failure(expected, "a server that still reads"))
 }
 
-fn long_drip(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&IDLE_FLAGS)?;
+fn long_drip(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&IDLE_FLAGS)?;
     let mut client = server.client()?;
     let start = Instant::now();
     client.exchange(&[b'1'; 100], LINE_TOO_LONG)?;
     expect_drop_while_dripping(&mut client, start)
 }
 
-fn active(stage: &Stage<'_>) -> Verdict {
-    lively(stage, b"10\n", Answer::Fib(10))
+fn active(fixture: &Fixture<'_>) -> CaseResult {
+    expect_not_dropped(fixture, b"10\n", ExpectedReply::Fib(10))
 }
 
-fn bad_but_active(stage: &Stage<'_>) -> Verdict {
-    lively(stage, b"\n", crate::answer::NOT_A_NUMBER)
+fn bad_but_active(fixture: &Fixture<'_>) -> CaseResult {
+    expect_not_dropped(fixture, b"\n", crate::reply::NOT_A_NUMBER)
 }
 
-/// Asks more often than the idle timeout, for longer than the idle timeout.
-fn lively(stage: &Stage<'_>, request: &[u8], answer: Answer) -> Verdict {
-    let server = stage.server(&IDLE_FLAGS)?;
+/// Checks that a client with a request every quarter of the idle timeout is
+/// still connected after two and a half timeouts.
+fn expect_not_dropped(
+    fixture: &Fixture<'_>,
+    request: &[u8],
+    reply: ExpectedReply,
+) -> CaseResult {
+    let server = fixture.server(&IDLE_FLAGS)?;
     let mut client = server.client()?;
     let start = Instant::now();
     while start.elapsed() < 2 * IDLE + IDLE / 2 {
-        client.exchange(request, answer)?;
+        client.exchange(request, reply)?;
         client.expect_silence(IDLE / 4)?;
     }
-    client.exchange(request, answer)
+    client.exchange(request, reply)
 }
 
-fn waits(stage: &Stage<'_>) -> Verdict {
-    let long = stage.job(2 * SHORT_IDLE)?;
-    let server = stage.server(&SHORT_IDLE_FLAGS)?;
+fn waits(fixture: &Fixture<'_>) -> CaseResult {
+    let long = fixture.n_that_takes(2 * SHORT_IDLE)?;
+    let server = fixture.server(&SHORT_IDLE_FLAGS)?;
     let mut client = server.client()?;
     client.ask(long)?;
-    // The clock starts anew with the reply: there is time for another.
+    // The reply restarts the timeout, so there is time for another request.
     client.ask(10)
 }
 
-fn waits_half_closed(stage: &Stage<'_>) -> Verdict {
-    let long = stage.job(2 * SHORT_IDLE)?;
-    let server = stage.server(&SHORT_IDLE_FLAGS)?;
+fn waits_half_closed(fixture: &Fixture<'_>) -> CaseResult {
+    let long = fixture.n_that_takes(2 * SHORT_IDLE)?;
+    let server = fixture.server(&SHORT_IDLE_FLAGS)?;
     let mut client = server.client()?;
     client.send(format!("{long}\n10\n").as_bytes())?;
     client.half_close()?;
-    client.expect_all([long, 10].map(Answer::Fib))?;
+    client.expect_all([long, 10].map(ExpectedReply::Fib))?;
     client.expect_end()
 }
 
-fn queues(stage: &Stage<'_>) -> Verdict {
-    let long = stage.job(2 * SHORT_IDLE)?;
-    let server = stage.server(&SHORT_IDLE_FLAGS)?;
-    let blocking = stage.subject.long_jobs_that_block();
-    // It is accepted, where there is a place for it, before the long job.
+fn behind_long_job(fixture: &Fixture<'_>) -> CaseResult {
+    let long = fixture.n_that_takes(2 * SHORT_IDLE)?;
+    let server = fixture.server(&SHORT_IDLE_FLAGS)?;
+    let blocking = fixture.subject.long_jobs_that_block();
+    // If the model serves several clients, this one is accepted before the
+    // long job starts.
     let mut early = server.client()?;
-    if stage.subject.serves_several() {
+    if fixture.subject.serves_several() {
         early.ask(10)?;
     } else {
         drop(early);
         early = server.client()?;
     }
     let mut busy = server.clients(blocking)?;
-    if !stage.subject.serves_several() {
-        // Whoever came first is served first.
+    if !fixture.subject.serves_several() {
+        // The client that connected first is served first, so it must be the
+        // one with the long job.
         std::mem::swap(&mut early, &mut busy[0]);
     }
     for client in &mut busy {
         client.send(format!("1\n{long}\n").as_bytes())?;
     }
-    busy[0].expect(Answer::Fib(1))?;
-    // Its request waits in the kernel, where the server can't see it.
+    busy[0].expect(ExpectedReply::Fib(1))?;
+    // This request waits in the kernel, where the server can't see it.
     early.send(b"20\n")?;
     let mut late = server.client()?;
     late.send(b"20\n")?;
     let (first, others) = busy.split_first_mut().expect("at least one");
-    first.expect(Answer::Fib(long))?;
+    first.expect(ExpectedReply::Fib(long))?;
     first.half_close()?;
     for client in others {
-        client.expect_all([1, long].map(Answer::Fib))?;
+        client.expect_all([1, long].map(ExpectedReply::Fib))?;
     }
-    early.expect(Answer::Fib(20))?;
+    early.expect(ExpectedReply::Fib(20))?;
     early.half_close()?;
     early.expect_end()?;
-    late.expect(Answer::Fib(20))
+    late.expect(ExpectedReply::Fib(20))
 }
 
-fn crowd_queues(stage: &Stage<'_>) -> Verdict {
+fn in_long_queue(fixture: &Fixture<'_>) -> CaseResult {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let at_a_time = match stage.subject.lacks(Ability::AnswerBesideLongJob) {
-        Some(_) => 1,
-        None => cores,
-    };
-    let job = stage.job(SHORT_IDLE)?;
-    let server = stage.server(&SHORT_IDLE_FLAGS)?;
-    // The last of them waits for longer than the idle timeout before its
-    // turn comes.
+    let lacked = fixture.subject.lacks(Ability::AnswerBesideLongJob);
+    let at_a_time = if lacked.is_some() { 1 } else { cores };
+    let n = fixture.n_that_takes(SHORT_IDLE)?;
+    let server = fixture.server(&SHORT_IDLE_FLAGS)?;
+    // The last client waits for longer than the idle timeout before its job
+    // starts.
     let mut clients = server.clients(2 * at_a_time + 1)?;
     for client in &mut clients {
-        client.send(format!("{job}\n").as_bytes())?;
+        client.send(format!("{n}\n").as_bytes())?;
         client.half_close()?;
     }
     for client in &mut clients {
-        client.expect(Answer::Fib(job))?;
+        client.expect(ExpectedReply::Fib(n))?;
         client.expect_end()?;
     }
     Ok(())
 }
 
-fn slow_reader(stage: &Stage<'_>) -> Verdict {
+fn slow_reader(fixture: &Fixture<'_>) -> CaseResult {
     const PIECE_BYTES: usize = 256 * 1024;
     const PAUSE: Duration = Duration::from_millis(50);
-    let server = stage.server(&IDLE_FLAGS)?;
+    let server = fixture.server(&IDLE_FLAGS)?;
     let mut client = server.client_with_window(PIECE_BYTES)?;
     let batch = b"x\n".repeat(8192);
     let mut sent = 0;
-    // Slow enough for the server to get stuck on it, and fast enough for the
-    // kernel to take replies from the server within each timeout.
+    // Slow enough for the server to be stuck, but fast enough for the kernel
+    // to accept replies from the server within each timeout.
     let start = Instant::now();
     while start.elapsed() < 3 * IDLE {
         let mut dropped = client.is_reset_within(PAUSE);
-        while !dropped && client.has_room_within(Duration::ZERO) {
+        while !dropped && client.can_send_within(Duration::ZERO) {
             match client.send_some(&batch[sent % batch.len()..]) {
                 Ok(count) => sent += count,
                 Err(_) => dropped = true,
@@ -297,14 +330,14 @@ fn slow_reader(stage: &Stage<'_>) -> Verdict {
         dropped = dropped || client.read_piece(PIECE_BYTES).is_none();
         check(!dropped, || {
             let after = start.elapsed();
-            format!("expected it to be served, but it was dropped ({after:?})")
+            format!("expected the client to be served, dropped after {after:?}")
         })?;
     }
     Ok(())
 }
 
-fn no_timeout(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&["--idle-timeout", "0"])?;
+fn no_timeout(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&["--idle-timeout", "0"])?;
     let mut client = server.client()?;
     client.expect_silence(IDLE)?;
     client.ask(10)?;
@@ -312,40 +345,48 @@ fn no_timeout(stage: &Stage<'_>) -> Verdict {
     client.ask(10)
 }
 
-/// Expects the end at the idle timeout, which was at work since `start`.
-fn expect_drop(client: &mut Client, start: Instant) -> Verdict {
-    match client.next_within(IDLE + LATE) {
-        Next::End | Next::Reset => {}
-        other => {
-            let what = client.describe(&other);
-            let expected = format!("an end after {IDLE:?} of silence");
-            return Err(client.failure(&expected, &what));
+/// Checks that the server drops the client at the idle timeout, which started
+/// at `start` at the earliest.
+fn expect_drop(client: &mut Client, start: Instant) -> CaseResult {
+    match client.next_within(IDLE + LATENESS_MAX) {
+        Next::End | Next::Reset => expect_not_early(client, start),
+        next @ (Next::Line(_) | Next::Nothing) => {
+            let got = client.describe(&next);
+            Err(client.failure(&expected_drop(), &got))
         }
     }
-    not_early(client, start)
 }
 
-fn not_early(client: &Client, start: Instant) -> Verdict {
-    let after = start.elapsed();
-    check(after >= IDLE, String::new).map_err(|_| {
-        let what = format!("it after {after:?}");
-        client.failure(&format!("an end after {IDLE:?}"), &what)
-    })
+/// Checks that the idle timeout has passed since `start`.
+fn expect_not_early(client: &Client, start: Instant) -> CaseResult {
+    let elapsed = start.elapsed();
+    if elapsed < IDLE {
+        let got = format!("it after {elapsed:?}");
+        return Err(client.failure(&expected_drop(), &got));
+    }
+    Ok(())
 }
 
-/// The same for a client that meanwhile sends ten bytes in each timeout.
-fn expect_drop_while_dripping(client: &mut Client, start: Instant) -> Verdict {
+fn expected_drop() -> String {
+    format!("the end of the connection after {IDLE:?} without a request")
+}
+
+/// Like [`expect_drop`], while the client sends ten single bytes per timeout.
+fn expect_drop_while_dripping(
+    client: &mut Client,
+    start: Instant,
+) -> CaseResult {
     loop {
         match client.next_within(IDLE / 10) {
-            Next::End | Next::Reset => return not_early(client, start),
-            Next::Nothing if start.elapsed() < IDLE + LATE => {
-                // It fails when the server has just closed, which comes next.
+            Next::End | Next::Reset => return expect_not_early(client, start),
+            Next::Nothing if start.elapsed() < IDLE + LATENESS_MAX => {
+                // Fails if the server has just closed the connection; the next
+                // iteration then sees the end.
                 let _ = client.send(b"1");
             }
-            other => {
-                let what = client.describe(&other);
-                let expected = format!("an end after {IDLE:?}");
-                return Err(client.failure(&expected, &what));
+            next @ (Next::Line(_) | Next::Nothing) => {
+                let got = client.describe(&next);
+                return Err(client.failure(&expected_drop(), &got));
             }
         }
     }

@@ -1,97 +1,128 @@
-//! Signals, exit codes, and starting.
+//! Start and stop: signals, draining, exit codes, flags, restarts, and service
+//! managers.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixDatagram;
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use launch::{Process, Signal};
 
-use crate::answer::{Answer, NOT_A_NUMBER};
-use crate::case::{Case, Family, Fault, Need, Verdict, check};
+use crate::case::{Case, CaseFailure, CaseResult, Family, Need, check};
 use crate::client::{Client, Next};
-use crate::stage::{ANY_N, Served, Stage};
+use crate::fixture::{ANY_N, Fixture, TestServer};
+use crate::reply::{ExpectedReply, NOT_A_NUMBER};
 
-const fn case(name: &'static str, play: fn(&Stage<'_>) -> Verdict) -> Case {
-    Case::new(Family::Stopping, name, play)
+const fn case(name: &'static str, run: fn(&Fixture<'_>) -> CaseResult) -> Case {
+    Case::new(Family::Stopping, name, run)
 }
 
 const DRAIN_TIMEOUT: &[Need] = &[Need::Flag("--drain-timeout")];
 
 pub(super) const CASES: &[Case] = &[
-    case("SIGTERM ends an idle server within a second, exit 0", when_idle)
-        .alone(),
-    case("SIGINT does the same", when_interrupted).alone(),
-    case("SIGTERM ends idle conversations with an end", idle_conversations)
+    case(
+        "SIGTERM ends an idle server within a second, with exit code 0",
+        by_sigterm,
+    )
+    .alone(),
+    case("SIGINT has the same effect as SIGTERM", by_sigint).alone(),
+    case("SIGTERM ends idle connections with end-of-file", idle_connections)
         .alone(),
     case("an unfinished line does not delay the stop", unfinished_line).alone(),
-    case("at SIGTERM each line received is answered, once", under_load)
+    case(
+        "every line received before SIGTERM gets exactly one reply",
+        under_load,
+    )
+    .computes(),
+    case(
+        "no reply of a busy server is truncated at SIGTERM",
+        no_truncated_reply,
+    )
+    .computes(),
+    case("bad lines received before SIGTERM get replies, too", bad_lines)
         .computes(),
-    case("at SIGTERM no reply of a busy server is torn", no_torn_line)
-        .computes(),
-    case("at SIGTERM bad lines are answered as well", bad_lines).computes(),
-    case("who never stops asking does not delay the stop", never_stops)
+    case(
+        "a client with endless requests does not delay the stop",
+        endless_requests,
+    )
+    .computes()
+    .needs(DRAIN_TIMEOUT),
+    case(
+        "a long job that finishes in time gets its reply, with exit code 0",
+        drain,
+    )
+    .computes()
+    .needs(DRAIN_TIMEOUT),
+    case("the port is closed while a long job still runs", port_closed)
         .computes()
         .needs(DRAIN_TIMEOUT),
-    case("a long job that is done in time is answered, exit 0", drain)
-        .computes()
+    case(
+        "--drain-timeout cuts off a job: exit code 3, and a count in the log",
+        cut_off,
+    )
+    .computes()
+    .needs(DRAIN_TIMEOUT),
+    case("--drain-timeout cuts off a client that never reads", cut_off_unread)
         .needs(DRAIN_TIMEOUT),
-    case("the port is closed while a long job is awaited", port_closed)
-        .computes()
-        .needs(DRAIN_TIMEOUT),
-    case("out by --drain-timeout, exit 3, what was cut off counted", cut_off)
-        .computes()
-        .needs(DRAIN_TIMEOUT),
-    case("who never reads is cut off by --drain-timeout", cut_off_unread)
-        .needs(DRAIN_TIMEOUT),
-    case("a second signal ends it at once, non-zero", second_signal)
-        .computes()
-        .needs(DRAIN_TIMEOUT),
-    case("it can be started again on the same port at once", restart),
-    case("a port in use is one clear line, exit 1", port_in_use),
-    case("bad flags are exit 2 and never serve", bad_flags),
-    case("--help is exit 0, and names every flag", help)
+    case(
+        "a second signal ends the server at once, with a non-zero exit code",
+        second_signal,
+    )
+    .computes()
+    .needs(DRAIN_TIMEOUT),
+    case("the server can restart on the same port at once", restart),
+    case("a port in use gives one line on stderr and exit code 1", port_in_use),
+    case("bad flags give exit code 2 and no ready line", bad_flags),
+    case("--help names every flag, with exit code 0", help)
         .needs(&[Need::Flag("--help")]),
-    case("--describe is JSON on stdout, exit 0", describe)
+    case("--describe prints JSON, with exit code 0", describe)
         .needs(&[Need::Flag("--describe")]),
-    case("in JSON, every log line is an object", json_log)
+    case("--log-format json makes every log line a JSON object", json_log)
         .needs(&[Need::Flag("--log-format")]),
-    case("a socket that was passed to it is served, and outlives it", passed)
-        .needs(&[Need::ServiceManager]),
-    case("a passed socket whose backlog is full is left all the same", full)
-        .computes()
-        .needs(&[Need::ServiceManager, Need::Flag("--drain-timeout")]),
-    case("a service manager is told READY=1 and STOPPING=1", notifies)
+    case(
+        "a passed listening socket is served, and outlives the server",
+        passed_socket,
+    )
+    .needs(&[Need::ServiceManager]),
+    case(
+        "a full backlog of a passed socket does not delay the stop",
+        full_backlog,
+    )
+    .computes()
+    .needs(&[Need::ServiceManager, Need::Flag("--drain-timeout")]),
+    case("a service manager gets READY=1 and STOPPING=1", notifies_manager)
         .needs(&[Need::ServiceManager]),
 ];
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// More than a backlog of one holds, if nobody is accepted.
-const CLIENTS_THAT_FILL_IT: usize = 8;
+/// More clients than fit in a backlog of one, if the server accepts none.
+const CLIENTS_THAT_FILL_BACKLOG: usize = 8;
 
-/// A drain timeout that jobs outlast.
+/// A drain timeout that is shorter than jobs.
 const SHORT_DRAIN: Duration = Duration::from_millis(500);
 const SHORT_DRAIN_FLAGS: [&str; 4] =
     ["--drain-timeout", "500ms", ANY_N[0], ANY_N[1]];
-/// One that they don't.
+
+/// A drain timeout that is longer than jobs.
 const LONG_DRAIN_FLAGS: [&str; 4] =
     ["--drain-timeout", "60s", ANY_N[0], ANY_N[1]];
 
-fn when_idle(stage: &Stage<'_>) -> Verdict {
-    ends_by(stage, Signal::TERM)
+fn by_sigterm(fixture: &Fixture<'_>) -> CaseResult {
+    expect_exit_on(fixture, Signal::TERM)
 }
 
-fn when_interrupted(stage: &Stage<'_>) -> Verdict {
-    ends_by(stage, Signal::INT)
+fn by_sigint(fixture: &Fixture<'_>) -> CaseResult {
+    expect_exit_on(fixture, Signal::INT)
 }
 
-fn ends_by(stage: &Stage<'_>, signal: Signal) -> Verdict {
-    // Once before its first client and once after its last.
+fn expect_exit_on(fixture: &Fixture<'_>, signal: Signal) -> CaseResult {
+    // Once without any client, and once after three clients have left.
     for clients in [0, 3] {
-        let mut server = stage.server(&[])?;
+        let mut server = fixture.server(&[])?;
         for _ in 0..clients {
             server.client()?.ask(10)?;
         }
@@ -102,9 +133,9 @@ fn ends_by(stage: &Stage<'_>, signal: Signal) -> Verdict {
     Ok(())
 }
 
-fn idle_conversations(stage: &Stage<'_>) -> Verdict {
-    let mut server = stage.server(&[])?;
-    let mut clients = server.clients(stage.clients_at_a_time(50))?;
+fn idle_connections(fixture: &Fixture<'_>) -> CaseResult {
+    let mut server = fixture.server(&[])?;
+    let mut clients = server.clients(fixture.clients_at_a_time(50))?;
     clients.iter_mut().try_for_each(|client| client.ask(10))?;
     server.signal(Signal::TERM);
     clients.iter_mut().try_for_each(Client::expect_end)?;
@@ -112,106 +143,119 @@ fn idle_conversations(stage: &Stage<'_>) -> Verdict {
     Ok(())
 }
 
-fn unfinished_line(stage: &Stage<'_>) -> Verdict {
-    let mut server = stage.server(&[])?;
+fn unfinished_line(fixture: &Fixture<'_>) -> CaseResult {
+    let mut server = fixture.server(&[])?;
     let mut client = server.client()?;
-    client.exchange(b"10\n2", Answer::Fib(10))?;
+    client.exchange(b"10\n2", ExpectedReply::Fib(10))?;
     server.signal(Signal::TERM);
     client.expect_end()?;
     server.expect_exit(0, SECOND)?;
     Ok(())
 }
 
-fn under_load(stage: &Stage<'_>) -> Verdict {
+fn under_load(fixture: &Fixture<'_>) -> CaseResult {
     const REQUESTS: usize = 200;
-    // No short request: the reply to one may wait for those behind it.
-    let n = stage.job(Duration::from_micros(400))?.max(22);
-    let mut server = server_with_time(stage)?;
-    let mut clients = server.clients(stage.clients_at_a_time(6))?;
+    // No short requests: a server may write a short request's reply together
+    // with the next ones.
+    let n = fixture.n_that_takes(Duration::from_micros(400))?.max(22);
+    let mut server = server_with_long_drain(fixture)?;
+    let mut clients = server.clients(fixture.clients_at_a_time(6))?;
     let burst = format!("{n}\n").repeat(REQUESTS);
     for client in &mut clients {
         client.send(burst.as_bytes())?;
     }
-    // Each burst came in one segment: with its first reply, it has been
-    // received whole, and for the last of them most is still to be done.
+    // Each burst is one segment. So the first reply shows that the server has
+    // received the whole burst, and most of its jobs are still pending.
     for client in &mut clients {
-        client.expect(Answer::Fib(n))?;
+        client.expect(ExpectedReply::Fib(n))?;
     }
     server.signal(Signal::TERM);
     for client in &mut clients {
-        client.expect_all([Answer::Fib(n); REQUESTS - 1])?;
+        client.expect_all([ExpectedReply::Fib(n); REQUESTS - 1])?;
     }
-    // Not a byte more than that.
+    // No further byte follows.
     clients.iter_mut().try_for_each(Client::expect_end)?;
-    server.expect_exit(0, stage.patience())?;
+    server.expect_exit(0, fixture.patience())?;
     server.expect_port_closed()
 }
 
-fn no_torn_line(stage: &Stage<'_>) -> Verdict {
-    let n = stage.job(Duration::from_micros(50))?;
-    let mut server = server_with_time(stage)?;
-    let mut clients = server.clients(stage.clients_at_a_time(4))?;
+fn no_truncated_reply(fixture: &Fixture<'_>) -> CaseResult {
+    let n = fixture.n_that_takes(Duration::from_micros(50))?;
+    let mut server = server_with_long_drain(fixture)?;
+    let mut clients = server.clients(fixture.clients_at_a_time(4))?;
     clients.iter_mut().try_for_each(|client| client.ask(10))?;
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
-        let players: Vec<_> = clients
+        let threads: Vec<_> = clients
             .iter_mut()
-            .map(|client| scope.spawn(|| ask_to_the_end(client, n, &is_over)))
+            .map(|client| scope.spawn(|| ask_until_end(client, n, &is_over)))
             .collect();
-        // In the middle of it: this long after the last was accepted.
+        // SIGTERM is sent while the server is busy with these requests.
         let load = Duration::from_millis(100);
-        let early = server.process().wait(load);
-        // They go on until the stop has begun, and not for ever: what else
-        // they send is bounded, but takes long where each job changes threads.
+        let early_exit = server.process().wait(load);
+        // The clients send until the stop has begun, and no longer: answering
+        // more would take long in a server whose jobs change threads.
         let stop = server.stop();
         is_over.store(true, Relaxed);
-        let played: Vec<Verdict> = players
+        let results: Vec<CaseResult> = threads
             .into_iter()
-            .map(|player| player.join().expect("it doesn't panic"))
+            .map(|thread| thread.join().expect("the thread doesn't panic"))
             .collect();
-        check(early.is_none(), || "it ended before SIGTERM".to_owned())?;
+        expect_no_early_exit(early_exit)?;
         stop?;
-        played.into_iter().collect::<Verdict>()
+        results.into_iter().collect::<CaseResult>()
     })?;
-    server.expect_exit(0, stage.patience())?;
+    server.expect_exit(0, fixture.patience())?;
     server.expect_port_closed()
 }
 
-/// A server that has all the time it needs to answer what it received.
-fn server_with_time<'a>(stage: &'a Stage<'_>) -> Verdict<Served<'a>> {
-    match stage.subject.has_flag(LONG_DRAIN_FLAGS[0]) {
-        true => stage.server(&LONG_DRAIN_FLAGS),
-        false => stage.server(&ANY_N),
+/// Checks that the server has not ended before SIGTERM.
+fn expect_no_early_exit(status: Option<ExitStatus>) -> CaseResult {
+    check(status.is_none(), || "the server ended before SIGTERM".to_owned())
+}
+
+/// Starts a server with enough time to answer everything that it has received.
+fn server_with_long_drain<'a>(
+    fixture: &'a Fixture<'_>,
+) -> CaseResult<TestServer<'a>> {
+    if fixture.subject.has_flag(LONG_DRAIN_FLAGS[0]) {
+        fixture.server(&LONG_DRAIN_FLAGS)
+    } else {
+        fixture.server(&ANY_N)
     }
 }
 
-/// Keeps ten requests in flight until it is over, and reads until the server
-/// leaves. It may leave some that it hasn't received unanswered, but what it
-/// answers must be right.
-fn ask_to_the_end(
+/// Keeps ten requests in flight until `is_over`, then reads until the server
+/// ends the connection. Requests that the server hasn't received may get no
+/// reply, but every reply must be complete and right.
+fn ask_until_end(
     client: &mut Client,
     n: u64,
     is_over: &AtomicBool,
-) -> Verdict {
+) -> CaseResult {
     const IN_FLIGHT: usize = 10;
     let batch = format!("{n}\n").repeat(IN_FLIGHT);
     loop {
-        // It fails when the server has left. What it said before is there.
-        let sent = match is_over.load(Relaxed) {
-            true => Ok(()),
-            false => client.send(batch.as_bytes()),
+        // Sending fails if the server has ended; replies that it sent before
+        // can still be read.
+        let sent = if is_over.load(Relaxed) {
+            Ok(())
+        } else {
+            client.send(batch.as_bytes())
         };
-        let mut answered = 0;
-        while answered < IN_FLIGHT {
+        let mut replies = 0;
+        while replies < IN_FLIGHT {
             match client.next_reply() {
-                Next::Line(line) if Answer::Fib(n).is(&line) => answered += 1,
+                Next::Line(line) if ExpectedReply::Fib(n).matches(&line) => {
+                    replies += 1;
+                }
                 Next::End | Next::Reset if client.is_drained() => {
                     return Ok(());
                 }
-                other => {
-                    let what = client.describe(&other);
-                    let expected = "whole replies, then the end";
-                    return Err(client.failure(expected, &what));
+                next => {
+                    let got = client.describe(&next);
+                    let expected = "complete replies, then the end";
+                    return Err(client.failure(expected, &got));
                 }
             }
         }
@@ -219,186 +263,191 @@ fn ask_to_the_end(
     }
 }
 
-fn never_stops(stage: &Stage<'_>) -> Verdict {
-    let n = stage.job(Duration::from_micros(100))?;
-    let mut server = stage.server(&LONG_DRAIN_FLAGS)?;
+fn endless_requests(fixture: &Fixture<'_>) -> CaseResult {
+    let n = fixture.n_that_takes(Duration::from_micros(100))?;
+    let mut server = fixture.server(&LONG_DRAIN_FLAGS)?;
     let mut client = server.client()?;
     client.ask(10)?;
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         let asking =
-            scope.spawn(|| ask_without_a_pause(&mut client, n, &is_over));
-        // It has been at it for a while.
-        let early = server.process().wait(Duration::from_millis(50));
+            scope.spawn(|| ask_without_pause(&mut client, n, &is_over));
+        // SIGTERM is sent while requests are in flight.
+        let early_exit = server.process().wait(Duration::from_millis(50));
         server.signal(Signal::TERM);
-        let exit = server.expect_exit(0, stage.patience());
+        let exit = server.expect_exit(0, fixture.patience());
         is_over.store(true, Relaxed);
-        asking.join().expect("it doesn't panic")?;
-        check(early.is_none(), || "it ended before SIGTERM".to_owned())?;
+        asking.join().expect("the thread doesn't panic")?;
+        expect_no_early_exit(early_exit)?;
         exit.map(drop)
     })
 }
 
 /// Keeps so many requests in flight that the server's queue is never empty,
-/// until the server leaves or it is over. What is answered must be right.
-fn ask_without_a_pause(
+/// until the server ends or `is_over`. Every reply must be right.
+fn ask_without_pause(
     client: &mut Client,
     n: u64,
     is_over: &AtomicBool,
-) -> Verdict {
+) -> CaseResult {
     const IN_FLIGHT: usize = 1_000;
     let request = format!("{n}\n");
     let mut in_flight = 0;
     while !is_over.load(Relaxed) {
         let batch = request.repeat(IN_FLIGHT - in_flight);
-        // A send fails when the server has left, with requests unread.
+        // Sending fails if the server has ended with requests unread.
         if client.send(batch.as_bytes()).is_err() {
             return Ok(());
         }
         in_flight = IN_FLIGHT;
         match client.next_within(Duration::from_millis(100)) {
-            Next::Line(line) if Answer::Fib(n).is(&line) => {
-                in_flight -= 1 + client.take_all(Answer::Fib(n))?;
+            Next::Line(line) if ExpectedReply::Fib(n).matches(&line) => {
+                in_flight -= 1 + client.take_all(ExpectedReply::Fib(n))?;
             }
             Next::Nothing => {}
-            // A reset may tear the reply that was on its way.
+            // A reset may truncate the last reply.
             Next::End | Next::Reset => return Ok(()),
-            other => {
-                let what = client.describe(&other);
-                let expected = Answer::Fib(n).to_string();
-                return Err(client.failure(&expected, &what));
+            next @ Next::Line(_) => {
+                let got = client.describe(&next);
+                let expected = ExpectedReply::Fib(n).to_string();
+                return Err(client.failure(&expected, &got));
             }
         }
     }
     Ok(())
 }
 
-fn bad_lines(stage: &Stage<'_>) -> Verdict {
-    let long = stage.job(Duration::from_millis(200))?;
-    let mut server = server_with_time(stage)?;
+fn bad_lines(fixture: &Fixture<'_>) -> CaseResult {
+    let long = fixture.n_that_takes(Duration::from_millis(200))?;
+    let mut server = server_with_long_drain(fixture)?;
     let mut client = server.client()?;
     let requests = format!("1\n{long}\nx\n10\n\n99999\n3");
-    client.exchange(requests.as_bytes(), Answer::Fib(1))?;
+    client.exchange(requests.as_bytes(), ExpectedReply::Fib(1))?;
     server.signal(Signal::TERM);
     client.expect_all([
-        Answer::Fib(long),
+        ExpectedReply::Fib(long),
         NOT_A_NUMBER,
-        Answer::Fib(10),
+        ExpectedReply::Fib(10),
         NOT_A_NUMBER,
-        crate::answer::TOO_LARGE,
+        crate::reply::TOO_LARGE,
     ])?;
     client.expect_end()?;
-    server.expect_exit(0, stage.patience())?;
+    server.expect_exit(0, fixture.patience())?;
     Ok(())
 }
 
-fn drain(stage: &Stage<'_>) -> Verdict {
+fn drain(fixture: &Fixture<'_>) -> CaseResult {
     let (mut server, mut client, long) =
-        busy(stage, &LONG_DRAIN_FLAGS, Duration::from_millis(500))?;
+        busy(fixture, &LONG_DRAIN_FLAGS, Duration::from_millis(500))?;
     server.signal(Signal::TERM);
-    client.expect(Answer::Fib(long))?;
+    client.expect(ExpectedReply::Fib(long))?;
     client.expect_end()?;
     server.expect_exit(0, SECOND)?;
     Ok(())
 }
 
-fn port_closed(stage: &Stage<'_>) -> Verdict {
+fn port_closed(fixture: &Fixture<'_>) -> CaseResult {
     let (mut server, mut client, long) =
-        busy(stage, &LONG_DRAIN_FLAGS, SECOND)?;
+        busy(fixture, &LONG_DRAIN_FLAGS, SECOND)?;
     server.stop()?;
-    check(!client.has_news(), || {
-        "expected the port to be closed before the long job is done".to_owned()
+    check(!client.has_input(), || {
+        "expected the port to be closed before the long job's reply".to_owned()
     })?;
-    client.expect(Answer::Fib(long))?;
+    client.expect(ExpectedReply::Fib(long))?;
     client.expect_end()?;
     server.expect_exit(0, SECOND)?;
     Ok(())
 }
 
-fn cut_off(stage: &Stage<'_>) -> Verdict {
+fn cut_off(fixture: &Fixture<'_>) -> CaseResult {
     let (mut server, mut client, _) =
-        busy(stage, &SHORT_DRAIN_FLAGS, 8 * SHORT_DRAIN)?;
+        busy(fixture, &SHORT_DRAIN_FLAGS, 8 * SHORT_DRAIN)?;
     let start = Instant::now();
     server.signal(Signal::TERM);
     server.expect_exit(3, SHORT_DRAIN + SECOND)?;
     let took = start.elapsed();
     check(took >= SHORT_DRAIN, || {
-        format!("expected it to wait for {SHORT_DRAIN:?}, got {took:?}")
+        format!("expected a wait of {SHORT_DRAIN:?} for the job, got {took:?}")
     })?;
     client.expect_closed()?;
-    expect_count_of_cut_off(&server)
+    expect_cut_off_count(&server)
 }
 
-fn cut_off_unread(stage: &Stage<'_>) -> Verdict {
-    let mut server = stage.server(&SHORT_DRAIN_FLAGS)?;
+fn cut_off_unread(fixture: &Fixture<'_>) -> CaseResult {
+    let mut server = fixture.server(&SHORT_DRAIN_FLAGS)?;
     let mut client = server.client_with_window(4096)?;
-    server.get_stuck_on(&mut client, &b"x\n".repeat(8192))?;
+    server.send_until_stuck(&mut client, &b"x\n".repeat(8192))?;
     server.signal(Signal::TERM);
     server.expect_exit(3, SHORT_DRAIN + SECOND)?;
-    expect_count_of_cut_off(&server)
+    expect_cut_off_count(&server)
 }
 
-fn expect_count_of_cut_off(server: &Served<'_>) -> Verdict {
+/// Checks that the log contains a line with `cut off` and a positive number.
+fn expect_cut_off_count(server: &TestServer<'_>) -> CaseResult {
     let log = server.log();
-    let counted = log
+    let is_counted = log
         .iter()
         .filter(|line| line.contains("cut off"))
         .any(|line| line.bytes().any(|byte| (b'1'..=b'9').contains(&byte)));
-    check(counted, || {
-        "expected a log line with `cut off` and how many".to_owned()
+    check(is_counted, || {
+        "expected a log line with `cut off` and a number".to_owned()
     })
 }
 
-fn second_signal(stage: &Stage<'_>) -> Verdict {
-    let (mut server, _client, _) = busy(stage, &LONG_DRAIN_FLAGS, 10 * SECOND)?;
-    // A closed port shows that the first one has been taken.
+fn second_signal(fixture: &Fixture<'_>) -> CaseResult {
+    let (mut server, _client, _) =
+        busy(fixture, &LONG_DRAIN_FLAGS, 10 * SECOND)?;
+    // The closed port shows that the first signal has been handled.
     server.stop()?;
     server.signal(Signal::TERM);
     let status = server.process().wait(SECOND);
     match status {
         Some(status) if !status.success() => Ok(()),
-        Some(status) => {
-            Err(Fault::new(format!("expected a failure, got {status}")))
-        }
-        None => Err(Fault::new("expected an end at once, but it still runs")),
+        Some(status) => Err(CaseFailure::new(format!(
+            "expected a non-zero exit code, got {status}"
+        ))),
+        None => Err(CaseFailure::new(
+            "expected the server to end at once, but it still runs",
+        )),
     }
 }
 
-/// A server that has begun a job of at least so long, and its client.
+/// Starts a server and gives it a job of at least `duration`. Returns the
+/// server, its client, and the n of the job.
 fn busy<'a>(
-    stage: &'a Stage<'_>,
+    fixture: &'a Fixture<'_>,
     flags: &[&str],
-    at_least: Duration,
-) -> Verdict<(Served<'a>, Client, u64)> {
-    let long = stage.job(at_least)?;
-    let server = stage.server(flags)?;
+    duration: Duration,
+) -> CaseResult<(TestServer<'a>, Client, u64)> {
+    let long = fixture.n_that_takes(duration)?;
+    let server = fixture.server(flags)?;
     let mut client = server.client()?;
     let requests = format!("1\n{long}\n");
-    client.exchange(requests.as_bytes(), Answer::Fib(1))?;
+    client.exchange(requests.as_bytes(), ExpectedReply::Fib(1))?;
     Ok((server, client, long))
 }
 
-fn restart(stage: &Stage<'_>) -> Verdict {
+fn restart(fixture: &Fixture<'_>) -> CaseResult {
     let address = free_address()?;
     for _ in 0..3 {
-        let mut process = stage.server_at(address, &[])?;
-        let open = stage.clients_at_a_time(5);
+        let mut process = fixture.server_at(address, &[])?;
+        let open = fixture.clients_at_a_time(5);
         let mut clients = (0..open)
-            .map(|_| stage.client_of(address))
+            .map(|_| fixture.client_of(address))
             .collect::<io::Result<Vec<_>>>()?;
         clients.iter_mut().try_for_each(|client| client.ask(10))?;
-        // The server closes first, so that its side is in TIME_WAIT.
+        // The server closes first, so that its port is in TIME_WAIT.
         process.signal(Signal::TERM);
         clients.iter_mut().try_for_each(Client::expect_end)?;
-        expect_end(stage, &mut process, 0)?;
+        expect_process_exit(fixture, &mut process, 0)?;
     }
     Ok(())
 }
 
-fn port_in_use(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
-    let mut second = stage.launch(&[]).spawn(server.address())?;
-    expect_end(stage, &mut second, 1)?;
+fn port_in_use(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
+    let mut second = fixture.launch(&[]).spawn(server.address())?;
+    expect_process_exit(fixture, &mut second, 1)?;
     let log = second.log();
     let port = server.address().port().to_string();
     check(log.len() == 1 && log[0].contains(&port), || {
@@ -408,11 +457,11 @@ fn port_in_use(stage: &Stage<'_>) -> Verdict {
     check(line.is_none(), || {
         format!("expected nothing on stdout, got {line:?}")
     })?;
-    // The first one has not noticed.
+    // The first server is not affected.
     server.expect_service()
 }
 
-fn bad_flags(stage: &Stage<'_>) -> Verdict {
+fn bad_flags(fixture: &Fixture<'_>) -> CaseResult {
     let table: [&[&str]; 9] = [
         &["--no-such-flag"],
         &["no-such-argument"],
@@ -425,21 +474,22 @@ fn bad_flags(stage: &Stage<'_>) -> Verdict {
         &["--framing", "words"],
     ];
     for flags in table {
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut process = stage.launch(flags).spawn(nowhere)?;
-        let about = |fault: Fault| fault.about(flags.join(" "));
-        expect_end(stage, &mut process, 2).map_err(about)?;
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut process = fixture.launch(flags).spawn(any_port)?;
+        let in_context =
+            |failure: CaseFailure| failure.context(flags.join(" "));
+        expect_process_exit(fixture, &mut process, 2).map_err(in_context)?;
         let line = process.stdout_line(Duration::ZERO);
         check(line.is_none() && !process.log().is_empty(), || {
-            format!("expected a reason on stderr only, got {line:?} on stdout")
+            format!("expected an error on stderr only, got {line:?} on stdout")
         })
-        .map_err(about)?;
+        .map_err(in_context)?;
     }
     Ok(())
 }
 
-fn help(stage: &Stage<'_>) -> Verdict {
-    let text = output_of(stage, "--help")?;
+fn help(fixture: &Fixture<'_>) -> CaseResult {
+    let text = output_of(fixture, "--help")?;
     for flag in [
         "--listen",
         "--framing",
@@ -457,8 +507,8 @@ fn help(stage: &Stage<'_>) -> Verdict {
     Ok(())
 }
 
-fn describe(stage: &Stage<'_>) -> Verdict {
-    let text = output_of(stage, "--describe")?;
+fn describe(fixture: &Fixture<'_>) -> CaseResult {
+    let text = output_of(fixture, "--describe")?;
     let json = text.trim();
     check(json.starts_with('{') && json.ends_with('}'), || {
         format!("expected a JSON object, got {json}")
@@ -471,89 +521,94 @@ fn describe(stage: &Stage<'_>) -> Verdict {
     Ok(())
 }
 
-/// What the server says on stdout to a flag that ends it at once.
-fn output_of(stage: &Stage<'_>, flag: &str) -> Verdict<String> {
-    let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-    let mut process = stage.launch(&[flag]).spawn(nowhere)?;
-    expect_end(stage, &mut process, 0).map_err(|fault| fault.about(flag))?;
-    let lines = std::iter::from_fn(|| process.stdout_line(stage.patience()));
+/// Returns what the server prints to stdout for a flag that makes it exit.
+fn output_of(fixture: &Fixture<'_>, flag: &str) -> CaseResult<String> {
+    let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut process = fixture.launch(&[flag]).spawn(any_port)?;
+    expect_process_exit(fixture, &mut process, 0)
+        .map_err(|failure| failure.context(flag))?;
+    let lines = std::iter::from_fn(|| process.stdout_line(fixture.patience()));
     Ok(lines.collect::<Vec<_>>().join("\n"))
 }
 
-fn json_log(stage: &Stage<'_>) -> Verdict {
-    let mut server = stage.server(&["--log-format", "json"])?;
+fn json_log(fixture: &Fixture<'_>) -> CaseResult {
+    let mut server = fixture.server(&["--log-format", "json"])?;
     server.client()?.ask(10)?;
     server.signal(Signal::TERM);
-    server.expect_exit(0, stage.patience())?;
+    server.expect_exit(0, fixture.patience())?;
     let log = server.log();
     let bad = log.iter().find(|line| {
         !(line.starts_with('{') && line.trim_end().ends_with('}'))
     });
-    check(bad.is_none(), || format!("expected an object a line, got {bad:?}"))
+    check(bad.is_none(), || {
+        format!("expected one JSON object per line, got {bad:?}")
+    })
 }
 
-fn passed(stage: &Stage<'_>) -> Verdict {
+fn passed_socket(fixture: &Fixture<'_>) -> CaseResult {
     let socket = std::net::TcpListener::bind(("127.0.0.1", 0))?;
     let address = socket.local_addr()?;
     let mut client = None;
-    // The second server takes over from the first, and the client that came
-    // when there was none has not noticed.
+    // The second server takes over the socket from the first. A client that
+    // connects while there is no server waits in the backlog.
     for _ in 0..2 {
-        let launch = stage.launch(&[]).pass(socket.try_clone()?);
-        let mut server = stage.served(launch)?;
+        let launch = fixture.launch(&[]).pass(socket.try_clone()?);
+        let mut server = fixture.start(launch)?;
         check(server.address() == address, || {
-            format!("expected it to serve {address}, not {}", server.address())
+            format!("expected {address} to be served, got {}", server.address())
         })?;
         client.unwrap_or(server.client()?).ask(10)?;
         server.signal(Signal::TERM);
         server.expect_exit(0, SECOND)?;
-        client = Some(stage.client_of(address)?);
+        client = Some(fixture.client_of(address)?);
     }
     Ok(())
 }
 
-fn full(stage: &Stage<'_>) -> Verdict {
-    let long = stage.job(SECOND)?;
+fn full_backlog(fixture: &Fixture<'_>) -> CaseResult {
+    let long = fixture.n_that_takes(SECOND)?;
     let socket = std::net::TcpListener::bind(("127.0.0.1", 0))?;
     let address = socket.local_addr()?;
-    let launch = stage.launch(&LONG_DRAIN_FLAGS).pass(socket.try_clone()?);
-    let mut server = stage.served(launch)?;
+    let launch = fixture.launch(&LONG_DRAIN_FLAGS).pass(socket.try_clone()?);
+    let mut server = fixture.start(launch)?;
     let mut client = server.client()?;
     client.ask(10)?;
     rustix::net::listen(&socket, 1).map_err(io::Error::from)?;
-    // Who computes where it should wait for clients accepts none meanwhile.
+    // A server that computes in its loop accepts no client during the job.
     client.send(format!("{long}\n").as_bytes())?;
-    client.until_read()?;
+    client.wait_until_read()?;
     let mut waiting = Vec::new();
     while let Ok(other) =
         TcpStream::connect_timeout(&address, Duration::from_millis(50))
     {
         waiting.push(other);
-        if waiting.len() == CLIENTS_THAT_FILL_IT {
+        if waiting.len() == CLIENTS_THAT_FILL_BACKLOG {
             break;
         }
     }
     server.signal(Signal::TERM);
-    client.expect(Answer::Fib(long))?;
-    server.expect_exit(0, stage.patience())?;
+    client.expect(ExpectedReply::Fib(long))?;
+    server.expect_exit(0, fixture.patience())?;
     Ok(())
 }
 
-fn notifies(stage: &Stage<'_>) -> Verdict {
+fn notifies_manager(fixture: &Fixture<'_>) -> CaseResult {
     let name = format!("conformance-{}.socket", std::process::id());
     let path = std::env::temp_dir().join(name);
     let manager = UnixDatagram::bind(&path)?;
-    let verdict = notifies_at(stage, &manager, &path.to_string_lossy());
+    let result =
+        expect_notifications(fixture, &manager, &path.to_string_lossy());
     std::fs::remove_file(path)?;
-    verdict
+    result
 }
 
-fn notifies_at(
-    stage: &Stage<'_>,
+/// Checks the messages to a service manager whose socket is at `path`.
+fn expect_notifications(
+    fixture: &Fixture<'_>,
     manager: &UnixDatagram,
     path: &str,
-) -> Verdict {
-    manager.set_read_timeout(Some(stage.patience()))?;
+) -> CaseResult {
+    manager.set_read_timeout(Some(fixture.patience()))?;
     let expect = |state: &str| {
         let mut message = [0; 256];
         let count = manager.recv(&mut message)?;
@@ -562,8 +617,8 @@ fn notifies_at(
             format!("expected the message {state}, got {message:?}")
         })
     };
-    let launch = stage.launch(&[]).env("NOTIFY_SOCKET", path);
-    let mut server = stage.served(launch)?;
+    let launch = fixture.launch(&[]).env("NOTIFY_SOCKET", path);
+    let mut server = fixture.start(launch)?;
     expect("READY=1")?;
     server.signal(Signal::TERM);
     expect("STOPPING=1")?;
@@ -571,21 +626,26 @@ fn notifies_at(
     Ok(())
 }
 
-fn expect_end(stage: &Stage<'_>, process: &mut Process, code: i32) -> Verdict {
-    let status = process.wait(stage.patience());
-    let ended = status.is_some_and(|status| status.code() == Some(code));
-    check(ended, || {
-        let how = match status {
+/// Checks that the process ends with this exit code in time.
+fn expect_process_exit(
+    fixture: &Fixture<'_>,
+    process: &mut Process,
+    code: i32,
+) -> CaseResult {
+    let status = process.wait(fixture.patience());
+    let is_expected = status.is_some_and(|status| status.code() == Some(code));
+    check(is_expected, || {
+        let got = match status {
             Some(status) => status.to_string(),
-            None => "no end".to_owned(),
+            None => "a process that still runs".to_owned(),
         };
         let log = process.log().join("\n");
-        format!("expected exit code {code}, got {how}\n{log}")
+        format!("expected exit code {code}, got {got}\n{log}")
     })
 }
 
-/// An address that nobody listens on, and which the kernel gives to nobody
-/// for a while: it goes through the others first.
+/// Returns an address that is free, and stays free for a while: the kernel
+/// assigns all other ephemeral ports before it assigns this one again.
 fn free_address() -> io::Result<SocketAddr> {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
     let address = listener.local_addr()?;

@@ -1,4 +1,4 @@
-//! Worker processes: what becomes of jobs, and of workers.
+//! Worker processes that die, stop or take too long, and their jobs.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -6,41 +6,55 @@ use std::time::{Duration, Instant};
 use launch::Signal;
 use rustix::process::{Pid, kill_process};
 
-use crate::answer::{Answer, TIMED_OUT, WORKER_LOST};
-use crate::case::{Case, Family, Fault, Need, Verdict, check, until};
-use crate::stage::{ANY_N, Served, Stage};
+use crate::case::{
+    Case, CaseFailure, CaseResult, Family, Need, check, wait_until,
+};
+use crate::fixture::{ANY_N, Fixture, TestServer};
+use crate::reply::{ExpectedReply, TIMED_OUT, WORKER_LOST};
 
-const fn case(name: &'static str, play: fn(&Stage<'_>) -> Verdict) -> Case {
-    Case::new(Family::Workers, name, play).needs(&[Need::Workers])
+const fn case(name: &'static str, run: fn(&Fixture<'_>) -> CaseResult) -> Case {
+    Case::new(Family::Workers, name, run).needs(&[Need::Workers])
 }
 
 pub(super) const CASES: &[Case] = &[
-    case("an idle worker killed: nobody notices", idle_killed),
-    case("a busy worker killed: its client is told `worker-lost`", busy_killed)
+    case("killing an idle worker affects no client", idle_killed),
+    case("killing a busy worker gives its client `worker-lost`", busy_killed)
         .computes(),
-    case("a stopped worker is `timed-out`, and replaced", stopped),
-    case("a job that takes too long is `timed-out`, and stopped", too_long)
+    case("a stopped worker gives `timed-out` and is replaced", stopped),
+    case(
+        "a job that takes too long gives `timed-out` and is stopped",
+        too_long,
+    )
+    .computes(),
+    case(
+        "a job whose client resets the connection is stopped",
+        reset_while_computed,
+    )
+    .computes(),
+    case(
+        "a worker starts no queued job after its client resets the connection",
+        reset_in_the_queue,
+    )
+    .computes(),
+    case("500 resets during quick jobs kill no worker", reset_while_quick),
+    case(
+        "workers that die at start are replaced at growing intervals",
+        back_off,
+    )
+    .alone(),
+    case("no worker outlives a server killed with SIGKILL", server_killed)
         .computes(),
-    case("a job whose client was reset is stopped", reset_while_computed)
-        .computes(),
-    case("a queued job of a gone client is never started", reset_in_the_queue)
-        .computes(),
-    case("500 resets during quick jobs cost no worker", reset_while_quick),
-    case("workers that die at start are replaced ever more slowly", back_off)
-        .alone(),
-    case("the server killed with SIGKILL leaves no worker", server_killed)
-        .computes(),
-    case("a worker that has died leaves no zombie", no_zombies),
-    case("a worker holds no client's socket", no_sockets),
+    case("a dead worker leaves no zombie", no_zombies),
+    case("no worker has a client's socket open", no_sockets),
 ];
 
 const ONE_WORKER: [&str; 4] = ["--workers", "1", ANY_N[0], ANY_N[1]];
 
-/// A job that no one lives to see the end of.
+/// A request whose job would run for centuries.
 const ENDLESS: &[u8] = b"93\n";
 
-fn idle_killed(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&["--workers", "2"])?;
+fn idle_killed(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&["--workers", "2"])?;
     let mut client = server.client()?;
     for _ in 0..5 {
         for worker in workers(&server, 2)? {
@@ -51,8 +65,8 @@ fn idle_killed(stage: &Stage<'_>) -> Verdict {
     Ok(())
 }
 
-fn busy_killed(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&ONE_WORKER)?;
+fn busy_killed(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&ONE_WORKER)?;
     let mut client = server.client()?;
     client.send(ENDLESS)?;
     kill(busy_worker(&server)?, Signal::KILL);
@@ -60,118 +74,124 @@ fn busy_killed(stage: &Stage<'_>) -> Verdict {
     client.ask(10)
 }
 
-fn stopped(stage: &Stage<'_>) -> Verdict {
+fn stopped(fixture: &Fixture<'_>) -> CaseResult {
     let flags = ["--workers", "1", "--job-timeout", "500ms"];
-    let server = stage.server(&flags)?;
+    let server = fixture.server(&flags)?;
     let mut client = server.client()?;
-    // The answer shows that the worker is one by now, and no longer a fork of
-    // the server, which would stop with it.
+    // The reply shows that the worker has executed its program and is no longer
+    // a fork of the server, which would stop with it.
     client.ask(10)?;
     let worker = workers(&server, 1)?[0];
     kill(worker, Signal::STOP);
     client.exchange(b"10\n", TIMED_OUT)?;
     client.ask(10)?;
-    expect_gone(stage, &[worker])
+    expect_gone(fixture, &[worker])
 }
 
-fn too_long(stage: &Stage<'_>) -> Verdict {
+fn too_long(fixture: &Fixture<'_>) -> CaseResult {
     let flags = [&ONE_WORKER[..], &["--job-timeout", "300ms"]].concat();
-    let server = stage.server(&flags)?;
+    let server = fixture.server(&flags)?;
     let mut client = server.client()?;
     let worker = workers(&server, 1)?[0];
-    // In the middle of others: the order of replies must hold.
+    // The job is between others, because replies must stay in order.
     client.send(b"10\n93\n11\n")?;
-    client.expect_all([Answer::Fib(10), TIMED_OUT, Answer::Fib(11)])?;
-    expect_gone(stage, &[worker])
+    client.expect_all([
+        ExpectedReply::Fib(10),
+        TIMED_OUT,
+        ExpectedReply::Fib(11),
+    ])?;
+    expect_gone(fixture, &[worker])
 }
 
-fn reset_while_computed(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&ONE_WORKER)?;
+fn reset_while_computed(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&ONE_WORKER)?;
     let mut leaver = server.client()?;
     leaver.send(ENDLESS)?;
     let worker = busy_worker(&server)?;
     let mut other = server.client()?;
     leaver.reset();
     other.ask(10)?;
-    expect_gone(stage, &[worker])
+    expect_gone(fixture, &[worker])
 }
 
-fn reset_in_the_queue(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&ONE_WORKER)?;
-    // Long enough to be seen at work, also if the time was taken while others
-    // had the processor.
-    let n = stage.job(Duration::from_secs(2))?;
+fn reset_in_the_queue(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&ONE_WORKER)?;
+    // Long enough to see the worker use CPU time, even if the cost of jobs was
+    // measured on a busy machine.
+    let n = fixture.n_that_takes(Duration::from_secs(2))?;
     let mut first = server.patient_client()?;
     first.send(format!("{n}\n").as_bytes())?;
     let worker = busy_worker(&server)?;
-    let before = server.vitals();
+    let before = server.usage();
     let mut leaver = server.client()?;
     leaver.send(ENDLESS)?;
-    leaver.until_read()?;
+    leaver.wait_until_read()?;
     leaver.reset();
-    first.expect(Answer::Fib(n))?;
-    // Until its job is done with, its connection is not: who comes now may
-    // have the worker first.
-    server.expect_fds_back(before)?;
+    first.expect(ExpectedReply::Fib(n))?;
+    // The connection that was reset is closed only when its job has been
+    // discarded. Before that, the next request could get the worker first.
+    server.expect_fds_released(before)?;
     let still = workers(&server, 1)?;
     check(still == [worker], || {
-        "expected the worker to live on: its one job was wanted".to_owned()
+        "expected the worker to stay alive: its only job was wanted".to_owned()
     })
 }
 
-fn reset_while_quick(stage: &Stage<'_>) -> Verdict {
+fn reset_while_quick(fixture: &Fixture<'_>) -> CaseResult {
     const CLIENTS: usize = 500;
-    let server = stage.server(&["--workers", "2"])?;
+    let server = fixture.server(&["--workers", "2"])?;
     server.expect_service()?;
-    let fds = server.vitals();
+    let fds = server.usage();
     let before = workers(&server, 2)?;
-    // Else few would be reset just when their job is computed.
+    // While the workers are stopped, every reset finds its job pending.
     before.iter().for_each(|&worker| kill(worker, Signal::STOP));
     for _ in 0..CLIENTS {
         let mut client = server.client()?;
         client.send(b"19\n")?;
-        client.until_read()?;
+        client.wait_until_read()?;
         client.reset();
     }
     before.iter().for_each(|&worker| kill(worker, Signal::CONT));
-    server.expect_fds_back(fds)?;
+    server.expect_fds_released(fds)?;
     let after = workers(&server, 2)?;
     check(after.iter().all(|worker| before.contains(worker)), || {
-        "expected the same two workers: to replace one costs more than the \
+        "expected the same two workers: replacing one costs more than the \
          jobs"
             .to_owned()
     })
 }
 
-fn back_off(stage: &Stage<'_>) -> Verdict {
+fn back_off(fixture: &Fixture<'_>) -> CaseResult {
     const WORKERS: usize = 6;
     const GROWTH_MIN: u32 = 4;
     const LAST_PAUSE_MIN: Duration = Duration::from_millis(400);
-    let server = stage.server(&["--workers", "1"])?;
-    let mut dead: Option<(Pid, Instant)> = None;
+    let server = fixture.server(&["--workers", "1"])?;
+    let mut killed: Option<(Pid, Instant)> = None;
     let mut pauses = Vec::new();
     while pauses.len() < WORKERS - 1 {
-        let is_next = |&pid: &Pid| dead.is_none_or(|(last, _)| pid != last);
-        let mut born = None;
-        until(stage.patience(), || {
-            born = children(&server).into_iter().find(is_next);
-            born.is_some()
+        let is_new = |&pid: &Pid| killed.is_none_or(|(last, _)| pid != last);
+        let mut started = None;
+        wait_until(fixture.patience(), || {
+            started = children(&server).into_iter().find(is_new);
+            started.is_some()
         });
-        let worker = born.ok_or_else(|| {
-            Fault::new(format!("expected one more worker after {pauses:?}"))
+        let worker = started.ok_or_else(|| {
+            CaseFailure::new(format!(
+                "expected another worker after pauses of {pauses:?}"
+            ))
         })?;
-        pauses.extend(dead.map(|(_, at)| at.elapsed()));
-        dead = Some((worker, Instant::now()));
+        pauses.extend(killed.map(|(_, at)| at.elapsed()));
+        killed = Some((worker, Instant::now()));
         kill(worker, Signal::KILL);
     }
-    // What the machine does meanwhile can only make a pause longer. So the
-    // shortest is the one to hold the last against.
+    // A busy machine can only make a pause longer. So the shortest is the one
+    // to compare the last with.
     let shortest = pauses.iter().min().copied().unwrap_or_default();
     let last = pauses.last().copied().unwrap_or_default();
     check(last >= LAST_PAUSE_MIN.max(shortest * GROWTH_MIN), || {
         format!(
-            "expected the last pause to be {LAST_PAUSE_MIN:?} and \
-             {GROWTH_MIN} times the shortest at least, got {pauses:?}"
+            "expected the last pause to be at least {LAST_PAUSE_MIN:?} and \
+             {GROWTH_MIN} times the shortest, got {pauses:?}"
         )
     })?;
     let log = server.log();
@@ -181,9 +201,9 @@ fn back_off(stage: &Stage<'_>) -> Verdict {
     server.client()?.ask(10)
 }
 
-fn server_killed(stage: &Stage<'_>) -> Verdict {
-    const MOMENT: Duration = Duration::from_secs(2);
-    let server = stage.server(&["--workers", "2", ANY_N[0], ANY_N[1]])?;
+fn server_killed(fixture: &Fixture<'_>) -> CaseResult {
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    let server = fixture.server(&["--workers", "2", ANY_N[0], ANY_N[1]])?;
     let mut client = server.client()?;
     client.send(ENDLESS)?;
     busy_worker(&server)?;
@@ -191,23 +211,23 @@ fn server_killed(stage: &Stage<'_>) -> Verdict {
     server.signal(Signal::KILL);
     let parent = server.pid();
     let is_left =
-        |&worker: &Pid| is_there(&worker) && !is_dead_orphan(worker, parent);
-    let all_gone = until(MOMENT, || !workers.iter().any(is_left));
-    check(all_gone, || format!("expected no worker left after {MOMENT:?}"))
+        |&worker: &Pid| exists(&worker) && !is_dead_orphan(worker, parent);
+    let are_gone = wait_until(TIMEOUT, || !workers.iter().any(is_left));
+    check(are_gone, || format!("expected no worker left after {TIMEOUT:?}"))
 }
 
-fn no_zombies(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&["--workers", "2"])?;
+fn no_zombies(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&["--workers", "2"])?;
     let dead = workers(&server, 2)?;
     dead.iter().for_each(|&worker| kill(worker, Signal::KILL));
-    expect_gone(stage, &dead)
+    expect_gone(fixture, &dead)
 }
 
-fn no_sockets(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&["--workers", "1"])?;
+fn no_sockets(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&["--workers", "1"])?;
     let mut clients = server.clients(5)?;
     clients.iter_mut().try_for_each(|client| client.ask(10))?;
-    // The next one starts while they are connected.
+    // The next worker starts while the clients are connected.
     kill(workers(&server, 1)?[0], Signal::KILL);
     clients.iter_mut().try_for_each(|client| client.ask(10))?;
     for worker in workers(&server, 1)? {
@@ -216,35 +236,37 @@ fn no_sockets(stage: &Stage<'_>) -> Verdict {
             .filter(|fd| fd.starts_with("socket:"))
             .collect::<Vec<_>>();
         check(sockets.is_empty(), || {
-            format!("expected no socket in a worker, got {sockets:?}")
+            format!("expected no open socket in a worker, got {sockets:?}")
         })?;
     }
     Ok(())
 }
 
-/// The server's workers, as soon as there are so many.
-fn workers(server: &Served<'_>, count: usize) -> Verdict<Vec<Pid>> {
+/// Waits until the server has `count` workers, and returns them.
+fn workers(server: &TestServer<'_>, count: usize) -> CaseResult<Vec<Pid>> {
     let mut found = Vec::new();
-    let enough = until(server.patience(), || {
+    let are_enough = wait_until(server.patience(), || {
         found = children(server);
         found.len() == count
     });
-    check(enough, || format!("expected {count} workers, got {}", found.len()))?;
+    check(are_enough, || {
+        format!("expected {count} workers, got {}", found.len())
+    })?;
     Ok(found)
 }
 
-/// A worker that computes, as soon as there is one.
-fn busy_worker(server: &Served<'_>) -> Verdict<Pid> {
+/// Waits until a worker computes, and returns it.
+fn busy_worker(server: &TestServer<'_>) -> CaseResult<Pid> {
     let mut busy = None;
-    until(server.patience(), || {
+    wait_until(server.patience(), || {
         busy = children(server).into_iter().find(is_busy);
         busy.is_some()
     });
-    busy.ok_or_else(|| Fault::new("expected a busy worker"))
+    busy.ok_or_else(|| CaseFailure::new("expected a busy worker"))
 }
 
-/// The children of the server's threads that have not died.
-fn children(server: &Served<'_>) -> Vec<Pid> {
+/// Returns the server's child processes that are alive.
+fn children(server: &TestServer<'_>) -> Vec<Pid> {
     let pid = server.pid().as_raw_nonzero();
     let tasks = fs::read_dir(format!("/proc/{pid}/task"));
     tasks
@@ -263,8 +285,8 @@ fn children(server: &Served<'_>) -> Vec<Pid> {
         .collect()
 }
 
-/// Some ticks of CPU time: more than starting takes, and enough to tell one
-/// that is in the middle of a job from one that was given it while it died.
+/// Returns `true` if the worker has used enough CPU time to be in the middle of
+/// a job: more than a worker needs to start, or to receive a job while it dies.
 fn is_busy(worker: &Pid) -> bool {
     const TICKS: u64 = 15;
     stat(*worker, 14)
@@ -272,25 +294,26 @@ fn is_busy(worker: &Pid) -> bool {
         .is_some_and(|ticks: u64| ticks >= TICKS)
 }
 
-fn is_there(worker: &Pid) -> bool {
+/// Returns `true` if the process runs or is a zombie.
+fn exists(worker: &Pid) -> bool {
     stat(*worker, 3).is_some()
 }
 
-/// Whether a worker has died and is to be reaped by another than the server.
-/// In a container that may be a process that reaps nobody.
+/// Returns `true` if a worker is a zombie and its parent is no longer the
+/// server. In a container, the new parent may be a process that never reaps.
 fn is_dead_orphan(worker: Pid, server: Pid) -> bool {
     let server = server.as_raw_nonzero().to_string();
     stat(worker, 3).is_some_and(|state| state == "Z")
         && stat(worker, 4).is_some_and(|parent| parent != server)
 }
 
-/// Expects them to be gone without a trace: a zombie is one.
-fn expect_gone(stage: &Stage<'_>, workers: &[Pid]) -> Verdict {
-    let gone = until(stage.patience(), || !workers.iter().any(is_there));
-    check(gone, || "expected the worker to be gone, and reaped".to_owned())
+/// Checks that the workers have ended and have been reaped.
+fn expect_gone(fixture: &Fixture<'_>, workers: &[Pid]) -> CaseResult {
+    let gone = wait_until(fixture.patience(), || !workers.iter().any(exists));
+    check(gone, || "expected the worker to end and to be reaped".to_owned())
 }
 
-/// A field of proc(5)'s stat, by its number there.
+/// Returns a field of the process's `stat`, by its number in proc(5).
 fn stat(process: Pid, field: usize) -> Option<String> {
     let pid = process.as_raw_nonzero();
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -298,7 +321,7 @@ fn stat(process: Pid, field: usize) -> Option<String> {
     rest.split_whitespace().nth(field - 3).map(str::to_owned)
 }
 
-/// What the descriptors of a process are.
+/// Returns what the file descriptors of a process refer to.
 fn fds(process: Pid) -> Vec<String> {
     let pid = process.as_raw_nonzero();
     let entries = fs::read_dir(format!("/proc/{pid}/fd"));
@@ -310,7 +333,6 @@ fn fds(process: Pid) -> Vec<String> {
 }
 
 fn kill(process: Pid, signal: Signal) {
-    // It fails only for one that has ended, and what came of that is looked
-    // at.
+    // Fails only if the process has ended; the case checks the consequences.
     let _ = kill_process(process, signal);
 }

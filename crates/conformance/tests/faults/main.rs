@@ -1,9 +1,8 @@
-//! Shows that the suite can fail: a server that keeps the protocol passes
-//! every case, and each fault that it is given is caught by the case that is
-//! there to catch it.
+//! Tests the suite itself: a server without faults passes every case, and each
+//! fault of a server is caught by the case that is meant to catch it.
 //!
-//! The binary is both the judge and, when its first argument is `serve` or
-//! `work`, the server or a worker of it.
+//! This binary is the test and, if its first argument is `serve` or `work`, the
+//! server under test or a worker of that server.
 
 mod server;
 mod workers;
@@ -13,129 +12,132 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use conformance::{Outcome, Selection, Subject, run};
+use conformance::{CaseOutcome, Selection, Subject, run};
 
 use server::Fault::{self, *};
 
-/// A fault, and a part of the name of the case that must catch it.
+/// Each fault, with a part of the name of the case that must catch it.
 const CAUGHT_BY: &[(Fault, &str)] = &[
     (WrongNumber, "every n from 0 to 30"),
-    (TalksFib, "max-n can be 0"),
+    (FibOfZeroIsOne, "max-n can be 0"),
     (KeepsCr, "a line may end in CR LF"),
-    (TakesSigns, "a sign makes it no number"),
-    (TrimsAllWhiteSpace, "a control character makes it no number"),
-    (TakesAllDigits, "digits of other scripts"),
-    (Wraps, "wraps to a small one"),
-    (LimitOneLower, "a line of 64 bytes, LF included, is served"),
-    (LimitOneHigher, "a line of 65 bytes is too long"),
-    (WaitsForLf, "told off before LF comes"),
-    (KeepsLongLines, "dropped in bounded memory"),
-    (LeavesAtBadLine, "an empty line is no number"),
-    (AnswersPerRead, "segments of one byte"),
-    (ForgetsRestOfRead, "may be split at every byte"),
-    (ForgetsRestOfRead, "1,000 requests in one write"),
-    (AnswersTwice, "mixed get one reply each"),
-    (AnswersTwice, "each line received is answered, once"),
-    (ShortJobsFirst, "short requests behind a long job"),
-    (HoldsBack, "a short request before a long job"),
-    (StallsAtUrgentData, "urgent data does not stall"),
-    (TakesUrgentData, "urgent data does not stall"),
-    (WaitsForAcks, "does not wait for the last one's ACK"),
-    (OneClientAtATime, "served while one is idle"),
-    (OneJobAtATime, "`1` is answered while another's long job runs"),
-    (DropsAtHalfClose, "with 100 requests pending gets all"),
-    (AnswersUnfinished, "an unfinished last line is dropped"),
-    (LeaksFds, "5,000 clients that leave at once"),
-    (LeaksThreads, "20,000 that came and went"),
-    (DiesOfClients, "closes without reading disturbs nobody"),
-    (DiesOfClients, "a reset during a reply"),
-    (BuffersReplies, "who never reads is held in bounded memory"),
-    (NeverTimesOut, "never says a word is dropped"),
-    (NeverTimesOut, "falls silent is dropped"),
-    (NeverTimesOut, "who never reads is dropped"),
-    (BytesAreLife, "single bytes of an endless line"),
-    (BytesAreLife, "bytes of a line that is too long"),
-    (BytesAreLife, "a flood without a line end"),
-    (TimesOutAlways, "asks now and then is never dropped"),
-    (TimesOutJobs, "waits for a long answer is never dropped"),
-    (TimesOutJobs, "half-closed and waits is never dropped"),
-    (TimesOutSlowReaders, "reads slowly, but reads"),
-    (NoCap, "one above the cap"),
-    (SilentCap, "one above the cap"),
-    (CapForGood, "one above the cap"),
-    (SpinsWithoutFds, "out of fds it does not spin"),
-    (LeavesWithoutFds, "out of fds it does not spin"),
-    (Starves, "served beside a greedy pipeliner"),
+    (AcceptsSigns, "a number with a sign"),
+    (TrimsAllWhiteSpace, "a control character gets"),
+    (AcceptsAllDigits, "digits of other scripts"),
+    (WrapsAround, "would wrap to a small one"),
+    (LineLimitOneLower, "a line of 64 bytes, including the LF"),
+    (LineLimitOneHigher, "a line of 65 bytes"),
+    (WaitsForLf, "before the LF arrives"),
+    (BuffersLongLines, "discarded in bounded memory"),
+    (ClosesAtBadLine, "an empty line gets"),
+    (RepliesPerRead, "segments of one byte"),
+    (DropsRestOfRead, "may be split at any byte"),
+    (DropsRestOfRead, "1,000 requests in one write"),
+    (RepliesTwice, "mixed get one reply each"),
+    (RepliesTwice, "gets exactly one reply"),
+    (ShortJobsFirst, "short requests after a long job"),
+    (DelaysReplies, "a short request before a long job"),
+    (StallsAtUrgentData, "urgent data does not delay"),
+    (ReadsUrgentDataInline, "urgent data does not delay"),
+    (WaitsForAcks, "does not wait for the ACK"),
+    (OneClientAtATime, "served while the first is idle"),
+    (OneJobAtATime, "`1` is answered while another client's long job runs"),
+    (DropsRequestsAtHalfClose, "with 100 requests pending gets all"),
+    (AnswersUnfinishedLine, "an unfinished last line is dropped"),
+    (LeaksFds, "5,000 clients that connect and leave"),
+    (LeaksThreads, "20,000 short-lived clients"),
+    (ExitsOnClientError, "closes with replies unread"),
+    (ExitsOnClientError, "a reset during a reply"),
+    (BuffersRepliesWithoutLimit, "never reads costs bounded memory"),
+    (NeverTimesOut, "without any request is dropped"),
+    (NeverTimesOut, "goes silent is dropped"),
+    (NeverTimesOut, "never reads is dropped"),
+    (BytesResetTimeout, "single bytes of an endless line"),
+    (BytesResetTimeout, "bytes of a line that is too long"),
+    (BytesResetTimeout, "a flood of bytes without LF"),
+    (TimesOutActiveClients, "with regular requests is never dropped"),
+    (TimesOutDuringJobs, "waits for a slow reply is never dropped"),
+    (TimesOutDuringJobs, "half-closed and waits is never dropped"),
+    (TimesOutSlowReaders, "reads slowly is never dropped"),
+    (NoConnectionLimit, "above the connection limit"),
+    (RefusesSilently, "above the connection limit"),
+    (NeverReleasesConnections, "above the connection limit"),
+    (SpinsWithoutFds, "without free fds"),
+    (PanicsWithoutFds, "without free fds"),
+    (StarvesBesideGreedyClient, "served beside a greedy one"),
     (OneJobAtATime, "few of a greedy client's jobs"),
-    (StarvesInCrowds, "its turn beside many greedy ones"),
-    (StarvesInCrowds, "its turn beside many quick ones"),
-    (IgnoresTerm, "SIGTERM ends an idle server"),
-    (LeavesAtTerm, "each line received is answered, once"),
-    (ReadsOnAtTerm, "who never stops asking"),
-    (LeavesAtTerm, "a long job that is done in time"),
-    (TearsAtTerm, "no reply of a busy server is torn"),
-    (KeepsPort, "the port is closed while a long job"),
-    (NeverCutsOff, "out by --drain-timeout, exit 3"),
-    (NeverCutsOff, "who never reads is cut off"),
-    (CutsOffQuietly, "out by --drain-timeout, exit 3"),
-    (IgnoresSecondTerm, "a second signal ends it at once"),
-    (NoReuse, "started again on the same port"),
-    (LongDeath, "a port in use is one clear line"),
-    (TakesAllFlags, "bad flags are exit 2"),
-    (KnowsNoManager, "a socket that was passed to it is served"),
-    (KnowsNoManager, "told READY=1 and STOPPING=1"),
-    (TalksInLines, "perf1's `30`"),
+    (StarvesBesideManyGreedyClients, "greedy ones with 1 ms jobs"),
+    (StarvesBesideManyGreedyClients, "greedy ones with 5 µs jobs"),
+    (IgnoresSigterm, "SIGTERM ends an idle server"),
+    (ExitsAtSigterm, "gets exactly one reply"),
+    (ReadsAfterSigterm, "a client with endless requests"),
+    (ExitsAtSigterm, "a long job that finishes in time"),
+    (TruncatesAtSigterm, "no reply of a busy server is truncated"),
+    (KeepsPortOpen, "the port is closed while a long job"),
+    (NeverCutsOff, "--drain-timeout cuts off a job"),
+    (NeverCutsOff, "cuts off a client that never reads"),
+    (CutsOffWithoutLog, "--drain-timeout cuts off a job"),
+    (IgnoresSecondSigterm, "a second signal ends the server at once"),
+    (NoReuseAddress, "restart on the same port"),
+    (LongBindError, "a port in use"),
+    (AcceptsAllFlags, "bad flags give exit code 2"),
+    (IgnoresServiceManager, "a passed listening socket is served"),
+    (IgnoresServiceManager, "gets READY=1 and STOPPING=1"),
+    (TalkNeedsNewline, "perf1's `30`"),
     (Refuses93, "max-n can be 93"),
-    (ServesFew, "1,000 are served at once"),
-    (HidesWant, "who can be given no thread"),
-    (BeginsUnwanted, "of a client that was reset is never begun"),
-    (ReplacesNoWorker, "an idle worker killed"),
-    (HidesLoss, "a busy worker killed"),
-    (NoJobTimeout, "a stopped worker is `timed-out`"),
-    (NoJobTimeout, "takes too long is `timed-out`"),
-    (FinishesUnwanted, "a job whose client was reset is stopped"),
-    (BeginsUnwanted, "a queued job of a gone client"),
+    (Serves500AtMost, "1,000 clients are served at the same time"),
+    (HidesThreadShortage, "no thread can be started"),
+    (StartsAbandonedJobs, "a queued job never starts"),
+    (ReplacesNoWorker, "killing an idle worker"),
+    (HidesWorkerLoss, "killing a busy worker"),
+    (NoJobTimeout, "a stopped worker gives `timed-out`"),
+    (NoJobTimeout, "takes too long gives `timed-out`"),
+    (FinishesAbandonedJobs, "a job whose client resets the connection"),
+    (StartsAbandonedJobs, "a worker starts no queued job"),
     (StopsQuickJobs, "500 resets during quick jobs"),
-    (ForkStorm, "replaced ever more slowly"),
-    (SteadyBackOff, "replaced ever more slowly"),
-    (OutlivesServer, "SIGKILL leaves no worker"),
+    (ForkStorm, "replaced at growing intervals"),
+    (ConstantBackOff, "replaced at growing intervals"),
+    (WorkersOutliveServer, "no worker outlives a server"),
     (LeavesZombies, "leaves no zombie"),
-    (SharesSockets, "a worker holds no client's socket"),
+    (WorkersInheritSockets, "no worker has a client's socket open"),
 ];
 
-/// How long to wait for a reply that a fault keeps back.
+/// How long to wait for a reply that a fault suppresses.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// How many faults are tried at a time.
+/// How many faults are tested at a time.
 const AT_A_TIME: usize = 3;
 
 fn main() -> ExitCode {
-    let mut words = std::env::args().skip(1);
-    match words.next() {
-        Some(word) if word == "serve" => server::serve(words),
-        Some(word) if word == "work" => workers::work(words),
-        // What `cargo test` passes on: a part of a name, or a flag.
-        Some(word) if !word.starts_with('-') => judge(Some(&word)),
-        _ => judge(None),
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next() {
+        Some(word) if word == "serve" => server::serve(arguments),
+        Some(word) if word == "work" => workers::work(arguments),
+        // `cargo test` passes on a filter: a part of a test's name.
+        Some(word) if !word.starts_with('-') => test(Some(&word)),
+        // A flag of `cargo test`, or nothing.
+        Some(_) | None => test(None),
     }
 }
 
-fn judge(only: Option<&str>) -> ExitCode {
-    let named = |name: &str| only.is_none_or(|part| name.contains(part));
+/// Runs the tests whose name contains `only`. The tests of single faults have
+/// the faults' names.
+fn test(only: Option<&str>) -> ExitCode {
+    let is_selected = |name: &str| only.is_none_or(|part| name.contains(part));
     let mut failures = Vec::new();
-    if named("faithful") {
-        failures.extend(faithful());
+    if is_selected("a_server_without_faults_passes") {
+        failures.extend(a_server_without_faults_passes());
     }
-    if named("by_design") {
-        failures.extend(by_design());
+    if is_selected("a_wrong_by_design_declaration_fails") {
+        failures.extend(a_wrong_by_design_declaration_fails());
     }
     let rows: Vec<_> = CAUGHT_BY
         .iter()
-        .filter(|(fault, _)| named(&format!("{fault:?}")))
+        .filter(|(fault, _)| is_selected(&format!("{fault:?}")))
         .collect();
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
-        let judges: Vec<_> = (0..AT_A_TIME)
+        let threads: Vec<_> = (0..AT_A_TIME)
             .map(|_| {
                 scope.spawn(|| {
                     let claim = || next.fetch_add(1, Ordering::Relaxed);
@@ -145,8 +147,8 @@ fn judge(only: Option<&str>) -> ExitCode {
                 })
             })
             .collect();
-        for judge in judges {
-            failures.extend(judge.join().expect("it doesn't panic"));
+        for thread in threads {
+            failures.extend(thread.join().expect("the thread doesn't panic"));
         }
     });
     for failure in &failures {
@@ -155,64 +157,65 @@ fn judge(only: Option<&str>) -> ExitCode {
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The server without a fault, which fails no case.
-fn faithful() -> Option<String> {
+/// Checks that a server without faults fails no case; returns the failures.
+fn a_server_without_faults_passes() -> Option<String> {
     let selection = Selection::from_environment();
-    // It would take `unsafe` to be a service manager's too.
+    // Taking a socket from a service manager would need `unsafe`.
     let subject = subject(None).without_service_manager();
-    let report = run(&subject, &selection, |finding| {
-        println!("{finding}");
-    });
+    let report = run(&subject, &selection, |case| println!("{case}"));
     println!("{report}");
     (!report.conforms()).then(|| report.failures())
 }
 
-/// A model that is said to be unable, and is not, fails.
-fn by_design() -> Option<String> {
+/// Checks that a server fails if it can do what its model is declared unable to
+/// do by design; returns the report if it doesn't.
+fn a_wrong_by_design_declaration_fails() -> Option<String> {
     let subject = subject(None).computes_inline();
-    let selection = Selection::default().only("another's long job runs");
+    let selection = Selection::default().only("another client's long job runs");
     let report = run(&subject, &selection, |_| {});
     let failures = report.failures();
     let unexpected = failures.contains("unexpectedly passed");
-    println!("by design: {}", if unexpected { "strict" } else { "lax" });
+    println!("wrong declaration caught: {unexpected}");
     (!unexpected).then_some(failures)
 }
 
-/// What is wrong when the case doesn't catch the fault.
+/// Checks that the case catches the fault; returns what is wrong if it doesn't.
 fn uncaught(fault: Fault, case: &str) -> Option<String> {
     let selection = Selection::default().only(case);
-    let patience = match fault {
-        // Before it can be seen, a job of two seconds or more has to end.
-        BeginsUnwanted => 3 * PATIENCE,
-        _ => PATIENCE,
+    let patience = if fault == StartsAbandonedJobs {
+        // This fault shows only when a job of two seconds or more has ended.
+        3 * PATIENCE
+    } else {
+        PATIENCE
     };
     let subject = subject(Some(fault)).patience(patience);
     let report = run(&subject, &selection, |_| {});
-    let [finding] = &report.findings[..] else {
-        let count = report.findings.len();
-        return Some(format!("{case:?} is the name of {count} cases"));
+    let [report] = &report.cases[..] else {
+        let count = report.cases.len();
+        return Some(format!("{case:?} selects {count} cases instead of one"));
     };
-    let name = finding.case.name;
-    // What keeps the case from being played at all catches nothing.
-    let caught = matches!(&finding.outcome, Outcome::Failed(why)
-        if !why.contains("no job could be timed")
-            && !why.contains("the suite itself"));
-    let seconds = finding.elapsed.as_secs_f64();
+    let name = report.case.name;
+    // A failure that kept the case from running catches nothing.
+    let caught = matches!(&report.outcome, CaseOutcome::Failed(failure)
+        if !failure.contains("no job could be timed")
+            && !failure.contains("the suite itself"));
+    let seconds = report.elapsed.as_secs_f64();
     println!("{fault:?}: {seconds:.2} s, caught by {name:?}: {caught}");
-    if let (Outcome::Failed(why), Ok(_)) =
-        (&finding.outcome, std::env::var("CONFORMANCE_SHOW"))
+    if let (CaseOutcome::Failed(failure), Ok(_)) =
+        (&report.outcome, std::env::var("CONFORMANCE_SHOW"))
     {
-        println!("{why}\n");
+        println!("{failure}\n");
     }
     (!caught).then(|| {
-        format!("{fault:?} is not caught by {name:?}: {:?}", finding.outcome)
+        format!("{fault:?} is not caught by {name:?}: {:?}", report.outcome)
     })
 }
 
+/// Returns this program as a server with this fault.
 fn subject(fault: Option<Fault>) -> Subject {
-    let program = std::env::current_exe().expect("this test's own path");
+    let program = std::env::current_exe().expect("the path of this program");
     let program = program.into_os_string().into_string();
-    let program = program.expect("a path that is UTF-8");
+    let program = program.expect("the path is UTF-8");
     let fault = fault.map(|fault| format!("{fault:?}")).unwrap_or_default();
     Subject::new(
         [&program, "serve", "--fault", &fault, "--listen", "{addr}"]

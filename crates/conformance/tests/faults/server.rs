@@ -1,5 +1,5 @@
-//! A server that keeps the protocol, on a thread per client, unless it is
-//! given a fault.
+//! A server with a thread per client that implements the protocol correctly,
+//! except for one fault if `--fault` names one.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -39,26 +39,30 @@ macro_rules! faults {
 }
 
 faults! {
-    WrongNumber, TalksFib, KeepsCr, TakesSigns, TrimsAllWhiteSpace,
-    TakesAllDigits, Wraps, LimitOneLower, LimitOneHigher, WaitsForLf,
-    KeepsLongLines, LeavesAtBadLine, AnswersPerRead, ForgetsRestOfRead,
-    AnswersTwice, ShortJobsFirst, HoldsBack, OneClientAtATime, OneJobAtATime,
-    DropsAtHalfClose, AnswersUnfinished, LeaksFds, LeaksThreads,
-    DiesOfClients, BuffersReplies, NeverTimesOut, BytesAreLife,
-    TimesOutAlways, TimesOutJobs, TimesOutSlowReaders, NoCap, SilentCap,
-    CapForGood, SpinsWithoutFds, LeavesWithoutFds, Starves, StarvesInCrowds,
-    IgnoresTerm, LeavesAtTerm, TearsAtTerm, KeepsPort, NeverCutsOff,
-    CutsOffQuietly, IgnoresSecondTerm, NoReuse, LongDeath, TakesAllFlags,
-    TalksInLines, KnowsNoManager, StallsAtUrgentData, TakesUrgentData,
-    WaitsForAcks, ReadsOnAtTerm, Refuses93, ServesFew, HidesWant,
-    ReplacesNoWorker, HidesLoss, FinishesUnwanted, BeginsUnwanted,
-    StopsQuickJobs, ForkStorm, SteadyBackOff, OutlivesServer, LeavesZombies,
-    SharesSockets, NoJobTimeout,
+    WrongNumber, FibOfZeroIsOne, KeepsCr, AcceptsSigns, TrimsAllWhiteSpace,
+    AcceptsAllDigits, WrapsAround, LineLimitOneLower, LineLimitOneHigher,
+    WaitsForLf, BuffersLongLines, ClosesAtBadLine, RepliesPerRead,
+    DropsRestOfRead, RepliesTwice, ShortJobsFirst, DelaysReplies,
+    OneClientAtATime, OneJobAtATime, DropsRequestsAtHalfClose,
+    AnswersUnfinishedLine, LeaksFds, LeaksThreads, ExitsOnClientError,
+    BuffersRepliesWithoutLimit, NeverTimesOut, BytesResetTimeout,
+    TimesOutActiveClients, TimesOutDuringJobs, TimesOutSlowReaders,
+    NoConnectionLimit, RefusesSilently, NeverReleasesConnections,
+    SpinsWithoutFds, PanicsWithoutFds, StarvesBesideGreedyClient,
+    StarvesBesideManyGreedyClients, IgnoresSigterm, ExitsAtSigterm,
+    TruncatesAtSigterm, KeepsPortOpen, NeverCutsOff, CutsOffWithoutLog,
+    IgnoresSecondSigterm, NoReuseAddress, LongBindError, AcceptsAllFlags,
+    TalkNeedsNewline, IgnoresServiceManager, StallsAtUrgentData,
+    ReadsUrgentDataInline, WaitsForAcks, ReadsAfterSigterm, Refuses93,
+    Serves500AtMost, HidesThreadShortage, ReplacesNoWorker, HidesWorkerLoss,
+    FinishesAbandonedJobs, StartsAbandonedJobs, StopsQuickJobs, ForkStorm,
+    ConstantBackOff, WorkersOutliveServer, LeavesZombies,
+    WorkersInheritSockets, NoJobTimeout,
 }
 
 use Fault::*;
 
-/// What the flags said.
+/// The values of the flags.
 struct Config {
     fault: Option<Fault>,
     address: SocketAddr,
@@ -68,37 +72,40 @@ struct Config {
     idle_timeout: Duration,
     drain_timeout: Duration,
     json: bool,
-    /// 0: it computes where it is asked.
+    /// The number of worker processes. 0 means that the client's thread
+    /// computes.
     workers: usize,
     job_timeout: Option<Duration>,
 }
 
-/// What all threads know.
+/// The state that all threads share.
 struct Shared {
     config: Config,
     connections: Mutex<HashMap<u64, Arc<Connection>>>,
-    /// Notified when a connection has left.
-    left: Condvar,
-    entered: AtomicU64,
+    /// Notified when a connection has ended.
+    connection_ended: Condvar,
+    /// How many connections were accepted; the next one's key.
+    accepted: AtomicU64,
     stopping: AtomicBool,
-    /// Held while computing, by those who compute one job at a time.
+    /// Locked while computing, by faults that compute one job at a time.
     job: Mutex<()>,
-    /// The same for those who compute as many as there are cores.
+    /// One lock per core, for faults that compute one job per core at a time.
     jobs: Vec<Mutex<()>>,
     workers: Option<Arc<Workers>>,
 }
 
 struct Connection {
     stream: TcpStream,
-    moved: Mutex<Instant>,
-    computes: AtomicBool,
-    writes: AtomicBool,
-    /// Idle for too long.
-    over: AtomicBool,
+    /// When the client last made progress; the start of the idle timeout.
+    active_at: Mutex<Instant>,
+    is_computing: AtomicBool,
+    is_writing: AtomicBool,
+    /// The idle timeout has expired.
+    timed_out: AtomicBool,
 }
 
-pub(crate) fn serve(words: impl Iterator<Item = String>) -> ExitCode {
-    let words: Vec<String> = words.collect();
+pub(crate) fn serve(arguments: impl Iterator<Item = String>) -> ExitCode {
+    let words: Vec<String> = arguments.collect();
     if words.iter().any(|word| word == "--help") {
         println!(
             "--listen --framing --max-n --max-connections --idle-timeout \
@@ -115,11 +122,11 @@ pub(crate) fn serve(words: impl Iterator<Item = String>) -> ExitCode {
         return ExitCode::from(2);
     };
     let has = |fault| config.fault == Some(fault);
-    let listener = match listen(config.address, !has(NoReuse)) {
+    let listener = match listen(config.address, !has(NoReuseAddress)) {
         Ok(listener) => listener,
         Err(error) => {
             eprintln!("cannot listen on {}: {error}", config.address);
-            if has(LongDeath) {
+            if has(LongBindError) {
                 eprintln!("stack backtrace:\n   0: main");
             }
             return ExitCode::from(1);
@@ -129,7 +136,8 @@ pub(crate) fn serve(words: impl Iterator<Item = String>) -> ExitCode {
 }
 
 fn run(listener: TcpListener, config: Config) -> ExitCode {
-    let signals = Signals::new([SIGTERM, SIGINT]).expect("signals");
+    let signals =
+        Signals::new([SIGTERM, SIGINT]).expect("signals can be handled");
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let workers = (config.workers > 0).then(|| {
         let timeout = config.job_timeout;
@@ -140,25 +148,28 @@ fn run(listener: TcpListener, config: Config) -> ExitCode {
         config,
         workers,
         connections: Mutex::default(),
-        left: Condvar::new(),
-        entered: AtomicU64::new(0),
+        connection_ended: Condvar::new(),
+        accepted: AtomicU64::new(0),
         stopping: AtomicBool::new(false),
         job: Mutex::default(),
         jobs: (0..cores).map(|_| Mutex::default()).collect(),
     });
-    let door = listener.try_clone().expect("a second handle");
-    let housekeeper = Arc::clone(&shared);
-    thread::spawn(move || housekeeper.obey(signals, &door));
-    let clock = Arc::clone(&shared);
-    thread::spawn(move || clock.drop_idle_clients());
+    let listener_to_close =
+        listener.try_clone().expect("the listener can be cloned");
+    let signal_thread = Arc::clone(&shared);
+    thread::spawn(move || {
+        signal_thread.handle_signals(signals, &listener_to_close);
+    });
+    let idle_thread = Arc::clone(&shared);
+    thread::spawn(move || idle_thread.drop_idle_clients());
     if shared.config.talk {
-        shared.log("framing is the talk's: a read is a request");
+        shared.log("framing as in the talk: each read is a request");
     }
     println!("listening on {} (faulty)", listener.local_addr().unwrap());
     shared.accept(&listener);
     let mut connections = lock(&shared.connections);
     while !connections.is_empty() {
-        connections = shared.left.wait(connections).unwrap();
+        connections = shared.connection_ended.wait(connections).unwrap();
     }
     ExitCode::SUCCESS
 }
@@ -179,7 +190,7 @@ impl Config {
         };
         for pair in words.chunks(2) {
             let taken = config.take(&pair[0], pair.get(1)?);
-            if taken.is_none() && config.fault != Some(TakesAllFlags) {
+            if taken.is_none() && config.fault != Some(AcceptsAllFlags) {
                 return None;
             }
         }
@@ -240,60 +251,65 @@ impl Shared {
         self.config.fault == Some(fault)
     }
 
-    /// A place to compute in, as soon as there is one.
-    fn free_core(&self) -> MutexGuard<'_, ()> {
+    /// Locks a free core, or waits until the first core is free.
+    fn lock_core(&self) -> MutexGuard<'_, ()> {
         let free = self.jobs.iter().find_map(|job| job.try_lock().ok());
         free.unwrap_or_else(|| lock(&self.jobs[0]))
     }
 
     fn log(&self, text: &str) {
-        match self.config.json {
-            true => eprintln!("{{\"message\":\"{text}\"}}"),
-            false => eprintln!("{text}"),
+        if self.config.json {
+            eprintln!("{{\"message\":\"{text}\"}}");
+        } else {
+            eprintln!("{text}");
         }
     }
 
-    /// Waits for signals, and for what they ask for.
-    fn obey(self: &Arc<Shared>, mut signals: Signals, door: &TcpListener) {
+    /// Handles signals: the first starts the stop, the second ends the process.
+    fn handle_signals(
+        self: &Arc<Shared>,
+        mut signals: Signals,
+        listener: &TcpListener,
+    ) {
         for signal in signals.forever() {
-            if self.has(IgnoresTerm) && signal == SIGTERM {
+            if self.has(IgnoresSigterm) && signal == SIGTERM {
                 continue;
             }
-            if self.has(LeavesAtTerm) {
+            if self.has(ExitsAtSigterm) {
                 exit(0);
             }
             if self.stopping.swap(true, SeqCst) {
-                if !self.has(IgnoresSecondTerm) {
+                if !self.has(IgnoresSecondSigterm) {
                     exit(4);
                 }
                 continue;
             }
-            if !self.has(KeepsPort) {
+            if !self.has(KeepsPortOpen) {
                 let both = rustix::net::Shutdown::Both;
-                let _ = rustix::net::shutdown(door, both);
+                let _ = rustix::net::shutdown(listener, both);
             }
             for connection in lock(&self.connections).values() {
                 let _ = connection.stream.shutdown(Shutdown::Read);
             }
-            if self.has(KeepsPort) {
-                // It still has to end when its clients have left.
+            if self.has(KeepsPortOpen) {
+                // The server must still end when its clients have left.
                 let shared = Arc::clone(self);
-                thread::spawn(move || shared.leave_when_empty());
+                thread::spawn(move || shared.exit_when_empty());
             }
             let shared = Arc::clone(self);
-            thread::spawn(move || shared.cut_off_late());
+            thread::spawn(move || shared.exit_at_drain_timeout());
         }
     }
 
-    fn leave_when_empty(&self) {
+    fn exit_when_empty(&self) {
         let mut connections = lock(&self.connections);
         while !connections.is_empty() {
-            connections = self.left.wait(connections).unwrap();
+            connections = self.connection_ended.wait(connections).unwrap();
         }
         exit(0);
     }
 
-    fn cut_off_late(&self) {
+    fn exit_at_drain_timeout(&self) {
         if self.has(NeverCutsOff) {
             return;
         }
@@ -303,7 +319,7 @@ impl Shared {
             // `run` is about to return.
             return;
         }
-        if !self.has(CutsOffQuietly) {
+        if !self.has(CutsOffWithoutLog) {
             self.log(&format!("cut off {count} connections"));
         }
         exit(3);
@@ -328,7 +344,7 @@ impl Shared {
                 Ok((stream, _)) => stream,
                 Err(_) if self.stopping.load(SeqCst) => return,
                 Err(_) if self.has(SpinsWithoutFds) => continue,
-                Err(error) if self.has(LeavesWithoutFds) => {
+                Err(error) if self.has(PanicsWithoutFds) => {
                     panic!("{error}");
                 }
                 Err(_) => {
@@ -336,36 +352,36 @@ impl Shared {
                     continue;
                 }
             };
-            let Some(key) = self.enter(stream) else { continue };
+            let Some(key) = self.admit(stream) else { continue };
             let shared = Arc::clone(self);
-            let converse = move || {
+            let serve = move || {
                 let connection = lock(&shared.connections)[&key].clone();
-                let end = Conversation::new(&shared, &connection).hold();
-                if end.is_err() && shared.has(DiesOfClients) {
+                let result = Conversation::new(&shared, &connection).run();
+                if result.is_err() && shared.has(ExitsOnClientError) {
                     exit(1);
                 }
                 drop(connection);
-                shared.leave(key);
+                shared.remove(key);
                 if shared.has(LeaksThreads) && key % 100 == 0 {
                     thread::park();
                 }
             };
             if self.has(OneClientAtATime) {
-                converse();
-            } else if thread::Builder::new().spawn(converse).is_err() {
-                if !self.has(HidesWant) {
+                serve();
+            } else if thread::Builder::new().spawn(serve).is_err() {
+                if !self.has(HidesThreadShortage) {
                     self.refuse(&lock(&self.connections)[&key].stream);
                 }
-                self.leave(key);
+                self.remove(key);
             }
         }
     }
 
-    fn enter(&self, stream: TcpStream) -> Option<u64> {
+    fn admit(&self, stream: TcpStream) -> Option<u64> {
         let mut connections = lock(&self.connections);
-        let few = if self.has(ServesFew) { 500 } else { usize::MAX };
-        let full = connections.len() >= self.config.connections_max.min(few);
-        if full && !self.has(NoCap) {
+        let limit = if self.has(Serves500AtMost) { 500 } else { usize::MAX };
+        let limit = limit.min(self.config.connections_max);
+        if connections.len() >= limit && !self.has(NoConnectionLimit) {
             self.refuse(&stream);
             return None;
         }
@@ -373,32 +389,32 @@ impl Shared {
             let _ = stream.shutdown(Shutdown::Read);
         }
         let _ = stream.set_nodelay(!self.has(WaitsForAcks));
-        if self.has(SharesSockets) {
+        if self.has(WorkersInheritSockets) {
             let _ = rustix::io::fcntl_setfd(&stream, FdFlags::empty());
         }
-        let inline = self.has(TakesUrgentData);
+        let inline = self.has(ReadsUrgentDataInline);
         let _ = SockRef::from(&stream).set_out_of_band_inline(inline);
-        let key = self.entered.fetch_add(1, SeqCst);
+        let key = self.accepted.fetch_add(1, SeqCst);
         let connection = Connection {
             stream,
-            moved: Mutex::new(Instant::now()),
-            computes: AtomicBool::new(false),
-            writes: AtomicBool::new(false),
-            over: AtomicBool::new(false),
+            active_at: Mutex::new(Instant::now()),
+            is_computing: AtomicBool::new(false),
+            is_writing: AtomicBool::new(false),
+            timed_out: AtomicBool::new(false),
         };
         connections.insert(key, Arc::new(connection));
         Some(key)
     }
 
     fn refuse(&self, mut stream: &TcpStream) {
-        if !self.has(SilentCap) {
+        if !self.has(RefusesSilently) {
             let _ = stream.write_all(b"error: server-full\n");
         }
     }
 
-    fn leave(&self, key: u64) {
+    fn remove(&self, key: u64) {
         let mut connections = lock(&self.connections);
-        if self.has(CapForGood) {
+        if self.has(NeverReleasesConnections) {
             let connection = connections[&key].clone();
             let _ = connection.stream.shutdown(Shutdown::Both);
         } else if let Some(connection) = connections.remove(&key)
@@ -406,30 +422,32 @@ impl Shared {
         {
             std::mem::forget(connection.stream.try_clone());
         }
-        self.left.notify_all();
+        self.connection_ended.notify_all();
     }
 }
 
 impl Connection {
-    fn moved(&self) {
-        *lock(&self.moved) = Instant::now();
+    /// Restarts the idle timeout.
+    fn note_activity(&self) {
+        *lock(&self.active_at) = Instant::now();
     }
 
     fn drop_if_idle(&self, timeout: Duration, shared: &Shared) {
-        let idle = lock(&self.moved).elapsed() >= timeout;
-        let busy = self.computes.load(SeqCst) && !shared.has(TimesOutJobs);
-        if idle && !busy {
-            if self.writes.load(SeqCst) {
+        let is_idle = lock(&self.active_at).elapsed() >= timeout;
+        let is_busy =
+            self.is_computing.load(SeqCst) && !shared.has(TimesOutDuringJobs);
+        if is_idle && !is_busy {
+            if self.is_writing.load(SeqCst) {
                 let linger = Some(Duration::ZERO);
                 let _ = SockRef::from(&self.stream).set_linger(linger);
             }
-            self.over.store(true, SeqCst);
+            self.timed_out.store(true, SeqCst);
             let _ = self.stream.shutdown(Shutdown::Both);
         }
     }
 }
 
-/// What a client is told, and what it takes.
+/// A request, or the token of the error that a malformed one gets.
 #[derive(Clone, Copy)]
 enum Request {
     Fib(u64),
@@ -439,14 +457,15 @@ enum Request {
 struct Conversation<'a> {
     shared: &'a Shared,
     connection: &'a Connection,
-    /// Received, and not yet a whole line.
+    /// Received bytes that are not yet a complete line.
     input: Vec<u8>,
-    /// The rest of a line that was too long is still to come.
-    skips: bool,
+    /// Whether to discard bytes up to the end of a line that was too long.
+    is_skipping: bool,
     output: Vec<u8>,
-    /// What nobody will need again.
-    hoard: Vec<u8>,
-    /// Its turn, if it hasn't given it up.
+    /// The discarded bytes, for [`BuffersLongLines`].
+    discarded: Vec<u8>,
+    /// A lock that a greedy client keeps between reads, for the faults by which
+    /// other clients starve.
     job: Option<MutexGuard<'a, ()>>,
 }
 
@@ -456,9 +475,9 @@ impl<'a> Conversation<'a> {
             shared,
             connection,
             input: Vec::new(),
-            skips: false,
+            is_skipping: false,
             output: Vec::new(),
-            hoard: Vec::new(),
+            discarded: Vec::new(),
             job: None,
         }
     }
@@ -467,24 +486,26 @@ impl<'a> Conversation<'a> {
         self.shared.has(fault)
     }
 
-    fn hold(&mut self) -> io::Result<()> {
+    fn run(&mut self) -> io::Result<()> {
         let mut space = [0; 16 * 1024];
         let mut left = usize::MAX;
         while left > 0 {
             let count = (&self.connection.stream).read(&mut space)?;
-            // A client that goes on sending may never let it be 0.
-            if count == 0 || self.connection.over.load(SeqCst) {
+            // While the client keeps sending, reads may never return 0.
+            if count == 0 || self.connection.timed_out.load(SeqCst) {
                 break;
             }
             let stops = self.shared.stopping.load(SeqCst);
-            if stops && !self.has(ReadsOnAtTerm) {
+            if stops && !self.has(ReadsAfterSigterm) {
                 left = left.saturating_sub(count).min(self.received());
             }
-            if self.has(BytesAreLife) {
-                self.connection.moved();
+            if self.has(BytesResetTimeout) {
+                self.connection.note_activity();
             }
             if self.shared.config.talk {
-                if self.has(TalksInLines) && !space[..count].contains(&b'\n') {
+                if self.has(TalkNeedsNewline)
+                    && !space[..count].contains(&b'\n')
+                {
                     continue;
                 }
                 let request = self.parse(space[..count].trim_ascii());
@@ -494,19 +515,19 @@ impl<'a> Conversation<'a> {
             }
             self.flush()?;
             if self.has(StallsAtUrgentData) {
-                self.await_an_edge();
+                self.stall_at_urgent_data();
             }
         }
-        if self.has(AnswersUnfinished) && !self.input.is_empty() {
+        if self.has(AnswersUnfinishedLine) && !self.input.is_empty() {
             let request = self.parse(&self.input);
             self.answer(request)?;
         }
         self.flush()
     }
 
-    /// Answers what is complete.
+    /// Answers the requests that are complete.
     fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.has(AnswersPerRead) {
+        if self.has(RepliesPerRead) {
             self.input.clear();
             let request = self.parse(bytes.trim_ascii_end());
             return self.answer(request);
@@ -519,22 +540,22 @@ impl<'a> Conversation<'a> {
         {
             let line = &self.input[taken..taken + end];
             taken += end + 1;
-            if !std::mem::take(&mut self.skips) {
+            if !std::mem::take(&mut self.is_skipping) {
                 requests.push(self.parse(line));
             }
-            if self.has(ForgetsRestOfRead) {
+            if self.has(DropsRestOfRead) {
                 taken = self.input.len();
             }
         }
         self.input.drain(..taken);
         let too_long = self.input.len() >= self.limit();
-        if too_long && !self.skips && !self.has(WaitsForLf) {
+        if too_long && !self.is_skipping && !self.has(WaitsForLf) {
             requests.push(Request::Error("line-too-long"));
-            self.skips = true;
+            self.is_skipping = true;
         }
-        if self.skips {
-            if self.has(KeepsLongLines) {
-                self.hoard.extend_from_slice(&self.input);
+        if self.is_skipping {
+            if self.has(BuffersLongLines) {
+                self.discarded.extend_from_slice(&self.input);
             }
             self.input.clear();
         }
@@ -544,39 +565,40 @@ impl<'a> Conversation<'a> {
                 Request::Error(_) => 0,
             });
         }
-        if self.has(DropsAtHalfClose) && self.is_half_closed() {
+        if self.has(DropsRequestsAtHalfClose) && self.is_half_closed() {
             requests.truncate(requests.len() / 2);
         }
         let shared = self.shared;
         let mut job = self.job.take();
-        if self.has(OneJobAtATime) || self.has(Starves) {
+        if self.has(OneJobAtATime) || self.has(StarvesBesideGreedyClient) {
             job = job.or_else(|| Some(lock(&shared.job)));
         }
-        if self.has(StarvesInCrowds) {
-            job = job.or_else(|| Some(shared.free_core()));
+        if self.has(StarvesBesideManyGreedyClients) {
+            job = job.or_else(|| Some(shared.lock_core()));
         }
         let done = requests
             .into_iter()
             .try_for_each(|request| self.answer(request))
             .and_then(|()| self.flush());
-        let starves = self.has(Starves) || self.has(StarvesInCrowds);
-        if starves && bytes.len() > 1_000 {
-            // Whoever has more to say goes on.
+        let keeps_lock = self.has(StarvesBesideGreedyClient)
+            || self.has(StarvesBesideManyGreedyClients);
+        if keeps_lock && bytes.len() > 1_000 {
+            // A client with many requests keeps the lock.
             self.job = job;
         }
         done
     }
 
-    /// How much there is to read, and more than that if the client goes on
-    /// sending.
+    /// Returns how many bytes can be read now; more may arrive.
     fn received(&self) -> usize {
         let stream = &self.connection.stream;
         rustix::io::ioctl_fionread(stream).map_or(0, |count| count as usize)
     }
 
-    /// Waits as an edge-triggered loop does that takes a short read for an
-    /// empty socket: what lies behind urgent data brings no edge.
-    fn await_an_edge(&self) {
+    /// Blocks for ever if the next byte is urgent data. So does an
+    /// edge-triggered loop that takes a short read as the sign of an empty
+    /// socket: the bytes after urgent data cause no edge.
+    fn stall_at_urgent_data(&self) {
         let stream = &self.connection.stream;
         let mut fds = [PollFd::new(stream, PollFlags::PRI)];
         if matches!(poll(&mut fds, Some(&Timespec::default())), Ok(1)) {
@@ -584,8 +606,8 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Whether the next read would return 0. (It waits for a moment, as a
-    /// server that is slow would.)
+    /// Returns `true` if the next read would return 0. Waits for a moment, as a
+    /// slow server would.
     fn is_half_closed(&self) -> bool {
         let stream = &self.connection.stream;
         let _ = stream.set_read_timeout(Some(Duration::from_millis(100)));
@@ -596,8 +618,8 @@ impl<'a> Conversation<'a> {
 
     fn limit(&self) -> usize {
         match self.shared.config.fault {
-            Some(LimitOneLower) => LINE_BYTES_MAX - 1,
-            Some(LimitOneHigher) => LINE_BYTES_MAX + 1,
+            Some(LineLimitOneLower) => LINE_BYTES_MAX - 1,
+            Some(LineLimitOneHigher) => LINE_BYTES_MAX + 1,
             _ => LINE_BYTES_MAX,
         }
     }
@@ -618,13 +640,13 @@ impl<'a> Conversation<'a> {
         let text = String::from_utf8_lossy(line);
         let text = match self.shared.config.fault {
             Some(TrimsAllWhiteSpace) => text.trim(),
-            Some(TakesSigns) => text.trim_start_matches('+'),
+            Some(AcceptsSigns) => text.trim_start_matches('+'),
             _ => &text,
         };
         let digits: Option<Vec<u32>> = text
             .chars()
             .map(|c| match c {
-                '\u{660}'..='\u{669}' if self.has(TakesAllDigits) => {
+                '\u{660}'..='\u{669}' if self.has(AcceptsAllDigits) => {
                     Some(c as u32 - 0x660)
                 }
                 _ => c.to_digit(10),
@@ -634,11 +656,10 @@ impl<'a> Conversation<'a> {
             return Request::Error("not-a-number");
         };
         let n = digits.into_iter().fold(0u64, |n, digit| {
-            let next = match self.has(Wraps) {
-                true => Some(n.wrapping_mul(10).wrapping_add(digit.into())),
-                false => {
-                    n.checked_mul(10).and_then(|n| n.checked_add(digit.into()))
-                }
+            let next = if self.has(WrapsAround) {
+                Some(n.wrapping_mul(10).wrapping_add(digit.into()))
+            } else {
+                n.checked_mul(10).and_then(|n| n.checked_add(digit.into()))
             };
             next.unwrap_or(u64::MAX)
         });
@@ -650,26 +671,26 @@ impl<'a> Conversation<'a> {
     }
 
     fn answer(&mut self, request: Request) -> io::Result<()> {
-        let bad = matches!(request, Request::Error(_));
-        let lifeless = bad && self.has(TimesOutSlowReaders);
-        if !self.has(TimesOutAlways) && !lifeless {
-            self.connection.moved();
+        let is_bad = matches!(request, Request::Error(_));
+        let is_ignored = is_bad && self.has(TimesOutSlowReaders);
+        if !self.has(TimesOutActiveClients) && !is_ignored {
+            self.connection.note_activity();
         }
         match request {
             Request::Fib(n) => {
-                if n >= 20 && !self.has(HoldsBack) {
+                if n >= 20 && !self.has(DelaysReplies) {
                     self.flush()?;
                 }
                 let reply = self.compute(n)?;
                 self.output.extend(format!("{reply}\n").bytes());
                 let stops = self.shared.stopping.load(SeqCst);
-                if self.has(AnswersTwice) && (n == 2 || stops) {
+                if self.has(RepliesTwice) && (n == 2 || stops) {
                     self.output.extend(format!("{reply}\n").bytes());
                 }
             }
             Request::Error(token) => {
                 self.output.extend(format!("error: {token}\n").bytes());
-                if self.has(LeavesAtBadLine) {
+                if self.has(ClosesAtBadLine) {
                     self.flush()?;
                     return self.connection.stream.shutdown(Shutdown::Both);
                 }
@@ -682,26 +703,26 @@ impl<'a> Conversation<'a> {
     }
 
     fn compute(&self, n: u64) -> io::Result<String> {
-        self.connection.computes.store(true, SeqCst);
+        self.connection.is_computing.store(true, SeqCst);
         let reply = match &self.shared.workers {
             Some(workers) => workers.compute(n, &self.connection.stream)?,
             None => match self.shared.config.fault {
                 Some(WrongNumber) if n == 20 => 1 + protocol_fib(n),
-                Some(TalksFib) if n == 0 => 1,
+                Some(FibOfZeroIsOne) if n == 0 => 1,
                 _ => protocol_fib(n),
             }
             .to_string(),
         };
-        self.connection.computes.store(false, SeqCst);
-        if !self.has(TimesOutAlways) {
-            self.connection.moved();
+        self.connection.is_computing.store(false, SeqCst);
+        if !self.has(TimesOutActiveClients) {
+            self.connection.note_activity();
         }
         Ok(reply)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         let mut stream = &self.connection.stream;
-        if self.has(BuffersReplies) {
+        if self.has(BuffersRepliesWithoutLimit) {
             if self.output.len() > MIB {
                 return Ok(());
             }
@@ -711,29 +732,31 @@ impl<'a> Conversation<'a> {
             return stream.set_nonblocking(false);
         }
         let stops = self.shared.stopping.load(SeqCst);
-        if self.has(TearsAtTerm) && stops && !self.output.is_empty() {
+        if self.has(TruncatesAtSigterm) && stops && !self.output.is_empty() {
             let _ = stream.write(&self.output[..self.output.len() - 1]);
             exit(0);
         }
-        self.connection.writes.store(true, SeqCst);
+        self.connection.is_writing.store(true, SeqCst);
         let mut rest = &self.output[..];
         while !rest.is_empty() {
             rest = &rest[stream.write(rest)?..];
-            if !self.has(TimesOutAlways) && !self.has(TimesOutSlowReaders) {
-                self.connection.moved();
+            if !self.has(TimesOutActiveClients)
+                && !self.has(TimesOutSlowReaders)
+            {
+                self.connection.note_activity();
             }
         }
         self.output.clear();
-        self.connection.writes.store(false, SeqCst);
+        self.connection.is_writing.store(false, SeqCst);
         Ok(())
     }
 }
 
-/// The naive recursion: what it costs is part of the protocol.
+/// Returns F(n) by the naive recursion, whose cost is part of the protocol.
 pub(crate) fn protocol_fib(n: u64) -> u64 {
     if n < 2 { n } else { protocol_fib(n - 1) + protocol_fib(n - 2) }
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().expect("nobody panics with it")
+    mutex.lock().expect("no thread panics while it has the lock")
 }

@@ -1,4 +1,4 @@
-//! The worker processes of the server that is given faults.
+//! The worker processes of the server with faults.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -16,25 +16,31 @@ use rustix::process::{
 use crate::server::Fault::{self, *};
 use crate::server::{lock, protocol_fib};
 
-/// From this n on, a job is worth being stopped.
+/// From this n on, a job takes long enough to be stopped when its client
+/// leaves.
 const N_SLOW: u64 = 20;
 
-/// How often a client that waits for a worker is looked at.
-const LOOK_PERIOD: Duration = Duration::from_millis(100);
+/// How often to check whether a client that waits for a worker has left.
+const CHECK_PERIOD: Duration = Duration::from_millis(100);
 
-/// A worker that lived for so long did not end at once.
+/// A worker that lived this long did not die at start.
 const LIFE_MIN: Duration = Duration::from_secs(1);
 
-/// What the program does as a worker: for each byte, its fib.
-pub(crate) fn work(mut words: impl Iterator<Item = String>) -> ExitCode {
-    if words.next().is_none_or(|fault| fault != format!("{OutlivesServer:?}")) {
-        set_parent_process_death_signal(Some(Signal::KILL)).expect("a signal");
+/// Runs this program as a worker: reads each n as a byte from stdin, and writes
+/// F(n) to stdout.
+pub(crate) fn work(mut arguments: impl Iterator<Item = String>) -> ExitCode {
+    if arguments
+        .next()
+        .is_none_or(|fault| fault != format!("{WorkersOutliveServer:?}"))
+    {
+        set_parent_process_death_signal(Some(Signal::KILL))
+            .expect("the signal can be set");
     }
     for n in io::stdin().lock().bytes() {
-        let value = protocol_fib(n.expect("a pipe to read from").into());
+        let value = protocol_fib(n.expect("stdin can be read").into());
         let mut stdout = io::stdout().lock();
-        let answer = value.to_ne_bytes();
-        if stdout.write_all(&answer).and_then(|()| stdout.flush()).is_err() {
+        let bytes = value.to_ne_bytes();
+        if stdout.write_all(&bytes).and_then(|()| stdout.flush()).is_err() {
             break;
         }
     }
@@ -44,7 +50,7 @@ pub(crate) fn work(mut words: impl Iterator<Item = String>) -> ExitCode {
 /// Worker processes, each lent to one client at a time.
 pub(crate) struct Workers {
     idle: Mutex<Vec<Worker>>,
-    /// Notified when one is idle again.
+    /// Notified when a worker is idle again.
     freed: Condvar,
     job_timeout: Option<Duration>,
     fault: Option<Fault>,
@@ -53,7 +59,7 @@ pub(crate) struct Workers {
 struct Worker {
     pid: Pid,
     jobs: ChildStdin,
-    answers: ChildStdout,
+    results: ChildStdout,
 }
 
 impl Workers {
@@ -75,7 +81,7 @@ impl Workers {
         workers
     }
 
-    /// The reply, as its line says it.
+    /// Returns the reply to n, without its LF.
     pub(crate) fn compute(
         &self,
         n: u64,
@@ -92,7 +98,7 @@ impl Workers {
                 }
                 Some(Err(token)) => return Ok(format!("error: {token}")),
                 None if n < N_SLOW => {}
-                None if self.has(HidesLoss) => {
+                None if self.has(HidesWorkerLoss) => {
                     return Err(io::ErrorKind::BrokenPipe.into());
                 }
                 None => return Ok("error: worker-lost".to_owned()),
@@ -103,33 +109,36 @@ impl Workers {
     fn take(&self, client: &TcpStream) -> io::Result<Worker> {
         let mut idle = lock(&self.idle);
         loop {
-            if is_reset(client) && !self.has(BeginsUnwanted) {
+            if is_reset(client) && !self.has(StartsAbandonedJobs) {
                 return Err(io::ErrorKind::ConnectionReset.into());
             }
             match idle.pop() {
                 Some(worker) => return Ok(worker),
                 None => {
-                    let waited = self.freed.wait_timeout(idle, LOOK_PERIOD);
-                    idle = waited.expect("nobody panics with it").0;
+                    let waited = self.freed.wait_timeout(idle, CHECK_PERIOD);
+                    idle = waited
+                        .expect("no thread panics while it has the lock")
+                        .0;
                 }
             }
         }
     }
 
-    /// The answer, or the error that stands for it, or nothing if the worker
-    /// has ended.
+    /// Has the worker compute F(n). Returns the value, or the token of an
+    /// error, or `None` if the worker has ended.
     fn lend(
         &self,
         worker: &mut Worker,
         n: u64,
         client: &TcpStream,
     ) -> io::Result<Option<Result<u64, &'static str>>> {
-        // It fails for one that has ended, which shows when it is read from.
+        // Fails if the worker has ended, which the read below notices.
         let _ = worker.jobs.write_all(&[n as u8]);
         let deadline = self.job_timeout.map(|timeout| Instant::now() + timeout);
-        let watches = match n < N_SLOW {
-            true => self.has(StopsQuickJobs),
-            false => !self.has(FinishesUnwanted) && !self.has(BeginsUnwanted),
+        let watches_client = if n < N_SLOW {
+            self.has(StopsQuickJobs)
+        } else {
+            !self.has(FinishesAbandonedJobs) && !self.has(StartsAbandonedJobs)
         };
         loop {
             let left = deadline.map(|deadline| {
@@ -137,16 +146,16 @@ impl Workers {
             });
             let timeout = left.and_then(|left| Timespec::try_from(left).ok());
             let mut fds = [
-                PollFd::new(&worker.answers, PollFlags::IN),
+                PollFd::new(&worker.results, PollFlags::IN),
                 PollFd::new(client, PollFlags::empty()),
             ];
-            let watched = if watches { 2 } else { 1 };
+            let watched = if watches_client { 2 } else { 1 };
             let _ = poll(&mut fds[..watched], timeout.as_ref());
-            let [answer, client] = fds.map(|fd| fd.revents());
-            if !answer.is_empty() {
+            let [result, client] = fds.map(|fd| fd.revents());
+            if !result.is_empty() {
                 let mut bytes = [0; 8];
-                let answer = worker.answers.read_exact(&mut bytes);
-                return Ok(answer.ok().map(|()| Ok(u64::from_ne_bytes(bytes))));
+                let read = worker.results.read_exact(&mut bytes);
+                return Ok(read.ok().map(|()| Ok(u64::from_ne_bytes(bytes))));
             }
             if !client.is_empty() {
                 kill(worker);
@@ -159,18 +168,18 @@ impl Workers {
         }
     }
 
-    /// Keeps one worker alive.
+    /// Starts one worker, and replaces it whenever it ends.
     fn keep_one(&self) {
         const PAUSE: Duration = Duration::from_millis(250);
         let mut back_off = Duration::from_millis(50);
         loop {
-            let birth = Instant::now();
+            let start = Instant::now();
             let mut child = self.spawn();
             let pid = Pid::from_child(&child);
             lock(&self.idle).push(Worker {
                 pid,
-                jobs: child.stdin.take().expect("it is piped"),
-                answers: child.stdout.take().expect("it is piped"),
+                jobs: child.stdin.take().expect("stdin is piped"),
+                results: child.stdout.take().expect("stdout is piped"),
             });
             self.freed.notify_all();
             self.wait(&mut child, pid);
@@ -179,8 +188,8 @@ impl Workers {
             match self.fault {
                 Some(ReplacesNoWorker) => return,
                 Some(ForkStorm) => continue,
-                Some(SteadyBackOff) => thread::sleep(PAUSE),
-                _ if birth.elapsed() < LIFE_MIN => {
+                Some(ConstantBackOff) => thread::sleep(PAUSE),
+                _ if start.elapsed() < LIFE_MIN => {
                     thread::sleep(back_off);
                     back_off *= 2;
                 }
@@ -190,22 +199,23 @@ impl Workers {
     }
 
     fn spawn(&self) -> Child {
-        let program = std::env::current_exe().expect("this test's own path");
+        let program =
+            std::env::current_exe().expect("the path of this program");
         let fault = self.fault.map(|fault| format!("{fault:?}"));
         Command::new(program)
             .args(["work", &fault.unwrap_or_default()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("a worker")
+            .expect("the worker can be started")
     }
 
     fn wait(&self, child: &mut Child, pid: Pid) {
         if self.has(LeavesZombies) {
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-            waitid(WaitId::Pid(pid), options).expect("a child");
+            waitid(WaitId::Pid(pid), options).expect("the worker is a child");
         } else {
-            child.wait().expect("a child");
+            child.wait().expect("the worker is a child");
         }
     }
 
@@ -215,7 +225,7 @@ impl Workers {
 }
 
 fn kill(worker: &Worker) {
-    // It fails only for one that has ended by itself.
+    // Fails only if the worker has already ended.
     let _ = kill_process(worker.pid, Signal::KILL);
 }
 

@@ -1,50 +1,50 @@
-//! From async-std to smol.
+//! Cases of the exercise `async-std`: a port of a server to smol.
 
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use conformance::{Answer, Stage, Verdict, check};
+use conformance::{CaseResult, ExpectedReply, Fixture, check};
 
 use crate::exercise::Case;
-use crate::group;
-use crate::talk::short_beside_long;
+use crate::procfs;
+use crate::shared::short_beside_long;
 
 pub(crate) const CASES: &[Case] = &[
     Case::of_server(
-        "several clients are answered at once",
-        "smol cancels a task whose handle is dropped",
+        "several clients are served at the same time",
+        "what does smol do with a task whose handle is dropped?",
         answers,
     )
-    .kept(),
+    .starter_passes(),
     Case::of_server(
-        "a short request does not wait for a long one",
-        "what smol spawns runs on a single thread: who computes on that?",
-        |stage| short_beside_long(stage, LONG, PATIENCE),
+        "a short request doesn't wait for a long one",
+        "smol runs all tasks on a single thread: what computes on it?",
+        |fixture| short_beside_long(fixture, LONG, PATIENCE),
     )
-    .kept(),
+    .starter_passes(),
     Case::of_server(
-        "no thread is async-std's",
-        "which call starts the runtime? every task of async-std's does",
+        "no thread belongs to async-std",
+        "which call starts the runtime? spawning any async-std task does",
         threads,
     )
-    .fails_by("got      async-std/"),
+    .fails_with("got      async-std/"),
     Case::of_server(
-        "nothing of async-std is in the program",
-        "grep -n async_std; what is only imported and never used is not in it",
+        "the program contains no code of async-std",
+        "grep -n async_std; an import that is never used adds no code",
         program,
     )
-    .fails_by("/async-std-1."),
+    .fails_with("/async-std-1."),
 ];
 
-/// A job that is still computed when a short one is long done.
+/// A job that takes much longer than a short request.
 const LONG: Duration = Duration::from_millis(800);
 
-/// A long job may take so long, on a busy machine.
+/// How long a long job may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn answers(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn answers(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut clients = server.clients(3)?;
     for n in [0, 10, 20] {
         for client in &mut clients {
@@ -54,9 +54,9 @@ fn answers(stage: &Stage<'_>) -> Verdict {
     for client in &mut clients {
         client.send(b"11\nten\n12\n")?;
         client.expect_all([
-            Answer::Fib(11),
-            Answer::Error("not-a-number"),
-            Answer::Fib(12),
+            ExpectedReply::Fib(11),
+            ExpectedReply::Error("not-a-number"),
+            ExpectedReply::Fib(12),
         ])?;
         client.half_close()?;
         client.expect_end()?;
@@ -64,21 +64,22 @@ fn answers(stage: &Stage<'_>) -> Verdict {
     Ok(())
 }
 
-fn threads(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
-    // So that all threads are there that it takes to compute.
+fn threads(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
+    // A request starts the threads that compute.
     server.client()?.ask(20)?;
-    let names = group::threads(&server).into_iter().map(|thread| {
+    let names = procfs::threads(&server).into_iter().map(|thread| {
         let name = fs::read_to_string(thread.join("comm"));
         name.unwrap_or_default().trim_end().to_owned()
     });
-    // Behind the slash comes what it does. A thread without a name has that
-    // of the program, which may well be called after its exercise.
+    // async-std names its threads `async-std/` and their purpose. The slash
+    // matters: an unnamed thread has the name of the program, which may be
+    // `async-std`, like the exercise.
     let (left, others): (Vec<String>, Vec<String>) =
         names.partition(|name| name.starts_with("async-std/"));
     check(left.is_empty(), || {
         format!(
-            "expected no thread that is called async-std\n\
+            "expected no thread of async-std\n\
              got      {}, beside {}",
             left.join(", "),
             others.join(", ")
@@ -86,12 +87,12 @@ fn threads(stage: &Stage<'_>) -> Verdict {
     })
 }
 
-fn program(stage: &Stage<'_>) -> Verdict {
-    /// What is compiled in names its source where it may panic, and the
-    /// runtime names its threads.
+fn program(fixture: &Fixture<'_>) -> CaseResult {
+    /// Strings in a program that contains async-std: the source paths in its
+    /// panic messages, and the names of the runtime's threads.
     const TRACES: [&str; 2] = ["/async-std-1.", "async-std/runtime"];
-    let server = stage.server(&[])?;
-    for process in group::processes(&server) {
+    let server = fixture.server(&[])?;
+    for process in procfs::processes(&server) {
         let path = fs::read_link(process.join("exe")).unwrap_or_default();
         let program = fs::read(process.join("exe"))?;
         let program = String::from_utf8_lossy(&program);
@@ -100,7 +101,7 @@ fn program(stage: &Stage<'_>) -> Verdict {
                 let name = path.file_name().map(PathBuf::from);
                 let name = name.unwrap_or_default();
                 format!(
-                    "expected nothing of async-std\ngot      \"{trace}\" in {}",
+                    "expected no code of async-std\ngot      \"{trace}\" in {}",
                     name.display()
                 )
             })?;

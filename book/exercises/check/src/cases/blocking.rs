@@ -1,139 +1,142 @@
-//! One client at a time, each for a thousand requests.
+//! Cases of the exercise `blocking`: the end of a client's turn.
 
 use std::time::{Duration, Instant};
 
-use conformance::{Answer, Client, Served, Stage, Verdict};
+use conformance::{CaseResult, Client, ExpectedReply, Fixture, TestServer};
 
 use crate::exercise::Case;
-use crate::talk;
+use crate::shared;
 
 pub(crate) const CASES: &[Case] = &[
     Case::of_server(
-        "a thousand requests are answered, and then the connection ends",
-        "end-of-file is what a client reads when there is no more",
+        "a thousand requests are answered, then the connection ends",
+        "after the last reply, a client must read end-of-file",
         a_turn,
     )
-    .kept(),
+    .starter_passes(),
     Case::of_server(
-        "the next client's turn comes, though the last one stays",
-        "a client that has had its turn may be waited for, but not for ever",
+        "the next client is served even if the last one stays connected",
+        "the server may wait until a client leaves, but not for ever",
         next_turn,
     )
-    .kept(),
+    .starter_passes(),
     Case::of_server(
-        "who has sent more than that loses none of its answers",
-        "what does the kernel send when a socket is closed whose input was \
-         not read, and what becomes of the output?",
-        no_answer_lost,
+        "a client that sends more than its turn loses no reply",
+        "what does the kernel send when a socket with unread input is \
+         closed, and what happens to replies on their way?",
+        no_reply_lost,
     ),
     Case::of_server(
-        "nor does who sends more while it is sent away",
-        "that nothing is there to be read does not say that nothing will come",
+        "a client that still sends while its turn ends loses no reply",
+        "an empty receive buffer doesn't mean that no more will arrive",
         sends_more,
     ),
     Case::of_server(
-        "who goes on sending does not keep the next one waiting",
-        "a timeout of each read is no limit to all of them",
-        goes_on_sending,
+        "a client that keeps sending doesn't block the next client",
+        "a timeout of each read doesn't limit all reads together",
+        keeps_sending,
     )
-    .kept(),
+    .starter_passes(),
 ];
 
-/// So many requests are a turn.
+/// The number of requests in a turn.
 const TURN: usize = 1_000;
 
-/// So much more than a turn that a server has not read it all when the turn
-/// is over, whatever it reads at a time.
+/// Requests beyond a turn: so many that a server can't have read all of them
+/// when the turn ends, however much it reads at a time.
 const SURPLUS: usize = 60_000;
 
 const REQUEST: &str = "x\n";
-const ANSWER: Answer = Answer::Error("not-a-number");
+const REPLY: ExpectedReply = ExpectedReply::Error("not-a-number");
 
-/// The next turn comes within this. A client that has been sent away may be
-/// waited for, but not for so long.
+/// How long to wait for the next turn. A server may wait for a client to leave,
+/// but not this long.
 const SOON: Duration = Duration::from_secs(4);
 
-/// Less than the answers of a turn: the rest of them is the server's kernel's
-/// until the client reads.
+/// The receive window of a slow client: smaller than the replies of a turn, so
+/// that the server's kernel keeps the rest until the client reads.
 const WINDOW_BYTES: usize = 4096;
 
-fn a_turn(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
-    let mut client = client_of(&server)?;
+fn a_turn(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
+    let mut client = connect(&server)?;
     for _ in 0..TURN / 2 {
         client.ask(10)?;
     }
     client.send(REQUEST.repeat(TURN / 2).as_bytes())?;
-    client.expect_all([ANSWER; TURN / 2])?;
+    client.expect_all([REPLY; TURN / 2])?;
     client.expect_end()
 }
 
-fn next_turn(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
-    let mut first = client_of(&server)?;
-    let mut second = client_of(&server)?;
+fn next_turn(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
+    let mut first = connect(&server)?;
+    let mut second = connect(&server)?;
     second.send(b"10\n")?;
     first.send(REQUEST.repeat(TURN).as_bytes())?;
-    first.expect_all([ANSWER; TURN])?;
-    second.expect(Answer::Fib(10))
+    first.expect_all([REPLY; TURN])?;
+    second.expect(ExpectedReply::Fib(10))
 }
 
-fn no_answer_lost(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn no_reply_lost(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut first = server.client_with_window(WINDOW_BYTES)?;
-    let mut second = client_of(&server)?;
+    let mut second = connect(&server)?;
     second.send(b"10\n")?;
     first.send(REQUEST.repeat(TURN + SURPLUS).as_bytes())?;
-    // Then the first one's turn is over.
-    second.expect(Answer::Fib(10))?;
+    // The second client is served only after the first one's turn.
+    second.expect(ExpectedReply::Fib(10))?;
     expect_turn(&mut first)
 }
 
-fn sends_more(stage: &Stage<'_>) -> Verdict {
-    /// In all, more than a turn takes, and less than one waits for a client.
+fn sends_more(fixture: &Fixture<'_>) -> CaseResult {
+    /// Sending all pieces takes longer than a turn, and less time than a server
+    /// waits for a client to leave.
     const PIECES: usize = 5;
     const PAUSE: Duration = Duration::from_millis(20);
-    let server = stage.server(&[])?;
+    let server = fixture.server(&[])?;
     let mut first = server.client_with_window(WINDOW_BYTES)?;
     first.send(REQUEST.repeat(TURN).as_bytes())?;
-    // The turn has begun. A server that reads late would read it all at once.
-    first.has_news_within(SOON);
+    // Wait for the first reply, so that the server doesn't read the turn and
+    // the pieces at once.
+    first.has_input_within(SOON);
     for _ in 0..PIECES {
         first.is_reset_within(PAUSE);
-        // It fails when the connection was reset: then answers are missing.
+        // Sending fails if the connection was reset. Replies are lost then,
+        // which `expect_turn` reports.
         let _ = first.send_some(REQUEST.as_bytes());
     }
     expect_turn(&mut first)
 }
 
-/// Expects as many answers as a turn has, and then the end.
-fn expect_turn(client: &mut Client) -> Verdict {
-    let what = format!("the {TURN} answers of its turn");
-    talk::expect_count(client, ANSWER, TURN, SOON, &what)?;
+/// Expects the replies of one turn, and then end-of-file.
+fn expect_turn(client: &mut Client) -> CaseResult {
+    let what = format!("the {TURN} replies of its turn");
+    shared::expect_count(client, REPLY, TURN, SOON, &what)?;
     client.expect_end()
 }
 
-fn goes_on_sending(stage: &Stage<'_>) -> Verdict {
+fn keeps_sending(fixture: &Fixture<'_>) -> CaseResult {
     const PAUSE: Duration = Duration::from_millis(20);
-    let server = stage.server(&[])?;
-    let mut first = client_of(&server)?;
-    let mut second = client_of(&server)?;
+    let server = fixture.server(&[])?;
+    let mut first = connect(&server)?;
+    let mut second = connect(&server)?;
     second.send(b"10\n")?;
     first.send(REQUEST.repeat(TURN).as_bytes())?;
-    first.expect_all([ANSWER; TURN])?;
+    first.expect_all([REPLY; TURN])?;
     let deadline = Instant::now() + SOON;
-    while !second.has_news_within(PAUSE) {
+    while !second.has_input_within(PAUSE) {
         if Instant::now() >= deadline {
-            let what = "nothing, as long as the other went on sending";
-            return Err(second.failure("its turn", what));
+            let what = "none while the first client keeps sending";
+            return Err(second.failure("a reply", what));
         }
-        // It fails when the first one has been sent away.
+        // Sending fails once the server has closed the first connection.
         let _ = first.send_some(REQUEST.as_bytes());
     }
-    second.expect(Answer::Fib(10))
+    second.expect(ExpectedReply::Fib(10))
 }
 
-/// A client that does not wait for long.
-fn client_of(server: &Served<'_>) -> Verdict<Client> {
-    talk::client_of(server, SOON)
+/// Connects a client that waits up to [`SOON`] for each reply.
+fn connect(server: &TestServer<'_>) -> CaseResult<Client> {
+    shared::connect(server, SOON)
 }

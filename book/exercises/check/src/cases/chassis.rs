@@ -1,86 +1,91 @@
-//! What becomes of clients when a server is told to stop.
+//! Cases of the exercise `chassis`: what a server does with its clients when it
+//! stops.
 
 use std::time::Duration;
 
-use conformance::{Answer, Client, Next, Served, Stage, Verdict, check, until};
+use conformance::{
+    CaseResult, Client, ExpectedReply, Fixture, Next, TestServer, check,
+    wait_until,
+};
 use launch::Signal;
 
 use crate::exercise::Case;
-use crate::talk;
+use crate::shared;
 
 pub(crate) const CASES: &[Case] = &[
     Case::of_server(
-        "idle clients are told of the stop by end-of-file, and it exits with 0",
-        "a thread that waits for a request must be woken: by what?",
+        "idle clients get end-of-file, and the server exits with 0",
+        "what can wake a thread that waits for a request?",
         idle,
     )
-    .kept(),
+    .starter_passes(),
     Case::of_server(
-        "who has sent half a line is told of the stop, and nothing else",
-        "a number that is cut off by an end is another number",
+        "a client that has sent half a line gets end-of-file and no reply",
+        "a number that is cut short is a different number",
         half_a_line,
     )
-    .kept(),
+    .starter_passes(),
     Case::of_server(
-        "who waits for an answer gets it, and then the end",
-        "who sees to it that the process lives until the answer is sent?",
-        waits_for_an_answer,
+        "a client that waits for a reply gets it, then end-of-file",
+        "what keeps the process alive until the reply is sent?",
+        waits_for_a_reply,
     ),
     Case::of_server(
-        "meanwhile its port is closed, and idle clients are sent away",
-        "in which order does the stop deal with the listener, with those who \
-         wait for a request and with those who wait for an answer?",
-        meanwhile,
+        "a stop closes the port and idle clients before the last reply",
+        "in which order does a stop end the listener, the connections \
+         without a request, and those with one?",
+        idle_clients_first,
     ),
     Case::of_server(
-        "of a client that has left, nothing is left",
-        "a socket is closed when its last descriptor is",
+        "a client that has left leaves no descriptor and no thread",
+        "a socket is closed when its last descriptor is closed",
         nothing_left,
     )
-    .kept(),
+    .starter_passes(),
 ];
 
-/// Long enough to be told to stop in the middle of it, and for others to be
-/// sent away before it is done.
+/// Long enough that the stop begins and idle clients are closed before the job
+/// is done.
 const LONG: Duration = Duration::from_secs(1);
 
-/// What takes no computing comes within this, or never.
+/// How long to wait for what requires no computing.
 const SOON: Duration = Duration::from_secs(3);
 
-/// An idle server has stopped within this.
+/// How long an idle server may take to stop.
 const IDLE_STOP: Duration = Duration::from_secs(2);
 
-/// A server that waits for a while, instead of for its clients, has gone
-/// before this is over: else it would be too late when it is idle.
+/// A job that outlasts any fixed pause before exiting. A server that pauses
+/// instead of waiting for its clients exits before the job is done, or else
+/// takes longer than [`IDLE_STOP`] when it is idle.
 const LONGER: Duration = Duration::from_millis(2500);
 
-/// A long job may take so long, on a busy machine.
+/// How long a long job may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn idle(stage: &Stage<'_>) -> Verdict {
-    let mut server = stage.server(&[])?;
+fn idle(fixture: &Fixture<'_>) -> CaseResult {
+    let mut server = fixture.server(&[])?;
     let mut clients = idle_clients(&server)?;
     server.signal(Signal::TERM);
     clients.iter_mut().try_for_each(Client::expect_end)?;
     server.expect_exit(0, IDLE_STOP).map(drop)
 }
 
-fn half_a_line(stage: &Stage<'_>) -> Verdict {
-    let mut server = stage.server(&[])?;
+fn half_a_line(fixture: &Fixture<'_>) -> CaseResult {
+    let mut server = fixture.server(&[])?;
     let mut client = server.client()?;
     client.ask(10)?;
     client.send(b"1")?;
-    client.until_read()?;
+    client.wait_until_read()?;
     server.signal(Signal::TERM);
     client.expect_end()?;
     server.expect_exit(0, IDLE_STOP).map(drop)
 }
 
-fn waits_for_an_answer(stage: &Stage<'_>) -> Verdict {
-    let mut server = stage.server(&[])?;
-    let (mut client, n) = busy_client(stage, &server, LONGER)?;
+fn waits_for_a_reply(fixture: &Fixture<'_>) -> CaseResult {
+    let mut server = fixture.server(&[])?;
+    let (mut client, n) = busy_client(fixture, &server, LONGER)?;
     server.signal(Signal::TERM);
-    client.expect(Answer::Fib(n))?;
+    client.expect(ExpectedReply::Fib(n))?;
     match client.next_within(SOON) {
         Next::End => {}
         other => {
@@ -91,43 +96,44 @@ fn waits_for_an_answer(stage: &Stage<'_>) -> Verdict {
     server.expect_exit(0, SOON).map(drop)
 }
 
-fn meanwhile(stage: &Stage<'_>) -> Verdict {
-    let mut server = stage.server(&[])?;
+fn idle_clients_first(fixture: &Fixture<'_>) -> CaseResult {
+    let mut server = fixture.server(&[])?;
     let mut idle = idle_clients(&server)?;
-    let (mut busy, n) = busy_client(stage, &server, LONG)?;
+    let (mut busy, n) = busy_client(fixture, &server, LONG)?;
     server.signal(Signal::TERM);
     idle.iter_mut().try_for_each(Client::expect_end)?;
-    let is_closed = until(SOON, || client_of(&server).is_err());
+    let is_closed = wait_until(SOON, || connect(&server).is_err());
     check(is_closed, || {
         "expected the port to be closed\ngot      a connection".to_owned()
     })?;
-    if busy.has_news() {
+    if busy.has_input() {
         let what = busy.next_within(Duration::ZERO);
-        let got = format!("first of all {}", busy.describe(&what));
-        let expected = "others to be sent away before this one's answer";
+        let got = format!("{} before that", busy.describe(&what));
+        let expected = "idle clients to get end-of-file before this reply";
         return Err(busy.failure(expected, &got));
     }
-    busy.expect(Answer::Fib(n))?;
+    busy.expect(ExpectedReply::Fib(n))?;
     server.expect_exit(0, SOON).map(drop)
 }
 
-fn nothing_left(stage: &Stage<'_>) -> Verdict {
+fn nothing_left(fixture: &Fixture<'_>) -> CaseResult {
     const CLIENTS: usize = 20;
-    /// Whatever a server keeps for a while, it keeps less than this.
+    /// A server may keep some descriptors or threads for a while, but fewer
+    /// than this.
     const FEW: u64 = 5;
-    let server = stage.server(&[])?;
+    let server = fixture.server(&[])?;
     server.expect_service()?;
-    let before = server.vitals();
+    let before = server.usage();
     for _ in 0..CLIENTS {
-        let mut client = client_of(&server)?;
+        let mut client = connect(&server)?;
         client.send(b"10\n")?;
         client.half_close()?;
-        client.expect(Answer::Fib(10))?;
+        client.expect(ExpectedReply::Fib(10))?;
         client.expect_end()?;
     }
     let mut left = (0, 0);
-    let is_little = until(SOON, || {
-        let now = server.vitals();
+    let is_little = wait_until(SOON, || {
+        let now = server.usage();
         let threads = now.threads.saturating_sub(before.threads);
         left = (now.fds.saturating_sub(before.fds), threads);
         left.0 < FEW && left.1 < FEW
@@ -139,42 +145,42 @@ fn nothing_left(stage: &Stage<'_>) -> Verdict {
              {fds} descriptors and {threads} threads"
         )
     })?;
-    // Of one that has ended, nothing is left either.
+    // A server that has crashed leaves nothing either, so it must still serve.
     server.expect_service()
 }
 
-/// Clients that have been answered, and ask no more.
-fn idle_clients(server: &Served<'_>) -> Verdict<Vec<Client>> {
+/// Connects clients that have got a reply, and send no more requests.
+fn idle_clients(server: &TestServer<'_>) -> CaseResult<Vec<Client>> {
     const CLIENTS: usize = 3;
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
-        let mut client = client_of(server)?;
+        let mut client = connect(server)?;
         client.ask(10)?;
         clients.push(client);
     }
     Ok(clients)
 }
 
-/// A client that waits for an answer which is being computed.
+/// Connects a client whose request is being computed, and returns the number.
 fn busy_client(
-    stage: &Stage<'_>,
-    server: &Served<'_>,
+    fixture: &Fixture<'_>,
+    server: &TestServer<'_>,
     job: Duration,
-) -> Verdict<(Client, u64)> {
-    /// Some ticks of the clock: more than it takes to read a request.
+) -> CaseResult<(Client, u64)> {
+    /// Several clock ticks: more CPU time than reading a request takes.
     const BEGUN: Duration = Duration::from_millis(50);
-    let n = stage.job(job)?;
-    let mut client = talk::client_of(server, PATIENCE)?;
-    let before = server.vitals().cpu;
+    let n = fixture.n_that_takes(job)?;
+    let mut client = shared::connect(server, PATIENCE)?;
+    let before = server.usage().cpu;
     client.send(format!("{n}\n").as_bytes())?;
-    let has_begun = until(stage.patience(), || {
-        server.vitals().cpu.saturating_sub(before) >= BEGUN
+    let has_begun = wait_until(fixture.patience(), || {
+        server.usage().cpu.saturating_sub(before) >= BEGUN
     });
-    check(has_begun, || format!("expected it to compute F({n})"))?;
+    check(has_begun, || format!("expected the server to compute F({n})"))?;
     Ok((client, n))
 }
 
-/// A client that does not wait for long.
-fn client_of(server: &Served<'_>) -> Verdict<Client> {
-    talk::client_of(server, SOON)
+/// Connects a client that waits up to [`SOON`] for each reply.
+fn connect(server: &TestServer<'_>) -> CaseResult<Client> {
+    shared::connect(server, SOON)
 }

@@ -1,43 +1,43 @@
-//! A judge of claims.
+//! Cases of the exercise `claims`: a judge of claims.
 
-use conformance::{Fault, Verdict, check};
+use conformance::{CaseFailure, CaseResult, check};
 
-use crate::answer::Answer;
 use crate::exercise::Case;
+use crate::submission::Submission;
 
 pub(crate) const CASES: &[Case] = &[
     Case::of_program(
-        "a claim whose band holds all of the interval holds",
-        "both ends of the interval must lie in the band",
+        "a claim holds if its band contains all of the interval",
+        "both ends of the interval must be in the band",
         within,
     )
-    .kept(),
+    .starter_passes(),
     Case::of_program(
-        "a claim whose band holds nothing of the interval is refuted",
-        "an interval may lie below the band, or above it",
+        "a claim is refuted if its band contains nothing of the interval",
+        "an interval may be below the band or above it",
         outside,
     )
-    .kept(),
+    .starter_passes(),
     Case::of_program(
-        "an interval that an edge of the band parts leaves the claim open",
-        "the true ratio may be anywhere in it, and not only in its middle",
+        "a claim is open if an edge of its band is inside the interval",
+        "the true ratio may be anywhere in the interval, not only mid-way",
         across,
     ),
     Case::of_program(
-        "an interval that is wider than the band leaves the claim open",
-        "neither end lies in the band, and yet the true ratio may",
+        "a claim is open if the interval is wider than its band",
+        "neither end is in the band, but the true ratio may be",
         wider,
     ),
     Case::of_program(
-        "an interval that ends on an edge leaves the claim open",
-        "only what is clear of the edge, on either side, is beyond doubt",
+        "a claim is open if the interval ends on an edge of its band",
+        "only an interval that doesn't touch the edge is clearly on one side",
         on_the_edge,
     ),
 ];
 
-fn within(answer: &Answer) -> Verdict {
+fn within(submission: &Submission) -> CaseResult {
     expect(
-        answer,
+        submission,
         "holds",
         &[
             ["1.9", "2.1", "1.7", "2.3"],
@@ -48,9 +48,9 @@ fn within(answer: &Answer) -> Verdict {
     )
 }
 
-fn outside(answer: &Answer) -> Verdict {
+fn outside(submission: &Submission) -> CaseResult {
     expect(
-        answer,
+        submission,
         "refuted",
         &[
             ["1", "1.1", "1.7", "2.3"],
@@ -61,9 +61,9 @@ fn outside(answer: &Answer) -> Verdict {
     )
 }
 
-fn across(answer: &Answer) -> Verdict {
+fn across(submission: &Submission) -> CaseResult {
     expect(
-        answer,
+        submission,
         "open",
         &[
             ["1.6", "1.9", "1.7", "2.3"],
@@ -75,17 +75,17 @@ fn across(answer: &Answer) -> Verdict {
     )
 }
 
-fn wider(answer: &Answer) -> Verdict {
+fn wider(submission: &Submission) -> CaseResult {
     expect(
-        answer,
+        submission,
         "open",
         &[["1", "3", "1.7", "2.3"], ["0.1", "9", "1.7", "2.3"]],
     )
 }
 
-fn on_the_edge(answer: &Answer) -> Verdict {
+fn on_the_edge(submission: &Submission) -> CaseResult {
     expect(
-        answer,
+        submission,
         "open",
         &[
             ["1.7", "2", "1.7", "2.3"],
@@ -98,17 +98,24 @@ fn on_the_edge(answer: &Answer) -> Verdict {
     )
 }
 
-/// Expects a ruling on each of these: an interval, and a band.
-fn expect(answer: &Answer, ruling: &str, asked: &[[&str; 4]]) -> Verdict {
-    for arguments in asked {
+/// Expects a ruling for each list of arguments: an interval and a band.
+fn expect(
+    submission: &Submission,
+    ruling: &str,
+    cases: &[[&str; 4]],
+) -> CaseResult {
+    for arguments in cases {
         let [low, high, at_least, at_most] = arguments;
-        let of = format!("of {low} to {high}, in a band {at_least} {at_most}");
-        let got = answer
+        let input = format!(
+            "for the interval {low} to {high} and the band {at_least} to \
+             {at_most}"
+        );
+        let got = submission
             .run(arguments)
-            .map_err(|fault| Fault::new(format!("{fault}\n{of}")))?;
+            .map_err(|fault| CaseFailure::new(format!("{fault}\n{input}")))?;
         check(got == [ruling], || {
             let got = got.join("\n");
-            format!("expected {ruling}\ngot      {got}\n{of}")
+            format!("expected {ruling}\ngot      {got}\n{input}")
         })?;
     }
     Ok(())

@@ -1,45 +1,47 @@
-//! An executor that polls only who was woken.
+//! Cases of the exercise `coroutines`: an executor that polls only woken tasks.
 
 use std::time::{Duration, Instant};
 
-use conformance::{Answer, Client, Served, Stage, Verdict, check};
+use conformance::{
+    CaseResult, Client, ExpectedReply, Fixture, TestServer, check,
+};
 
 use crate::exercise::Case;
-use crate::group;
-use crate::talk::expect_within;
+use crate::procfs;
+use crate::shared::expect_within;
 
 pub(crate) const CASES: &[Case] = &[
     Case::of_server(
-        "clients are answered side by side, each in order",
-        "while one client is silent, the others have their turn",
+        "clients are served concurrently, each in order",
+        "a client that sends nothing must not block the others",
         side_by_side,
     )
-    .kept(),
+    .starter_passes(),
     Case::of_server(
-        "silent clients cost no time",
-        "whom does the executor poll while nobody was woken, and when does it \
-         sleep?",
+        "silent clients cost no CPU time",
+        "what does the executor poll while no task was woken, and when does \
+         it sleep?",
         silent,
     ),
     Case::of_server(
-        "whoever speaks after a silence is answered",
-        "a task that is pending must have left its waker where its event is \
-         told",
+        "a client that sends after a silence is answered",
+        "before a task returns `Pending`, it must register its waker for the \
+         event that it waits for",
         after_a_silence,
     )
-    .kept(),
+    .starter_passes(),
     Case::of_server(
-        "an answer costs no more where others are silent",
-        "an event is about one socket: which task waits for that?",
+        "a reply costs no more while other clients are silent",
+        "an event belongs to one socket: which task waits for that socket?",
         crowd,
     ),
 ];
 
-/// What must come comes sooner, even on a busy machine.
+/// How long to wait for a reply. On the busiest machine, it takes less.
 const SOON: Duration = Duration::from_secs(4);
 
-fn side_by_side(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn side_by_side(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut clients = server.clients(20)?;
     for _ in 0..10 {
         for client in &mut clients {
@@ -52,37 +54,37 @@ fn side_by_side(stage: &Stage<'_>) -> Verdict {
     Ok(())
 }
 
-fn silent(stage: &Stage<'_>) -> Verdict {
-    const LOOKS: usize = 80;
+fn silent(fixture: &Fixture<'_>) -> CaseResult {
+    const SAMPLES: usize = 80;
     const PAUSE: Duration = Duration::from_millis(10);
-    /// To look every 10 ms whether somebody speaks is not to sleep.
-    const SWITCHES_MAX: u64 = LOOKS as u64 / 2;
-    let server = stage.server(&[])?;
+    /// A server that polls its sockets every 10 ms exceeds this.
+    const SWITCHES_MAX: u64 = SAMPLES as u64 / 2;
+    let server = fixture.server(&[])?;
     let mut clients = greeted(&server, 20)?;
-    let before = group::switches(&server);
+    let before = procfs::switches(&server);
     let mut running = 0;
-    for _ in 0..LOOKS {
+    for _ in 0..SAMPLES {
         clients[0].expect_silence(PAUSE)?;
         running += usize::from(is_running(&server));
     }
-    check(running < LOOKS / 4, || {
+    check(running < SAMPLES / 4, || {
         format!(
-            "expected it to sleep while all are silent\n\
-             got      it running in {running} looks at it of {LOOKS}"
+            "expected the server to sleep while all clients are silent\n\
+             got      it running in {running} of {SAMPLES} samples"
         )
     })?;
-    let switches = group::switches(&server).saturating_sub(before);
+    let switches = procfs::switches(&server).saturating_sub(before);
     check(switches < SWITCHES_MAX, || {
         format!(
-            "expected it to sleep while all are silent\n\
-             got      {switches} times that it woke up"
+            "expected the server to sleep while all clients are silent\n\
+             got      {switches} wake-ups"
         )
     })
 }
 
-fn after_a_silence(stage: &Stage<'_>) -> Verdict {
+fn after_a_silence(fixture: &Fixture<'_>) -> CaseResult {
     const SILENCE: Duration = Duration::from_millis(200);
-    let server = stage.server(&[])?;
+    let server = fixture.server(&[])?;
     let mut clients = greeted(&server, 20)?;
     clients[0].expect_silence(SILENCE)?;
     for n in 0..5 {
@@ -90,68 +92,69 @@ fn after_a_silence(stage: &Stage<'_>) -> Verdict {
             client.send(format!("{n}\n").as_bytes())?;
             expect(client, n)?;
         }
-        // Those who are left are as many, and their sockets are others.
+        // One client leaves and another comes, so their number stays the same
+        // while their sockets change.
         clients.remove(3);
         clients.extend(greeted(&server, 1)?);
     }
     Ok(())
 }
 
-fn crowd(stage: &Stage<'_>) -> Verdict {
-    /// At two descriptors each, they are less than a limit of 1,024.
+fn crowd(fixture: &Fixture<'_>) -> CaseResult {
+    /// At two descriptors per client, this stays below a limit of 1,024.
     const CROWD: usize = 400;
     const ROUNDS: usize = 30;
-    /// Some clock ticks: of less than that, much may be chance.
+    /// Several clock ticks: a shorter CPU time is measured too coarsely.
     const LITTLE: Duration = Duration::from_millis(50);
-    /// To sleep before each answer, and be woken, costs up to five times what
-    /// it costs where all speak. To ask the crowd costs ten times that.
+    /// Sleeping and waking before each reply costs up to five times as much as
+    /// replying while all clients send. Polling the crowd costs ten times that.
     const FACTOR_MAX: u32 = 6;
-    let server = stage.server(&[])?;
+    let server = fixture.server(&[])?;
     let mut clients = greeted(&server, CROWD)?;
-    // A server that does not sleep uses time until its clients get round to
-    // speak. In a crowd, that is next to nothing for each of the answers.
+    // A server that doesn't sleep uses CPU time until its clients send again.
+    // In a crowd, that is a negligible share of each reply.
     let together = dialogue(&server, &mut clients, CROWD, ROUNDS)?;
-    // The first and the last are left, so that the server must go from one to
-    // the other.
+    // The first and the last client remain, so that a server that scans its
+    // clients must pass all others.
     let silent: Vec<Client> = clients.drain(1..CROWD - 1).collect();
     let turns = ROUNDS * CROWD / clients.len();
     let beside = dialogue(&server, &mut clients, 1, turns)?;
     check(beside < FACTOR_MAX * together.max(LITTLE), || {
         format!(
-            "expected answers to cost little more than where all speak, \
-             {together:?} of CPU time\ngot      {beside:?} beside {} silent \
-             clients",
+            "expected replies to cost little more than when all clients \
+             send: {together:?} of CPU time\n\
+             got      {beside:?} beside {} silent clients",
             silent.len()
         )
     })
 }
 
-/// Has the clients be answered by turns, so many at a time. Says what CPU time
-/// that took.
+/// Has groups of `at_a_time` clients send and receive in turn, until every
+/// client has got `rounds` replies. Returns the CPU time that the server used.
 fn dialogue(
-    server: &Served<'_>,
+    server: &TestServer<'_>,
     clients: &mut [Client],
     at_a_time: usize,
     rounds: usize,
-) -> Verdict<Duration> {
-    // A hundred times as long as it need take.
+) -> CaseResult<Duration> {
+    // A hundred times as long as it should take.
     let deadline = Instant::now() + 8 * SOON;
-    let before = server.vitals().cpu;
+    let before = server.usage().cpu;
     for _ in 0..rounds {
-        for speakers in clients.chunks_mut(at_a_time) {
-            speakers.iter_mut().try_for_each(|s| s.send(b"1\n"))?;
-            speakers.iter_mut().try_for_each(|s| expect(s, 1))?;
+        for group in clients.chunks_mut(at_a_time) {
+            group.iter_mut().try_for_each(|c| c.send(b"1\n"))?;
+            group.iter_mut().try_for_each(|c| expect(c, 1))?;
         }
         if Instant::now() > deadline {
-            let what = "them too late: does it sleep while there is work?";
-            return Err(clients[0].failure("soon an answer each time", what));
+            let what = "late replies: does the server sleep while it has work?";
+            return Err(clients[0].failure("every reply at once", what));
         }
     }
-    Ok(server.vitals().cpu - before)
+    Ok(server.usage().cpu - before)
 }
 
-/// Clients that have been answered once, and are silent now.
-fn greeted(server: &Served<'_>, count: usize) -> Verdict<Vec<Client>> {
+/// Connects clients that have got one reply, and are silent now.
+fn greeted(server: &TestServer<'_>, count: usize) -> CaseResult<Vec<Client>> {
     let mut clients = server.clients(count)?;
     for client in &mut clients {
         client.send(b"2\n")?;
@@ -160,17 +163,18 @@ fn greeted(server: &Served<'_>, count: usize) -> Verdict<Vec<Client>> {
     Ok(clients)
 }
 
-/// Whether a thread of the server runs, or would if it had a core.
-fn is_running(server: &Served<'_>) -> bool {
+/// Returns `true` if a thread of the server is running or runnable.
+fn is_running(server: &TestServer<'_>) -> bool {
     statuses(server, "State:").iter().any(|state| state.starts_with('R'))
 }
 
-/// What proc(5) says behind this key, of each thread of the server.
-fn statuses(server: &Served<'_>, key: &str) -> Vec<String> {
-    let threads = group::threads(server).into_iter();
-    threads.filter_map(|thread| group::status(&thread, key)).collect()
+/// Returns the value of a key in the `status` file of each server thread; see
+/// proc(5).
+fn statuses(server: &TestServer<'_>, key: &str) -> Vec<String> {
+    let threads = procfs::threads(server).into_iter();
+    threads.filter_map(|thread| procfs::status(&thread, key)).collect()
 }
 
-fn expect(client: &mut Client, n: u64) -> Verdict {
-    expect_within(client, Answer::Fib(n), SOON)
+fn expect(client: &mut Client, n: u64) -> CaseResult {
+    expect_within(client, ExpectedReply::Fib(n), SOON)
 }

@@ -1,4 +1,5 @@
-//! A load generator, and a server that stands still.
+//! Cases of the exercise `measuring`: a load generator that measures a server
+//! with a stall.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,35 +8,36 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use conformance::{Fault, Verdict, check};
+use conformance::{CaseFailure, CaseResult, check};
 
-use crate::answer::Answer;
 use crate::exercise::Case;
+use crate::submission::Submission;
 
 pub(crate) const CASES: &[Case] = &[
     Case::of_program(
-        "every request is sent, and the longest time is the server's stall",
-        "what was due while the server stood still is late, but not lost",
+        "every request is sent, and the longest time is the stall",
+        "requests that are due during the stall are late, but not lost",
         all_are_sent,
     )
-    .kept(),
+    .starter_passes(),
     Case::of_program(
-        "who was due while the server stood still has waited, too",
-        "from which moment on does somebody wait who comes to a closed door?",
+        "requests that are due during the stall count as waiting",
+        "when does a request's waiting time begin?",
         all_have_waited,
     ),
 ];
 
-/// How many requests a second, and for how many seconds.
+/// The requests per second, and the length of the measurement.
 const RATE: f64 = 200.0;
 const SECONDS: f64 = 1.6;
 
-/// When the server stands still, from the first request on, and how long: a
-/// quarter of the time, so that p90 is a wait of three fifths of the stall.
+/// When the stall begins, counted from the first request, and its length. It is
+/// a quarter of the measurement, so that p90 is 0.6 times the stall.
 const STALL_AT: Duration = Duration::from_millis(600);
 const STALL: Duration = Duration::from_millis(400);
 
-/// What the answer printed, in seconds, and what the server saw.
+/// The times in seconds that the submission printed, and the number of requests
+/// that the server received.
 struct Measured {
     p50: f64,
     p90: f64,
@@ -43,8 +45,8 @@ struct Measured {
     requests: usize,
 }
 
-fn all_are_sent(answer: &Answer) -> Verdict {
-    let Measured { max, requests, .. } = measured(answer)?;
+fn all_are_sent(submission: &Submission) -> CaseResult {
+    let Measured { max, requests, .. } = measured(submission)?;
     let due = (RATE * SECONDS) as usize;
     check(requests.abs_diff(due) <= 1, || {
         format!("expected {due} requests\ngot      {requests}")
@@ -55,33 +57,33 @@ fn all_are_sent(answer: &Answer) -> Verdict {
     })
 }
 
-fn all_have_waited(answer: &Answer) -> Verdict {
-    let Measured { p50, p90, .. } = measured(answer)?;
+fn all_have_waited(submission: &Submission) -> CaseResult {
+    let Measured { p50, p90, .. } = measured(submission)?;
     let stall = STALL.as_secs_f64();
     check((0.3 * stall..0.95 * stall).contains(&p90), || {
         format!(
             "expected a p90 of about {:.2} s: a quarter of the requests were \
-             due while\n         the server stood still for {stall} s\n\
+             due\n         during the stall of {stall} s\n\
              got      {p90} s",
             0.6 * stall
         )
     })?;
     check(p50 < 0.15 * stall, || {
         format!(
-            "expected a p50 of next to nothing: most were not concerned\n\
+            "expected a p50 of nearly 0 s: most requests were not delayed\n\
              got      {p50} s"
         )
     })
 }
 
-/// Lets the answer measure a server that stands still once.
-fn measured(answer: &Answer) -> Verdict<Measured> {
+/// Has the submission measure a server that stalls once.
+fn measured(submission: &Submission) -> CaseResult<Measured> {
     let server = Staller::new()?;
     let address = server.listener.local_addr()?.to_string();
     let (rate, seconds) = (RATE.to_string(), SECONDS.to_string());
     let lines = thread::scope(|scope| {
         scope.spawn(|| server.serve());
-        let lines = answer.run(&[&address, &rate, &seconds]);
+        let lines = submission.run(&[&address, &rate, &seconds]);
         server.stop(&address);
         lines
     })?;
@@ -92,7 +94,7 @@ fn measured(answer: &Answer) -> Verdict<Measured> {
             (first == name).then(|| rest.parse().ok()).flatten()
         });
         found.ok_or_else(|| {
-            Fault::new(format!(
+            CaseFailure::new(format!(
                 "expected a line `{name} SECONDS`\ngot      {lines:?}"
             ))
         })
@@ -105,7 +107,7 @@ fn measured(answer: &Answer) -> Verdict<Measured> {
     })
 }
 
-/// A server that answers at once, but for one stall, which is everybody's.
+/// A server that answers at once, except for one stall of all connections.
 struct Staller {
     listener: TcpListener,
     first: OnceLock<Instant>,
@@ -123,7 +125,7 @@ impl Staller {
         })
     }
 
-    /// Serves whoever comes, until it is stopped and all have left.
+    /// Serves clients until it is stopped and all of them have left.
     fn serve(&self) {
         thread::scope(|scope| {
             for stream in self.listener.incoming() {
@@ -131,7 +133,7 @@ impl Staller {
                     break;
                 }
                 let Ok(stream) = stream else { continue };
-                // A client may leave as it likes.
+                // A client may leave in any way.
                 scope.spawn(move || drop(self.converse(&stream)));
             }
         });
@@ -151,10 +153,10 @@ impl Staller {
         Ok(())
     }
 
-    /// Ends `serve`, which must be told that there is news.
+    /// Ends `serve`. A connection wakes it from `accept`.
     fn stop(&self, address: &str) {
         self.is_over.store(true, Ordering::Relaxed);
-        // It fails only where nobody listens.
+        // Connecting fails only if the listener is gone already.
         drop(TcpStream::connect(address));
     }
 }

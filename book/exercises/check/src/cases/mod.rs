@@ -1,4 +1,4 @@
-//! What is checked, a module an exercise.
+//! The cases of each exercise.
 
 pub(crate) mod async_std;
 pub(crate) mod blocking;

@@ -1,121 +1,122 @@
-//! Worker processes, some of which are killed.
+//! Cases of the exercise `processes`: workers that are killed.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use conformance::{
-    Answer, Client, Fault, Next, Served, Stage, Verdict, check, until,
+    CaseResult, Client, ExpectedReply, Fixture, Next, TestServer, check,
+    wait_until,
 };
 use launch::Signal;
 use rustix::process::{Pid, kill_process};
 
 use crate::exercise::Case;
-use crate::group::{self, Stat};
-use crate::talk::client_of;
+use crate::procfs::{self, Stat};
+use crate::shared::connect;
 
 pub(crate) const CASES: &[Case] = &[
     Case::of_server(
-        "two clients' jobs are computed by two workers",
-        "the server itself must not compute, and a job must not wait for a \
-         worker that is free",
+        "the jobs of two clients are computed by two workers",
+        "the server itself must not compute, and a job must not wait while \
+         a worker is free",
         two_at_once,
     )
-    .kept(),
+    .starter_passes(),
     Case::of_server(
-        "whose worker is killed is told `error: worker-lost`, and may go on",
+        "a killed worker's client gets `error: worker-lost` and can continue",
         "what does a read of the worker's pipe return when it has died?",
-        is_told,
+        reports_loss,
     )
-    .fails_by("got      nothing in time"),
+    .fails_with("got      nothing in time"),
     Case::of_server(
-        "each worker that is killed is replaced",
-        "who puts what into the pool, after a worker has died?",
+        "every killed worker is replaced",
+        "after a worker has died, what is put back into the pool?",
         are_replaced,
     )
-    .fails_by("a new client, "),
+    .fails_with("a new client, "),
     Case::of_server(
-        "a worker that has died leaves no zombie",
-        "the kernel keeps what is left of a process for its parent to look \
-         at: see wait(2)",
+        "a dead worker leaves no zombie",
+        "the kernel keeps a dead process until its parent has waited for \
+         it: see wait(2)",
         no_zombie,
     )
-    .fails_by("got      a zombie"),
+    .fails_with("got      a zombie"),
     Case::of_server(
-        "the server killed with SIGKILL leaves no worker, not even a busy one",
-        "how does a worker learn that its server has gone, and when?",
+        "if the server is killed, no worker remains, not even a busy one",
+        "how does a worker detect that its server has died, and when?",
         server_killed,
     )
-    .kept(),
+    .starter_passes(),
 ];
 
-/// A job that nobody lives to see the end of.
+/// A job that takes centuries.
 const ENDLESS: &[u8] = b"93\n";
 
 const WORKERS: usize = 2;
 
-/// What takes no computing comes within this, or not at all.
+/// How long to wait for what requires no computing.
 const SOON: Duration = Duration::from_secs(2);
 
-fn two_at_once(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn two_at_once(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     server.client()?.ask(10)?;
     expect_workers(&server)
 }
 
-fn is_told(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
-    let mut client = client_of(&server, SOON)?;
+fn reports_loss(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
+    let mut client = connect(&server, SOON)?;
     kill_worker_of(&server, &mut client)?;
-    client.expect(Answer::Error("worker-lost"))?;
+    client.expect(ExpectedReply::Error("worker-lost"))?;
     client.ask(10)
 }
 
-fn are_replaced(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn are_replaced(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     for killed in 1..=2 * WORKERS {
-        let mut client = client_of(&server, SOON)?;
+        let mut client = connect(&server, SOON)?;
         kill_worker_of(&server, &mut client)?;
-        see_place_filled(&mut client);
-        // Each of them has done something: the dead one's place was filled.
+        wait_until_put_back(&mut client);
+        // One request for each worker, so the new one must answer, too.
         for _ in 0..WORKERS {
-            client_of(&server, SOON)?.ask(10).map_err(|fault| {
-                fault.about(format!("a new client, {killed} killed"))
+            connect(&server, SOON)?.ask(10).map_err(|fault| {
+                fault.context(format!("a new client, {killed} killed"))
             })?;
         }
     }
     expect_workers(&server)
 }
 
-fn no_zombie(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
-    let mut client = client_of(&server, SOON)?;
+fn no_zombie(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
+    let mut client = connect(&server, SOON)?;
     let worker = kill_worker_of(&server, &mut client)?;
-    let is_gone = until(SOON, || {
-        // One may die and be reaped when the next is needed.
-        let _ = client_of(&server, SOON).and_then(|mut other| other.ask(1));
-        Stat::of(&group::folder(worker)).is_none()
+    let is_gone = wait_until(SOON, || {
+        // A server may reap a dead worker only when it needs the next.
+        let _ = connect(&server, SOON).and_then(|mut other| other.ask(1));
+        Stat::of(&procfs::folder(worker)).is_none()
     });
     check(is_gone, || {
-        format!("expected no process {worker} any more\ngot      a zombie")
+        format!("expected process {worker} to be gone\ngot      a zombie")
     })
 }
 
-fn server_killed(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn server_killed(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut client = server.client()?;
     let before = descendants(&server);
     client.send(ENDLESS)?;
     busy(&server, &before, 1)?;
     let workers = descendants(&server);
     server.signal(Signal::KILL);
-    let left = || workers.keys().filter(|pid| group::is_alive(**pid)).count();
-    check(until(SOON, || left() == 0), || {
-        format!("expected no worker any more\ngot      {} of them", left())
+    let count = || workers.keys().filter(|pid| procfs::is_alive(**pid)).count();
+    check(wait_until(SOON, || count() == 0), || {
+        format!("expected no worker to remain\ngot      {} of them", count())
     })
 }
 
-/// Expects that two jobs are computed at once, each in a process of its own.
-fn expect_workers(server: &Served<'_>) -> Verdict {
+/// Expects two jobs to be computed at the same time, each in its own process.
+fn expect_workers(server: &TestServer<'_>) -> CaseResult {
     let mut clients = server.clients(WORKERS)?;
     let before = descendants(server);
     for client in &mut clients {
@@ -124,43 +125,48 @@ fn expect_workers(server: &Served<'_>) -> Verdict {
     busy(server, &before, WORKERS).map(drop)
 }
 
-/// Has the client ask for what takes long, and kills the worker that is busy
-/// with it.
-fn kill_worker_of(server: &Served<'_>, client: &mut Client) -> Verdict<i32> {
+/// Sends an endless job, and kills the worker that computes it. Returns the
+/// worker's process id.
+fn kill_worker_of(
+    server: &TestServer<'_>,
+    client: &mut Client,
+) -> CaseResult<i32> {
     let before = descendants(server);
     client.send(ENDLESS)?;
     let worker = busy(server, &before, 1)?[0];
     if let Some(pid) = Pid::from_raw(worker) {
-        // It fails only for one that has ended, and what comes of that is
-        // looked at.
+        // Killing fails only if the worker has ended already. The caller
+        // checks what follows from that.
         let _ = kill_process(pid, Signal::KILL);
     }
     Ok(worker)
 }
 
-/// Has a client whose worker was killed ask for more, and waits until it is
-/// answered, or sent away. By then a server that puts the dead one back has
-/// done so. Else it would be chance whom the next clients' jobs go to.
-fn see_place_filled(client: &mut Client) {
-    // It fails where the client has been sent away.
+/// Sends another request of a client whose worker was killed, and waits until
+/// the reply arrives or the connection ends. By then, even a server that puts
+/// the dead worker back has done so. Otherwise, it would be chance which worker
+/// gets the next job.
+fn wait_until_put_back(client: &mut Client) {
+    // Sending fails if the server has closed the connection.
     let _ = client.send(b"10\n");
     while let Next::Line(line) = client.next_reply() {
-        if Answer::Fib(10).is(&line) {
+        if ExpectedReply::Fib(10).matches(&line) {
             break;
         }
     }
 }
 
-/// So many workers that have computed for a while since then.
+/// Waits for `count` workers that have used CPU time since `before`. Returns
+/// their process ids.
 fn busy(
-    server: &Served<'_>,
+    server: &TestServer<'_>,
     before: &HashMap<i32, Stat>,
     count: usize,
-) -> Verdict<Vec<i32>> {
-    /// More than it takes to start, and than it takes to be told of a job.
+) -> CaseResult<Vec<i32>> {
+    /// More than starting a worker takes, or handing it a job.
     const TICKS: u64 = 15;
     let mut busy = Vec::new();
-    let are_enough = until(3 * SOON, || {
+    let are_enough = wait_until(3 * SOON, || {
         busy = descendants(server)
             .into_iter()
             .filter(|(pid, process)| {
@@ -171,18 +177,18 @@ fn busy(
             .collect();
         busy.len() >= count
     });
-    match are_enough {
-        true => Ok(busy),
-        false => Err(Fault::new(format!(
+    check(are_enough, || {
+        format!(
             "expected {count} worker processes that compute\ngot      {}",
             busy.len()
-        ))),
-    }
+        )
+    })?;
+    Ok(busy)
 }
 
-/// The children of the server, and theirs, by their ids; but for the dead.
-fn descendants(server: &Served<'_>) -> HashMap<i32, Stat> {
-    let mut family = group::family(server);
+/// Returns the living descendants of the server by their ids.
+fn descendants(server: &TestServer<'_>) -> HashMap<i32, Stat> {
+    let mut family = procfs::family(server);
     family.remove(&server.pid().as_raw_nonzero().get());
     family
 }

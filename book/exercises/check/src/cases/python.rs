@@ -1,31 +1,34 @@
-//! A lock that threads take turns with.
+//! Cases of the exercise `python`: a lock that all threads share.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use conformance::{Answer, Client, Next, Served, Stage, Verdict, check, until};
+use conformance::{
+    CaseResult, Client, ExpectedReply, Fixture, Next, TestServer, check,
+    wait_until,
+};
 use launch::Signal;
 use rustix::param::clock_ticks_per_second;
 
 use crate::exercise::Case;
-use crate::group::{self, Stat, entries};
+use crate::procfs::{self, Stat, entries};
 
 pub(crate) const CASES: &[Case] = &[
     Case::of_server(
-        "lines are answered rightly, whoever computes",
-        "what crosses to another process and back must come back to the \
-         client who asked",
+        "every line gets the right reply",
+        "a result that comes back from another process must go to the \
+         client that sent the request",
         answers,
     )
-    .kept(),
+    .starter_passes(),
     Case::of_server(
         "a connection ends when its client has left",
-        "who else has the client's socket open? a fork holds all that its \
-         parent had",
+        "what else has the client's socket open? a fork inherits all open \
+         files of its parent",
         ends,
     )
-    .kept(),
+    .starter_passes(),
     Case::of_server(
         "a short request takes little longer beside a long one",
         "which lock does the thread of the long client hold while it computes, \
@@ -33,44 +36,44 @@ pub(crate) const CASES: &[Case] = &[
         rate,
     ),
     Case::of_server(
-        "two long requests do not take turns",
+        "two long requests are computed at the same time",
         "two threads of one interpreter never compute at the same time, \
          whatever the switch interval is",
         turns,
     ),
     Case::of_server(
-        "no process is left behind when the server is killed",
-        "a worker waits for jobs from its parent: how does it learn that the \
-         parent is gone? see multiprocessing.parent_process",
+        "if the server is killed, no process remains",
+        "a worker waits for jobs from its parent: how does it detect that \
+         the parent has died? see multiprocessing.parent_process",
         none_left,
     )
-    .kept(),
+    .starter_passes(),
 ];
 
-/// What does not happen within so long will not happen.
+/// How long to wait for what requires no computing.
 const SOON: Duration = Duration::from_secs(3);
 
-fn answers(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn answers(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut clients = server.clients(3)?;
     for (client, n) in clients.iter_mut().zip([20, 21, 22]) {
         client.send(format!("{n}\n0\nten\n1\n94\n{n}\n").as_bytes())?;
     }
     for (client, n) in clients.iter_mut().zip([20, 21, 22]) {
         client.expect_all([
-            Answer::Fib(n),
-            Answer::Fib(0),
-            Answer::Error("not-a-number"),
-            Answer::Fib(1),
-            Answer::Error("not-a-number"),
-            Answer::Fib(n),
+            ExpectedReply::Fib(n),
+            ExpectedReply::Fib(0),
+            ExpectedReply::Error("not-a-number"),
+            ExpectedReply::Fib(1),
+            ExpectedReply::Error("not-a-number"),
+            ExpectedReply::Fib(n),
         ])?;
     }
     Ok(())
 }
 
-fn ends(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn ends(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut client = server.client()?;
     client.ask(10)?;
     client.half_close()?;
@@ -83,54 +86,58 @@ fn ends(stage: &Stage<'_>) -> Verdict {
     }
 }
 
-fn rate(stage: &Stage<'_>) -> Verdict {
+fn rate(fixture: &Fixture<'_>) -> CaseResult {
     const WINDOWS: u32 = 5;
     const WINDOW: Duration = Duration::from_millis(300);
-    /// Whoever waits for a lock as long as this, each time, has lost nearly
-    /// all. A machine that is busy is so in some windows, and not in all.
+    /// A client that waits this long each time has lost nearly all of its rate.
+    /// A busy machine causes that in some windows, but not in all of them.
     const LONG: Duration = Duration::from_millis(20);
-    let n = stage.job(2 * WINDOWS * WINDOW)?;
-    let server = stage.server(&[])?;
-    warm_up(stage, &server)?;
+    let n = fixture.n_that_takes(2 * WINDOWS * WINDOW)?;
+    let server = fixture.server(&[])?;
+    warm_up(fixture, &server)?;
     let mut short = server.client()?;
     short.ask(1)?;
     let mut long = server.client()?;
     long.send(format!("{n}\n").as_bytes())?;
-    long.until_read()?;
+    long.wait_until_read()?;
     let before = usage(&server);
     let waits = (0..WINDOWS).map(|_| median_wait(&mut short, WINDOW));
-    let waits: Vec<Duration> = waits.collect::<Verdict<_>>()?;
+    let waits: Vec<Duration> = waits.collect::<CaseResult<_>>()?;
     let least = waits.into_iter().min().unwrap_or_default();
     check(least < LONG, || {
-        format!("expected short waits for the short one\ngot      {least:.1?}")
+        format!(
+            "expected a median wait below {LONG:?} for short requests\n\
+             got      {least:.1?}"
+        )
     })?;
-    // A lock that is asked for all the time makes its holder pause for that.
+    // A thread that holds a lock must pause whenever another requests it.
     let used = used_since(&server, &before);
-    let busiest =
-        used.into_iter().max_by(|one, other| one.0.total_cmp(&other.0));
+    let busiest = used.into_iter().max_by(|a, b| a.0.total_cmp(&b.0));
     expect_no_pauses(busiest)?;
-    check(!long.has_news(), || {
-        "expected the long one to be computed all the while\n\
-         got      an answer before the window had ended"
+    check(!long.has_input(), || {
+        "expected the long request to be computed all the time\n\
+         got      its reply before the last window had ended"
             .to_owned()
     })
 }
 
-/// Has some jobs computed at once, so that whoever starts workers when they
-/// are needed has started them.
-fn warm_up(stage: &Stage<'_>, server: &Served<'_>) -> Verdict {
-    let n = stage.job(Duration::from_millis(30))?;
+/// Has several jobs computed at the same time, so that a server that starts
+/// workers on demand has started them.
+fn warm_up(fixture: &Fixture<'_>, server: &TestServer<'_>) -> CaseResult {
+    let n = fixture.n_that_takes(Duration::from_millis(30))?;
     let mut clients = server.clients(3)?;
     for client in &mut clients {
         client.send(format!("{n}\n").as_bytes())?;
     }
-    clients.iter_mut().try_for_each(|client| client.expect(Answer::Fib(n)))
+    clients
+        .iter_mut()
+        .try_for_each(|client| client.expect(ExpectedReply::Fib(n)))
 }
 
-/// The median of what short requests take, one after the other. The pause
-/// before each is there so that the server waits for it: a thread that need
-/// not wait may keep the lock by luck.
-fn median_wait(client: &mut Client, window: Duration) -> Verdict<Duration> {
+/// Returns the median time of short requests, sent one after another. A pause
+/// before each lets the server's thread block: a thread that never blocks may
+/// happen to keep the lock.
+fn median_wait(client: &mut Client, window: Duration) -> CaseResult<Duration> {
     const PAUSE: Duration = Duration::from_micros(200);
     let end = Instant::now() + window;
     let mut waits = Vec::new();
@@ -144,28 +151,32 @@ fn median_wait(client: &mut Client, window: Duration) -> Verdict<Duration> {
     Ok(waits[waits.len() / 2])
 }
 
-fn turns(stage: &Stage<'_>) -> Verdict {
-    /// Threads with less do not compute.
+fn turns(fixture: &Fixture<'_>) -> CaseResult {
+    /// Threads with less CPU time didn't compute.
     const SECONDS_MIN: f64 = 0.1;
-    let n = stage.job(Duration::from_millis(300))?;
-    let server = stage.server(&[])?;
-    warm_up(stage, &server)?;
+    let n = fixture.n_that_takes(Duration::from_millis(300))?;
+    let server = fixture.server(&[])?;
+    warm_up(fixture, &server)?;
     let mut clients = [server.client()?, server.client()?];
     clients.iter_mut().try_for_each(|client| client.ask(1))?;
     let before = usage(&server);
     for client in &mut clients {
         client.send(format!("{n}\n").as_bytes())?;
     }
-    until(server.patience(), || clients.iter().any(Client::has_news));
+    wait_until(server.patience(), || clients.iter().any(Client::has_input));
     let used = used_since(&server, &before).into_iter();
-    clients.iter_mut().try_for_each(|client| client.expect(Answer::Fib(n)))?;
+    clients
+        .iter_mut()
+        .try_for_each(|client| client.expect(ExpectedReply::Fib(n)))?;
     expect_no_pauses(used.filter(|(seconds, _)| *seconds > SECONDS_MIN))
 }
 
-/// Expects of threads, by their CPU time in seconds and how often they have
-/// paused, that they compute without giving a lock away.
-fn expect_no_pauses(threads: impl IntoIterator<Item = (f64, u64)>) -> Verdict {
-    /// A thread that takes turns does so some 100 times in a second.
+/// Expects threads to have computed without handing over a lock. Each item is a
+/// thread's CPU time in seconds and the number of its pauses.
+fn expect_no_pauses(
+    threads: impl IntoIterator<Item = (f64, u64)>,
+) -> CaseResult {
+    /// A thread that shares a lock hands it over about 100 times per second.
     const PER_SECOND_MAX: f64 = 40.0;
     let (mut seconds, mut pauses) = (0.0, 0);
     for thread in threads {
@@ -183,9 +194,9 @@ fn expect_no_pauses(threads: impl IntoIterator<Item = (f64, u64)>) -> Verdict {
     })
 }
 
-/// What each thread has used since then, as [`usage`] says it.
+/// Returns the usage of each thread since `before`; see [`usage`].
 fn used_since(
-    server: &Served<'_>,
+    server: &TestServer<'_>,
     before: &HashMap<PathBuf, (f64, u64)>,
 ) -> Vec<(f64, u64)> {
     let since = |(thread, (cpu, waits)): (PathBuf, (f64, u64))| {
@@ -195,42 +206,42 @@ fn used_since(
     usage(server).into_iter().map(since).collect()
 }
 
-/// Of each thread, the CPU time in seconds, and how often it has waited.
-fn usage(server: &Served<'_>) -> HashMap<PathBuf, (f64, u64)> {
+/// Returns each thread's CPU time in seconds, and how often it has blocked.
+fn usage(server: &TestServer<'_>) -> HashMap<PathBuf, (f64, u64)> {
     let ticks_per_second = clock_ticks_per_second() as f64;
     let of = |thread: PathBuf| {
         let ticks = Stat::of(&thread).map_or(0, |stat| stat.ticks);
-        let waits = group::switches_of(&thread);
+        let waits = procfs::switches_of(&thread);
         (thread, (ticks as f64 / ticks_per_second, waits))
     };
-    let family = group::family(server).into_keys();
-    let tasks = family.map(|pid| group::folder(pid).join("task"));
+    let family = procfs::family(server).into_keys();
+    let tasks = family.map(|pid| procfs::folder(pid).join("task"));
     tasks.flat_map(|tasks| entries(&tasks)).map(of).collect()
 }
 
-fn none_left(stage: &Stage<'_>) -> Verdict {
-    let n = stage.job(4 * SOON)?;
-    let mut server = stage.server(&[])?;
+fn none_left(fixture: &Fixture<'_>) -> CaseResult {
+    let n = fixture.n_that_takes(4 * SOON)?;
+    let mut server = fixture.server(&[])?;
     let mut long = server.client()?;
     long.ask(1)?;
     let before = computed(&server);
     long.send(format!("{n}\n").as_bytes())?;
-    until(server.patience(), || computed(&server) > before + 0.1);
-    // When it has gone, they are nobody's children, but have their ids.
-    let mut left: Vec<i32> = group::family(&server).into_keys().collect();
+    wait_until(server.patience(), || computed(&server) > before + 0.1);
+    // Processes whose parent has died still have the same ids.
+    let mut left: Vec<i32> = procfs::family(&server).into_keys().collect();
     server.signal(Signal::KILL);
     server.process().wait(SOON);
-    let are_gone = until(SOON, || {
-        left.retain(|&pid| group::is_alive(pid));
-        left.is_empty() && group::processes(&server).is_empty()
+    let are_gone = wait_until(SOON, || {
+        left.retain(|&pid| procfs::is_alive(pid));
+        left.is_empty() && procfs::processes(&server).is_empty()
     });
     check(are_gone, || {
-        let count = left.len().max(group::processes(&server).len());
-        format!("expected its workers to end\ngot      {count} left")
+        let count = left.len().max(procfs::processes(&server).len());
+        format!("expected the workers to end\ngot      {count} left")
     })
 }
 
-/// The CPU time in seconds of all of its threads.
-fn computed(server: &Served<'_>) -> f64 {
+/// Returns the CPU time in seconds of all of the server's threads.
+fn computed(server: &TestServer<'_>) -> f64 {
     usage(server).values().map(|(cpu, _)| cpu).sum()
 }

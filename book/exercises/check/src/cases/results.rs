@@ -1,54 +1,55 @@
-//! Who is better, in nine rounds.
+//! Cases of the exercise `results`: which of two servers is faster, by nine
+//! rounds.
 
-use conformance::{Fault, Verdict, check};
+use conformance::{CaseFailure, CaseResult, check};
 
-use crate::answer::Answer;
 use crate::exercise::Case;
+use crate::submission::Submission;
 
 pub(crate) const CASES: &[Case] = &[
     Case::of_program(
-        "who is better by a tenth is named, on a steady machine",
-        "the order of the rates must not matter: A may be the better, or B",
+        "a server that is 10 % faster is found on a steady machine",
+        "the order must not matter: A may be the faster one, or B",
         steady,
     )
-    .kept(),
+    .starter_passes(),
     Case::of_program(
-        "who is better by three per cent is named, where that is certain",
-        "the noise floor is two per cent, and no round says otherwise",
+        "a server that is 3 % faster is found if every round agrees",
+        "the noise floor is 2 %, and no round contradicts the difference",
         certain,
     )
-    .kept(),
+    .starter_passes(),
     Case::of_program(
-        "twins tie, on a machine that slows down in the midst of a round",
-        "in which round was A's median measured, and in which one B's?",
+        "equal servers tie if the machine slows down within a round",
+        "in which round was A's median measured, and in which round B's?",
         drifting_twins,
     )
-    .fails_by("expected tie\ngot      A"),
+    .fails_with("expected tie\ngot      A"),
     Case::of_program(
-        "who is better by a tenth is named, although the machine slows down",
-        "compare what was measured at about the same time",
+        "a server that is 10 % faster is found if the machine slows down",
+        "compare rates that were measured at about the same time",
         drifting,
     )
-    .fails_by("expected B\ngot      A"),
+    .fails_with("expected B\ngot      A"),
     Case::of_program(
-        "twins tie, however much a round differs from the next",
-        "what else could the median have been, had the rounds been others?",
+        "equal servers tie, however much the rounds differ",
+        "what else could the median be if the servers ran nine other rounds?",
         jitter,
     )
-    .fails_by("expected tie\ngot      A"),
+    .fails_with("expected tie\ngot      A"),
     Case::of_program(
-        "who is better by one per cent is not called better",
-        "a difference can be certain, and still be less than two twins differ",
+        "a server that is 1 % faster is not called faster",
+        "a certain difference can still be below the noise floor",
         below_the_floor,
     )
-    .kept(),
+    .starter_passes(),
 ];
 
 type Rounds = [[f64; 2]; 9];
 
-fn steady(answer: &Answer) -> Verdict {
+fn steady(submission: &Submission) -> CaseResult {
     expect(
-        answer,
+        submission,
         "A",
         &[
             [110.2, 100.1],
@@ -64,10 +65,10 @@ fn steady(answer: &Answer) -> Verdict {
     )
 }
 
-/// Little, but in each round.
-fn certain(answer: &Answer) -> Verdict {
+/// A small difference, but the same in each round.
+fn certain(submission: &Submission) -> CaseResult {
     expect(
-        answer,
+        submission,
         "A",
         &[
             [103.1, 100.0],
@@ -84,9 +85,9 @@ fn certain(answer: &Answer) -> Verdict {
 }
 
 /// The machine slows down by 40 per cent between A and B of the fifth round.
-fn drifting_twins(answer: &Answer) -> Verdict {
+fn drifting_twins(submission: &Submission) -> CaseResult {
     expect(
-        answer,
+        submission,
         "tie",
         &[
             [100.3, 99.8],
@@ -102,10 +103,10 @@ fn drifting_twins(answer: &Answer) -> Verdict {
     )
 }
 
-/// So it does here.
-fn drifting(answer: &Answer) -> Verdict {
+/// The machine slows down as in [`drifting_twins`].
+fn drifting(submission: &Submission) -> CaseResult {
     expect(
-        answer,
+        submission,
         "B",
         &[
             [100.3, 110.1],
@@ -121,11 +122,11 @@ fn drifting(answer: &Answer) -> Verdict {
     )
 }
 
-/// Five rounds for A, four for B, and more than two per cent in the middle;
-/// then more than ten per cent, in rounds that differ by more.
-fn jitter(answer: &Answer) -> Verdict {
+/// A is faster in five rounds and B in four. The medians differ by more than
+/// 2 %, then by more than 10 % in rounds that differ more.
+fn jitter(submission: &Submission) -> CaseResult {
     expect(
-        answer,
+        submission,
         "tie",
         &[
             [97.0, 104.0],
@@ -140,7 +141,7 @@ fn jitter(answer: &Answer) -> Verdict {
         ],
     )?;
     expect(
-        answer,
+        submission,
         "tie",
         &[
             [112.0, 100.0],
@@ -156,9 +157,9 @@ fn jitter(answer: &Answer) -> Verdict {
     )
 }
 
-fn below_the_floor(answer: &Answer) -> Verdict {
+fn below_the_floor(submission: &Submission) -> CaseResult {
     expect(
-        answer,
+        submission,
         "tie",
         &[
             [101.1, 100.0],
@@ -174,26 +175,34 @@ fn below_the_floor(answer: &Answer) -> Verdict {
     )
 }
 
-/// Expects a verdict on the rounds; and the reverse, where A and B have changed
-/// places.
-fn expect(answer: &Answer, better: &str, rounds: &Rounds) -> Verdict {
-    expect_one(answer, better, rounds)?;
-    let reverse = match better {
+/// Expects a verdict on the rounds, and the opposite verdict after A and B have
+/// been swapped.
+fn expect(
+    submission: &Submission,
+    faster: &str,
+    rounds: &Rounds,
+) -> CaseResult {
+    expect_one(submission, faster, rounds)?;
+    let reverse = match faster {
         "A" => "B",
         "B" => "A",
         other => other,
     };
-    expect_one(answer, reverse, &rounds.map(|[a, b]| [b, a]))
+    expect_one(submission, reverse, &rounds.map(|[a, b]| [b, a]))
 }
 
-fn expect_one(answer: &Answer, better: &str, rounds: &Rounds) -> Verdict {
+fn expect_one(
+    submission: &Submission,
+    faster: &str,
+    rounds: &Rounds,
+) -> CaseResult {
     let lines = rounds.iter().map(|[a, b]| format!("{a} {b}\n"));
     let text: String = lines.collect();
-    let got = answer
+    let got = submission
         .run_on(&[], &text)
-        .map_err(|fault| Fault::new(format!("{fault}\nof\n{text}")))?;
-    check(got == [better], || {
+        .map_err(|fault| CaseFailure::new(format!("{fault}\nfor\n{text}")))?;
+    check(got == [faster], || {
         let got = got.join("\n");
-        format!("expected {better}\ngot      {got}\nof\n{text}")
+        format!("expected {faster}\ngot      {got}\nfor\n{text}")
     })
 }

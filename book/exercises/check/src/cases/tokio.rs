@@ -1,81 +1,81 @@
-//! A read that a tick cancels.
+//! Cases of the exercise `tokio`: a read that a tick cancels.
 
 use std::time::Duration;
 
-use conformance::{Answer, Client, Next, Stage, Verdict, check};
+use conformance::{CaseResult, Client, ExpectedReply, Fixture, Next, check};
 
 use crate::exercise::Case;
 
 pub(crate) const CASES: &[Case] = &[
     Case::of_server(
-        "lines that come at once are answered, in their order",
-        "what is read into the line must be gone when the next one begins",
+        "lines that arrive at once are answered in order",
+        "the buffer of a line must be empty when the next line begins",
         answers,
     )
-    .kept(),
+    .starter_passes(),
     Case::of_server(
-        "who asks nothing is told at every tick",
+        "an idle client gets a line at every tick",
         "the wait for a line must end at a tick, too",
         ticks,
     )
-    .kept(),
+    .starter_passes(),
     Case::of_server(
-        "a line may come in pieces, with ticks between them",
-        "what becomes of the bytes that a cancelled read had already? see \
+        "a line may arrive in pieces, with ticks between them",
+        "what happens to the bytes that a cancelled read has received? see \
          \"Cancel safety\" in the documentation of read_until",
         pieces,
     ),
 ];
 
-/// What a client is told at a tick.
+/// The line that a client gets at a tick.
 const STILL_HERE: &[u8] = b"still here\n";
 
-/// Some ticks: what does not come by then will not come.
+/// How long to wait for a line: several ticks.
 const TICKS: Duration = Duration::from_secs(2);
 
-fn answers(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn answers(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut client = server.client()?;
     client.send(b"10\n20\nten\n12\n")?;
-    for answer in [
-        Answer::Fib(10),
-        Answer::Fib(20),
-        Answer::Error("not-a-number"),
-        Answer::Fib(12),
+    for reply in [
+        ExpectedReply::Fib(10),
+        ExpectedReply::Fib(20),
+        ExpectedReply::Error("not-a-number"),
+        ExpectedReply::Fib(12),
     ] {
-        expect_reply(&mut client, answer)?;
+        expect_reply(&mut client, reply)?;
     }
     client.half_close()?;
     match next_reply(&mut client) {
         Next::End => Ok(()),
         other => {
             let what = client.describe(&other);
-            Err(client.failure("the end, as the client has left", &what))
+            Err(client.failure("end-of-file, since the client has left", &what))
         }
     }
 }
 
-fn ticks(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn ticks(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut client = server.client()?;
     expect_ticks(&mut client, 3)
 }
 
-fn pieces(stage: &Stage<'_>) -> Verdict {
-    let server = stage.server(&[])?;
+fn pieces(fixture: &Fixture<'_>) -> CaseResult {
+    let server = fixture.server(&[])?;
     let mut client = server.client()?;
     for (first, second, n) in [("1", "2\n", 12), ("2", "0\n", 20)] {
         client.send(first.as_bytes())?;
-        client.until_read()?;
-        // The first tick may have been on its way already.
+        client.wait_until_read()?;
+        // The first tick may have been sent before the bytes were read.
         expect_ticks(&mut client, 3)?;
         client.send(second.as_bytes())?;
-        expect_reply(&mut client, Answer::Fib(n))?;
+        expect_reply(&mut client, ExpectedReply::Fib(n))?;
     }
     Ok(())
 }
 
-fn expect_ticks(client: &mut Client, count: usize) -> Verdict {
+fn expect_ticks(client: &mut Client, count: usize) -> CaseResult {
     for _ in 0..count {
         let next = client.next_within(TICKS);
         let what = client.describe(&next);
@@ -86,17 +86,17 @@ fn expect_ticks(client: &mut Client, count: usize) -> Verdict {
     Ok(())
 }
 
-fn expect_reply(client: &mut Client, answer: Answer) -> Verdict {
+fn expect_reply(client: &mut Client, reply: ExpectedReply) -> CaseResult {
     match next_reply(client) {
-        Next::Line(line) if answer.is(&line) => Ok(()),
+        Next::Line(line) if reply.matches(&line) => Ok(()),
         other => {
             let what = client.describe(&other);
-            Err(client.failure(&answer.to_string(), &what))
+            Err(client.failure(&reply.to_string(), &what))
         }
     }
 }
 
-/// What comes next that no tick has sent.
+/// Returns what arrives next, without the lines that ticks send.
 fn next_reply(client: &mut Client) -> Next {
     const TICKS_MAX: usize = 10;
     for _ in 0..TICKS_MAX {

@@ -1,64 +1,67 @@
-//! A server of the reader's own, entered as a contestant.
+//! Cases of the exercise `yours`: the reader's own server as a contestant.
 
 use std::fs::{self, File};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use conformance::{Fault, Verdict, check};
+use conformance::{CaseFailure, CaseResult, check};
 use launch::Launch;
 
-use crate::answer::{self, Answer, NOWHERE};
 use crate::exercise::Case;
+use crate::submission::{self, NO_ADDRESS, Submission};
 
 pub(crate) const CASES: &[Case] = &[
     Case::of_program(
-        "it is started so that it serves, and its numbers are right",
-        "what does server.py expect behind its name, and what is it given?",
+        "the server is started so that it serves, and its numbers are right",
+        "which argument does server.py expect, and which one does it get?",
         serves,
     )
-    .fails_by("the server ended before it was ready"),
+    .fails_with("the server ended before it was ready"),
     Case::of_program(
-        "it is not asked to understand flags",
-        "our servers have many; an entry says which of them its server has",
+        "the suite starts the server without flags",
+        "the ten servers have many flags; an entry lists those that its \
+         server has",
         no_flags,
     )
-    .fails_by("answers: max-n"),
+    .fails_with("answers: max-n"),
     Case::of_program(
-        "it is held to all of the protocol that it keeps",
-        "who claims no family is asked nothing: `families` is what it keeps",
+        "the suite checks every part of the protocol that the server keeps",
+        "with `families = []`, the suite checks nothing: list the families \
+         that the server keeps",
         claims_much,
     )
-    .kept(),
+    .starter_passes(),
     Case::of_program(
-        "it is not blamed for what it does not claim",
-        "server.py says at its top what it does not do",
+        "the suite checks nothing that the server doesn't claim",
+        "the comment at the top of server.py lists what it doesn't do",
         claims_no_more,
     )
-    .fails_by("expected exit code 0"),
+    .fails_with("expected exit code 0"),
 ];
 
-/// The suite waits up to ten seconds for what does not come, and again.
+/// How long `compare verify` may take. It waits up to ten seconds for each
+/// event that doesn't happen.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A case of the family that every server claims.
+/// The name of a case in the family that every server claims.
 const EVERY_N: &str = "every n from 0";
 
-/// How many lines of what the suite says are shown.
+/// How many lines of the suite's output a failure shows.
 const LINES_SHOWN: usize = 12;
 
-fn serves(answer: &Answer) -> Verdict {
-    passes(&Entry::of(answer)?, EVERY_N, 1)
+fn serves(submission: &Submission) -> CaseResult {
+    passes(&Entry::of(submission)?, EVERY_N, 1)
 }
 
-fn no_flags(answer: &Answer) -> Verdict {
-    passes(&Entry::started(answer)?, "max-n", 0)
+fn no_flags(submission: &Submission) -> CaseResult {
+    passes(&Entry::started(submission)?, "max-n", 0)
 }
 
-fn claims_much(answer: &Answer) -> Verdict {
-    let entry = Entry::started(answer)?;
+fn claims_much(submission: &Submission) -> CaseResult {
+    let entry = Entry::started(submission)?;
     let of_each_family = [
         EVERY_N,
-        "letters are no number",
+        "letters get",
         "good and bad lines mixed",
         "unfinished last line",
         "keep others from being served",
@@ -66,48 +69,50 @@ fn claims_much(answer: &Answer) -> Verdict {
     of_each_family.into_iter().try_for_each(|only| passes(&entry, only, 1))
 }
 
-fn claims_no_more(answer: &Answer) -> Verdict {
-    let entry = Entry::started(answer)?;
-    let of_no_family = ["SIGINT", "given no thread", "without a newline"];
+fn claims_no_more(submission: &Submission) -> CaseResult {
+    let entry = Entry::started(submission)?;
+    let of_no_family =
+        ["SIGINT", "no thread can be started", "without a newline"];
     of_no_family.into_iter().try_for_each(|only| passes(&entry, only, 0))
 }
 
-/// A file of contestants.
+/// A file of contestants: a submission, or a corrected copy of it.
 struct Entry {
     path: String,
-    /// It, where it is not the reader's own.
+    /// Keeps the copy open.
     _file: Option<File>,
 }
 
 impl Entry {
-    /// The reader's own.
-    fn of(answer: &Answer) -> Verdict<Entry> {
-        let path = fs::canonicalize(answer.file()).map_err(|error| {
-            Fault::new(format!(
-                "expected a file of contestants\ngot      {answer}: {error}"
+    /// Returns the submission itself.
+    fn of(submission: &Submission) -> CaseResult<Entry> {
+        let path = fs::canonicalize(submission.file()).map_err(|error| {
+            CaseFailure::new(format!(
+                "expected a file of contestants\ngot      {submission}: {error}"
             ))
         })?;
         let path = path.to_string_lossy().into_owned();
         Ok(Entry { path, _file: None })
     }
 
-    /// The same, where it can be started; else one in which an address is a
-    /// port. How it is started is one lesson, and what it claims is another.
-    fn started(answer: &Answer) -> Verdict<Entry> {
-        let entry = Entry::of(answer)?;
+    /// Returns the submission if its server can be started, or else a copy that
+    /// passes a port instead of an address. So a wrong command fails only the
+    /// case about starting, and not those about claims.
+    fn started(submission: &Submission) -> CaseResult<Entry> {
+        let entry = Entry::of(submission)?;
         let text = fs::read_to_string(&entry.path)?;
         if !text.contains("{addr}") || verify(&entry, EVERY_N)?.0 {
             return Ok(entry);
         }
         let text = text.replace("{addr}", "{port}");
-        let (file, path) = answer::file_of_text(&text)?;
+        let (file, path) = submission::file_with(&text)?;
         Ok(Entry { path, _file: Some(file) })
     }
 }
 
-/// Expects the contestants to pass so many, at least, of the cases that have
-/// this in their name, and to fail none.
-fn passes(entry: &Entry, only: &str, at_least: usize) -> Verdict {
+/// Expects every contestant to pass at least `at_least` of the cases whose
+/// names contain `only`, and to fail none.
+fn passes(entry: &Entry, only: &str, at_least: usize) -> CaseResult {
     let (is_success, lines) = verify(entry, only)?;
     let passed: Vec<usize> =
         lines.iter().filter_map(|line| passed(line)).collect();
@@ -127,39 +132,41 @@ fn passes(entry: &Entry, only: &str, at_least: usize) -> Verdict {
     })
 }
 
-/// How many cases a contestant passed, if the line tells that: `mine: 6
+/// Returns how many cases a contestant passed, from a line such as `mine: 6
 /// passed, 0 failed, …`.
 fn passed(line: &str) -> Option<usize> {
     let (before, _) = line.split_once(" passed, ")?;
     before.rsplit_once(": ")?.1.parse().ok()
 }
 
-/// Whether `compare verify` is content with the contestants of an entry, and
-/// what it says.
-fn verify(entry: &Entry, only: &str) -> Verdict<(bool, Vec<String>)> {
-    /// In the workspace, where the paths of a contestant's command begin.
+/// Runs `compare verify` with an entry. Returns `true` if it succeeds, and the
+/// lines of its output.
+fn verify(entry: &Entry, only: &str) -> CaseResult<(bool, Vec<String>)> {
+    /// Runs a command in the root of the workspace, to which the paths in a
+    /// contestant's command are relative.
     const IN_FOLDER: &str = "cd \"$0\" && exec \"$@\"";
     static COMPARE: OnceLock<Result<String, String>> = OnceLock::new();
     let compare = COMPARE.get_or_init(|| {
-        let built = answer::build("compare");
+        let built = submission::build("compare");
         built.map_err(|error| format!("{error:#}"))
     });
-    let compare = compare.as_ref().map_err(Fault::new)?;
-    let workspace = answer::workspace().to_string_lossy();
+    let compare = compare.as_ref().map_err(CaseFailure::new)?;
+    let workspace = submission::workspace().to_string_lossy();
     let launch = Launch::new(["sh", "-c", IN_FOLDER, &workspace, compare])
         .args(["verify", "--quiet", "--contestants", &entry.path])
         .args(["--only", only]);
-    let mut process = launch.spawn(NOWHERE)?;
+    let mut process = launch.spawn(NO_ADDRESS)?;
     let deadline = Instant::now() + PATIENCE;
     let left = || deadline.saturating_duration_since(Instant::now());
     let mut lines = Vec::new();
     while let Some(line) = process.stdout_line(left()) {
-        // The table comes first; what is said of each contestant, behind it.
+        // The table comes first, then the results of each contestant.
         lines.push(line.trim_end().to_owned());
     }
     let Some(status) = process.wait(left()) else {
-        return Err(Fault::new(
-            "expected a verdict in a minute\ngot      none",
+        return Err(CaseFailure::new(
+            "expected `compare verify` to finish within a minute\n\
+             got      it still running",
         ));
     };
     let start = lines.iter().position(|line| passed(line).is_some());

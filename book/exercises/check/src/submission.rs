@@ -1,4 +1,4 @@
-//! An answer to an exercise: the command that starts it.
+//! A submission to an exercise: the command or the file that is checked.
 
 use std::env;
 use std::fmt;
@@ -11,48 +11,54 @@ use std::process::{self, Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
-use conformance::{Fault, Verdict};
+use conformance::{CaseFailure, CaseResult};
 use launch::Launch;
 use rustix::fs::{Access, access};
 use serde_json::Value;
 
 use crate::exercise::PATIENCE;
 
-/// What is no server needs no address.
-pub(crate) const NOWHERE: SocketAddr =
+/// A placeholder address, for programs that aren't servers.
+pub(crate) const NO_ADDRESS: SocketAddr =
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// An answer to an exercise: somebody's command, or a file of the exercise.
-pub(crate) struct Answer {
+/// A submission to an exercise: the reader's own command, or a file in the
+/// exercise's folder.
+pub(crate) struct Submission {
     command: Vec<String>,
-    /// What it is called where one is told of it.
+    /// The name that is printed: the command, or the path of the file.
     name: String,
 }
 
-impl Answer {
-    /// The reader's own command, or text where the exercise is one.
+impl Submission {
+    /// Creates a submission from the reader's own command, or from the path of
+    /// a TOML file if the exercise asks for one.
+    ///
+    /// # Errors
+    ///
+    /// The command or the file doesn't exist.
     pub(crate) fn of_command(
         command: &str,
         exercise: &str,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<Submission> {
         let words = shell_words::split(command)
-            .with_context(|| format!("`{command}` is no command"))?;
+            .with_context(|| format!("cannot parse the command `{command}`"))?;
         let first = words.first().context("the command is empty")?;
         let starter = file_of(exercise, stem(false))?;
-        if starter.extension().is_some_and(|ending| ending == "toml") {
-            ensure!(Path::new(first).is_file(), "there is no file `{first}`");
+        if starter.extension().is_some_and(|extension| extension == "toml") {
+            ensure!(Path::new(first).is_file(), "no such file: `{first}`");
         } else {
-            ensure!(can_be_started(first), "`{first}` cannot be started");
+            ensure!(is_executable(first), "cannot execute `{first}`");
         }
-        Ok(Answer { command: words, name: command.to_owned() })
+        Ok(Submission { command: words, name: command.to_owned() })
     }
 
-    /// The starter of an exercise, or its solution: a crate, which is built
-    /// first, or else a script or a text.
+    /// Creates a submission from the starter or the solution of an exercise. A
+    /// Rust program is built first.
     pub(crate) fn of_exercise(
         exercise: &str,
         is_solution: bool,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<Submission> {
         let stem = stem(is_solution);
         let path = file_of(exercise, stem)?;
         let text = path.to_str().context("the path is not UTF-8")?.to_owned();
@@ -63,29 +69,31 @@ impl Answer {
         };
         let workspace = workspace();
         let name = path.strip_prefix(workspace).unwrap_or(&path).display();
-        Ok(Answer { command, name: name.to_string() })
+        Ok(Submission { command, name: name.to_string() })
     }
 
-    /// The command of a server, with a place for its port.
+    /// Returns the command that starts a server, with a placeholder for its
+    /// address or port.
     pub(crate) fn server(&self) -> Vec<String> {
         let mut command = self.command.clone();
-        let has_place = |word: &String| {
+        let has_placeholder = |word: &String| {
             ["{port}", "{addr}"].iter().any(|place| word.contains(place))
         };
-        if !command.iter().any(has_place) {
+        if !command.iter().any(has_placeholder) {
             command.push("{port}".to_owned());
         }
         command
     }
 
-    /// Runs it as a program to its end, and gives the lines that it printed.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Verdict<Vec<String>> {
-        /// No right answer prints as much.
+    /// Runs the submission as a program until it exits, and returns the lines
+    /// that it printed.
+    pub(crate) fn run(&self, arguments: &[&str]) -> CaseResult<Vec<String>> {
+        /// More than any correct program prints.
         const LINES_MAX: usize = 1_000;
         const BYTES_MAX: usize = 1 << 20;
         let launch = Launch::new(self.command.clone());
         let launch = launch.args(arguments.iter().copied());
-        let mut process = launch.spawn(NOWHERE)?;
+        let mut process = launch.spawn(NO_ADDRESS)?;
         let deadline = Instant::now() + 2 * PATIENCE;
         let left = || deadline.saturating_duration_since(Instant::now());
         let mut lines = Vec::new();
@@ -93,74 +101,77 @@ impl Answer {
         while let Some(line) = process.stdout_line(left()) {
             bytes += line.len();
             if lines.len() == LINES_MAX || bytes > BYTES_MAX {
-                return Err(Fault::new(
-                    "expected some lines\ngot      more than anybody reads",
-                ));
+                return Err(CaseFailure::new(format!(
+                    "expected a few lines of output\n\
+                     got      more than {LINES_MAX} lines or {BYTES_MAX} bytes"
+                )));
             }
             lines.push(line.trim_end().to_owned());
         }
         let Some(status) = process.wait(left()) else {
-            return Err(Fault::new("expected it to end, but it still runs"));
+            return Err(CaseFailure::new(
+                "expected the program to exit\ngot      it still running",
+            ));
         };
         if !status.success() {
             let log = process.log().join("\n");
-            return Err(Fault::new(format!(
-                "expected it to succeed\ngot      {status}\n{log}"
+            return Err(CaseFailure::new(format!(
+                "expected exit code 0\ngot      {status}\n{log}"
             )));
         }
         Ok(lines)
     }
 
-    /// Runs it with one more argument, a file of this text, and gives what it
-    /// printed.
+    /// Runs the submission with one more argument, the path of a file with
+    /// this text, and returns the lines that it printed.
     pub(crate) fn run_on(
         &self,
         arguments: &[&str],
         text: &str,
-    ) -> Verdict<Vec<String>> {
-        let (_file, path) = file_of_text(text)?;
+    ) -> CaseResult<Vec<String>> {
+        let (_file, path) = file_with(text)?;
         self.run(&[arguments, &[&path]].concat())
     }
 
-    /// The file that it is, where an answer is no program.
+    /// Returns the file, for an exercise whose submission isn't a program.
     pub(crate) fn file(&self) -> &Path {
         Path::new(&self.command[0])
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for Submission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
     }
 }
 
-/// A file of this text, for as long as it is held, and its path. It has no
-/// name in any folder, so that nothing is left of it, however this process
-/// ends.
-pub(crate) fn file_of_text(text: &str) -> io::Result<(File, String)> {
+/// Creates a file with this text. Returns it with its path, which is valid
+/// until the file is dropped. The file has no name in any folder, so nothing is
+/// left of it, however this process ends.
+pub(crate) fn file_with(text: &str) -> io::Result<(File, String)> {
     let mut file = tempfile::tempfile()?;
     file.write_all(text.as_bytes())?;
     let path = format!("/proc/{}/fd/{}", process::id(), file.as_raw_fd());
     Ok((file, path))
 }
 
-/// What the files of an answer to an exercise are called.
+/// Returns the file name, without its extension, of a starter or a solution.
 pub(crate) fn stem(is_solution: bool) -> &'static str {
     if is_solution { "solution" } else { "starter" }
 }
 
-/// The file of an exercise that is called so, in whatever language it is.
+/// Returns the starter or the solution of an exercise, whatever its language.
 fn file_of(exercise: &str, stem: &str) -> anyhow::Result<PathBuf> {
     let folder = exercises().join(exercise);
     ["rs", "py", "toml"]
-        .map(|ending| folder.join(stem).with_extension(ending))
+        .map(|extension| folder.join(stem).with_extension(extension))
         .into_iter()
         .find(|path| path.is_file())
         .with_context(|| format!("{} has no {stem}", folder.display()))
 }
 
-/// Whether there is such a program, found as the system finds it.
-fn can_be_started(program: &str) -> bool {
+/// Returns `true` if there is such a program, searched for as execvp(3) does.
+fn is_executable(program: &str) -> bool {
     let is_program =
         |path: &Path| path.is_file() && access(path, Access::EXEC_OK).is_ok();
     if program.contains('/') {
@@ -170,7 +181,8 @@ fn can_be_started(program: &str) -> bool {
     env::split_paths(&folders).any(|folder| is_program(&folder.join(program)))
 }
 
-/// Builds a program of ours, as this one was built, and says where it is.
+/// Builds a program of the workspace with the profile of this one, and returns
+/// its path.
 pub(crate) fn build(program: &str) -> anyhow::Result<String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
@@ -179,14 +191,15 @@ pub(crate) fn build(program: &str) -> anyhow::Result<String> {
         .arg("--message-format=json-render-diagnostics")
         .arg("--manifest-path")
         .arg(workspace().join("Cargo.toml"))
-        // Whatever is built, with the features that all of them need: else
-        // one would have cargo compile what another depends on anew.
+        // `--workspace` builds each dependency with the features that all
+        // programs need. Otherwise, cargo would rebuild shared dependencies
+        // for each program.
         .args(["--workspace", "--bin", program])
         .stderr(Stdio::inherit())
         .output()
         .context("cannot run cargo")?;
     if !output.status.success() {
-        bail!("{program} does not compile");
+        bail!("cannot build {program}: see the errors above");
     }
     let messages = String::from_utf8_lossy(&output.stdout);
     let executable = messages
@@ -194,16 +207,17 @@ pub(crate) fn build(program: &str) -> anyhow::Result<String> {
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .filter_map(|message| message["executable"].as_str().map(str::to_owned))
         .next_back();
-    executable.context("cargo has built no program")
+    executable
+        .with_context(|| format!("cargo reported no executable for {program}"))
 }
 
-/// Where the exercises are.
+/// Returns the folder of the exercises.
 pub(crate) fn exercises() -> PathBuf {
     workspace().join("book/exercises")
 }
 
-/// Where everything is.
+/// Returns the root of the workspace.
 pub(crate) fn workspace() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(3).expect("the crate stands in the workspace")
+    here.ancestors().nth(3).expect("the crate is inside the workspace")
 }

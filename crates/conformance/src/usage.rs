@@ -1,38 +1,41 @@
-//! What a server holds and uses, as proc(5) shows it.
+//! The memory, threads, file descriptors and CPU time of a server, read from
+//! proc(5).
 
 use std::fs;
 use std::time::Duration;
 
 use rustix::process::Pid;
 
-/// The sums over all the processes of a server. A server is a process group:
-/// it may be a script that starts others, or have worker processes.
+/// The resources that a server uses, summed over its processes.
+///
+/// A server is a process group: it may be a script that starts other programs,
+/// or have worker processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Vitals {
-    /// Resident memory now.
+pub struct ResourceUsage {
+    /// Resident memory.
     pub memory_bytes: u64,
-    /// The most that was ever resident.
+    /// The sum of each process's largest resident memory so far.
     pub memory_bytes_peak: u64,
-    /// How many threads.
+    /// Number of threads.
     pub threads: u64,
-    /// How many descriptors are open.
+    /// Number of open file descriptors.
     pub fds: u64,
-    /// User and system time, to the 10 ms of the clock tick.
+    /// User and system CPU time, in steps of the clock tick (10 ms).
     pub cpu: Duration,
 }
 
-impl Vitals {
-    /// The vitals of the process group that `leader` leads.
-    pub(crate) fn of_group(leader: Pid) -> Vitals {
+impl ResourceUsage {
+    /// Returns the usage of the process group that `leader` leads.
+    pub(crate) fn of_group(leader: Pid) -> ResourceUsage {
         let leader = leader.as_raw_nonzero().get().to_string();
-        let mut sum = Vitals::default();
+        let mut sum = ResourceUsage::default();
         for pid in processes() {
             let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat"))
             else {
                 continue;
             };
-            // The command's name, in brackets, may hold anything. After it
-            // come the state, the parent, the group (fields 3, 4, 5).
+            // The command's name, in parentheses, may contain any character.
+            // The state, parent and group follow it (fields 3, 4 and 5).
             let fields: Vec<&str> = stat
                 .rsplit_once(')')
                 .map_or("", |(_, rest)| rest)
@@ -45,6 +48,8 @@ impl Vitals {
         sum
     }
 
+    /// Adds the usage of one process, given its fields of `stat` from the
+    /// third on.
     fn add(&mut self, pid: &str, stat: &[&str]) {
         let status = fs::read_to_string(format!("/proc/{pid}/status"))
             .unwrap_or_default();
