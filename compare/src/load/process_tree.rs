@@ -10,15 +10,15 @@ use rustix::process::Pid;
 
 /// The processes of a tree at one moment: one and all that descend from it.
 #[derive(Clone, Debug)]
-pub(crate) struct Tree {
+pub(crate) struct ProcessTree {
     by_process: BTreeMap<i32, Stat>,
 }
 
-impl Tree {
+impl ProcessTree {
     /// Looks for `root` and its descendants: one file for each process of the
     /// machine, however many threads they have. The list of a thread's
     /// children would be one for each thread.
-    pub(crate) fn find(root: Pid) -> Result<Tree, String> {
+    pub(crate) fn find(root: Pid) -> Result<ProcessTree, String> {
         let root = root.as_raw_nonzero().get();
         let mut by_process = BTreeMap::from([(root, Stat::read(root)?)]);
         let mut by_parent: BTreeMap<i32, Vec<(i32, Stat)>> = BTreeMap::new();
@@ -38,7 +38,7 @@ impl Tree {
                 by_process.insert(process, stat);
             }
         }
-        Ok(Tree { by_process })
+        Ok(ProcessTree { by_process })
     }
 
     /// Reads the clocks of these processes: one system call each, so that all
@@ -108,7 +108,7 @@ impl Tree {
 /// The CPU time of each process of a tree at one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct CpuTimes {
-    tree: Tree,
+    tree: ProcessTree,
     by_process_ns: BTreeMap<i32, u64>,
     /// Since boot.
     read_at_ns: u64,
@@ -132,7 +132,10 @@ impl CpuTimes {
     /// those that came after the tree was found and before its clocks were
     /// read. Of those that are gone, only a child that was waited for shows:
     /// one whose parent ignores SIGCHLD, or left it to init, leaves no trace.
-    pub(crate) fn used_by_new_ns(&self, now: &Tree) -> Result<u64, String> {
+    pub(crate) fn used_by_new_ns(
+        &self,
+        now: &ProcessTree,
+    ) -> Result<u64, String> {
         let mut used_ns = 0;
         for (&process, stat) in &now.by_process {
             let before = self.tree.by_process.get(&process);
@@ -280,8 +283,8 @@ mod tests {
     use std::io::{BufRead, BufReader, Write};
     use std::process::{Command, Stdio};
 
-    fn own() -> Tree {
-        Tree::find(rustix::process::getpid()).unwrap()
+    fn own() -> ProcessTree {
+        ProcessTree::find(rustix::process::getpid()).unwrap()
     }
 
     #[test]
@@ -301,7 +304,7 @@ mod tests {
         let rss = own.rss_bytes().unwrap();
         assert!(rss > 0);
         assert!(own.rss_peak_bytes().unwrap() >= rss / 2);
-        let child_alone = Tree::find(pid).unwrap();
+        let child_alone = ProcessTree::find(pid).unwrap();
         assert_eq!(child_alone.threads(), 1);
         assert!(own.threads() > 1);
         drop(child.stdin.take());
@@ -313,7 +316,7 @@ mod tests {
         let mut child = Command::new("true").spawn().unwrap();
         let pid = Pid::from_child(&child);
         child.wait().unwrap();
-        assert!(Tree::find(pid).is_err());
+        assert!(ProcessTree::find(pid).is_err());
     }
 
     #[test]
@@ -327,7 +330,7 @@ mod tests {
             .spawn()
             .unwrap();
         let pid = Pid::from_child(&shell);
-        let tree = || Tree::find(pid).unwrap();
+        let tree = || ProcessTree::find(pid).unwrap();
         let start = tree().cpu_times().unwrap();
         assert_eq!(start.used_by_new_ns(&tree()), Ok(0));
         let (mut to, from) = (shell.stdin.take(), shell.stdout.take());
@@ -349,13 +352,13 @@ mod tests {
             .spawn()
             .unwrap();
         let pid = Pid::from_child(&shell);
-        let start = Tree::find(pid).unwrap().cpu_times().unwrap();
+        let start = ProcessTree::find(pid).unwrap().cpu_times().unwrap();
         let (mut to, from) = (shell.stdin.take(), shell.stdout.take());
         // The second line comes back from cat.
         to.as_mut().unwrap().write_all(b"\nhere\n").unwrap();
         let mut line = String::new();
         BufReader::new(from.unwrap()).read_line(&mut line).unwrap();
-        let now = Tree::find(pid).unwrap();
+        let now = ProcessTree::find(pid).unwrap();
         assert_eq!(now.by_process.len(), 2);
         assert!(start.used_by_new_ns(&now).unwrap() > 0);
         let late = CpuTimes { read_at_ns: u64::MAX, ..start };

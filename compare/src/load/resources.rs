@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Pid;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::load::process_tree::{CpuTimes, Switches, Tree};
+use crate::load::process_tree::{CpuTimes, ProcessTree, Switches};
 use crate::model::load_report::{LoadReport, MachineTimes};
 use crate::model::reading::Reading;
 
@@ -24,7 +24,7 @@ const SURVEYS_AHEAD: u32 = 4;
 /// longer the more processes and threads it has.
 pub(crate) struct Survey {
     server: Option<Pid>,
-    tree: Result<Tree, String>,
+    tree: Result<ProcessTree, String>,
     /// How long it took to find that out.
     found_in: Duration,
     switches: Result<Switches, String>,
@@ -73,7 +73,7 @@ impl Survey {
 }
 
 /// What was read at the start of the window.
-pub(crate) struct Start {
+pub(crate) struct WindowStart {
     pub(crate) at: Instant,
     server: Option<Pid>,
     generator_cpu_ns: u64,
@@ -84,14 +84,14 @@ pub(crate) struct Start {
     machine: Result<MachineTimes, String>,
 }
 
-impl Start {
+impl WindowStart {
     /// Reads the clocks, one after the other; the moment last, so that nothing
     /// that belongs to the window is left out.
-    pub(crate) fn read(survey: Survey) -> Start {
+    pub(crate) fn read(survey: Survey) -> WindowStart {
         let Survey { server, tree, switches, at: surveyed_at, .. } = survey;
         let machine = machine_times();
-        let server_cpu = tree.and_then(Tree::cpu_times);
-        Start {
+        let server_cpu = tree.and_then(ProcessTree::cpu_times);
+        WindowStart {
             server,
             surveyed_at,
             switches,
@@ -120,7 +120,7 @@ impl Start {
             self.machine.and_then(|start| Ok(machine_times()?.since(&start)));
 
         let tree = find(self.server);
-        let of_server = |what: fn(&Tree) -> Result<u64, String>| {
+        let of_server = |what: fn(&ProcessTree) -> Result<u64, String>| {
             Reading::from(tree.as_ref().map_err(String::clone).and_then(what))
         };
         let cpu_ns = || {
@@ -144,8 +144,8 @@ impl Start {
             generator_busiest_ns: Some(thread_cpu_ns),
             generator_threads: 1,
             server_cpu_ns,
-            server_rss_bytes: of_server(Tree::rss_bytes),
-            server_rss_peak_bytes: of_server(Tree::rss_peak_bytes),
+            server_rss_bytes: of_server(ProcessTree::rss_bytes),
+            server_rss_peak_bytes: of_server(ProcessTree::rss_peak_bytes),
             server_threads: of_server(|tree| Ok(tree.threads())),
             server_switches_voluntary: Reading::from(
                 switches.clone().map(|all| in_window(all.voluntary)),
@@ -169,9 +169,9 @@ impl MachineTimes {
     }
 }
 
-fn find(server: Option<Pid>) -> Result<Tree, String> {
+fn find(server: Option<Pid>) -> Result<ProcessTree, String> {
     let unknown = || "the server's process is not known".to_owned();
-    server.ok_or_else(unknown).and_then(Tree::find)
+    server.ok_or_else(unknown).and_then(ProcessTree::find)
 }
 
 fn clock_ns(clock: ClockId) -> u64 {

@@ -30,7 +30,7 @@ const TRACED_WINDOW: Duration = Duration::from_millis(500);
 const CLIENTS_THAT_QUEUE_MAX: usize = 1_000;
 
 /// What stays the same from round to round.
-pub(crate) struct Measuring<'a> {
+pub(crate) struct Runner<'a> {
     /// Where the record is kept.
     pub(crate) path: &'a Path,
     pub(crate) processors: &'a Processors,
@@ -50,7 +50,7 @@ pub(crate) struct Measuring<'a> {
     pub(crate) own_system_calls: HashMap<String, BTreeMap<String, u64>>,
 }
 
-impl Measuring<'_> {
+impl Runner<'_> {
     /// Whether a cell is to be measured.
     fn is_wanted(&self, scenario: &Scenario, contestant: &Contestant) -> bool {
         let key = || (scenario.name.clone(), contestant.name.clone());

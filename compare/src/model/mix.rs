@@ -40,7 +40,7 @@ pub(crate) struct Rate(f64);
 
 /// Long requests, as `5/s x 50ms`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Long {
+pub(crate) struct LongRequests {
     rate: Rate,
     cost: Duration,
 }
@@ -49,7 +49,7 @@ pub(crate) struct Long {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Mix {
     /// The long requests, if there are any.
-    pub(crate) long: Option<Long>,
+    pub(crate) long: Option<LongRequests>,
     /// The short ones, if there are any.
     pub(crate) short: Option<Rate>,
     /// Over how many connections the short ones come.
@@ -74,10 +74,10 @@ impl FromStr for Rate {
     }
 }
 
-impl FromStr for Long {
+impl FromStr for LongRequests {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Long, String> {
+    fn from_str(text: &str) -> Result<LongRequests, String> {
         let what = || "expected RATE x TIME, as `5/s x 50ms`".to_owned();
         let (rate, cost) = text.split_once('x').ok_or_else(what)?;
         let cost = limits::time(cost.trim()).map_err(|_| what())?;
@@ -85,7 +85,7 @@ impl FromStr for Long {
             return Err("a long request must take some time".to_owned());
         }
         let rate = rate.trim().parse().map_err(|_| what())?;
-        Ok(Long { rate, cost })
+        Ok(LongRequests { rate, cost })
     }
 }
 
@@ -97,7 +97,7 @@ impl fmt::Display for Rate {
 
 impl fmt::Display for Mix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let long = self.long.map(|Long { rate, cost }| {
+        let long = self.long.map(|LongRequests { rate, cost }| {
             let cost = humantime::format_duration(cost);
             format!("{rate} long requests of {cost}")
         });
@@ -166,7 +166,7 @@ impl Mix {
             return Err("--clients: nobody would ask".to_owned());
         }
         let mut groups = Vec::new();
-        if let Some(Long { rate, cost }) = self.long {
+        if let Some(LongRequests { rate, cost }) = self.long {
             let long = group("long", LONG_CLIENTS, rate);
             groups.push(ClientGroup { cost: Some(cost), ..long });
         }
@@ -181,10 +181,11 @@ impl Mix {
     fn window(&self) -> Result<Duration, String> {
         let rate = self.short.or(self.long.map(|long| long.rate));
         let Rate(rate) = rate.unwrap_or(Rate(1.0));
-        let long = self.long.map(|Long { rate: Rate(rate), .. }| {
-            // What comes more seldom than that is no part of the mix.
-            Duration::from_secs_f64(LONG_REQUESTS / rate).min(WINDOW_MAX)
-        });
+        let long =
+            self.long.map(|LongRequests { rate: Rate(rate), .. }| {
+                // What comes more seldom than that is no part of the mix.
+                Duration::from_secs_f64(LONG_REQUESTS / rate).min(WINDOW_MAX)
+            });
         let window = Duration::from_secs_f64(REQUESTS_OF_A_P99 / rate);
         let window = window.max(WINDOW_MIN).max(long.unwrap_or_default());
         // In whole tenths of a second, which are easier to read.
@@ -252,13 +253,14 @@ mod tests {
 
     #[test]
     fn a_mix_is_read_as_it_is_said() {
-        let long = Long { rate: Rate(5.0), cost: Duration::from_millis(50) };
+        let long =
+            LongRequests { rate: Rate(5.0), cost: Duration::from_millis(50) };
         for text in ["5/s x 50ms", "5/s x50ms", "5/sx50ms"] {
             assert_eq!(text.parse(), Ok(long), "{text}");
         }
         assert_eq!("2,000/s".parse(), Ok(Rate(2_000.0)));
         for bad in ["5", "x", "5/s", "5 x 50ms", "5/s x 0s", "5/s x soon"] {
-            assert!(bad.parse::<Long>().is_err(), "{bad}");
+            assert!(bad.parse::<LongRequests>().is_err(), "{bad}");
         }
         for bad in ["2000", "fast/s", "0/s", "nan/s", "-1/s", "/s"] {
             assert!(bad.parse::<Rate>().is_err(), "{bad}");

@@ -70,12 +70,12 @@ pub(super) struct Line {
     /// The name of the line, if there are several.
     pub(super) name: &'static str,
     /// The value at each x, or the reason why there is none.
-    pub(super) points: Vec<Result<Point, String>>,
+    pub(super) points: Vec<Result<PlottedPoint, String>>,
 }
 
 /// A value on a line.
 #[derive(Clone, Debug)]
-pub(super) struct Point {
+pub(super) struct PlottedPoint {
     /// The value of the figure.
     pub(super) estimate: Estimate,
     /// The reasons why the figure is suspect, if there are any.
@@ -240,7 +240,9 @@ impl Axes<'_> {
         let places = self.places(line);
         let style = if index == 0 { "line" } else { "line second" };
         for (point, place) in line.points.iter().zip(&places) {
-            if let (Ok(Point { estimate, .. }), Some([x, _])) = (point, place) {
+            if let (Ok(PlottedPoint { estimate, .. }), Some([x, _])) =
+                (point, place)
+            {
                 let ends = [estimate.low, estimate.high];
                 let [low, high] = ends.map(|end| [*x, self.y.at(end)]);
                 svg.line("interval", low, high);
@@ -251,7 +253,7 @@ impl Axes<'_> {
             let x_text = &self.chart.x[i].1;
             let about = format!("{} {} at {x_text}", panel.name, line.name);
             match (point, places[i]) {
-                (Ok(Point { estimate, doubts }), Some([x, y])) => {
+                (Ok(PlottedPoint { estimate, doubts }), Some([x, y])) => {
                     let median = units::median(figure, estimate);
                     let interval = units::interval(figure, estimate);
                     let mut title = format!("{about}: {median} [{interval}]");
@@ -293,7 +295,7 @@ impl Axes<'_> {
         places: &[Option<Position>],
         top: f64,
     ) {
-        let drawn: Vec<(&Point, Position)> = line
+        let drawn: Vec<(&PlottedPoint, Position)> = line
             .points
             .iter()
             .zip(places)
