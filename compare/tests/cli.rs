@@ -75,7 +75,7 @@ fn a_bad_contestants_file_exits_with_2_and_names_the_line() {
 fn a_selection_of_nothing_exits_with_4() {
     let folder = Folder::new();
     let file = folder.file("c.toml", &contestant("good", "none"));
-    for arguments in [["-e", "nobody"], ["-s", "nothing"]] {
+    for arguments in [["-e", "unknown"], ["-s", "nothing"]] {
         let output = compare(&file, &arguments);
         assert_eq!(output.status.code(), Some(4), "{arguments:?}");
         assert!(stderr(&output).contains("compare list"));

@@ -14,7 +14,7 @@ pub(super) const TIME_NS: u64 = 100_000;
 const REPLIES: u64 = 2_000;
 
 #[test]
-fn a_broken_record_exits_with_2_and_says_what_it_is() {
+fn a_broken_record_exits_with_2_and_is_named() {
     let folder = Folder::new();
     let good = made_up(&folder, "good", |_| ());
     let text = fs::read_to_string(&good).unwrap();
@@ -635,13 +635,13 @@ fn a_server_that_fails_leaves_a_void_shard() {
         "--scenario",
         "perf2",
         "--name",
-        "nobody",
+        "unknown",
         "--out",
         out.to_str().unwrap(),
     ]);
     assert_eq!(output.status.code(), Some(3));
     let record = read_json(&out.join("run.json"));
-    let void = &record["cells"]["perf2"]["nobody"]["void"];
+    let void = &record["cells"]["perf2"]["unknown"]["void"];
     assert_eq!(void["contestant_failed"], true);
 }
 
