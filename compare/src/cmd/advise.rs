@@ -18,7 +18,7 @@ use crate::measure::programs;
 use crate::model::contestant::ModelTrait;
 use crate::model::invocation::Invocation;
 use crate::model::load_plan;
-use crate::model::mix::{self, Long, Mix, Rate};
+use crate::model::mix::{self, LongRequests, Mix, Rate};
 use crate::model::record::Record;
 use crate::model::runs;
 use crate::model::scenarios::{self, Scenario};
@@ -135,7 +135,7 @@ impl Advise {
             words => {
                 let text = words.join(" ");
                 let usage = |what| Usage(format!("--long {text}: {what}"));
-                Some(text.parse::<Long>().map_err(usage)?)
+                Some(text.parse::<LongRequests>().map_err(usage)?)
             }
         };
         let mix = Mix { long, short: self.short, clients: self.clients };

@@ -62,7 +62,7 @@ pub(crate) struct SelfTest {
 }
 
 /// A line of the result.
-struct Line {
+struct ResultLine {
     what: String,
     check: String,
     expected: String,
@@ -111,9 +111,9 @@ impl SelfTest {
 /// in any of the others. An instrument that was disturbed passes then, one
 /// that can't see does not.
 fn retry_if_failed(
-    mut play: impl FnMut() -> anyhow::Result<Option<Vec<Line>>>,
-) -> anyhow::Result<Option<Vec<Line>>> {
-    let has_passed = |played: &Option<Vec<Line>>| {
+    mut play: impl FnMut() -> anyhow::Result<Option<Vec<ResultLine>>>,
+) -> anyhow::Result<Option<Vec<ResultLine>>> {
+    let has_passed = |played: &Option<Vec<ResultLine>>| {
         played.as_ref().is_none_or(|lines| lines.iter().all(|l| l.passed))
     };
     let mut played = play()?;
@@ -137,7 +137,10 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     /// `None` when interrupted.
-    fn check_case(&mut self, case: &Case) -> anyhow::Result<Option<Vec<Line>>> {
+    fn check_case(
+        &mut self,
+        case: &Case,
+    ) -> anyhow::Result<Option<Vec<ResultLine>>> {
         let Case { connections, pace, window, .. } = *case;
         let observed =
             self.observe(case.behaviour, connections, pace, window)?;
@@ -145,7 +148,7 @@ impl Bench<'_> {
         let lines = case.checks.iter().map(|check| {
             let (low, high) = (check.bounds)(&observed);
             let value = (check.value)(&observed);
-            Line {
+            ResultLine {
                 what: case.what.to_owned(),
                 check: check.what.to_owned(),
                 expected: check.unit.range(low, high),
@@ -160,7 +163,7 @@ impl Bench<'_> {
     fn check_fault(
         &mut self,
         broken: &Broken,
-    ) -> anyhow::Result<Option<Vec<Line>>> {
+    ) -> anyhow::Result<Option<Vec<ResultLine>>> {
         let contestant = faulty(broken.behaviour)?;
         let cell = self.cell(&contestant, 8, EAGER, WINDOW / 4);
         let (passed, measured) = match cell.measure(self.interrupt) {
@@ -174,7 +177,7 @@ impl Bench<'_> {
             Err(failure) => (false, format!("not its fault: {failure}")),
             Ok(_) => (false, "nothing wrong".to_owned()),
         };
-        Ok(Some(vec![Line {
+        Ok(Some(vec![ResultLine {
             what: broken.what.to_owned(),
             check: "its fault".to_owned(),
             expected: broken.reason.to_owned(),
@@ -187,7 +190,7 @@ impl Bench<'_> {
     fn check_rival(
         &mut self,
         rival: &Rival,
-    ) -> anyhow::Result<Option<Vec<Line>>> {
+    ) -> anyhow::Result<Option<Vec<ResultLine>>> {
         let Some(record) = self.run(rival)? else { return Ok(None) };
         let scenario = &record.scenarios[0];
         let costs = |name| record.figure(scenario, name, Figure::Cost);
@@ -198,7 +201,7 @@ impl Bench<'_> {
         let Estimate { low, high, .. } = estimate;
         let middle = median(&mut ratios).unwrap_or(f64::NAN);
         let (least, most) = rival.bounds;
-        let ratio = Line {
+        let ratio = ResultLine {
             what: rival.what.to_owned(),
             check: "ratio of costs".to_owned(),
             expected: format!("{least}–{most}"),
@@ -209,7 +212,7 @@ impl Bench<'_> {
         let relation = findings.relation(scenario, RIVAL, FIRST, Figure::Cost);
         let is_tied = relation == Some(Relation::Tied);
         let is_apart = matches!(relation, Some(Relation::Times(_)));
-        let verdict = Line {
+        let verdict = ResultLine {
             what: rival.what.to_owned(),
             check: "verdict".to_owned(),
             expected: verdict(rival.is_tied).to_owned(),
@@ -342,7 +345,7 @@ fn faulty(behaviour: &[&str]) -> anyhow::Result<Contestant> {
     Ok(contestant)
 }
 
-fn text(lines: &[Line]) -> String {
+fn text(lines: &[ResultLine]) -> String {
     let headings = ["figure", "expected", "measured", ""];
     let mut table =
         table::titled("a server that", headings.map(str::to_owned).into_iter());

@@ -25,7 +25,7 @@ pub(crate) const CONNECT_AHEAD: Duration = Duration::from_secs(5);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The result of a load.
-pub(crate) struct Loaded {
+pub(crate) struct LoadResult {
     pub(crate) report: LoadReport,
     /// When the window began, by this machine's clock.
     pub(crate) began: SystemTime,
@@ -56,7 +56,7 @@ pub(crate) fn run_at(
     plan: &LoadPlan,
     at: Option<SystemTime>,
     interrupt: &Interrupt,
-) -> anyhow::Result<Option<Loaded>> {
+) -> anyhow::Result<Option<LoadResult>> {
     let threads = plan.processors.len().clamp(1, plan.connections().max(1));
     let mut workers = (0..threads)
         .map(|index| Worker::new(plan, interrupt, index, threads))
@@ -80,7 +80,7 @@ pub(crate) fn run_at(
     let groups = plan.groups.iter().zip(tallies);
     report.groups =
         groups.map(|(group, tally)| tally.into_report(group)).collect();
-    Ok(Some(Loaded {
+    Ok(Some(LoadResult {
         report,
         began: began + plan.warm_up,
         late: late.unwrap_or_default(),

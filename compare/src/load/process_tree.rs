@@ -11,15 +11,15 @@ use rustix::process::Pid;
 
 /// A process and all its descendants at one moment.
 #[derive(Clone, Debug)]
-pub(crate) struct Tree {
+pub(crate) struct ProcessTree {
     by_process: BTreeMap<i32, Stat>,
 }
 
-impl Tree {
+impl ProcessTree {
     /// Finds `root` and its descendants. This reads one file for each process
     /// of the machine, however many threads it has; the list of a thread's
     /// children would take one file for each thread.
-    pub(crate) fn find(root: Pid) -> Result<Tree, String> {
+    pub(crate) fn find(root: Pid) -> Result<ProcessTree, String> {
         let root = root.as_raw_nonzero().get();
         let mut by_process = BTreeMap::from([(root, Stat::read(root)?)]);
         let mut by_parent: BTreeMap<i32, Vec<(i32, Stat)>> = BTreeMap::new();
@@ -39,7 +39,7 @@ impl Tree {
                 by_process.insert(process, stat);
             }
         }
-        Ok(Tree { by_process })
+        Ok(ProcessTree { by_process })
     }
 
     /// Reads the CPU clocks of these processes, with one system call each, so
@@ -109,7 +109,7 @@ impl Tree {
 /// The CPU time of each process of a tree at one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct CpuTimes {
-    tree: Tree,
+    tree: ProcessTree,
     by_process_ns: BTreeMap<i32, u64>,
     /// When the clocks were read, since boot.
     read_at_ns: u64,
@@ -135,7 +135,10 @@ impl CpuTimes {
     /// its clocks were read. Of the processes that ended, only those that their
     /// parent waited for are noticed; a child whose parent ignores SIGCHLD, or
     /// left it to init, leaves no trace.
-    pub(crate) fn used_by_new_ns(&self, now: &Tree) -> Result<u64, String> {
+    pub(crate) fn used_by_new_ns(
+        &self,
+        now: &ProcessTree,
+    ) -> Result<u64, String> {
         let mut used_ns = 0;
         for (&process, stat) in &now.by_process {
             let before = self.tree.by_process.get(&process);
@@ -285,8 +288,8 @@ mod tests {
     use std::io::{BufRead, BufReader, Write};
     use std::process::{Command, Stdio};
 
-    fn own() -> Tree {
-        Tree::find(rustix::process::getpid()).unwrap()
+    fn own() -> ProcessTree {
+        ProcessTree::find(rustix::process::getpid()).unwrap()
     }
 
     #[test]
@@ -306,7 +309,7 @@ mod tests {
         let rss = own.rss_bytes().unwrap();
         assert!(rss > 0);
         assert!(own.rss_peak_bytes().unwrap() >= rss / 2);
-        let child_alone = Tree::find(pid).unwrap();
+        let child_alone = ProcessTree::find(pid).unwrap();
         assert_eq!(child_alone.threads(), 1);
         assert!(own.threads() > 1);
         drop(child.stdin.take());
@@ -318,7 +321,7 @@ mod tests {
         let mut child = Command::new("true").spawn().unwrap();
         let pid = Pid::from_child(&child);
         child.wait().unwrap();
-        assert!(Tree::find(pid).is_err());
+        assert!(ProcessTree::find(pid).is_err());
     }
 
     #[test]
@@ -332,7 +335,7 @@ mod tests {
             .spawn()
             .unwrap();
         let pid = Pid::from_child(&shell);
-        let tree = || Tree::find(pid).unwrap();
+        let tree = || ProcessTree::find(pid).unwrap();
         let start = tree().cpu_times().unwrap();
         assert_eq!(start.used_by_new_ns(&tree()), Ok(0));
         let (mut to, from) = (shell.stdin.take(), shell.stdout.take());
@@ -354,13 +357,13 @@ mod tests {
             .spawn()
             .unwrap();
         let pid = Pid::from_child(&shell);
-        let start = Tree::find(pid).unwrap().cpu_times().unwrap();
+        let start = ProcessTree::find(pid).unwrap().cpu_times().unwrap();
         let (mut to, from) = (shell.stdin.take(), shell.stdout.take());
         // The second line comes back from cat.
         to.as_mut().unwrap().write_all(b"\nhere\n").unwrap();
         let mut line = String::new();
         BufReader::new(from.unwrap()).read_line(&mut line).unwrap();
-        let now = Tree::find(pid).unwrap();
+        let now = ProcessTree::find(pid).unwrap();
         assert_eq!(now.by_process.len(), 2);
         assert!(start.used_by_new_ns(&now).unwrap() > 0);
         let late = CpuTimes { read_at_ns: u64::MAX, ..start };

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Pid;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::load::process_tree::{CpuTimes, Switches, Tree};
+use crate::load::process_tree::{CpuTimes, ProcessTree, Switches};
 use crate::model::load_report::{LoadReport, MachineTimes};
 use crate::model::reading::Reading;
 
@@ -25,7 +25,7 @@ const SURVEYS_AHEAD: u32 = 4;
 /// them takes longer, the more processes and threads there are.
 pub(crate) struct Survey {
     server: Option<Pid>,
-    tree: Result<Tree, String>,
+    tree: Result<ProcessTree, String>,
     /// How long it took to find the processes.
     found_in: Duration,
     switches: Result<Switches, String>,
@@ -75,7 +75,7 @@ impl Survey {
 }
 
 /// The readings at the start of the window.
-pub(crate) struct Start {
+pub(crate) struct WindowStart {
     pub(crate) at: Instant,
     server: Option<Pid>,
     generator_cpu_ns: u64,
@@ -86,14 +86,14 @@ pub(crate) struct Start {
     machine: Result<MachineTimes, String>,
 }
 
-impl Start {
+impl WindowStart {
     /// Reads the clocks, one after the other. The window's start is read last,
     /// so that the readings cover the whole window.
-    pub(crate) fn read(survey: Survey) -> Start {
+    pub(crate) fn read(survey: Survey) -> WindowStart {
         let Survey { server, tree, switches, at: surveyed_at, .. } = survey;
         let machine = machine_times();
-        let server_cpu = tree.and_then(Tree::cpu_times);
-        Start {
+        let server_cpu = tree.and_then(ProcessTree::cpu_times);
+        WindowStart {
             server,
             surveyed_at,
             switches,
@@ -121,7 +121,7 @@ impl Start {
             self.machine.and_then(|start| Ok(machine_times()?.since(&start)));
 
         let tree = find(self.server);
-        let of_server = |what: fn(&Tree) -> Result<u64, String>| {
+        let of_server = |what: fn(&ProcessTree) -> Result<u64, String>| {
             Reading::from(tree.as_ref().map_err(String::clone).and_then(what))
         };
         let cpu_ns = || {
@@ -145,8 +145,8 @@ impl Start {
             generator_busiest_ns: Some(thread_cpu_ns),
             generator_threads: 1,
             server_cpu_ns,
-            server_rss_bytes: of_server(Tree::rss_bytes),
-            server_rss_peak_bytes: of_server(Tree::rss_peak_bytes),
+            server_rss_bytes: of_server(ProcessTree::rss_bytes),
+            server_rss_peak_bytes: of_server(ProcessTree::rss_peak_bytes),
             server_threads: of_server(|tree| Ok(tree.threads())),
             server_switches_voluntary: Reading::from(
                 switches.clone().map(|all| in_window(all.voluntary)),
@@ -170,9 +170,9 @@ impl MachineTimes {
     }
 }
 
-fn find(server: Option<Pid>) -> Result<Tree, String> {
+fn find(server: Option<Pid>) -> Result<ProcessTree, String> {
     let unknown = || "the server's process is unknown".to_owned();
-    server.ok_or_else(unknown).and_then(Tree::find)
+    server.ok_or_else(unknown).and_then(ProcessTree::find)
 }
 
 fn clock_ns(clock: ClockId) -> u64 {

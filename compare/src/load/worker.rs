@@ -21,7 +21,7 @@ use rustix::time::{
 use crate::base::interrupt::Interrupt;
 use crate::load::connection::{Connection, READ_BYTES, Received};
 use crate::load::group_share::{GroupShare, OpenLoopState};
-use crate::load::resources::{Start, Survey};
+use crate::load::resources::{Survey, WindowStart};
 use crate::load::tally::{Sent, Tally};
 use crate::model::load_plan::{CONNECT_HANGS_MAX, LoadPlan, Pace};
 use crate::model::load_report::LoadReport;
@@ -66,7 +66,7 @@ pub(crate) struct Worker<'a> {
     survey: Option<Survey>,
     /// When the next survey is made.
     next_survey: Option<Instant>,
-    start: Option<Start>,
+    start: Option<WindowStart>,
     report: Option<LoadReport>,
     input: Box<[u8; READ_BYTES]>,
 }
@@ -595,7 +595,7 @@ impl<'a> Worker<'a> {
                 self.next_survey = None;
                 let survey = self.survey.take();
                 let survey = survey.unwrap_or_else(|| Survey::read(None));
-                let start = Start::read(survey);
+                let start = WindowStart::read(survey);
                 self.phase = Phase::Window;
                 self.phase_end = start.at + self.plan.window;
                 for share in &mut self.groups {

@@ -14,7 +14,7 @@ use crate::measure::options::{MeasurementOptions, ROUNDS_QUICK};
 use crate::measure::processors::Processors;
 use crate::measure::programs;
 use crate::measure::progress::Progress;
-use crate::measure::rounds::Measuring;
+use crate::measure::rounds::Runner;
 use crate::model::contestant::Contestant;
 use crate::model::contestant::ModelTrait;
 use crate::model::contestants::ALIAS_SUFFIX;
@@ -46,7 +46,7 @@ pub(crate) struct MeasurementPlan {
 }
 
 /// The record of a measurement, and its file.
-pub(crate) struct Measured {
+pub(crate) struct FinishedRun {
     /// The record.
     pub(crate) record: Record,
     path: PathBuf,
@@ -66,7 +66,7 @@ impl MeasurementPlan {
         options: &MeasurementOptions,
         root: &Path,
         interrupt: &Interrupt,
-    ) -> anyhow::Result<Option<Measured>> {
+    ) -> anyhow::Result<Option<FinishedRun>> {
         let processors = options.processors()?;
         options.set_windows(&mut self.scenarios);
         options.set_windows(&mut self.traced);
@@ -84,7 +84,7 @@ impl MeasurementPlan {
         runs::create(&folder)?;
         let path = runs::file(&folder);
         record.write(&path)?;
-        let mut measuring = Measuring {
+        let mut runner = Runner {
             path: &path,
             processors: &processors,
             interrupt,
@@ -97,14 +97,14 @@ impl MeasurementPlan {
             own_system_calls: HashMap::new(),
         };
         progress.measure(
-            measuring.cells_of(&record) * record.rounds as usize
+            runner.cells_of(&record) * record.rounds as usize
                 + record.contestants().count() * traced.len(),
         );
-        let flow = measuring.measure_all(traced, &mut record);
+        let flow = runner.measure_all(traced, &mut record);
         record.complete = flow.is_continue();
         let saved = record.write(&path);
         progress.clear();
-        Ok(Some(Measured { record, path, saved }))
+        Ok(Some(FinishedRun { record, path, saved }))
     }
 
     fn record(
@@ -135,7 +135,7 @@ impl MeasurementPlan {
     }
 }
 
-impl Measured {
+impl FinishedRun {
     /// Prints the given result, and the path of the record.
     ///
     /// # Errors

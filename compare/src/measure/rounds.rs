@@ -29,7 +29,7 @@ const TRACED_WINDOW: Duration = Duration::from_millis(500);
 const CLIENTS_THAT_QUEUE_MAX: usize = 1_000;
 
 /// The state of a measurement over all rounds.
-pub(crate) struct Measuring<'a> {
+pub(crate) struct Runner<'a> {
     /// The path of the record.
     pub(crate) path: &'a Path,
     pub(crate) processors: &'a Processors,
@@ -49,7 +49,7 @@ pub(crate) struct Measuring<'a> {
     pub(crate) own_system_calls: HashMap<String, BTreeMap<String, u64>>,
 }
 
-impl Measuring<'_> {
+impl Runner<'_> {
     /// Returns `true` if a cell should be measured.
     fn is_wanted(&self, scenario: &Scenario, contestant: &Contestant) -> bool {
         let key = || (scenario.name.clone(), contestant.name.clone());

@@ -39,7 +39,7 @@ pub(crate) struct Rate(f64);
 
 /// The rate and the cost of long requests, such as `5/s x 50ms`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Long {
+pub(crate) struct LongRequests {
     rate: Rate,
     cost: Duration,
 }
@@ -48,7 +48,7 @@ pub(crate) struct Long {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Mix {
     /// The rate and the cost of the long requests, if there are any.
-    pub(crate) long: Option<Long>,
+    pub(crate) long: Option<LongRequests>,
     /// The rate of the short requests, if there are any.
     pub(crate) short: Option<Rate>,
     /// The number of connections for short requests.
@@ -75,10 +75,10 @@ impl FromStr for Rate {
     }
 }
 
-impl FromStr for Long {
+impl FromStr for LongRequests {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Long, String> {
+    fn from_str(text: &str) -> Result<LongRequests, String> {
         let what = || "expected RATE x TIME, such as `5/s x 50ms`".to_owned();
         let (rate, cost) = text.split_once('x').ok_or_else(what)?;
         let cost = limits::time(cost.trim()).map_err(|_| what())?;
@@ -86,7 +86,7 @@ impl FromStr for Long {
             return Err("the time of a long request must not be 0".to_owned());
         }
         let rate = rate.trim().parse().map_err(|_| what())?;
-        Ok(Long { rate, cost })
+        Ok(LongRequests { rate, cost })
     }
 }
 
@@ -98,7 +98,7 @@ impl fmt::Display for Rate {
 
 impl fmt::Display for Mix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let long = self.long.map(|Long { rate, cost }| {
+        let long = self.long.map(|LongRequests { rate, cost }| {
             let cost = humantime::format_duration(cost);
             format!("{rate} long requests of {cost}")
         });
@@ -169,7 +169,7 @@ impl Mix {
             return Err("--clients must be at least 1".to_owned());
         }
         let mut groups = Vec::new();
-        if let Some(Long { rate, cost }) = self.long {
+        if let Some(LongRequests { rate, cost }) = self.long {
             let long = group("long", LONG_CLIENTS, rate);
             groups.push(ClientGroup { cost: Some(cost), ..long });
         }
@@ -184,11 +184,12 @@ impl Mix {
     fn window(&self) -> Result<Duration, String> {
         let rate = self.short.or(self.long.map(|long| long.rate));
         let Rate(rate) = rate.unwrap_or(Rate(1.0));
-        let long = self.long.map(|Long { rate: Rate(rate), .. }| {
-            // Long requests with a very low rate don't extend the window
-            // further.
-            Duration::from_secs_f64(LONG_REQUESTS / rate).min(WINDOW_MAX)
-        });
+        let long =
+            self.long.map(|LongRequests { rate: Rate(rate), .. }| {
+                // Long requests with a very low rate don't extend the window
+                // further.
+                Duration::from_secs_f64(LONG_REQUESTS / rate).min(WINDOW_MAX)
+            });
         let window = Duration::from_secs_f64(REQUESTS_OF_A_P99 / rate);
         let window = window.max(WINDOW_MIN).max(long.unwrap_or_default());
         // Rounded up to tenths of a second, which are easier to read.
@@ -256,13 +257,14 @@ mod tests {
 
     #[test]
     fn rates_and_long_requests_are_parsed() {
-        let long = Long { rate: Rate(5.0), cost: Duration::from_millis(50) };
+        let long =
+            LongRequests { rate: Rate(5.0), cost: Duration::from_millis(50) };
         for text in ["5/s x 50ms", "5/s x50ms", "5/sx50ms"] {
             assert_eq!(text.parse(), Ok(long), "{text}");
         }
         assert_eq!("2,000/s".parse(), Ok(Rate(2_000.0)));
         for bad in ["5", "x", "5/s", "5 x 50ms", "5/s x 0s", "5/s x soon"] {
-            assert!(bad.parse::<Long>().is_err(), "{bad}");
+            assert!(bad.parse::<LongRequests>().is_err(), "{bad}");
         }
         for bad in ["2000", "fast/s", "0/s", "nan/s", "-1/s", "/s"] {
             assert!(bad.parse::<Rate>().is_err(), "{bad}");

@@ -21,7 +21,7 @@ const SCHEMA_VERSION: u32 = 1;
 pub(crate) fn document(sheet: &Sheet<'_>) -> anyhow::Result<String> {
     let record = sheet.record;
     let rows = sheet.rows();
-    let document = Document {
+    let document = JsonReport {
         schema_version: SCHEMA_VERSION,
         run: record.id(),
         started: &record.started,
@@ -39,7 +39,7 @@ pub(crate) fn document(sheet: &Sheet<'_>) -> anyhow::Result<String> {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct JsonReport<'a> {
     schema_version: u32,
     run: String,
     started: &'a str,

@@ -15,7 +15,7 @@ use crate::base::interrupt::Interrupt;
 use crate::base::limits;
 use crate::base::stdout;
 use crate::cmd::load::args::{Load, ScenarioArgs};
-use crate::load::engine::{self, Loaded};
+use crate::load::engine::{self, LoadResult};
 use crate::measure::calibration;
 use crate::measure::clients;
 use crate::measure::machine;
@@ -248,8 +248,8 @@ impl ShardRun {
         Ok(())
     }
 
-    fn round(&mut self, round: u64, plan: &LoadPlan, loaded: &Loaded) {
-        let Loaded { report, began, late } = loaded;
+    fn round(&mut self, round: u64, plan: &LoadPlan, loaded: &LoadResult) {
+        let LoadResult { report, began, late } = loaded;
         let late = too_late(plan, *late);
         if let Some(shard) = &mut self.record.shard
             && late.is_none()

@@ -13,18 +13,18 @@ use crate::output::claims::notes::notes;
 const VERSION: u32 = 1;
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct JsonVerdicts<'a> {
     version: u32,
     run: String,
     complete: bool,
     rounds_done: usize,
     machine: &'a Machine,
-    claims: Vec<Claim<'a>>,
+    claims: Vec<JsonClaim<'a>>,
     notes: Vec<String>,
 }
 
 #[derive(Serialize)]
-struct Claim<'a> {
+struct JsonClaim<'a> {
     name: &'a str,
     version: &'a str,
     says: &'a str,
@@ -32,25 +32,25 @@ struct Claim<'a> {
     at_least: Option<f64>,
     at_most: Option<f64>,
     why: &'a str,
-    trials: Vec<Trial<'a>>,
+    trials: Vec<JsonTrial<'a>>,
 }
 
 #[derive(Serialize)]
-struct Trial<'a> {
+struct JsonTrial<'a> {
     of: &'a str,
     verdict: &'a str,
     /// Why there is none, if there is none.
     reason: Option<&'a str>,
     ratio: Option<Estimate>,
     rounds: usize,
-    left: Figure<'a>,
-    right: Figure<'a>,
+    left: JsonFigure<'a>,
+    right: JsonFigure<'a>,
     doubts: Vec<String>,
 }
 
 /// Times in nanoseconds, rates in requests a second.
 #[derive(Serialize)]
-struct Figure<'a> {
+struct JsonFigure<'a> {
     figure: &'a str,
     contestant: &'a str,
     scenario: &'a str,
@@ -64,7 +64,7 @@ struct Figure<'a> {
 /// When it can't be written as JSON.
 pub(crate) fn document(verdicts: &Verdicts<'_>) -> anyhow::Result<String> {
     let record = verdicts.record;
-    let document = Document {
+    let document = JsonVerdicts {
         version: VERSION,
         run: record.id(),
         complete: record.complete,
@@ -76,9 +76,11 @@ pub(crate) fn document(verdicts: &Verdicts<'_>) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(&document)? + "\n")
 }
 
-fn claim<'a>(JudgedClaim { claim, trials }: &'a JudgedClaim<'_>) -> Claim<'a> {
+fn claim<'a>(
+    JudgedClaim { claim, trials }: &'a JudgedClaim<'_>,
+) -> JsonClaim<'a> {
     let band = claim.band();
-    Claim {
+    JsonClaim {
         name: claim.name(),
         version: &claim.version,
         says: &claim.says,
@@ -90,11 +92,11 @@ fn claim<'a>(JudgedClaim { claim, trials }: &'a JudgedClaim<'_>) -> Claim<'a> {
     }
 }
 
-fn trial<'a>(outcome: &'a JudgedTrial<'_>) -> Trial<'a> {
+fn trial<'a>(outcome: &'a JudgedTrial<'_>) -> JsonTrial<'a> {
     let JudgedTrial { trial, figures, ratio, rounds, verdict, doubts } =
         outcome;
     let [left, right] = figures;
-    Trial {
+    JsonTrial {
         of: &trial.tried_on,
         verdict: verdict.name(),
         reason: verdict.reason(),
@@ -108,7 +110,7 @@ fn trial<'a>(outcome: &'a JudgedTrial<'_>) -> Trial<'a> {
     }
 }
 
-fn figure(side: &Side, estimate: Option<Estimate>) -> Figure<'_> {
+fn figure(side: &Side, estimate: Option<Estimate>) -> JsonFigure<'_> {
     let Side { figure, contestant, scenario } = side;
-    Figure { figure: figure.name(), contestant, scenario, estimate }
+    JsonFigure { figure: figure.name(), contestant, scenario, estimate }
 }

@@ -7,7 +7,7 @@ use crate::model::figure::Figure;
 use crate::model::scenarios::Parameter;
 use crate::output::html::chart_frame::{ChartFrame, better, words};
 use crate::output::html::dot_plot::{self, Dot};
-use crate::output::html::panels::{self, Chart, Line, Point};
+use crate::output::html::panels::{self, Chart, Line, PlottedPoint};
 use crate::output::html::shared::{PageContestant, none_text};
 use crate::output::html::sweep_charts::{
     heat_figure, knee_figure, panel, per_client_figure, sweep_figure,
@@ -138,7 +138,7 @@ fn quantile_figure<'a>(
         let name = one.contestant.name.as_str();
         let points = QUANTILES.iter().map(|(quantile, _)| {
             let estimate = at(name, *quantile)?;
-            Ok(Point { estimate, doubts: None })
+            Ok(PlottedPoint { estimate, doubts: None })
         });
         // Where the line ends, it says itself that it does.
         let points: Vec<_> = points.take_while(Result::is_ok).collect();

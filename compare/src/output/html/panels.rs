@@ -69,12 +69,12 @@ pub(super) struct Line {
     /// What it is called, if there are several.
     pub(super) name: &'static str,
     /// A value for each x, or why there is none.
-    pub(super) points: Vec<Result<Point, String>>,
+    pub(super) points: Vec<Result<PlottedPoint, String>>,
 }
 
 /// A value on a line.
 #[derive(Clone, Debug)]
-pub(super) struct Point {
+pub(super) struct PlottedPoint {
     /// The figure.
     pub(super) estimate: Estimate,
     /// Why it should not be leaned on, if there is a reason.
@@ -239,7 +239,9 @@ impl Axes<'_> {
         let places = self.places(line);
         let style = if index == 0 { "line" } else { "line second" };
         for (point, place) in line.points.iter().zip(&places) {
-            if let (Ok(Point { estimate, .. }), Some([x, _])) = (point, place) {
+            if let (Ok(PlottedPoint { estimate, .. }), Some([x, _])) =
+                (point, place)
+            {
                 let ends = [estimate.low, estimate.high];
                 let [low, high] = ends.map(|end| [*x, self.y.at(end)]);
                 svg.line("interval", low, high);
@@ -250,7 +252,7 @@ impl Axes<'_> {
             let x_text = &self.chart.x[i].1;
             let about = format!("{} {} at {x_text}", panel.name, line.name);
             match (point, places[i]) {
-                (Ok(Point { estimate, doubts }), Some([x, y])) => {
+                (Ok(PlottedPoint { estimate, doubts }), Some([x, y])) => {
                     let median = units::median(figure, estimate);
                     let interval = units::interval(figure, estimate);
                     let mut title = format!("{about}: {median} [{interval}]");
@@ -292,7 +294,7 @@ impl Axes<'_> {
         places: &[Option<Position>],
         top: f64,
     ) {
-        let drawn: Vec<(&Point, Position)> = line
+        let drawn: Vec<(&PlottedPoint, Position)> = line
             .points
             .iter()
             .zip(places)

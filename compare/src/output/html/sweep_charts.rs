@@ -10,7 +10,9 @@ use crate::output::html::chart_frame::{ChartFrame, better, words};
 use crate::output::html::dot_plot::{self, Dot};
 use crate::output::html::heat_map;
 use crate::output::html::overview::floor_text;
-use crate::output::html::panels::{self, Chart, Line, Panel, Point, spread};
+use crate::output::html::panels::{
+    self, Chart, Line, Panel, PlottedPoint, spread,
+};
 use crate::output::html::shared::{PageContestant, none_text};
 use crate::output::html::tables::{self, Column};
 use crate::output::sheet::Sheet;
@@ -151,8 +153,8 @@ pub(super) fn knee_figure<'a>(
 /// The load from which on a request waits longer than it is served. One
 /// that does so at a lower load, and not at the next, met a stall.
 fn knee(
-    response: &[Result<Point, String>],
-    service: &[Result<Point, String>],
+    response: &[Result<PlottedPoint, String>],
+    service: &[Result<PlottedPoint, String>],
 ) -> Option<usize> {
     let pairs = response.iter().zip(service).enumerate().rev();
     let mut knee = None;
@@ -237,13 +239,13 @@ fn points(
     question: &Question<'_>,
     one: &PageContestant<'_>,
     figure: Figure,
-) -> Vec<Result<Point, String>> {
+) -> Vec<Result<PlottedPoint, String>> {
     let name = one.contestant.name.as_str();
     let points = question.points.iter().map(|point| {
         let estimate = sheet.estimate(point, name, figure);
         let doubts = sheet.doubts(point, name, figure);
         match estimate {
-            Some(estimate) => Ok(Point { estimate, doubts }),
+            Some(estimate) => Ok(PlottedPoint { estimate, doubts }),
             None => Err(none_text(sheet, point, name, figure).1),
         }
     });
@@ -324,13 +326,13 @@ mod tests {
 
     #[test]
     fn the_knee_is_where_waiting_outlasts_being_served() {
-        let times = |list: &[f64]| -> Vec<Result<Point, String>> {
+        let times = |list: &[f64]| -> Vec<Result<PlottedPoint, String>> {
             let points = list.iter().map(|&median| match median {
                 0.0 => Err("void".to_owned()),
                 _ => {
                     let (low, high) = (median, median);
                     let estimate = Estimate { median, low, high };
-                    Ok(Point { estimate, doubts: None })
+                    Ok(PlottedPoint { estimate, doubts: None })
                 }
             });
             points.collect()
