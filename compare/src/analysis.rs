@@ -1,5 +1,5 @@
-//! What follows from a record: estimates, comparisons, verdicts, claims and
-//! advice, as pure functions of it.
+//! The analysis of records, as pure functions: estimates, comparisons, rankings,
+//! verdicts on claims, advice, and merging.
 
 pub(crate) mod advice;
 pub(crate) mod claims;

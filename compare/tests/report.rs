@@ -1,5 +1,5 @@
-//! A run that was kept, in each form of a report; and the page, as a browser
-//! sees it.
+//! `compare report`: a kept run in each output format, and the page as shown by
+//! a browser.
 
 #[path = "report/again.rs"]
 mod again;
@@ -19,14 +19,14 @@ use serde_json::Value;
 
 const COMPARE: &str = env!("CARGO_BIN_EXE_compare");
 
-/// A contestant's name that would break a page that takes it for markup.
+/// A contestant's name that breaks a page that doesn't escape it.
 const HOSTILE: &str = "<b>&\"quoted\", 'it'";
 
-/// The largest page of a full run that is still easily passed on.
+/// The largest size of a page, so that it can be sent by mail.
 const PAGE_BYTES_MAX: usize = 1_000_000;
 
 #[test]
-fn without_a_form_the_table_of_the_run_is_printed_again() {
+fn without_an_output_format_the_table_is_printed() {
     let output = report(&[]);
     let text = stdout(&output);
     assert!(text.contains("perf2"), "{text}");
@@ -36,13 +36,13 @@ fn without_a_form_the_table_of_the_run_is_printed_again() {
 }
 
 #[test]
-fn the_table_is_bold_only_on_a_terminal_that_wants_it() {
+fn the_table_is_bold_only_on_a_terminal_without_no_color() {
     let bold = "\x1b[1m";
     let run = RUN.record.to_str().unwrap();
     let cases = [
         (on_a_terminal(&["report", run], None), true),
         (on_a_terminal(&["report", run], Some("1")), false),
-        // See https://no-color.org: empty is as if it were not set.
+        // An empty value means unset (https://no-color.org).
         (on_a_terminal(&["report", run], Some("")), true),
         (stdout(&call(&["report", run])), false),
     ];
@@ -54,24 +54,24 @@ fn the_table_is_bold_only_on_a_terminal_that_wants_it() {
     }
 }
 
-/// What is printed where stdout is a terminal.
+/// Returns what is printed if stdout is a terminal.
 fn on_a_terminal(arguments: &[&str], no_color: Option<&str>) -> String {
     let OpenptyResult { master, slave } = openpty(None, None).unwrap();
     let mut command = Command::new(COMPARE);
     command.args(arguments).env("TERM", "xterm").env_remove("NO_COLOR");
     command.envs(no_color.map(|value| ("NO_COLOR", value)));
     let mut child = command.stdout(slave).spawn().unwrap();
-    // It holds the other end, too.
+    // The command also has the other end open.
     drop(command);
     let mut text = Vec::new();
-    // A terminal that nobody has open any more ends with an error.
+    // Reading fails when the other end of a terminal is closed.
     let _ = File::from(master).read_to_end(&mut text);
     assert!(child.wait().unwrap().success());
     String::from_utf8_lossy(&text).into()
 }
 
 #[test]
-fn a_row_of_the_csv_is_a_figure_of_a_cell() {
+fn the_csv_has_one_row_per_figure_of_a_cell() {
     let text = stdout(&report(&["--csv", "-"]));
     let mut lines = text.lines();
     let header: Vec<&str> = lines.next().unwrap().split(',').collect();
@@ -91,15 +91,15 @@ fn a_row_of_the_csv_is_a_figure_of_a_cell() {
     let at_four = rows.iter().find(|row| row[0] == "interference@4").unwrap();
     assert_eq!(at_four[column("of")], "interference");
     assert_eq!(at_four[column("value")], "4");
-    // A name with a comma and quotes stays one field.
+    // A name with a comma and quotes remains one field.
     assert!(text.contains("\"<b>&\"\"quoted\"\", 'it'\""), "{text}");
-    // What failed is there, without figures and with the reason.
+    // A void cell has a row with the reason and without figures.
     let bad = text.lines().find(|l| l.starts_with("perf2,perf2,,bad,"));
     assert!(bad.unwrap().contains(",,,,0,false,void,"), "{bad:?}");
 }
 
 #[test]
-fn the_json_holds_each_figure_with_its_interval_and_its_validity() {
+fn the_json_contains_each_figure_with_its_interval_and_validity() {
     let text = stdout(&report(&["--json", "-"]));
     let json: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(json["schema_version"], 1);
@@ -135,7 +135,7 @@ fn the_markdown_has_a_table_for_each_question() {
 }
 
 #[test]
-fn the_page_stands_alone_and_takes_no_name_for_markup() {
+fn the_page_needs_no_other_file_and_escapes_names() {
     let page = fs::read_to_string(&RUN.page).unwrap();
     assert!(page.len() < PAGE_BYTES_MAX, "{} bytes", page.len());
     assert!(!page.contains("<b>&\"quoted"), "a name became markup");
@@ -146,11 +146,11 @@ fn the_page_stands_alone_and_takes_no_name_for_markup() {
     for part in ["id=\"perf2\"", "id=\"interference\"", "class=\"heat\""] {
         assert!(page.contains(part), "{part}");
     }
-    assert!(!page.contains("id=\"churn\""), "it was not measured");
+    assert!(!page.contains("id=\"churn\""), "churn was not measured");
 }
 
 #[test]
-fn a_percentile_is_drawn_only_if_each_round_has_ten_replies_beyond_it() {
+fn a_percentile_is_shown_only_if_each_round_has_ten_replies_beyond_it() {
     let text = fs::read_to_string(RUN.record.join("run.json")).unwrap();
     let mut record: Value = serde_json::from_str(&text).unwrap();
     let scenario = &mut record["scenarios"];
@@ -159,7 +159,7 @@ fn a_percentile_is_drawn_only_if_each_round_has_ten_replies_beyond_it() {
     scenario["figures"] = serde_json::json!(["p99"]);
     let rounds = &mut record["cells"]["perf2"]["good"]["rounds"];
     let rounds = rounds.as_array_mut().unwrap().iter_mut();
-    // Beyond p99.9, five replies of the first, and enough of the others.
+    // Beyond p99.9, the first round has five replies, the others enough.
     for (round, replies) in rounds.zip([5_000, 50_000, 50_000]) {
         full::fill(&mut round["report"]["groups"][0], replies, 20_000);
     }
@@ -176,13 +176,13 @@ fn a_percentile_is_drawn_only_if_each_round_has_ten_replies_beyond_it() {
 }
 
 #[test]
-fn the_page_of_a_full_run_is_easily_passed_on() {
+fn the_page_of_a_full_run_is_small_enough() {
     let page = fs::read_to_string(&*full::PAGE).unwrap();
     assert!(page.len() < PAGE_BYTES_MAX, "{} bytes", page.len());
 }
 
 #[test]
-fn beneath_the_matrix_stand_the_shares_with_the_rates_beside() {
+fn the_table_below_the_heat_map_has_its_shares_and_their_rates() {
     let page = fs::read_to_string(&*full::PAGE).unwrap();
     let (_, rest) = page.split_once("interference-left-chart").unwrap();
     let (figure, _) = rest.split_once("</figure>").unwrap();
@@ -205,9 +205,9 @@ fn beneath_the_matrix_stand_the_shares_with_the_rates_beside() {
 
 #[test]
 fn the_page_shows_the_system_calls_that_were_counted() {
-    let title = "system calls for each reply";
+    let title = "system calls per reply";
     let page = fs::read_to_string(&RUN.page).unwrap();
-    assert!(!page.contains(title), "nobody asked for them");
+    assert!(!page.contains(title), "they were not counted");
     let text = fs::read_to_string(RUN.record.join("run.json")).unwrap();
     let mut record: Value = serde_json::from_str(&text).unwrap();
     record["cells"]["perf2"]["good"]["system_calls"] = serde_json::json!({
@@ -226,7 +226,7 @@ fn the_page_shows_the_system_calls_that_were_counted() {
 }
 
 #[test]
-fn a_run_that_is_not_there_and_two_forms_on_stdout_exit_with_2() {
+fn a_missing_run_and_two_formats_on_stdout_exit_with_2() {
     let run = RUN.record.to_str().unwrap();
     let cases: [(&[&str], &str); 2] = [
         (&["report", "no-such-run"], "no-such-run"),
@@ -240,7 +240,7 @@ fn a_run_that_is_not_there_and_two_forms_on_stdout_exit_with_2() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_named_with_its_flag() {
+fn a_file_that_cannot_be_written_is_reported_with_its_flag() {
     let run = RUN.record.to_str().unwrap();
     let arguments = ["report", run, "--html", "/no/such/folder/page.html"];
     let output = Command::new(COMPARE).args(arguments).output().unwrap();
@@ -257,7 +257,7 @@ struct Run {
 }
 
 static RUN: LazyLock<Run> = LazyLock::new(|| {
-    // Nothing drops a static: what the last time left goes now.
+    // A static is never dropped, so remove what the last test run left.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();

@@ -1,4 +1,5 @@
-//! Who bears a mix, who does not, and why.
+//! The ranking of contestants under a mix of long and short requests, with the
+//! reason why a contestant misses the limit.
 
 mod evidence;
 pub(crate) mod rating;
@@ -14,31 +15,31 @@ use crate::model::figure::Figure;
 use crate::model::record::Record;
 use crate::model::scenarios::Scenario;
 
-/// The contestants, the best first.
+/// The contestants of a mix, ranked.
 pub(crate) struct Advice<'a> {
     /// The mix.
     pub(crate) scenario: &'a Scenario,
-    /// The p99 that was asked for, if any was.
+    /// The limit for the p99, if one was given.
     pub(crate) slo: Option<Duration>,
-    /// In order.
+    /// The contestants, the best first.
     pub(crate) places: Vec<Place<'a>>,
 }
 
-/// One of them.
+/// A contestant and its place in the ranking.
 pub(crate) struct Place<'a> {
-    /// Its place, shared with those that it ties with; none, for one that
-    /// has fallen over.
+    /// The place, which contestants that tie share; `None` if the contestant
+    /// falls over or could not be measured.
     pub(crate) place: Option<usize>,
-    /// Who.
+    /// The contestant.
     pub(crate) contestant: &'a Contestant,
-    /// How it bears the mix.
+    /// How well it handles the mix.
     pub(crate) rating: Rating,
-    /// Why, if it does not.
+    /// The reason, unless it holds the limit.
     pub(crate) why: Option<String>,
 }
 
 impl<'a> Advice<'a> {
-    /// Ranks those who took part.
+    /// Ranks the contestants of a record under the mix `scenario`.
     pub(crate) fn of(
         record: &'a Record,
         scenario: &'a Scenario,
@@ -60,7 +61,7 @@ impl<'a> Advice<'a> {
                 .cmp(&other.rating)
                 .then(value(one).total_cmp(&value(other)))
         });
-        // The first of the place that is being filled.
+        // The first contestant of the current place.
         let mut head: Option<(usize, Rating, &str)> = None;
         for (index, place) in places.iter_mut().enumerate() {
             if place.rating >= Rating::FallsOver {
@@ -137,7 +138,7 @@ mod tests {
     const DUE: u64 = 2_000;
     const SLO: Option<Duration> = Some(Duration::from_millis(10));
 
-    /// One who takes part, all of whose rounds came out the same.
+    /// A contestant with the same figures in every round.
     struct Made {
         name: &'static str,
         model: Vec<ModelTrait>,
@@ -209,9 +210,9 @@ mod tests {
     }
 
     #[test]
-    fn whoever_holds_is_ranked_by_cost_and_ties_share_a_place() {
+    fn contestants_that_hold_are_ranked_by_cost_and_ties_share_a_place() {
         let made = [
-            made("dear", 1, 90_000),
+            made("costly", 1, 90_000),
             made("slow", 60, 10_000),
             made("cheap", 9, 30_000),
             made("same", 2, 30_000),
@@ -224,26 +225,26 @@ mod tests {
         let expected = [
             ("cheap", Some(1), Rating::Holds),
             ("same", Some(1), Rating::Holds),
-            ("dear", Some(3), Rating::Holds),
+            ("costly", Some(3), Rating::Holds),
             ("slow", Some(4), Rating::Misses),
         ];
         assert_eq!(places, expected);
-        // Without a limit, who answers first is first.
+        // Without a limit, the lowest p99 comes first.
         let found = ranked(&made, None);
         let names: Vec<&str> =
             found.iter().map(|(name, ..)| name.as_str()).collect();
-        assert_eq!(names, ["dear", "same", "cheap", "slow"]);
+        assert_eq!(names, ["costly", "same", "cheap", "slow"]);
     }
 
     #[test]
-    fn a_reason_is_what_was_measured_and_what_the_model_is() {
+    fn a_reason_follows_from_the_figures_and_the_model() {
         let of = |name, kind, p99_ms| Made {
             model: vec![kind],
             ..made(name, p99_ms, 10_000)
         };
         let inline = of("inline", ModelTrait::ComputesInline, 51);
         let threads = of("threads", ModelTrait::ThreadPerClient, 51);
-        // A loop that is slow without waiting for anybody.
+        // An event loop that is slow, but not because of a long request.
         let loaded = of("loaded", ModelTrait::ComputesInline, 12);
         let behind = Made { replies: DUE / 2, ..made("behind", 900, 10_000) };
         let found = ranked(&[inline, threads, loaded, behind], SLO);
@@ -254,17 +255,17 @@ mod tests {
         };
         let (rating, text) = why("inline");
         assert_eq!(rating, Rating::Misses);
-        assert!(text.contains("inside its loop") && text.contains("53.0 ms"));
-        assert!(why("threads").1.contains("processors were busy 2 %"));
-        assert!(why("loaded").1.contains("processors were busy 2 %"));
+        assert!(text.contains("in its event loop") && text.contains("53.0 ms"));
+        assert!(why("threads").1.contains("used 2 % of its processors"));
+        assert!(why("loaded").1.contains("used 2 % of its processors"));
         let (rating, text) = why("behind");
         assert_eq!(rating, Rating::FallsOver);
         assert!(text.contains("50 % of the short requests"), "{text}");
-        assert!(text.contains("99 % to spare"), "{text}");
+        assert!(text.contains("used only 1 % of"), "{text}");
     }
 
     #[test]
-    fn whoever_serves_a_few_clients_alone_has_fallen_over() {
+    fn a_contestant_that_serves_only_a_few_clients_falls_over() {
         let mut record =
             record(&[made("few", 1, 1_000), made("all", 1, 9_000)]);
         for (name, starved) in [("few", 7), ("all", 0)] {
@@ -278,11 +279,11 @@ mod tests {
         assert_eq!((all.place, all.rating), (Some(1), Rating::Holds));
         assert_eq!((few.place, few.rating), (None, Rating::FallsOver));
         let why = few.why.as_deref().unwrap();
-        assert!(why.contains("88 % of the short clients waited"), "{why}");
+        assert!(why.contains("88 % of the short clients got no"), "{why}");
     }
 
     #[test]
-    fn of_two_rounds_nobody_can_say() {
+    fn with_two_rounds_the_result_is_open() {
         let mut record = record(&[made("good", 1, 1_000)]);
         record.cell_mut("mix", "good").rounds.truncate(2);
         for (slo, rating) in [(SLO, Rating::Open), (None, Rating::Holds)] {
@@ -292,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_not_asked_by_design_has_that_for_a_reason() {
+    fn a_contestant_that_was_left_out_by_design_is_not_measured() {
         let mut record = record(&[made("one", 1, 1_000)]);
         let cell = record.cell_mut("mix", "one");
         cell.rounds.clear();
@@ -300,11 +301,11 @@ mod tests {
         let ranking = Advice::of(&record, &record.scenarios[0], SLO);
         let place = &ranking.places[0];
         assert_eq!(place.rating, Rating::Unknown);
-        assert_eq!(place.why.as_deref(), Some("not asked: it serves one"));
+        assert_eq!(place.why.as_deref(), Some("by design, it serves one"));
     }
 
     #[test]
-    fn an_interval_across_the_limit_is_open() {
+    fn an_interval_that_contains_the_limit_is_open() {
         let of = |low, high| {
             let [low, high] = [low, high].map(|ms| ms * 1e6);
             let median = f64::midpoint(low, high);
@@ -316,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_instrument_could_not_measure_is_not_booked_to_anybody() {
+    fn a_failure_of_the_instrument_does_not_count_against_a_contestant() {
         let mut record = record(&[made("a", 1, 1_000), made("b", 1, 1_000)]);
         for (name, contestant_failed) in [("a", false), ("b", true)] {
             record.cell_mut("mix", name).void = Some(Void {
@@ -328,8 +329,8 @@ mod tests {
             });
         }
         let ranking = Advice::of(&record, &record.scenarios[0], SLO);
-        let classes: Vec<Rating> =
+        let ratings: Vec<Rating> =
             ranking.places.iter().map(|place| place.rating).collect();
-        assert_eq!(classes, [Rating::FallsOver, Rating::Unknown]);
+        assert_eq!(ratings, [Rating::FallsOver, Rating::Unknown]);
     }
 }

@@ -1,4 +1,5 @@
-//! What a run says of a claim.
+//! The verdicts on claims: whether the ratio of two measured figures lies in
+//! the band that a claim states.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +14,7 @@ use crate::model::claims::{Band, Claim, Side, Trial};
 use crate::model::record::{Record, ratios};
 use crate::model::scenarios::Scenario;
 
-/// A run, and what it says of the claims.
+/// A run, and the verdicts on claims that follow from it.
 pub(crate) struct Verdicts<'a> {
     pub(crate) record: &'a Record,
     pub(crate) judged: Vec<JudgedClaim<'a>>,
@@ -24,8 +25,8 @@ impl<'a> Verdicts<'a> {
         Verdicts { record, judged: judge(claims, record) }
     }
 
-    /// What is said of every claim is as good as any: only a cell without
-    /// figures counts against a run.
+    /// Returns how the run ended. The verdicts don't matter for that, only
+    /// whether figures could be measured.
     pub(crate) fn outcome(&self) -> Outcome {
         let mut verdicts =
             self.judged.iter().flat_map(|one| &one.trials).map(|t| &t.verdict);
@@ -39,51 +40,50 @@ impl<'a> Verdicts<'a> {
     }
 }
 
-/// Why nobody can say.
-const AT_THE_EDGE: &str = "the interval is not clear of the band's edge";
+/// The reason of an open verdict for an interval that contains an edge.
+const AT_THE_EDGE: &str = "the interval includes the edge of the band";
 
-/// A claim, and what came of each of its trials.
+/// A claim, and the results of its trials.
 pub(crate) struct JudgedClaim<'a> {
     /// The claim.
     pub(crate) claim: &'a Claim,
-    /// In the order of its trials.
+    /// The results, in the order of the claim's trials.
     pub(crate) trials: Vec<JudgedTrial<'a>>,
 }
 
-/// What came of a trial.
+/// The result of one trial of a claim.
 pub(crate) struct JudgedTrial<'a> {
     /// The trial.
     pub(crate) trial: &'a Trial,
-    /// The two figures, left and right, if they can be had.
+    /// The left and the right figure, if they were measured.
     pub(crate) figures: [Option<Estimate>; 2],
-    /// The one by the other: the median of the rounds' ratios.
+    /// Left divided by right: the median of the per-round ratios.
     pub(crate) ratio: Option<Estimate>,
-    /// The rounds that it stands on.
+    /// The number of rounds that the ratio is computed from.
     pub(crate) rounds: usize,
     /// The verdict.
     pub(crate) verdict: Verdict,
-    /// Why its figures should not be leaned on, if there is a reason: the
-    /// figure, and what speaks against it.
+    /// The suspect figures, each with a reason.
     pub(crate) doubts: Vec<(&'a Side, Doubt)>,
 }
 
-/// A verdict on a claim.
+/// The verdict on a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// The ratio lies in the band.
+    /// The whole interval of the ratio lies inside the band.
     Holds,
-    /// It lies outside.
+    /// The whole interval lies outside the band.
     Refuted,
-    /// Nobody can say, for this reason.
+    /// Neither could be shown, for this reason.
     Open(&'static str),
-    /// One of its cells could not be measured, for this reason.
+    /// A figure could not be measured, for this reason.
     Failed(String),
-    /// Nobody tried, for this reason.
+    /// The run doesn't contain the figures, for this reason.
     Untried(String),
 }
 
 impl Verdict {
-    /// In one word, or a few.
+    /// Returns the name that is printed.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Verdict::Holds => "holds",
@@ -94,7 +94,7 @@ impl Verdict {
         }
     }
 
-    /// Why there is no verdict, if there is none.
+    /// Returns the reason, unless the claim holds or is refuted.
     pub(crate) fn reason(&self) -> Option<&str> {
         match self {
             Verdict::Holds | Verdict::Refuted => None,
@@ -110,7 +110,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Judges each claim by what a run measured.
+/// Judges each claim by the figures of a run.
 pub(crate) fn judge<'a>(
     claims: &'a [Claim],
     record: &Record,
@@ -156,8 +156,8 @@ impl<'a> JudgedTrial<'a> {
         let is_bound = sides.map(|side| is_lower_bound(record, side));
         outcome.verdict = match &outcome.ratio {
             None => Verdict::Failed(format!(
-                "there is nothing to divide by: the {} was 0, or of other \
-                 rounds",
+                "there is no ratio: {} is 0, or has no round in common with \
+                 the left side",
                 trial.right
             )),
             Some(ratio) => verdict_on(band, ratio, outcome.rounds, is_bound),
@@ -165,15 +165,17 @@ impl<'a> JudgedTrial<'a> {
         outcome
     }
 
-    /// Whether it was tried at all.
+    /// Returns whether the run contains the figures of this trial.
     pub(crate) fn is_tried(&self) -> bool {
         !matches!(self.verdict, Verdict::Untried(_))
     }
 }
 
-/// The verdict on a ratio of so many rounds. Where the load generator was the
-/// bottleneck, a figure `is_bound` from below alone, and so the ratio from one
-/// side.
+/// Returns the verdict on a ratio over `rounds` rounds.
+///
+/// A figure that `is_bound` is a lower bound, because the load generator was
+/// the bottleneck. The ratio is then known only as a lower bound (if the left
+/// figure is one) or as an upper bound (if the right one is).
 fn verdict_on(
     band: Band,
     ratio: &Estimate,
@@ -198,7 +200,8 @@ fn verdict_on(
 }
 
 impl Verdict {
-    /// Of an interval that is clear of the band's edges.
+    /// Returns the verdict for an interval, or `None` if the interval includes
+    /// an edge of the band.
     fn of(band: Band, low: f64, high: f64) -> Option<Verdict> {
         let Band { at_least, at_most } = band;
         let is_within = at_least.is_none_or(|edge| low > edge)
@@ -215,7 +218,7 @@ impl Verdict {
     }
 }
 
-/// A side's figure of each round, or why there is none.
+/// Returns the figure of one side by round, or the verdict if there is none.
 fn figure(
     record: &Record,
     side: &Side,
@@ -244,16 +247,16 @@ fn figure(
         return failed(&format!("void: {}", void.reason));
     }
     if let Some(why) = &cell.by_design {
-        return failed(&format!("not asked, by design: {why}"));
+        return failed(&format!("not measured, by design: {why}"));
     }
     let by_round = record.figure(asked, contestant, *figure);
     if by_round.is_empty() {
-        return failed(&format!("it has no {}", figure.name()));
+        return failed(&format!("no {} was measured", figure.name()));
     }
     Ok(by_round)
 }
 
-/// The scenario of that name, as it was asked.
+/// Returns the scenario with that name, as it was measured.
 fn asked<'a>(record: &'a Record, name: &str) -> Option<&'a Scenario> {
     record.scenarios.iter().find(|scenario| scenario.name == name)
 }
@@ -265,8 +268,8 @@ fn is_lower_bound(record: &Record, side: &Side) -> bool {
     })
 }
 
-/// Why a figure should not be leaned on. How wide its interval is does not
-/// matter: that of the ratio is what is judged.
+/// Returns the reasons why a figure is suspect. The width of its interval isn't
+/// one, because the verdict depends on the interval of the ratio.
 fn doubts<'a>(record: &Record, side: &'a Side) -> Vec<(&'a Side, Doubt)> {
     let Some(scenario) = asked(record, &side.scenario) else {
         return Vec::new();
@@ -286,7 +289,7 @@ mod tests {
     const NEARLY_ALL: Band = Band { at_least: Some(0.8), at_most: None };
 
     #[test]
-    fn only_an_interval_that_is_clear_of_the_edges_has_a_verdict() {
+    fn an_interval_that_includes_an_edge_leaves_the_verdict_open() {
         let open = Verdict::Open(AT_THE_EDGE);
         let cases = [
             (ABOUT_TWICE, [1.9, 2.1], Verdict::Holds),
@@ -295,7 +298,7 @@ mod tests {
             (ABOUT_TWICE, [1.6, 1.8], open.clone()),
             (ABOUT_TWICE, [2.2, 2.4], open.clone()),
             (ABOUT_TWICE, [1.0, 3.0], open.clone()),
-            // On the edge itself, from either side.
+            // Intervals that end exactly on an edge, on either side of it.
             (ABOUT_TWICE, [1.7, 2.0], open.clone()),
             (ABOUT_TWICE, [2.0, 2.3], open.clone()),
             (ABOUT_TWICE, [1.0, 1.7], open.clone()),
@@ -319,12 +322,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_a_lower_bound_bounds_the_ratio_from_one_side_alone() {
+    fn a_lower_bound_limits_the_ratio_on_one_side_only() {
         let busy = Verdict::Open(GENERATOR_WAS_BUSY);
         let much = Estimate { median: 2.0, low: 1.9, high: 2.1 };
         let little = Estimate { median: 0.05, low: 0.04, high: 0.06 };
         let cases = [
-            // More may be left than is known: it is not little.
+            // The true left figure may be larger, so the ratio may be, too.
             (LITTLE, little, [true, false], busy.clone()),
             (LITTLE, little, [false, true], Verdict::Holds),
             (NEARLY_ALL, much, [true, false], Verdict::Holds),

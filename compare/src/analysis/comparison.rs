@@ -1,4 +1,4 @@
-//! Two runs compared, cell by cell.
+//! The comparison of two runs, A and B, cell by cell.
 
 use crate::analysis::compatibility;
 use crate::analysis::difference::{
@@ -10,42 +10,44 @@ use crate::model::figure::Figure;
 use crate::model::record::{Record, Void, ratios};
 use crate::model::scenarios::Scenario;
 
-/// Why nobody can say: the rounds of two runs are not held against each other,
-/// and what others did in one of them is not in the other.
-const DISTURBED: &str = "others took more than 5 % of the machine's time";
+/// The reason why a comparison is open: the rounds of two runs aren't compared
+/// pair by pair, so what other processes or the hypervisor took in one run
+/// doesn't cancel out.
+const DISTURBED: &str = "the machine was disturbed (more than 5 % of its time)";
 
-/// What two runs say of each other.
+/// The differences between two runs.
 pub(crate) struct Comparison {
-    /// In what the machines differ.
+    /// The properties in which the machines differ.
     pub(crate) machine_differences: Vec<String>,
-    /// Which commits were measured.
+    /// The commits that were measured, if they differ.
     pub(crate) revisions: Option<String>,
-    /// The figures that both have.
+    /// The figures that both runs have.
     pub(crate) cells: Vec<Compared>,
-    /// Who failed in B, though not in A.
+    /// The contestants that failed only in B, with the reasons.
     pub(crate) failed: Vec<String>,
-    /// What can't be compared, and why.
+    /// What can't be compared, with the reasons.
     pub(crate) not_compared: Vec<String>,
-    /// How often two contestants stand to each other in both runs.
+    /// The number of pairs of contestants, over all figures, that are measured
+    /// in both runs.
     pub(crate) pairs: usize,
-    /// The pairs of which one is better in A, and the other one in B.
+    /// The pairs in which one contestant is better in A and the other in B.
     pub(crate) reversed: Vec<String>,
 }
 
-/// A figure that both have.
+/// A figure that both runs have.
 pub(crate) struct Compared {
     pub(crate) scenario: String,
     pub(crate) contestant: String,
     pub(crate) figure: Figure,
     pub(crate) before: Estimate,
     pub(crate) after: Estimate,
-    /// Whether the rate is only a lower bound.
+    /// Whether the figure is only a lower bound, in A and in B.
     pub(crate) bounds: [bool; 2],
-    /// How many rounds the run with fewer has.
+    /// The number of rounds of the run that has fewer.
     pub(crate) rounds: usize,
-    /// B by A.
+    /// B divided by A.
     pub(crate) times: Estimate,
-    /// The larger one; none, if neither run measured it.
+    /// The larger noise floor of the two, if either run measured one.
     pub(crate) floor: Option<f64>,
     pub(crate) difference: Difference,
 }
@@ -129,7 +131,7 @@ impl Comparison {
         }
     }
 
-    /// Whether both runs say the same of who is better than whom.
+    /// Compares the order of each pair of contestants in the two runs.
     fn add_pairs(
         &mut self,
         records: [&Record; 2],
@@ -163,7 +165,7 @@ impl Comparison {
         });
         let worse = worse.map(|cell| {
             format!(
-                "{} of {} in {}: {} of what it was",
+                "{} of {} in {}: B / A is {}",
                 cell.figure.name(),
                 cell.contestant,
                 cell.scenario,
@@ -173,7 +175,7 @@ impl Comparison {
         worse.chain(self.failed.iter().cloned())
     }
 
-    /// How many figures nobody can say anything of.
+    /// Returns the number of figures whose comparison is open.
     pub(crate) fn open(&self) -> usize {
         let open =
             |cell: &&Compared| matches!(cell.difference, Difference::Open(_));
@@ -182,14 +184,15 @@ impl Comparison {
 }
 
 impl Compared {
-    /// How often the interval leaves out 1 although nothing changed: 1 in 20
-    /// times by design, but of three or four rounds as often as 1 in 10.
+    /// Returns the probability that the interval doesn't contain 1 although
+    /// nothing changed: nominally 5 %, but 10 % with three or four rounds.
     pub(crate) fn chance_of_a_miss(&self) -> f64 {
         if self.rounds < 5 { 0.1 } else { 0.05 }
     }
 }
 
-/// The scenarios that both runs have, and mean the same by.
+/// Returns the scenarios that are the same in both runs, and adds a line to
+/// `apart` for each scenario that differs.
 fn pairs<'a>(
     before: &'a Record,
     after: &'a Record,
@@ -206,7 +209,7 @@ fn pairs<'a>(
         if !names.any(|name| is_wanted(one, name)) {
             continue;
         }
-        // Another n is another question, whatever cost it stands for.
+        // A different n is a different question, even for the same cost.
         let has_cost = one.groups.iter().any(|group| group.cost.is_some());
         let difference = compatibility::scenarios(one, other).or_else(|| {
             let calibrations = [before, after].map(|run| &run.calibration);
@@ -216,7 +219,7 @@ fn pairs<'a>(
         match difference {
             None => pairs.push((one, other)),
             Some(difference) => not_compared.push(format!(
-                "not compared: {} is not the same in both (A / B): \
+                "not compared: {} differs between the runs (A / B): \
                  {difference}",
                 one.name
             )),
@@ -236,8 +239,7 @@ fn compare(
     };
     let [old, new] = [of(before, one), of(after, other)];
     let rounds = old.len().min(new.len());
-    // The runs may have the same seed: what follows from both does not matter,
-    // as long as it is always the same.
+    // Any seed will do, as long as it is the same each time.
     let times = Estimate::of_quotient(&new, &old, before.seed)?;
     let findings = [Findings::of(before), Findings::of(after)];
     let floors = [
@@ -276,8 +278,9 @@ fn compare(
     })
 }
 
-/// Whether two contestants are told apart one way round in A, and the other
-/// way round in B: then how. The outer `None`: a run does not have both.
+/// Returns a description if one of two contestants is better in A and the other
+/// in B, by more than noise. The outer `None` means that a run doesn't have
+/// figures of both.
 fn reversed(
     [before, after]: [&Record; 2],
     [one, other]: [&Scenario; 2],
@@ -290,7 +293,7 @@ fn reversed(
         median(&mut ratios(&over, &under).into_values().collect::<Vec<_>>())
     };
     let middles = [middle(before, one)?, middle(after, other)?];
-    // Only then is it worth the time that the intervals take.
+    // The intervals take time to compute, so rule out the common case first.
     if (middles[0] - 1.0) * (middles[1] - 1.0) >= 0.0 {
         return Some(None);
     }
@@ -312,7 +315,8 @@ fn reversed(
     }))
 }
 
-/// What only the first of two runs has: contestants, scenarios, and cells.
+/// Adds a line with what only the run `here` has: contestants, scenarios and
+/// cells.
 fn only(
     here: &Record,
     there: &Record,
@@ -340,7 +344,7 @@ fn only(
             {
                 continue;
             }
-            // One line says it of all of them.
+            // A contestant or a scenario is listed once for all its cells.
             let what = if !is_contestant(name) {
                 format!("contestant {name}")
             } else if !is_scenario(of) {
@@ -358,13 +362,13 @@ fn only(
     }
 }
 
-/// Which commits were measured, if they differ or nobody knows.
+/// Returns a line with the commits that were measured, if they differ.
 fn revisions(before: &Record, after: &Record) -> Option<String> {
     let text = |record: &Record| {
         let revision = record.machine.git_revision.value.as_deref();
         let short = revision.map_or("unknown", |r| r.get(..12).unwrap_or(r));
         let is_dirty = record.machine.git_dirty.value == Some(true);
-        let changes = if is_dirty { " with changes" } else { "" };
+        let changes = if is_dirty { " with uncommitted changes" } else { "" };
         format!("{short}{changes}")
     };
     let [before, after] = [text(before), text(after)];

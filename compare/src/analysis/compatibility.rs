@@ -1,4 +1,5 @@
-//! Whether what two records say is about the same thing.
+//! Checks whether two records are comparable: same machine, scenarios,
+//! contestants and calibration.
 
 use std::path::Path;
 
@@ -11,11 +12,12 @@ use crate::model::reading::Reading;
 use crate::model::record::{Entrant, Record};
 use crate::model::scenarios::Scenario;
 
-/// What a scenario says to people, and what it shows: not what it does.
+/// The keys of a scenario that describe it or select what is shown, and don't
+/// affect what is measured.
 const PROSE: [&str; 5] =
     ["question", "expectation", "analysis", "on_request", "figures"];
 
-/// In what two machines differ that changes figures.
+/// Lists the differences between two machines that affect figures.
 pub(crate) fn machines(one: &Machine, other: &Machine) -> Vec<String> {
     let text = |known: &Reading<String>| {
         known.value.clone().unwrap_or_else(|| "unknown".to_owned())
@@ -36,22 +38,23 @@ pub(crate) fn machines(one: &Machine, other: &Machine) -> Vec<String> {
         .collect()
 }
 
-/// The first thing that two scenarios of one name do differently.
+/// Returns the first difference between two scenarios with the same name that
+/// affects what is measured.
 pub(crate) fn scenarios(one: &Scenario, other: &Scenario) -> Option<String> {
-    let played = |scenario: &Scenario| {
+    let measured = |scenario: &Scenario| {
         let mut value = to_value(scenario);
         if let Value::Object(keys) = &mut value {
             keys.retain(|key, _| !PROSE.contains(&key.as_str()));
         }
         value
     };
-    difference("", &played(one), &played(other))
+    difference("", &measured(one), &measured(other))
 }
 
-/// The first difference between two entrants of one name. Where their program
-/// lies is none.
+/// Returns the first difference between two entrants with the same name. The
+/// folders of their programs may differ.
 pub(crate) fn entrants(one: &Entrant, other: &Entrant) -> Option<String> {
-    let told = |entrant: &Entrant| {
+    let comparable = |entrant: &Entrant| {
         let mut entrant = entrant.clone();
         if let Some(program) = entrant.contestant.command.first_mut() {
             let name = Path::new(program).file_name().unwrap_or_default();
@@ -59,10 +62,10 @@ pub(crate) fn entrants(one: &Entrant, other: &Entrant) -> Option<String> {
         }
         to_value(&entrant)
     };
-    difference("", &told(one), &told(other))
+    difference("", &comparable(one), &comparable(other))
 }
 
-/// The first cost that stands for another n.
+/// Returns the first cost that was calibrated to a different n.
 pub(crate) fn calibrations(
     one: &[Calibrated],
     other: &[Calibrated],
@@ -80,10 +83,11 @@ pub(crate) fn calibrations(
 }
 
 fn to_value(what: impl Serialize) -> Value {
-    serde_json::to_value(what).expect("what records hold can be written")
+    serde_json::to_value(what).expect("a part of a record is valid JSON")
 }
 
-/// The first place where two values differ, and what stands there.
+/// Returns the path of the first difference between two values, and the value
+/// of each at that path.
 fn difference(place: &str, one: &Value, other: &Value) -> Option<String> {
     match (one, other) {
         (Value::Object(one), Value::Object(other)) => {
@@ -111,6 +115,11 @@ fn difference(place: &str, one: &Value, other: &Value) -> Option<String> {
     }
 }
 
+/// Checks that contestants with the same name are the same in both records.
+///
+/// # Errors
+///
+/// Returns the first difference.
 pub(crate) fn agree_on_entrants(
     one: &Record,
     other: &Record,
@@ -127,12 +136,18 @@ pub(crate) fn agree_on_entrants(
     Ok(())
 }
 
+/// Checks that cost is measured and calibrated in the same way in both records.
+///
+/// # Errors
+///
+/// Returns the first difference.
 pub(crate) fn agree_on_method(
     one: &Record,
     other: &Record,
 ) -> Result<(), String> {
     let [method, others] = [&one.cost_method, &other.cost_method];
-    // A load machine that the server is on knows its cost, the others don't.
+    // Of the machines of one load, only the one that runs the server can
+    // measure its cost.
     if one.shard.is_none() && method != others {
         return Err(format!(
             "cost is measured differently: {method} / {others}"
@@ -141,8 +156,8 @@ pub(crate) fn agree_on_method(
     match calibrations(&one.calibration, &other.calibration) {
         None => Ok(()),
         Some(difference) => Err(format!(
-            "{difference}; in a file of your own, give the group an n in \
-             place of the cost"
+            "{difference}; to use one n, replace the group's cost by an n in a \
+             scenario file of your own"
         )),
     }
 }
@@ -152,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_difference_is_named_with_its_place() {
+    fn the_first_difference_is_reported_with_its_path() {
         let value = |text: &str| serde_json::from_str(text).unwrap();
         let good = r#"{"a": [{"b": 1, "c": "x"}], "d": null}"#;
         let cases = [

@@ -1,38 +1,39 @@
-//! What a ratio of two figures means, by the kind of figure.
+//! The difference between two figures: tie, faster, slower, more, less or open,
+//! by their ratio and the kind of figure.
 
 use crate::analysis::statistics::Estimate;
 use crate::model::figure::Figure;
 
-/// Of fewer rounds, nobody should be called faster or slower.
+/// The smallest number of rounds from which a conclusion is drawn.
 pub(crate) const ROUNDS_MIN: usize = 3;
 
-/// Why nobody can say.
+/// The reason why a comparison with fewer rounds than [`ROUNDS_MIN`] is open.
 pub(crate) const TOO_FEW_ROUNDS: &str = "too few rounds";
 
-/// The same.
+/// The reason why a comparison with a lower bound is open.
 pub(crate) const GENERATOR_WAS_BUSY: &str =
     "the load generator was the bottleneck";
 
-/// How a figure stands to an earlier one.
+/// How a figure differs from an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Difference {
-    /// No difference that is more than noise.
+    /// No difference could be shown.
     Tie,
     /// Less time, or a higher rate.
     Faster,
     /// More time, or a lower rate.
     Slower,
-    /// More of what is neither time nor rate.
+    /// A larger figure that is neither a time nor a rate.
     More,
-    /// Less of it.
+    /// A smaller figure that is neither a time nor a rate.
     Less,
-    /// It differs, but nobody can say what from.
+    /// No conclusion can be drawn, for this reason.
     Open(&'static str),
 }
 
 impl Difference {
-    /// Of a figure that is `times` what it was, where a difference of less
-    /// than the share `floor` is noise.
+    /// Returns the difference for a figure that is `times` the earlier one,
+    /// with the noise floor `floor` (a share).
     pub(crate) fn of(
         figure: Figure,
         times: &Estimate,
@@ -65,7 +66,7 @@ impl Difference {
         }
     }
 
-    /// In one word, or a few.
+    /// Returns the text that is printed, with the reason if it is open.
     pub(crate) fn name(&self) -> String {
         match self {
             Difference::Tie => "tie".to_owned(),
@@ -78,9 +79,11 @@ impl Difference {
     }
 }
 
-/// Whether nobody can say how two figures stand, since the lower one is only a
-/// lower bound, or, in a tie, either: more may be in it. `times` is the second
-/// one's ratio to the first.
+/// Returns `true` if a comparison of two figures is open because the lower one
+/// is only a lower bound, or in a tie, either of them.
+///
+/// `times` is the ratio of the second figure to the first. The true value of a
+/// figure that `is_bound` may be higher.
 pub(crate) fn is_open(
     times: &Estimate,
     is_tie: bool,
@@ -90,15 +93,15 @@ pub(crate) fn is_open(
     is_bound[lower] || (is_tie && is_bound[1 - lower])
 }
 
-/// Whether a ratio is no more than noise: its interval holds 1, or it is
-/// nearer to 1 than what two runs of the same server differ by.
+/// Returns `true` if a ratio shows no difference: its interval contains 1, or
+/// its median differs from 1 by less than the noise floor.
 pub(crate) fn is_tie(times: &Estimate, floor: f64) -> bool {
     let distance = times.median.ln().abs();
     distance < floor.ln_1p() || times.interval().contains(&1.0)
 }
 
-/// Whether a figure is worse by more than the share `allowed`, by all that its
-/// interval leaves open. Half a rate is as much worse as twice the time.
+/// Returns `true` if a figure is worse by more than the share `allowed`, over
+/// the whole interval. Half the rate is as bad as twice the time.
 pub(crate) fn is_worse_by_more_than(
     allowed: f64,
     figure: Figure,
@@ -117,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_word_fits_the_figure() {
+    fn a_difference_is_named_by_the_kind_of_figure() {
         let estimate = |median, low, high| Estimate { median, low, high };
         let up = estimate(1.3, 1.2, 1.4);
         let down = estimate(0.7, 0.6, 0.8);
@@ -142,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_counts_only_clear_of_one_and_of_the_noise() {
+    fn a_ratio_near_one_or_below_the_noise_floor_is_a_tie() {
         let estimate = |median, low, high| Estimate { median, low, high };
         let cases = [
             (estimate(0.80, 0.75, 0.85), 0.05, false),
@@ -159,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lower_bound_may_hide_more() {
+    fn a_comparison_with_a_lower_bound_may_be_open() {
         let up = Estimate { median: 1.3, low: 1.2, high: 1.4 };
         let down = Estimate { median: 0.7, low: 0.6, high: 0.8 };
         let cases = [
@@ -179,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_worse_is_so_by_its_whole_interval() {
+    fn a_figure_is_worse_only_if_its_whole_interval_is() {
         let cases = [
             (Figure::Cost, 1.06, 1.20, true),
             (Figure::Cost, 1.04, 1.20, false),

@@ -1,4 +1,5 @@
-//! What a run says: estimates, noise, ties, and who held whom up.
+//! The findings of a run: estimates, the noise floor, ties, the best
+//! contestants, bottlenecks, and the reasons why figures are suspect.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,39 +14,43 @@ use crate::model::load_report::BUSY_SHARE;
 use crate::model::record::{Record, ratios};
 use crate::model::scenarios::Scenario;
 
-/// Above this share of the machine's time, others disturb.
+/// The share of the machine's time, taken by other processes or by the
+/// hypervisor, above which a figure is suspect.
 const DISTURBED_SHARE: f64 = 0.05;
 
-/// An interval that is a larger share of its median is wide.
+/// The width of an interval, as a share of its median, above which a figure is
+/// suspect.
 const WIDE_SHARE: f64 = 0.25;
 
-/// Why nobody can say.
-const ANOTHER_N: &str = "it was asked for another n";
+/// The reason why a comparison is open between contestants that computed
+/// different n.
+const ANOTHER_N: &str = "they computed different n";
 
-/// How one contestant's figure stands to another one's.
+/// How one contestant's figure compares with another's.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Relation {
-    /// No difference that is more than noise.
+    /// No difference could be shown.
     Tied,
-    /// This many times as much.
+    /// It is this many times the other.
     Times(Estimate),
-    /// Nobody can say, for this reason.
+    /// No conclusion can be drawn, for this reason.
     Open(&'static str),
 }
 
-/// Why a figure that was measured should not be leaned on.
+/// The reason why a figure is suspect.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Doubt {
     /// The hypervisor took this share of the machine's time.
     Stolen(f64),
-    /// Others than the server and its load used this share of it.
+    /// Processes other than the server and the load generator took this share
+    /// of the machine's time.
     Foreign(f64),
-    /// The interval is this share of the median wide.
+    /// The width of the interval is this share of the median.
     Wide(f64),
-    /// The load generator was on its cores for this share of the window.
+    /// The load generator occupied its core for this share of the window.
     BusyGenerator(f64),
-    /// This share of the clients had no reply in the whole window, and so no
-    /// time that counts.
+    /// This share of the clients got no reply in the whole window, so their
+    /// wait isn't included.
     Starved(f64),
     /// This share of the requests was never answered.
     Unanswered(f64),
@@ -59,7 +64,7 @@ impl fmt::Display for Doubt {
             Doubt::Starved(share) | Doubt::Unanswered(share) => share,
         };
         match share * 100.0 {
-            // One request in ten thousand is not none.
+            // One request in ten thousand must not be printed as 0 %.
             percent if percent < 1.0 => {
                 write!(f, "{} (under 1 %)", self.reason())
             }
@@ -69,42 +74,43 @@ impl fmt::Display for Doubt {
 }
 
 impl Doubt {
-    /// The reason alone.
+    /// Returns the reason without the share.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Doubt::Stolen(_) => {
                 "the hypervisor took more than 5 % of the machine's time"
             }
             Doubt::Foreign(_) => {
-                "others used more than 5 % of the machine's time"
+                "other processes took more than 5 % of the machine's time"
             }
             Doubt::Wide(_) => "the interval is wider than 25 % of the median",
             Doubt::Starved(_) => {
-                "clients that waited in vain have no time that counts"
+                "some clients got no reply, so their wait isn't included"
             }
             Doubt::Unanswered(_) => {
-                "requests that were never answered count as long as they \
-                 were waited for"
+                "some requests were never answered, so the true time is \
+                 longer"
             }
             Doubt::BusyGenerator(_) => {
-                "the load generator was busy more than 95 % of the time"
+                "the load generator occupied its core for more than 95 % of \
+                 the window"
             }
         }
     }
 }
 
-/// A record, read.
+/// The findings of one run, computed from its record on demand.
 pub(crate) struct Findings<'a> {
     record: &'a Record,
 }
 
 impl<'a> Findings<'a> {
-    /// Of this run.
+    /// Returns the findings of the run in `record`.
     pub(crate) fn of(record: &'a Record) -> Findings<'a> {
         Findings { record }
     }
 
-    /// A figure of one contestant.
+    /// Returns a figure of one contestant, if it was measured.
     pub(crate) fn estimate(
         &self,
         scenario: &Scenario,
@@ -115,8 +121,8 @@ impl<'a> Findings<'a> {
         self.estimate_of(&values)
     }
 
-    /// How far apart two runs of the same server came out, as a share: what
-    /// is less is noise.
+    /// Returns the noise floor as a share: how far the ratio of a contestant
+    /// and its own alias extends from 1.
     pub(crate) fn noise_floor(
         &self,
         scenario: &Scenario,
@@ -131,7 +137,8 @@ impl<'a> Findings<'a> {
         Some(distance(low).max(distance(high)).exp_m1())
     }
 
-    /// The entrant that takes part a second time, and who it is.
+    /// Returns the name of the alias under which a contestant takes part a
+    /// second time, and the name of that contestant.
     pub(crate) fn alias(&self) -> Option<(&'a str, &'a str)> {
         self.record.entrants.iter().find_map(|entrant| {
             let first = entrant.alias_of.as_deref()?;
@@ -139,8 +146,8 @@ impl<'a> Findings<'a> {
         })
     }
 
-    /// How `other` stands to `best`, by the ratio of each round; `None` where
-    /// one of them has no figure.
+    /// Compares `other` with `best` by the ratio within each round. Returns
+    /// `None` if one of them has no figure.
     pub(crate) fn relation(
         &self,
         scenario: &Scenario,
@@ -172,8 +179,8 @@ impl<'a> Findings<'a> {
         })
     }
 
-    /// Whether a figure is only a lower bound, since the load generator was
-    /// the bottleneck.
+    /// Returns `true` if a figure is only a lower bound because the load
+    /// generator was the bottleneck.
     pub(crate) fn is_lower_bound(
         &self,
         scenario: &Scenario,
@@ -184,9 +191,9 @@ impl<'a> Findings<'a> {
             && self.busy_generator(scenario, entrant).is_some()
     }
 
-    /// Why a figure should not be leaned on, if there is a reason. A void cell
-    /// has no figure, and so no doubt. A rate that is a lower bound has a sign
-    /// of its own for that.
+    /// Returns the reasons why a figure is suspect. A void cell has no figure,
+    /// so it has no reasons either. A rate for which the load generator was the
+    /// bottleneck isn't suspect, but a lower bound.
     pub(crate) fn doubts(
         &self,
         scenario: &Scenario,
@@ -199,7 +206,8 @@ impl<'a> Findings<'a> {
         let (stolen, foreign) = self.machine_shares(scenario, entrant);
         let width = (estimate.high - estimate.low) / estimate.median;
         let busy = match figure {
-            // What it costs the server holds, however busy its clients are.
+            // These are valid, or for the rate a lower bound, however busy the
+            // load generator is.
             Figure::Cost | Figure::Rss | Figure::Threads | Figure::Rate => None,
             Figure::Left => {
                 let against = self.record.against(scenario);
@@ -225,8 +233,8 @@ impl<'a> Findings<'a> {
         doubts.into_iter().flatten().collect()
     }
 
-    /// Whether the hypervisor, or others, took so much of the machine's time
-    /// that figures of other times are not to be held against these.
+    /// Returns `true` if the hypervisor or other processes took so much of the
+    /// machine's time that a cell can't be compared with another run's.
     pub(crate) fn was_disturbed(
         &self,
         scenario: &Scenario,
@@ -236,8 +244,9 @@ impl<'a> Findings<'a> {
         disturbing(stolen).or(disturbing(foreign)).is_some()
     }
 
-    /// The share of the clients that had no reply in the whole window of some
-    /// round, if there were any and the figure is a time: it leaves out theirs.
+    /// Returns the largest share, in any round, of clients without a reply in
+    /// the whole window. Returns `None` if there were none, or if the figure
+    /// isn't a service time: only those leave out the wait of such clients.
     pub(crate) fn starved(
         &self,
         scenario: &Scenario,
@@ -256,9 +265,10 @@ impl<'a> Findings<'a> {
         shares.reduce(f64::max).filter(|share| *share > 0.0)
     }
 
-    /// The share of the requests that were never answered in some round, if
-    /// there were any and the figure is one of the times of all that were due:
-    /// theirs would have been longer.
+    /// Returns the largest share, in any round, of requests that were never
+    /// answered. Returns `None` if there were none, or if the figure isn't a
+    /// response time: only those include such requests, with the time that the
+    /// load generator waited for them.
     fn unanswered(
         &self,
         scenario: &Scenario,
@@ -279,8 +289,9 @@ impl<'a> Findings<'a> {
         shares.reduce(f64::max)
     }
 
-    /// The contestants with their figure, the best one first. Who let clients
-    /// wait in vain has no figure that compares.
+    /// Returns the contestants with their figure, the best one first.
+    /// Contestants whose figure can't be compared are left out: those with
+    /// clients that got no reply, and those that computed a different n.
     pub(crate) fn ranked(
         &self,
         scenario: &Scenario,
@@ -301,8 +312,9 @@ impl<'a> Findings<'a> {
         found
     }
 
-    /// Whether a contestant was asked for another n than the others, because
-    /// its fib is another: what its requests took does not compare with theirs.
+    /// Returns `true` if a contestant computed a different n from the first
+    /// one, because its `fib` was calibrated separately. Its times can't be
+    /// compared with those of the others.
     pub(crate) fn computes_another_n(
         &self,
         scenario: &Scenario,
@@ -324,15 +336,15 @@ impl<'a> Findings<'a> {
         own != first
     }
 
-    /// The contestants that none is better than, beyond the noise, by this
-    /// figure: the best one first, then those that tie with it. Nobody, where
-    /// that is open or there is nobody to be better than.
+    /// Returns the best contestant by a figure, followed by those that tie with
+    /// it. Empty if any comparison with it is open, or if there is only one
+    /// contestant.
     pub(crate) fn best(
         &self,
         scenario: &Scenario,
         figure: Figure,
     ) -> Vec<&'a str> {
-        // What was offered to each is no merit of his.
+        // In an open loop, the scenario sets the rate, not the contestant.
         if figure == Figure::Rate && scenario.is_offered() {
             return Vec::new();
         }
@@ -355,16 +367,17 @@ impl<'a> Findings<'a> {
         [*best].into_iter().chain(tied.map(|(name, _)| *name)).collect()
     }
 
-    /// The shares of the machine's time that went to the hypervisor, and to
-    /// others than the server and its load. Added up over the rounds, because
-    /// the kernel counts in ticks; `None` where it can't be known.
+    /// Returns the shares of the machine's time that were taken by the
+    /// hypervisor, and by processes other than the server and the load
+    /// generator. They are summed over the rounds because the kernel counts in
+    /// ticks. `None` means that a share is unknown.
     fn machine_shares(
         &self,
         scenario: &Scenario,
         entrant: &str,
     ) -> (Option<f64>, Option<f64>) {
         let cell = self.record.cell(&scenario.name, entrant);
-        // The second server of a contestant is not among what is ours.
+        // The CPU time of a contestant's second server isn't recorded.
         let is_apart = scenario.groups.iter().any(|group| group.apart);
         let (mut stolen, mut busy, mut all) = (0, 0, 0);
         let mut ours = (!is_apart).then_some(0);
@@ -376,7 +389,8 @@ impl<'a> Findings<'a> {
             stolen += machine.stolen_ns;
             busy += machine.busy_ns;
             all += machine.all_ns;
-            // A server on another machine is none of this one's load.
+            // If the server's CPU time is unknown, as on another machine, so is
+            // the share of other processes.
             ours = ours.zip(report.server_cpu_ns.value).map(
                 |(ours, server_cpu)| {
                     ours + server_cpu + report.generator_cpu_ns
@@ -388,8 +402,8 @@ impl<'a> Findings<'a> {
         (share(stolen), foreign)
     }
 
-    /// The share of its core that the load generator was on, if that was so
-    /// high that the rate is only a lower bound.
+    /// Returns the share of the window for which the load generator occupied
+    /// its core, if it was the bottleneck.
     pub(crate) fn busy_generator(
         &self,
         scenario: &Scenario,
@@ -408,13 +422,13 @@ impl<'a> Findings<'a> {
     }
 }
 
-/// What is too large a share for a figure to be leaned on.
+/// Returns the share if it is so large that figures are suspect.
 fn disturbing(share: Option<f64>) -> Option<f64> {
     share.filter(|share| *share > DISTURBED_SHARE)
 }
 
-/// How far a ratio is from 1: as far as its inverse, and without a limit on
-/// either side.
+/// Returns how far a ratio is from 1 on a log scale, so that a ratio and its
+/// inverse are equally far.
 fn distance(ratio: f64) -> f64 {
     ratio.ln().abs()
 }
@@ -435,7 +449,7 @@ mod tests {
     use crate::model::times::Times;
 
     #[test]
-    fn requests_that_were_never_answered_put_response_times_in_doubt() {
+    fn unanswered_requests_make_response_times_suspect() {
         let scenario = scenarios::read_one(Path::new(concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/../bench/scenarios/load-curve.toml"

@@ -1,4 +1,4 @@
-//! Several records as one.
+//! Merging several records into one.
 
 mod shards;
 pub(crate) mod source;
@@ -16,27 +16,36 @@ use crate::model::provenance::Part;
 use crate::model::record::Record;
 use crate::model::scenarios::Scenario;
 
+/// Merges records. The loads of several machines in one window are added up to
+/// one round; all other rounds are concatenated and renumbered.
+///
+/// # Errors
+///
+/// Returns a [`Usage`] error if a record is given twice, or if two records
+/// can't be merged.
 pub(crate) fn merge(sources: Vec<Source>) -> anyhow::Result<Record> {
     refuse_doubles(&sources)?;
     let mut sources = add_up_shards(sources)?.into_iter();
-    let first = sources.next().context("there is nothing to merge")?;
+    let first = sources.next().context("no record to merge")?;
     let joined = sources.try_fold(first, join)?;
     let Source { mut record, .. } = joined;
     let parts = &record.parts;
     if let Some(started) = parts.iter().map(|part| &part.started).min() {
         record.started = started.clone();
     }
-    // With the first part's own, the two would have one name.
+    // The name of a record contains its seed. With the seed of the first part,
+    // it would have the name of that part.
     record.seed = parts.iter().fold(0, |seed: u64, part| {
         seed.wrapping_mul(31).wrapping_add(part.seed)
     });
     record.complete = parts.iter().all(|part| part.complete);
-    // Each part has its own.
+    // Each part has its own invocation.
     record.invocation = None;
     Ok(record)
 }
 
-/// Twice the same rounds would look like twice the evidence.
+/// Refuses a record that is given twice: the same rounds would count as twice
+/// the evidence.
 fn refuse_doubles(sources: &[Source]) -> anyhow::Result<()> {
     let parts = sources.iter().flat_map(|source| &source.record.parts);
     let parts: Vec<&Part> = parts.collect();
@@ -52,8 +61,9 @@ fn refuse_doubles(sources: &[Source]) -> anyhow::Result<()> {
                 double.file, part.file, part.id
             ),
             Some(_) => format!(
-                "{} and {} are the same shard, or two that asked at the same \
-                 moments: --seed must be another one on each machine",
+                "{} and {} are the same shard, or two that sent the same \
+                 requests at the same times: --seed must differ on each \
+                 machine",
                 double.file, part.file
             ),
         }));
@@ -61,7 +71,7 @@ fn refuse_doubles(sources: &[Source]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Puts the rounds of one run behind those of another.
+/// Appends the rounds of one run to those of another.
 fn join(mut sum: Source, other: Source) -> anyhow::Result<Source> {
     let names = (&sum.name, &other.name);
     agree_on_all(&sum.record, &other.record).map_err(|error| {
@@ -79,7 +89,7 @@ fn join(mut sum: Source, other: Source) -> anyhow::Result<Source> {
             kept.missed
                 .extend(missed.map(|(round, how)| (round + offset, how)));
             kept.by_design = kept.by_design.take().or(cell.by_design);
-            // Counted once in a run: that of one run stands for all.
+            // System calls are counted once per run; one count is enough.
             if kept.system_calls.value.is_none() {
                 kept.system_calls = cell.system_calls;
             }
@@ -110,7 +120,8 @@ fn join(mut sum: Source, other: Source) -> anyhow::Result<Source> {
     });
     record.calibration.append(&mut new);
     if let (Some(mine), Some(others)) = (&mut record.shard, more.shard) {
-        // Of several loads, no number of a round is that of one.
+        // After renumbering, rounds can't be matched by number with those of
+        // other shards that started at the same time.
         mine.start_at = None;
         let windows = others.windows.into_iter();
         mine.windows.extend(windows.map(|(round, at)| (round + offset, at)));
@@ -123,18 +134,18 @@ fn join(mut sum: Source, other: Source) -> anyhow::Result<Source> {
     Ok(sum)
 }
 
-/// Whether the rounds of two records are rounds of the same thing.
+/// Checks that the rounds of two records measured the same thing.
 fn agree_on_all(one: &Record, other: &Record) -> Result<(), String> {
     if one.shard.is_some() != other.shard.is_some() {
-        return Err("one is a run, the other a load on a server elsewhere: \
-                    they stay apart"
-            .to_owned());
+        return Err(
+            "a run can't be merged with a record of `compare load`".to_owned()
+        );
     }
     let unlike = compatibility::machines(&one.machine, &other.machine);
     if !unlike.is_empty() {
         return Err(format!(
-            "unlike machines stay apart, because their median would be that \
-             of neither (`compare cmp` compares them): {}",
+            "runs of different machines can't be merged, because the median \
+             would describe neither; compare them with `compare cmp`: {}",
             unlike.join("; ")
         ));
     }
@@ -152,8 +163,8 @@ fn agree_on_all(one: &Record, other: &Record) -> Result<(), String> {
             revision.unwrap_or_else(|| "unknown".to_owned())
         };
         return Err(format!(
-            "they measured different commits (`compare cmp` compares them): \
-             {} / {}",
+            "they measured different commits; compare them with \
+             `compare cmp`: {} / {}",
             text(one_revision),
             text(other_revision)
         ));
@@ -172,7 +183,7 @@ fn agree_on_all(one: &Record, other: &Record) -> Result<(), String> {
     Ok(())
 }
 
-/// The number of the last round that there is or should have been.
+/// Returns the number of the last round that was planned or measured.
 fn last_round(record: &Record) -> u64 {
     let cells = record.cells.values().flat_map(|row| row.values());
     let rounds = cells.flat_map(|cell| {

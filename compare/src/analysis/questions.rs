@@ -1,12 +1,12 @@
-//! What a run was asked: its scenarios, each with all its values together, in
-//! the order in which a newcomer would ask.
+//! The questions of a run: its scenarios in reading order, with all values of a
+//! sweep together.
 
 use crate::analysis::units;
 use crate::model::figure::Figure;
 use crate::model::record::Record;
 use crate::model::scenarios::{ClientGroup, Parameter, Scenario};
 
-/// The order in which a newcomer would ask; others follow.
+/// The scenarios in reading order. Scenarios that aren't listed come last.
 const READING_ORDER: [&str; 12] = [
     "perf1",
     "perf1-crowd",
@@ -22,17 +22,16 @@ const READING_ORDER: [&str; 12] = [
     "load-curve",
 ];
 
-/// A question, and the scenarios that put it: one, or one for each value of
-/// what varies.
+/// A question, and its scenario, or one scenario per value of its sweep.
 pub(crate) struct Question<'a> {
-    /// The scenario's name, whatever value of its sweep it is.
+    /// The scenario's name, without the value of a sweep.
     pub(crate) name: &'a str,
-    /// In the order of their values.
+    /// The scenarios, in the order of their values.
     pub(crate) points: Vec<&'a Scenario>,
 }
 
-/// What was asked, in reading order. Scenarios that are only there for another
-/// to be held against ask nothing.
+/// Returns the questions of a run, in reading order. Scenarios without figures
+/// ask nothing: they are measured only because others are compared with them.
 pub(crate) fn of(record: &Record) -> Vec<Question<'_>> {
     let mut questions: Vec<Question<'_>> = Vec::new();
     for scenario in &record.scenarios {
@@ -51,25 +50,26 @@ pub(crate) fn of(record: &Record) -> Vec<Question<'_>> {
     questions
 }
 
-/// Where a scenario stands in the reading order; others follow.
+/// Returns the position of a scenario in the reading order.
 pub(crate) fn reading_position(name: &str) -> usize {
     let place = READING_ORDER.iter().position(|other| *other == name);
     place.unwrap_or(READING_ORDER.len())
 }
 
 impl<'a> Question<'a> {
-    /// The scenario that stands for all of them in what they share.
+    /// Returns the first scenario, for what all of them have in common.
     pub(crate) fn first(&self) -> &'a Scenario {
         self.points[0]
     }
 
-    /// Whether anything varies in what was measured.
+    /// Returns `true` if more than one value was measured.
     pub(crate) fn is_sweep(&self) -> bool {
         self.points.len() > 1
     }
 
-    /// What varies, and in which group. A record keeps the values alone, but
-    /// they stand in the groups too.
+    /// Returns the parameter that varies, and its client group. A record
+    /// contains only the values of a sweep, so this finds the parameter that
+    /// has these values.
     pub(crate) fn varies(&self) -> Option<(Parameter, &'a str)> {
         let groups = self.points.iter().flat_map(|point| &point.groups);
         let mut names: Vec<&str> = groups.map(|g| g.name.as_str()).collect();
@@ -90,7 +90,7 @@ impl<'a> Question<'a> {
         None
     }
 
-    /// What one point is called, as `4 long clients`.
+    /// Returns the name of one point, such as `4 long clients`.
     pub(crate) fn point_name(&self, point: &Scenario) -> String {
         let value = value_of(point);
         match self.varies() {
@@ -112,11 +112,11 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// What varies, in words.
+    /// Returns the name of the parameter that varies.
     pub(crate) fn knob_name(&self) -> String {
         match self.varies() {
             Some((Parameter::Load, _)) => {
-                "offered load, share of capacity".into()
+                "offered load (share of capacity)".into()
             }
             Some((Parameter::Connections, group)) => {
                 format!("{}clients", self.group_word(group))
@@ -124,16 +124,16 @@ impl<'a> Question<'a> {
             Some((Parameter::Depth, _)) => {
                 "requests in flight per client".into()
             }
-            Some((Parameter::Rate, _)) => "requests a second".into(),
+            Some((Parameter::Rate, _)) => "requests per second".into(),
             Some((Parameter::N, _)) => "n".into(),
             Some((Parameter::Cost, group)) => {
-                format!("{}request's cost, in ms", self.group_word(group))
+                format!("cost of a {}request, in ms", self.group_word(group))
             }
             None => String::new(),
         }
     }
 
-    /// One value of what varies, without saying of what.
+    /// Returns the value of one point, without the name of the parameter.
     pub(crate) fn value_text(&self, point: &Scenario) -> String {
         let value = value_of(point);
         match self.varies() {
@@ -152,8 +152,8 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// The name of a group where another one is measured; where there is only
-    /// one, nobody needs it.
+    /// Returns the name of a group, or nothing if it is the measured group,
+    /// which needs no name.
     fn group_word(&self, group: &str) -> String {
         if self.first().measured_group == group {
             String::new()
@@ -162,9 +162,9 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// The point whose sentence stands for all: of what is left, the first
-    /// with anybody to be disturbed by, and else the last, where those who are
-    /// compared are furthest apart.
+    /// Returns the point whose answer represents the whole sweep. For the share
+    /// that is left of a rate, this is the first one with other clients.
+    /// Otherwise it is the last one, where the contestants differ most.
     pub(crate) fn main_point(&self) -> &'a Scenario {
         let points = &self.points;
         let first = self.first();
@@ -172,7 +172,7 @@ impl<'a> Question<'a> {
             let disturbed = points.iter().find(|point| value_of(point) > 0.0);
             return disturbed.copied().unwrap_or(first);
         }
-        // Past its capacity, a server is compared with nobody's.
+        // Above its capacity, a server can't be compared with others.
         let is_load = matches!(self.varies(), Some((Parameter::Load, _)));
         let within = points.iter().rev().find(|point| value_of(point) < 0.9);
         let last = points.last().copied().unwrap_or(first);
@@ -189,10 +189,10 @@ const KNOBS: [Parameter; 6] = [
     Parameter::Load,
 ];
 
-/// Where a knob stands.
+/// Returns the value of a parameter in a group.
 fn setting(group: Option<&ClientGroup>, knob: Parameter) -> Option<f64> {
     match knob {
-        // Without clients, there is no group.
+        // A group without connections isn't in the record.
         Parameter::Connections => {
             Some(group.map_or(0.0, |group| group.connections as f64))
         }
@@ -204,12 +204,12 @@ fn setting(group: Option<&ClientGroup>, knob: Parameter) -> Option<f64> {
     }
 }
 
-/// The value of what varies.
+/// Returns the value of a point, or 0 if the scenario isn't a sweep.
 pub(crate) fn value_of(point: &Scenario) -> f64 {
     point.point.as_ref().map_or(0.0, |point| point.value)
 }
 
-/// A number without digits that say nothing.
+/// Returns a number without trailing zeros, and with thousands separators.
 fn short(value: f64) -> String {
     if value.fract() == 0.0 && value.abs() >= 1000.0 {
         units::number(value)

@@ -1,4 +1,4 @@
-//! The contestants of a run in order, by one figure.
+//! The ranking of a run's contestants by one figure.
 
 use std::collections::BTreeMap;
 
@@ -11,26 +11,26 @@ use crate::model::figure::Figure;
 use crate::model::record::Record;
 use crate::model::scenarios::Scenario;
 
-/// The places by one figure.
+/// The ranking by one figure.
 pub(crate) struct Ranking {
     pub(crate) figure: Figure,
-    /// What it stands on.
+    /// The scenarios that it is based on.
     pub(crate) scenarios: Vec<String>,
-    /// Place, contestant, score; best first.
+    /// Place, contestant and score, the best first.
     pub(crate) places: Vec<(usize, String, Estimate)>,
-    /// Who and what is left out, and why.
+    /// The contestants and scenarios that are left out, with the reasons.
     pub(crate) left_out: Vec<String>,
 }
 
-/// The rounds of those who are ranked in one scenario: by contestant, then by
-/// round; the same rounds for all.
+/// The figures of the ranked contestants in one scenario, by contestant and
+/// round. All contestants have the same rounds.
 struct Rounds<'a> {
     scenario: &'a Scenario,
     values: BTreeMap<&'a str, Vec<f64>>,
 }
 
 impl Ranking {
-    /// `None` when no scenario shows the figure.
+    /// Ranks contestants by a figure. Returns `None` if no scenario shows it.
     pub(crate) fn of(
         record: &Record,
         scenarios: &[&Scenario],
@@ -69,8 +69,8 @@ impl Ranking {
         Some(ranking)
     }
 
-    /// The scenarios that somebody has a figure in that is the contestants',
-    /// and not the load generator's.
+    /// Returns the scenarios in which the figure was measured at least once,
+    /// and depends on the contestants, not on the load generator.
     fn usable<'a>(
         &mut self,
         record: &Record,
@@ -89,10 +89,10 @@ impl Ranking {
                 median(&mut values).is_some_and(|value| value > 0.0)
             };
             let why = if !names.iter().any(is_measured) {
-                "nobody has a figure there"
+                "no contestant has a figure there"
             } else if names.iter().any(is_busy) {
-                "the load generator was the bottleneck, so that rates compare \
-                 nothing but generators"
+                "the load generator was the bottleneck, so the rates don't \
+                 compare the contestants"
             } else {
                 usable.push(scenario);
                 continue;
@@ -103,7 +103,7 @@ impl Ranking {
         usable
     }
 
-    /// The contestants that have a figure in all of the scenarios.
+    /// Returns the contestants that have a figure in all scenarios.
     fn rankable<'a>(
         &mut self,
         record: &Record,
@@ -119,7 +119,7 @@ impl Ranking {
                     return Some(format!("void in {of}: {}", void.reason));
                 }
                 if Findings::of(record).computes_another_n(scenario, name) {
-                    let why = "it was asked for another n than the others";
+                    let why = "it computed a different n from the others";
                     return Some(format!("{why} in {of}"));
                 }
                 if let Some(why) = record.by_design(of, name) {
@@ -129,7 +129,7 @@ impl Ranking {
                 let mut values: Vec<f64> = figures.into_values().collect();
                 match median(&mut values) {
                     None => Some(format!("no figure in {of}")),
-                    // A mean of ratios has no place for it.
+                    // A geometric mean can't include 0.
                     Some(value) if value <= 0.0 => Some(format!("0 in {of}")),
                     Some(_) => None,
                 }
@@ -148,7 +148,7 @@ impl Ranking {
     }
 }
 
-/// The figures of the rounds that all of them have.
+/// Returns the figures of the rounds that all contestants have.
 fn common_rounds<'a>(
     record: &Record,
     scenario: &Scenario,
@@ -156,7 +156,7 @@ fn common_rounds<'a>(
     figure: Figure,
 ) -> Result<BTreeMap<&'a str, Vec<f64>>, String> {
     let of = names.iter().map(|&name| {
-        // The odd round without a reply would be a division by 0.
+        // A round without a reply would be a division by 0.
         let mut figures = record.figure(scenario, name, figure);
         figures.retain(|_, value| *value > 0.0);
         (name, figures)
@@ -170,7 +170,7 @@ fn common_rounds<'a>(
     let common: Vec<u64> = first.keys().filter(is_common).copied().collect();
     if common.len() < ROUNDS_MIN {
         return Err(format!(
-            "too few rounds that all have a figure in: {}",
+            "too few rounds in which all contestants have a figure: {}",
             common.len()
         ));
     }
@@ -180,8 +180,8 @@ fn common_rounds<'a>(
     Ok(of.iter().map(|(name, rounds)| (*name, pick(rounds))).collect())
 }
 
-/// Orders them by score. Who can't be told from the first of a place shares
-/// it.
+/// Orders the contestants by score. Contestants that tie with the first of a
+/// place share it.
 fn places(
     record: &Record,
     rounds: &[Rounds<'_>],
@@ -197,8 +197,8 @@ fn places(
     };
     let mut scores: Vec<(&str, Estimate)> =
         names.iter().map(|name| (*name, score(name))).collect();
-    // In the order of their medians, as in the table, and not of the ratios
-    // within rounds: who has the best figure is the first there, too.
+    // Sort by the medians, as in the table, not by the ratios within rounds, so
+    // that the contestant with the best figure comes first here, too.
     let apart = |name: &str| {
         let logs = rounds.iter().zip(&best).map(|(rounds, best)| {
             let [one, best] = [name, best].map(|n| rounds.median(n));
@@ -210,7 +210,7 @@ fn places(
     };
     scores.sort_by(|(one, _), (other, _)| apart(one).total_cmp(&apart(other)));
     let mut places: Vec<(usize, String, Estimate)> = Vec::new();
-    // The first of the place that is being filled.
+    // The first contestant of the current place.
     let mut head = (1, scores[0].0);
     for (index, (name, score)) in scores.into_iter().enumerate() {
         let pairs: Vec<_> = rounds.iter().map(|r| (r, head.1)).collect();
@@ -223,8 +223,9 @@ fn places(
     places
 }
 
-/// The noise of the scenarios taken together. Averaging over several would
-/// lower it if it came by chance alone, which nobody knows.
+/// Returns the mean noise floor of the scenarios. It isn't lowered for the
+/// number of scenarios: that would require the noise to be independent between
+/// them, which is unknown.
 fn floor(record: &Record, rounds: &[Rounds<'_>], figure: Figure) -> f64 {
     let findings = Findings::of(record);
     let logs: Vec<(&str, f64)> = rounds
@@ -234,12 +235,12 @@ fn floor(record: &Record, rounds: &[Rounds<'_>], figure: Figure) -> f64 {
             Some((rounds.scenario.base(), floor.ln_1p()))
         })
         .collect();
-    // Where nobody took part twice, the intervals stand alone.
+    // If no contestant took part twice, ties depend only on the intervals.
     if logs.is_empty() { 0.0 } else { mean_by_base(logs.into_iter()).exp_m1() }
 }
 
-/// How many times worse than others one is: the geometric mean over the
-/// scenarios, each with whom it is held against there.
+/// Returns how many times worse a contestant is than others: the geometric
+/// mean over the scenarios, each with the contestant to compare with.
 fn times_worse(
     rounds: &[(&Rounds<'_>, &str)],
     name: &str,
@@ -260,8 +261,8 @@ fn times_worse(
         mean_by_base(medians).exp()
     };
     let mut drawn = logs.clone();
-    // Scenario by scenario: what changes from round to round changes for both
-    // sides of a ratio, and so is not in it.
+    // The rounds of each scenario are resampled independently: what changes
+    // from round to round affects both sides of a ratio, and so cancels out.
     let resample = |random: &mut Rng| {
         for ((_, sample), (_, from)) in drawn.iter_mut().zip(&logs) {
             redraw(sample, from, random);
@@ -272,7 +273,8 @@ fn times_worse(
 }
 
 impl Rounds<'_> {
-    /// The logarithm of how many times worse one is than another, by round.
+    /// Returns the logarithm, by round, of how many times worse one contestant
+    /// is than another.
     fn log_ratios(&self, name: &str, other: &str, figure: Figure) -> Vec<f64> {
         let pairs = self.values[name].iter().zip(&self.values[other]);
         let logs = pairs.map(|(value, other)| (value / other).ln());
@@ -283,7 +285,7 @@ impl Rounds<'_> {
         }
     }
 
-    /// Who has the best median.
+    /// Returns the contestant with the best median.
     fn best<'n>(&self, names: &[&'n str], figure: Figure) -> &'n str {
         let mut names = names.to_vec();
         names.sort_by(|one, other| {
@@ -297,7 +299,7 @@ impl Rounds<'_> {
     }
 }
 
-/// The mean over what varies, and then over the scenarios.
+/// Returns the mean over the values of each sweep, and then over the scenarios.
 fn mean_by_base<'a>(values: impl Iterator<Item = (&'a str, f64)>) -> f64 {
     let mut by_base: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for (base, value) in values {
@@ -314,7 +316,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sweep_weighs_as_much_as_one_scenario() {
+    fn a_sweep_has_the_weight_of_one_scenario() {
         let values = [("a", 1.0), ("b", 4.0), ("b", 5.0), ("b", 6.0)];
         assert_eq!(mean_by_base(values.into_iter()), 3.0);
     }

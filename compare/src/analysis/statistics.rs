@@ -1,33 +1,35 @@
-//! What a few rounds allow one to say.
+//! Medians and their bootstrap intervals.
 
 use std::ops::RangeInclusive;
 
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 
-/// How many times the rounds are drawn again.
+/// The number of bootstrap resamples.
 const RESAMPLES: usize = 10_000;
 
-/// The share of the resampled medians that the interval holds.
+/// The share of the resampled medians that the interval contains.
 const CONFIDENCE: f64 = 0.95;
 
-/// A median, and its bootstrap interval. It is meant to hold the true median in
-/// 95 of 100 cases; but of five rounds or fewer it can't do better than span
-/// them all, which five do in 94 of 100 cases and three in 75. Of seven it
-/// leaves out the outermost two, and holds it in 87.
+/// A median and its percentile-bootstrap interval.
+///
+/// The interval is nominally 95 %. With five rounds or fewer, it spans all of
+/// them, and contains the true median in 94 of 100 cases with five rounds, and
+/// in 75 with three. With seven rounds, it leaves out the lowest and the
+/// highest, and contains the true median in 87 of 100 cases.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub(crate) struct Estimate {
     /// The median of the rounds.
     pub(crate) median: f64,
     /// The lower end of the interval.
     pub(crate) low: f64,
-    /// Its upper end.
+    /// The upper end of the interval.
     pub(crate) high: f64,
 }
 
 impl Estimate {
-    /// The median of `values` with its percentile-bootstrap interval; `None`
-    /// without values. The same seed gives the same interval.
+    /// Returns the median of `values` with its percentile-bootstrap interval,
+    /// or `None` if there are no values. The same seed gives the same interval.
     pub(crate) fn of(values: &[f64], seed: u64) -> Option<Estimate> {
         let mut sorted = values.to_vec();
         let middle = median(&mut sorted)?;
@@ -39,9 +41,9 @@ impl Estimate {
         Some(Estimate::bootstrap(middle, seed, resample))
     }
 
-    /// The median of `over` by that of `under`, where the two know nothing of
-    /// each other, such as the rounds of two runs: each is drawn again by
-    /// itself. `None` without values of either.
+    /// Returns the median of `over` divided by that of `under`, for independent
+    /// values such as the rounds of two runs: each side is resampled by itself.
+    /// Returns `None` if either side has no values.
     pub(crate) fn of_quotient(
         over: &[f64],
         under: &[f64],
@@ -58,8 +60,9 @@ impl Estimate {
         Some(Estimate::bootstrap(middle, seed, resample))
     }
 
-    /// A statistic with its percentile-bootstrap interval; `resample` works it
-    /// out once more from values that were drawn again, and must have some.
+    /// Returns the statistic `middle` with its percentile-bootstrap interval.
+    /// `resample` computes the statistic of resampled values; there must be at
+    /// least one value.
     pub(crate) fn bootstrap(
         middle: f64,
         seed: u64,
@@ -75,23 +78,23 @@ impl Estimate {
         Estimate { median: middle, low, high }
     }
 
-    /// The interval.
+    /// Returns the interval as a range.
     pub(crate) fn interval(&self) -> RangeInclusive<f64> {
         self.low..=self.high
     }
 }
 
-/// Draws as many of the values as there are, each as often as it comes.
+/// Fills `sample` with random values of `from`, with replacement.
 pub(crate) fn redraw<T: Copy>(sample: &mut [T], from: &[T], random: &mut Rng) {
     sample.fill_with(|| from[random.usize(..from.len())]);
 }
 
-/// A ratio of two figures that may both be 0, and are equal then.
+/// Divides two figures; 0 divided by 0 is 1, because they are equal.
 fn quotient(over: f64, under: f64) -> f64 {
     if over == under { 1.0 } else { over / under }
 }
 
-/// The median; sorts the values.
+/// Sorts the values and returns their median, or `None` if there are none.
 pub(crate) fn median(values: &mut [f64]) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
@@ -107,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_lies_in_the_middle() {
+    fn the_median_is_the_middle_value_or_the_mean_of_the_middle_two() {
         let cases: [(&[f64], Option<f64>); 4] = [
             (&[], None),
             (&[7.0], Some(7.0)),
@@ -120,24 +123,25 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_of_five_is_known() {
-        // A resampled median of five is the smallest value only if three of
-        // five draws are: 5.8 % > 2.5 %. So the interval is all of them.
+    fn the_interval_of_five_values_spans_all_of_them() {
+        // The resampled median of five values is the smallest one if at least
+        // three of five draws are: in 5.8 % of cases, which is more than 2.5 %.
         let estimate = Estimate::of(&[3.0, 1.0, 5.0, 2.0, 4.0], 1).unwrap();
         let all = Estimate { median: 3.0, low: 1.0, high: 5.0 };
         assert_eq!(estimate, all);
     }
 
     #[test]
-    fn the_interval_of_seven_leaves_out_the_lowest_and_the_highest() {
-        // Four of seven draws are the smallest value in 1.0 % of cases.
+    fn the_interval_of_seven_values_leaves_out_the_lowest_and_the_highest() {
+        // At least four of seven draws are the smallest value in 1.0 % of
+        // cases, which is less than 2.5 %.
         let values = [1.0, 5.0, 2.0, 7.0, 4.0, 6.0, 3.0];
         let estimate = Estimate::of(&values, 1).unwrap();
         assert_eq!(estimate.interval(), 2.0..=6.0);
     }
 
     #[test]
-    fn the_interval_of_many_values_leaves_out_the_outliers() {
+    fn the_interval_of_many_values_excludes_an_outlier() {
         let mut values: Vec<f64> = (0..99).map(f64::from).collect();
         values.push(1e9);
         let estimate = Estimate::of(&values, 1).unwrap();
@@ -153,9 +157,9 @@ mod tests {
     }
 
     #[test]
-    fn a_quotient_draws_both_sides_by_themselves() {
-        // Rounds that rise and fall together: as pairs they would give a
-        // point, as two runs they don't.
+    fn both_sides_of_a_quotient_are_resampled_independently() {
+        // Both sides have the same values. Resampled as pairs, the interval
+        // would be a point.
         let values = [1.0, 2.0, 3.0, 4.0, 5.0];
         let alone = Estimate::of_quotient(&values, &values, 1).unwrap();
         assert_eq!(alone.median, 1.0);
@@ -174,9 +178,9 @@ mod tests {
     }
 
     #[test]
-    fn two_runs_of_the_same_seldom_differ() {
+    fn two_runs_of_the_same_server_rarely_differ() {
         let mut random = Rng::with_seed(1);
-        // About ten per cent from round to round, as a sum of many things.
+        // Rounds differ by about ten per cent; nearly normally distributed.
         let mut round = || {
             let sum: f64 = (0..12).map(|_| random.f64()).sum();
             1.0 + (sum - 6.0) * 0.1

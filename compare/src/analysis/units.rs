@@ -1,4 +1,4 @@
-//! Figures as people read them.
+//! Formatting of figures with their units.
 
 use charts::Unit;
 pub(crate) use charts::number;
@@ -6,25 +6,26 @@ pub(crate) use charts::number;
 use crate::analysis::statistics::Estimate;
 use crate::model::figure::Figure;
 
-/// A noise floor above this share hides every difference anyway.
+/// The noise floor, as a share, above which its exact value doesn't matter.
 const FLOOR_MAX: f64 = 10.0;
 
-/// The median, with its unit.
+/// Returns the median with its unit.
 pub(crate) fn median(figure: Figure, estimate: &Estimate) -> String {
     figure.unit().text(estimate.median)
 }
 
-/// A time, in nanoseconds, with the unit that fits.
+/// Returns a time, given in nanoseconds, in a suitable unit.
 pub(crate) fn time(ns: f64) -> String {
     Unit::Nanoseconds.text(ns)
 }
 
-/// The interval, in the unit of its median, without naming it.
+/// Returns the interval in the unit of its median, without the unit's name.
 pub(crate) fn interval(figure: Figure, estimate: &Estimate) -> String {
     figure.unit().interval(estimate.median, [estimate.low, estimate.high])
 }
 
-/// A noise floor, in per cent. Rounds without replies make it endless.
+/// Returns a noise floor in per cent. It may be infinite if rounds have no
+/// replies.
 pub(crate) fn floor(share: f64) -> String {
     if share > FLOOR_MAX {
         return format!("over {} %", number(FLOOR_MAX * 100.0));

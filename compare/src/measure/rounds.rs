@@ -1,4 +1,4 @@
-//! Measuring contestants under scenarios, round by round.
+//! Runner contestants under scenarios, round by round.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;

@@ -1,4 +1,4 @@
-//! The verdicts of claims as text, HTML, Markdown and JSON.
+//! The verdicts on claims as text, HTML, Markdown and JSON.
 
 pub(crate) mod html;
 pub(crate) mod json;

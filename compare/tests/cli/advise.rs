@@ -1,9 +1,9 @@
-//! Advice on a mix, from servers that are known.
+//! `compare advise`, with servers of known behaviour.
 
 use super::records::call;
 use super::*;
 
-/// Waits before each reply, and else does well.
+/// Returns a contestant that waits before each reply and has no other fault.
 fn slow(name: &str, delay: &str) -> String {
     contestant(name, "none").replace(
         "\"--fault\"",
@@ -12,14 +12,14 @@ fn slow(name: &str, delay: &str) -> String {
 }
 
 #[test]
-fn who_falls_over_is_named_with_the_reason() {
+fn a_contestant_that_falls_over_is_reported_with_the_reason() {
     let folder = Folder::new();
     let text = contestant("good", "none")
         + &slow("never", "1s")
         + &contestant("dies", "die");
     let file = folder.file("c.toml", &text);
     let out = folder.path.join("out");
-    // Of 64 clients, each is answered once a second at most.
+    // `never` answers each of its 64 clients at most once per second.
     let output = alone(
         &folder,
         &[
@@ -56,7 +56,7 @@ fn who_falls_over_is_named_with_the_reason() {
 }
 
 #[test]
-fn a_mix_that_makes_no_sense_exits_with_2_and_says_why() {
+fn an_invalid_mix_exits_with_2_and_names_the_reason() {
     let folder = Folder::new();
     let closed = folder.file(
         "closed.toml",

@@ -1,10 +1,10 @@
-//! Claims: no verdict but by what a record holds, and no cell but those that
-//! they need.
+//! `compare claims`: verdicts follow from the record alone, and only the cells
+//! that the claims need are measured.
 
 use super::records::{TIME_NS, call, fill, made_up, rounds};
 use super::*;
 
-/// That one server answers less often than another, by so much.
+/// Returns a claim about the rate of `other`, divided by the rate of `good`.
 fn claim(name: &str, band: &str) -> String {
     format!(
         "[[claim]]\n\
@@ -13,7 +13,7 @@ fn claim(name: &str, band: &str) -> String {
          says = \"It answers less often.\"\n\
          mechanism = \"It is made up.\"\n\
          {band}\n\
-         why = \"So that it can be tried.\"\n\
+         why = \"For a test.\"\n\
          [[claim.trial]]\n\
          of = \"Rust\"\n\
          left = \"rate of other in perf2\"\n\
@@ -21,7 +21,8 @@ fn claim(name: &str, band: &str) -> String {
     )
 }
 
-/// A record in which the one server took so many times as long.
+/// Returns a record in which `other` took `times` tenths of the usual time, by
+/// round.
 fn record(folder: &Folder, name: &str, times: &[u64]) -> PathBuf {
     made_up(folder, name, |record| {
         let rounds = rounds(record, "other");
@@ -32,7 +33,7 @@ fn record(folder: &Folder, name: &str, times: &[u64]) -> PathBuf {
     })
 }
 
-/// Judges a record, and gives the exit code and what came of each claim.
+/// Judges a record; returns the exit code and the first trial of each claim.
 fn judged(folder: &Folder, run: &Path, claims: &str) -> (i32, Vec<Value>) {
     let file = folder.file("claims.toml", claims);
     let [run, file] = [run, &file].map(|path| path.to_str().unwrap());
@@ -46,9 +47,9 @@ fn judged(folder: &Folder, run: &Path, claims: &str) -> (i32, Vec<Value>) {
 }
 
 #[test]
-fn the_verdict_is_that_of_the_figures_on_both_sides_and_on_the_edge() {
+fn the_verdict_depends_on_the_band_and_its_edges() {
     let folder = Folder::new();
-    // Twice as long is half the rate.
+    // Twice the time is half the rate.
     let half = record(&folder, "half", &[20, 20, 20]);
     let wide = record(&folder, "wide", &[12, 20, 40]);
     let same = record(&folder, "same", &[10, 10, 10]);
@@ -71,7 +72,7 @@ fn the_verdict_is_that_of_the_figures_on_both_sides_and_on_the_edge() {
     for (run, band, expected) in cases {
         let (code, found) = judged(&folder, run, &claim("c", band));
         assert_eq!(found[0]["verdict"], expected, "{band}: {found:?}");
-        // Any verdict is as good as another.
+        // The exit code doesn't depend on the verdict.
         assert_eq!(code, 0, "{band}");
     }
     let (_, found) = judged(&folder, &half, &claim("c", "at_most = 0.6"));
@@ -80,7 +81,7 @@ fn the_verdict_is_that_of_the_figures_on_both_sides_and_on_the_edge() {
 }
 
 #[test]
-fn of_two_rounds_nobody_can_say() {
+fn with_two_rounds_a_claim_is_open() {
     let folder = Folder::new();
     let run = made_up(&folder, "two", |record| {
         for entrant in ["good", "other"] {
@@ -94,7 +95,7 @@ fn of_two_rounds_nobody_can_say() {
 }
 
 #[test]
-fn a_run_that_was_interrupted_is_judged_by_what_it_has() {
+fn an_interrupted_run_is_judged_by_the_rounds_it_has() {
     let folder = Folder::new();
     let run = made_up(&folder, "part", |record| {
         record["complete"] = false.into();
@@ -104,7 +105,7 @@ fn a_run_that_was_interrupted_is_judged_by_what_it_has() {
 }
 
 #[test]
-fn a_run_that_was_kept_is_not_told_how_to_measure() {
+fn options_that_control_a_measurement_are_rejected_for_a_kept_run() {
     let folder = Folder::new();
     let run = made_up(&folder, "kept", |_| ());
     let run = run.to_str().unwrap();
@@ -115,7 +116,7 @@ fn a_run_that_was_kept_is_not_told_how_to_measure() {
 }
 
 #[test]
-fn a_cell_without_figures_exits_with_3_and_leaves_the_others_their_verdict() {
+fn a_void_cell_exits_with_3_and_other_claims_still_have_verdicts() {
     let folder = Folder::new();
     let run = made_up(&folder, "void", |record| {
         let cell = &mut record["cells"]["perf2"]["other"];
@@ -132,7 +133,7 @@ fn a_cell_without_figures_exits_with_3_and_leaves_the_others_their_verdict() {
     let reason = found[0]["reason"].as_str().unwrap();
     assert_eq!(reason, "other in perf2: void: it died");
     assert_eq!(found[1]["verdict"], "holds");
-    // A rate of 0 can be divided, but nothing by it.
+    // A rate of 0 on the right side can't be divided by.
     let run = made_up(&folder, "none", |record| {
         for round in rounds(record, "good") {
             round["report"]["groups"][0]["replies"] = 0.into();
@@ -143,7 +144,7 @@ fn a_cell_without_figures_exits_with_3_and_leaves_the_others_their_verdict() {
 }
 
 #[test]
-fn what_a_record_does_not_have_is_not_tried() {
+fn a_claim_without_figures_in_the_record_is_not_tried() {
     let folder = Folder::new();
     let run = made_up(&folder, "some", |_| ());
     let absent = claim("absent", "at_most = 0.1").replace("perf2", "perf1");
@@ -155,7 +156,7 @@ fn what_a_record_does_not_have_is_not_tried() {
 }
 
 #[test]
-fn the_verdicts_are_told_as_a_table_a_page_and_markdown() {
+fn verdicts_are_written_as_a_table_a_page_and_markdown() {
     let folder = Folder::new();
     let run = record(&folder, "half", &[20, 20, 20]);
     let text = claim("a-half", "at_most = 0.6") + &claim("b", "at_most = 0.1");
@@ -194,13 +195,13 @@ fn the_verdicts_are_told_as_a_table_a_page_and_markdown() {
     let row = "| 2 | It answers less often. | Rust | 0.50 [0.50, 0.50] | \
                at most 0.6 | **holds** |";
     assert!(table.contains(row), "{table}");
-    // One of them alone, by its name.
+    // A single claim, selected by name.
     let output = call(&["claims", run, "--claims", file, "-c", "^b$"]);
     assert!(!stdout(&output).contains("a-half"));
 }
 
 #[test]
-fn just_the_cells_that_the_claims_need_are_measured() {
+fn only_the_cells_that_the_claims_need_are_measured() {
     let folder = Folder::new();
     let contestants = contestant("good", "none")
         + &contestant("other", "none")
@@ -216,14 +217,14 @@ fn just_the_cells_that_the_claims_need_are_measured() {
     let names: Vec<&String> = cells.keys().collect();
     assert_eq!(names, ["perf2", "perf2-crowd"]);
     for cell in cells.values() {
-        let whose: Vec<&String> = cell.as_object().unwrap().keys().collect();
-        assert_eq!(whose, ["other"]);
+        let names: Vec<&String> = cell.as_object().unwrap().keys().collect();
+        assert_eq!(names, ["other"]);
     }
     assert_eq!(record["entrants"].as_array().unwrap().len(), 1);
 }
 
 #[test]
-fn a_form_that_goes_to_stdout_is_alone_there() {
+fn output_to_stdout_contains_nothing_else() {
     let folder = Folder::new();
     let text = claim("itself", "at_least = 0.9").replace("other", "good");
     let output = measured(&folder, &contestant("good", "none"), &text, "-");
@@ -231,12 +232,12 @@ fn a_form_that_goes_to_stdout_is_alone_there() {
     let document: Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(document["claims"][0]["trials"][0]["verdict"], "holds");
     let record = folder.path.join("out/run.json");
-    let said = format!("record: {}", record.display());
-    assert!(stderr(&output).contains(&said), "{}", stderr(&output));
+    let line = format!("record: {}", record.display());
+    assert!(stderr(&output).contains(&line), "{}", stderr(&output));
 }
 
 #[test]
-fn who_fails_or_is_not_there_exits_with_3_unless_it_may_be_left_out() {
+fn a_failed_or_missing_contestant_exits_with_3_unless_it_is_optional() {
     let missing = contestant("other", "none")
         .replace("label", "needs = [\"no-such-program\"]\nlabel");
     let optional = |text: &str| format!("{text}optional = true\n");
@@ -258,12 +259,12 @@ fn who_fails_or_is_not_there_exits_with_3_unless_it_may_be_left_out() {
         );
         let text = stdout(&output) + &stderr(&output);
         assert_eq!(output.status.code(), Some(code), "{text}");
-        assert!(text.contains(&format!("{verdict} in Rust, since ")), "{text}");
+        assert!(text.contains(&format!("{verdict} in Rust (")), "{text}");
         assert!(text.contains("holds"), "{text}");
     }
 }
 
-/// Measures what the claims need; the verdicts go to `json`, too.
+/// Measures what the claims need, and also writes the verdicts to `json`.
 fn measured(
     folder: &Folder,
     contestants: &str,

@@ -1,4 +1,4 @@
-//! The command beneath each chart, tried: it selects what the chart shows.
+//! The command below each chart, executed: it measures what the chart shows.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{COMPARE, RUN, full, page_of, stderr};
 
-/// The words of the command beneath the first chart of a question.
+/// Returns the words of the command below the first chart of a question.
 fn command(page: &str, question: &str) -> Vec<String> {
     let (_, page) = page.split_once(&format!("id=\"{question}\"")).unwrap();
     let (_, rest) = page.split_once("<pre><code>").unwrap();
@@ -23,11 +23,11 @@ fn command(page: &str, question: &str) -> Vec<String> {
     shell_words::split(&code).unwrap()
 }
 
-/// Follows a command of the page of a record, and reads what came of it. All
-/// before the flags is how to call this program.
-fn followed(folder: &Path, words: &[String], verb: &str) -> Value {
+/// Executes a command from the page, and returns the resulting record. The
+/// words before the verb are replaced by the path of this program.
+fn executed(folder: &Path, words: &[String], verb: &str) -> Value {
     let verb = words.iter().rposition(|word| word == verb).unwrap();
-    let out = folder.join("followed");
+    let out = folder.join("executed");
     let output = Command::new(COMPARE)
         .args(&words[verb..])
         .arg("--out")
@@ -45,6 +45,7 @@ fn read(folder: &Path) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
+/// Runs `compare`, and returns the resulting record and its page.
 fn made(folder: &Path, arguments: &[&str]) -> (Value, String) {
     let out = folder.join("run");
     let output = Command::new(COMPARE)
@@ -78,7 +79,7 @@ fn contestants_of_a_file_are_measured_again_from_that_file() {
     let page = fs::read_to_string(&RUN.page).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let words = command(&page, "perf2");
-    let record = followed(folder.path(), &words, "run");
+    let record = executed(folder.path(), &words, "run");
     let before = read(&RUN.record);
     for key in ["entrants", "seed", "rounds"] {
         assert_eq!(record[key], before[key], "{words:?}");
@@ -93,7 +94,7 @@ fn contestants_of_a_file_are_measured_again_from_that_file() {
 }
 
 #[test]
-fn nothing_that_the_command_line_said_is_lost() {
+fn the_command_has_all_options_of_the_original_command_line() {
     let folder = tempfile::tempdir().unwrap();
     let scenario = folder.path().join("my own.toml");
     let perf2 = fs::read_to_string(full::BENCH.to_owned() + PERF2).unwrap();
@@ -126,7 +127,7 @@ fn nothing_that_the_command_line_said_is_lost() {
         ],
     );
     let words = command(&page, "my own");
-    let record = followed(folder.path(), &words, "run");
+    let record = executed(folder.path(), &words, "run");
     for key in ["entrants", "scenarios", "asked", "seed", "rounds"] {
         assert_eq!(record[key], before[key], "{key}: {words:?}");
     }
@@ -135,7 +136,7 @@ fn nothing_that_the_command_line_said_is_lost() {
 const PERF2: &str = "/scenarios/perf2.toml";
 
 #[test]
-fn a_load_on_a_server_elsewhere_is_repeated_as_one() {
+fn a_load_on_an_external_server_is_repeated_with_compare_load() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start();
     let arguments = [
@@ -158,14 +159,14 @@ fn a_load_on_a_server_elsewhere_is_repeated_as_one() {
     let (before, page) = made(folder.path(), &arguments);
     let words = command(&page, "ladder");
     assert_eq!(words[..2], ["compare", "load"]);
-    let record = followed(folder.path(), &words, "load");
+    let record = executed(folder.path(), &words, "load");
     for key in ["entrants", "scenarios", "asked", "seed", "rounds"] {
         assert_eq!(record[key], before[key], "{key}: {words:?}");
     }
 }
 
 #[test]
-fn a_record_that_was_joined_is_repeated_part_by_part() {
+fn a_merged_record_is_repeated_part_by_part() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start();
     for (name, seed) in [("a", "1"), ("b", "2")] {
@@ -197,7 +198,7 @@ fn a_record_that_was_joined_is_repeated_part_by_part() {
     }
 }
 
-/// A server that nobody started for the load.
+/// A server that `compare load` didn't start.
 struct Server {
     child: Child,
     address: String,

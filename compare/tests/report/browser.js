@@ -1,4 +1,4 @@
-// Looks at the page from within, as a reader would, and says what is amiss.
+// Examines the page from within, and reports what would trouble a reader.
 (() => {
   const bad = [];
   const complain = (where, what) => {
@@ -7,21 +7,21 @@
   const box = (one) => one.getBoundingClientRect();
   const isWithin = ({ left, right }) => left >= 0 && right <= innerWidth + 1;
 
-  // Every chart is there to be seen, has a label, and its texts can be read.
+  // Every chart is visible, has a label, and has legible texts.
   const charts = [...document.querySelectorAll("svg[role=img]")];
   for (const chart of charts) {
     const label = chart.getAttribute("aria-label");
     const where = `${chart.closest("figure")?.id} ${label}`;
     const { width, height } = box(chart);
     if (width <= 100 || height <= 50) complain(where, "too small");
-    if (!isWithin(box(chart))) complain(where, "out of sight");
+    if (!isWithin(box(chart))) complain(where, "outside the page");
     if (!label) complain(where, "no label");
     if (chart.querySelector(":scope > title")?.textContent !== label) {
       complain(where, "no title");
     }
     if (!chart.querySelector(".tick")) complain(where, "no scale");
     if (!chart.querySelector(".axis-name")?.textContent) {
-      complain(where, "no name at its axis");
+      complain(where, "no axis name");
     }
     const texts = [...chart.querySelectorAll("text")];
     for (const [index, text] of texts.entries()) {
@@ -31,19 +31,19 @@
       if (!isWithin(one)) complain(where, `${what} is cut off`);
       for (const other of texts.slice(index + 1)) {
         const two = box(other);
-        // A box is higher than its letters.
+        // The box of a text is higher than its letters.
         const across = Math.min(one.right, two.right)
           - Math.max(one.left, two.left);
         const down = Math.min(one.bottom, two.bottom)
           - Math.max(one.top, two.top);
         if (across > 1 && down > one.height * 0.4) {
-          complain(where, `${what} lies on "${other.textContent}"`);
+          complain(where, `${what} overlaps "${other.textContent}"`);
         }
       }
     }
   }
 
-  // Every figure has its words, its data and its command; a matrix, a number
+  // Every figure has a title, a table and a command. A heat map has a number
   // in each cell.
   const figures = {};
   for (const figure of document.querySelectorAll("figure")) {
@@ -53,7 +53,7 @@
     }
     const rows = figure.querySelectorAll(".data tbody tr").length;
     if (rows < document.querySelectorAll(".chip").length) {
-      complain(where, "the data are not those of all");
+      complain(where, "a contestant is missing in the table");
     }
     if (!figure.querySelector(".repeat code")?.textContent) {
       complain(where, "no command");
@@ -62,7 +62,7 @@
     for (const cell of cells) {
       if (!cell.textContent) complain(where, "an empty cell");
       if (!isWithin(box(cell))) {
-        complain(where, `"${cell.textContent}" is out of sight`);
+        complain(where, `"${cell.textContent}" is outside the page`);
       }
     }
     figures[where] = {
@@ -73,7 +73,7 @@
     };
   }
 
-  // Colours as the browser works them out, whatever they are written in.
+  // Colours as the browser computes them, in any notation.
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = 1;
   const pen = canvas.getContext("2d", { willReadFrequently: true });
@@ -133,8 +133,8 @@
     return least;
   };
 
-  // The families' colours, as those see them who lack a kind of cone
-  // (Machado, Oliveira and Fernandes, 2009), and how far they are apart.
+  // The families' colours as seen by colour-blind readers (Machado, Oliveira
+  // and Fernandes, 2009), and the distances between them.
   const SIGHTS = {
     protan: [[0.152286, 1.052583, -0.204868],
       [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
@@ -189,7 +189,7 @@
   verdict.followed = document.querySelectorAll(".on").length > 3;
   document.querySelector(".chip")?.click();
 
-  // As it goes to paper: what is for print holds, and the dark does not.
+  // As printed: apply the rules for print, and not those for a dark theme.
   for (const { media } of document.styleSheets[0].cssRules) {
     if (media?.mediaText === "print") media.mediaText = "all";
     if (media?.mediaText.includes("dark")) media.mediaText = "not all";

@@ -1,4 +1,4 @@
-//! The page, as a browser sees it.
+//! The page as shown by a browser.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use super::{RUN, full, stderr, stdout};
 
-/// The names of browsers that speak Chromium's flags.
+/// The programs that accept Chromium's flags.
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
-/// What it is told besides what to open.
+/// The flags for every page.
 const FLAGS: [&str; 10] = [
     "--headless",
     "--no-sandbox",
@@ -26,19 +26,19 @@ const FLAGS: [&str; 10] = [
     "--virtual-time-budget=10000",
 ];
 
-/// Looks at all that the page shows.
+/// The script that examines a page.
 const LOOK: &str = include_str!("browser.js");
 
-/// How little of a contrast text may have (WCAG 2, AA).
+/// The smallest contrast of text (WCAG 2, AA).
 const CONTRAST_MIN: f64 = 4.5;
 
-/// How close two families' colours may come to those who lack a kind of cone,
-/// as CIE76 has it: just over what is noticed at once, side by side. The
-/// shapes tell the families apart; the colours help.
+/// The smallest distance (CIE76) between the colours of two families for
+/// colour-blind readers. Side by side, this is just noticeable. The shapes
+/// distinguish the families; the colours help.
 const APART_MIN: f64 = 5.0;
 
-/// The charts that a full run must have, and what is counted in each: for ten
-/// contestants, at the values of the scenario's file.
+/// The charts that the page of a full run must have, what is counted in each,
+/// and the smallest number: for ten contestants and all values of a sweep.
 const CHARTS: [(&str, &str, u64); 8] = [
     ("perf2-rate-chart", "marks", 10),
     ("perf2-crowd-percentiles-chart", "panels", 10),
@@ -58,7 +58,7 @@ fn a_browser_shows_every_chart_at_any_width_in_light_and_dark() {
         (full, 400, true),
         (full, 1600, false),
         (full, 1600, true),
-        // The one with the hostile name.
+        // The page with the hostile name.
         (&RUN.page, 400, true),
         (&RUN.page, 1600, false),
     ] {
@@ -90,7 +90,7 @@ fn a_browser_shows_the_claims_at_any_width_in_light_and_dark() {
         assert_eq!(verdict["scrolls"], false, "{case}");
         let contrast = verdict["contrast"].as_f64();
         assert!(contrast >= Some(CONTRAST_MIN), "{case}: {contrast:?}");
-        // One of those that a record of the ten can say something of.
+        // This claim needs only figures of the ten servers.
         let marks = &verdict["figures"]["threads-collapse-chart"]["marks"];
         assert_eq!(marks, 1, "{case}");
     }
@@ -113,7 +113,8 @@ fn check_colours(verdict: &Value, case: &str) {
     }
 }
 
-/// On paper it is light, nothing is folded, and nothing asks for a mouse.
+/// Checks that the printed page is light, has nothing folded, and no hint that
+/// needs a mouse.
 fn check_print(verdict: &Value, case: &str) {
     assert_eq!(verdict["paper"], "#fff", "{case}");
     assert_eq!(verdict["hint"], false, "{case}");
@@ -134,11 +135,11 @@ fn the_page_can_be_printed() {
     let pdf = fs::read(&path).unwrap_or_else(|_| panic!("{}", stderr(&output)));
     assert!(pdf.starts_with(b"%PDF-"));
     let pages = pdf.windows(11).filter(|part| part == b"/Type /Page");
-    assert!(pages.count() > 2, "what is folded takes more than a page");
+    assert!(pages.count() > 2, "what is folded must be printed, too");
 }
 
-/// Opens the page in a browser, with a script that looks at it from within
-/// and says what it found.
+/// Opens the page in a browser with a script that examines it, and returns what
+/// the script found.
 fn in_a_browser(page: &Path, width: u32, is_dark: bool) -> Value {
     let folder = folder();
     let page = fs::read_to_string(page).unwrap();
@@ -146,7 +147,7 @@ fn in_a_browser(page: &Path, width: u32, is_dark: bool) -> Value {
         .replace("<body>", &format!("<body><script>{BEFORE}</script>"))
         .replace("</body>", &format!("<script>{LOOK}</script></body>"));
     fs::write(folder.join("page.html"), page).unwrap();
-    // A browser's window is at least 500 px wide, a frame is as it is told.
+    // A browser's window is at least 500 px wide, but a frame may be narrower.
     let frame = FRAME.replace("WIDTH", &width.to_string());
     let path = folder.join("frame.html");
     fs::write(&path, frame).unwrap();
@@ -168,7 +169,8 @@ fn in_a_browser(page: &Path, width: u32, is_dark: bool) -> Value {
     })
 }
 
-/// A browser of its own, whose user likes it dark or light.
+/// Returns the command of a browser with an empty profile that prefers a dark
+/// or a light theme.
 fn browse(folder: &Path, is_dark: bool) -> Command {
     let scheme = if is_dark { 0 } else { 1 };
     let mut command = Command::new("timeout");
@@ -192,7 +194,7 @@ fn url(path: &Path) -> String {
     format!("file://{}", path.display())
 }
 
-/// Shows the page, and keeps its verdict.
+/// A page that shows the examined page in a frame, and receives the verdict.
 const FRAME: &str = r#"<!DOCTYPE html>
 <meta name="color-scheme" content="light dark">
 <pre id="verdict"></pre>
@@ -204,13 +206,13 @@ addEventListener("message", (event) => {
 <iframe src="page.html" width="WIDTH" height="900" frameborder="0"></iframe>
 "#;
 
-/// Keeps what goes wrong from the first line of the page on.
+/// The script that collects errors, from the first line of the page on.
 const BEFORE: &str = r#"
 window.wrong = [];
 window.onerror = (message) => { wrong.push(String(message)); };
 console.error = (...words) => { wrong.push(words.join(" ")); };
 document.addEventListener("securitypolicyviolation", (event) => {
-  wrong.push("it would fetch " + event.blockedURI);
+  wrong.push("the page tried to fetch " + event.blockedURI);
 });
 "#;
 
@@ -221,8 +223,8 @@ fn browser() -> &'static str {
     };
     BROWSERS.into_iter().find(is_there).unwrap_or_else(|| {
         panic!(
-            "none of {BROWSERS:?} is in PATH: the page is tested in a \
-             browser (apt-get install chromium)"
+            "none of {BROWSERS:?} found in PATH: this test needs a browser \
+             (apt-get install chromium)"
         )
     })
 }

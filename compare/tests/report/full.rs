@@ -1,5 +1,5 @@
-//! A record of a full run that nobody measured: those who usually take part,
-//! under all scenarios at all their values, with all that a page must show.
+//! A made-up record of a full run: the usual contestants under all scenarios,
+//! at all values, with everything that a page must be able to show.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,14 +20,14 @@ static RECORD: LazyLock<PathBuf> = LazyLock::new(|| {
     path
 });
 
-/// Its page.
+/// The report page of the record.
 pub(super) static PAGE: LazyLock<PathBuf> = LazyLock::new(|| {
     let page = RUN.folder.join("full.html");
     fs::write(&page, page_of(&RECORD)).unwrap();
     page
 });
 
-/// The page of what it says of the talk's claims.
+/// The page of the verdicts on the talk's claims.
 pub(super) static CLAIMS: LazyLock<PathBuf> = LazyLock::new(|| {
     let page = RUN.folder.join("claims.html");
     let paths = [&*RECORD, &page].map(|path| path.to_str().unwrap());
@@ -36,7 +36,7 @@ pub(super) static CLAIMS: LazyLock<PathBuf> = LazyLock::new(|| {
     page
 });
 
-/// So many replies, most of them about as fast as `time_ns`.
+/// Sets the number of replies of a group; most of them took about `time_ns`.
 pub(super) fn fill(group: &mut Value, replies: u64, time_ns: u64) {
     group["replies"] = replies.into();
     group["replies_in_all"] = replies.into();
@@ -106,7 +106,7 @@ fn record() -> Value {
     record
 }
 
-/// A round that shows what each chart is there for.
+/// Returns a round with figures for which the charts show typical shapes.
 fn measured(
     round: &Value,
     scenario: &Value,
@@ -116,17 +116,19 @@ fn measured(
     let mut round = round.clone();
     let value = scenario["point"]["value"].as_f64().unwrap_or(1.0);
     let base = scenario["point"]["of"].as_str().unwrap_or_default();
-    let who = index as f64;
+    let rank = index as f64;
     let noise = 1.0 + 0.01 * ((number * 7 + index as u64 * 3) % 5) as f64;
     let crowd = if base == "ladder" { value.max(1.0) } else { 1.0 };
     let replies = match base {
-        // From all of it down to next to nothing.
-        "interference" if value > 0.0 => 200_000.0 / (1.0 + who * who * value),
+        // From nearly all of the rate to almost none of it.
+        "interference" if value > 0.0 => {
+            200_000.0 / (1.0 + rank * rank * value)
+        }
         "load-curve" => 40_000.0 * value.min(1.0),
-        _ => 200_000.0 / (1.0 + who / 8.0) / crowd.powf(0.1),
+        _ => 200_000.0 / (1.0 + rank / 8.0) / crowd.powf(0.1),
     };
     let replies = (replies / noise) as u64;
-    let time_ns = (20_000.0 * (1.0 + who / 4.0) * crowd * noise) as u64;
+    let time_ns = (20_000.0 * (1.0 + rank / 4.0) * crowd * noise) as u64;
     let group = round["report"]["groups"][0].clone();
     let groups = scenario["group"].as_array().unwrap().iter().map(|one| {
         let mut group = group.clone();
@@ -139,7 +141,7 @@ fn measured(
             fill(&mut group, 20, 50_000_000);
         }
         if one["load"].is_number() {
-            let waits = if value < 0.75 + who / 40.0 { 1 } else { 40 };
+            let waits = if value < 0.75 + rank / 40.0 { 1 } else { 40 };
             group["open"] = json!({
                 "response_ns": times(replies, time_ns * waits),
                 "lag_ns": times(replies, 10_000),
@@ -151,15 +153,15 @@ fn measured(
     let groups: Vec<Value> = groups.collect();
     let clients: f64 =
         groups.iter().map(|one| one["connections"].as_f64().unwrap()).sum();
-    let cost_ns = 4_000.0 * (1.0 + who / 9.0) * (1.0 + crowd.ln() / 9.0);
-    let rss = 2e6 + 1e5 * who + clients * 1024.0 * (1.0 + who);
+    let cost_ns = 4_000.0 * (1.0 + rank / 9.0) * (1.0 + crowd.ln() / 9.0);
+    let rss = 2e6 + 1e5 * rank + clients * 1024.0 * (1.0 + rank);
     let report = &mut round["report"];
     report["window_ns"] = WINDOW_NS.into();
     report["server_cpu_ns"] =
         json!({ "value": (cost_ns * noise) as u64 * replies });
     report["server_rss_bytes"] = json!({ "value": (rss * noise) as u64 });
     report["groups"] = groups.into();
-    // One is made to look as if others had been at work beside it.
+    // One cell has a share of stolen time that makes it suspect.
     let stolen_ns = if base == "pipeline" && index == 4 { 200 } else { 0 };
     report["machine"] = json!({
         "value": { "busy_ns": 800, "stolen_ns": stolen_ns, "all_ns": 2_000 },
@@ -167,7 +169,7 @@ fn measured(
     round["round"] = number.into();
     round["bottleneck"] =
         if base == "pipeline" { "generator" } else { "neither" }.into();
-    round["capacity"] = json!({ "value": 40_000.0 - 2_000.0 * who });
+    round["capacity"] = json!({ "value": 40_000.0 - 2_000.0 * rank });
     round
 }
 
@@ -182,7 +184,7 @@ fn toml(path: &str) -> Value {
     ::toml::from_str(&text).unwrap()
 }
 
-/// All of them, each at all of its values.
+/// Returns all scenarios, each at all of its values.
 fn scenarios() -> Vec<Value> {
     let folder = fs::read_dir(format!("{BENCH}/scenarios")).unwrap();
     let mut files: Vec<PathBuf> =

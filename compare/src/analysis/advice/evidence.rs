@@ -1,4 +1,5 @@
-//! What a record has to say for or against a contestant under a mix.
+//! What a record shows about a contestant under a mix: whether it falls over,
+//! and why it is slow.
 
 use crate::analysis::advice::rating::Rating;
 use crate::analysis::statistics::{Estimate, median};
@@ -8,32 +9,32 @@ use crate::model::contestant::ModelTrait;
 use crate::model::record::{Record, Round, Void};
 use crate::model::scenarios::{ClientGroup, Scenario};
 
-/// Whoever leaves more than this share unanswered has fallen over.
+/// The share of unanswered requests above which a contestant falls over.
 const UNANSWERED_MAX: f64 = 0.1;
 
-/// Whoever lets more than this share of a group's clients wait for all of a
-/// window has fallen over, however well it serves the others.
+/// The share of a group's clients without a reply in a whole window above
+/// which a contestant falls over, however well it serves the others.
 const STARVED_MAX: f64 = 0.1;
 
-/// As many requests of each round may be under way at its end without being
-/// more than there were at its start.
+/// The number of requests per round by which those in flight at the end of a
+/// window may exceed those at its start.
 const UNDER_WAY: f64 = 2.0;
 
-/// Above this share of its processors, a server has no time to spare.
+/// The use of its processors above which a server has no time to spare.
 const BUSY: f64 = 0.9;
 
-/// A p99 of at least this share of a long request's time is that of waiting
-/// for one.
+/// The smallest p99, as a share of a long request's time, that is attributed
+/// to waiting for a long request.
 const WAITS_SHARE: f64 = 0.3;
 
-/// What the record has to say for or against somebody.
+/// What a record shows about one contestant under a mix.
 pub(crate) struct Evidence<'a> {
     scenario: &'a Scenario,
     contestant: &'a Contestant,
     void: Option<&'a Void>,
     by_design: Option<&'a str>,
     rounds: &'a [Round],
-    /// How long a long request computes.
+    /// The time that a long request computes, in nanoseconds.
     long_ns: Option<f64>,
 }
 
@@ -62,7 +63,8 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// Why it has fallen over, or could not be measured.
+    /// Returns the rating and the reason if the contestant falls over or could
+    /// not be measured.
     pub(crate) fn why_fallen_over(&self) -> Option<(Rating, String)> {
         if let Some(void) = self.void {
             let rating = if void.contestant_failed {
@@ -73,7 +75,7 @@ impl<'a> Evidence<'a> {
             return Some((rating, void.reason.clone()));
         }
         if let Some(why) = self.by_design {
-            return Some((Rating::Unknown, format!("not asked: {why}")));
+            return Some((Rating::Unknown, format!("by design, {why}")));
         }
         let most = |share: &dyn Fn(&ClientGroup) -> Option<f64>| {
             let groups = self.scenario.groups.iter();
@@ -89,7 +91,7 @@ impl<'a> Evidence<'a> {
                 share * 100.0
             ),
             (None, Some((name, share))) => format!(
-                "{:.0} % of the {name} clients waited in vain",
+                "{:.0} % of the {name} clients got no reply in the window",
                 share * 100.0
             ),
             (None, None) => return None,
@@ -99,20 +101,21 @@ impl<'a> Evidence<'a> {
         } else if let Some(busy) = self.busy() {
             why += &if busy > BUSY {
                 format!(
-                    ": its processors were busy {:.0} % of the time",
+                    ": it used {:.0} % of its processors' time",
                     busy * 100.0
                 )
             } else {
                 format!(
-                    ", though its processors had {:.0} % to spare",
-                    (1.0 - busy) * 100.0
+                    ", although it used only {:.0} % of its processors' time",
+                    busy * 100.0
                 )
             };
         }
         Some((Rating::FallsOver, why))
     }
 
-    /// The share of a group's requests by which it fell behind, if it did.
+    /// Returns the share of a group's requests that were not answered in the
+    /// windows, if it is too large.
     fn left_out(&self, group: &ClientGroup) -> Option<f64> {
         let (mut due, mut missing, mut rounds) = (0.0, 0.0, 0);
         for round in self.rounds {
@@ -120,7 +123,8 @@ impl<'a> Evidence<'a> {
             let open = found.open.as_ref()?;
             let due_here = open.response_ns.count() as f64;
             due += due_here;
-            // Those that were under way at the start make up for others.
+            // Replies to requests that were due before the window count too;
+            // they make up for those in flight at its end.
             missing += due_here - found.replies as f64;
             rounds += 1;
         }
@@ -128,13 +132,15 @@ impl<'a> Evidence<'a> {
         (missing > allowed).then(|| missing / due)
     }
 
-    /// The share of a group's clients who waited throughout a window, if that
-    /// is too large. Their requests were due before it, so that no response
-    /// time counts them; and what is due later goes to those who are served.
+    /// Returns the share of a group's clients that waited throughout a window,
+    /// if it is too large. Their requests were due before the window, so no
+    /// response time includes them, and requests that are due later go to the
+    /// clients that are served.
     fn starved(&self, group: &ClientGroup) -> Option<f64> {
         let shares = self.rounds.iter().filter_map(|round| {
             let found = round.report.group(&group.name)?;
-            // A request that takes longer than the window starves nobody.
+            // If one request takes longer than the window, having no reply
+            // doesn't mean that the client was neglected.
             let is_longer = group.cost.is_some_and(|cost| {
                 cost.as_nanos() >= u128::from(round.report.window_ns)
             });
@@ -145,7 +151,7 @@ impl<'a> Evidence<'a> {
         (share > STARVED_MAX).then_some(share)
     }
 
-    /// The share of its processors' time that the server used.
+    /// Returns the share of its processors' time that the server used.
     fn busy(&self) -> Option<f64> {
         let shares = self.rounds.iter().filter_map(|round| {
             let report = &round.report;
@@ -156,7 +162,7 @@ impl<'a> Evidence<'a> {
         median(&mut shares.collect::<Vec<f64>>())
     }
 
-    /// Why it is slow, as far as that can be told.
+    /// Returns the most likely reason why the contestant is slow.
     pub(crate) fn why_slow(&self, p99_ns: &Estimate) -> String {
         let has_long = self
             .long_ns
@@ -166,23 +172,22 @@ impl<'a> Evidence<'a> {
             return "it serves one client at a time".to_owned();
         }
         let measured = self.scenario.measured();
-        let (inline, stall) = if measured
-            .is_some_and(|group| group.cost.is_some())
-        {
-            (
-                "it computes inside its loop, one request after the other",
-                "it waits for its pool inside its loop, for one request \
-                 after the other",
-            )
-        } else {
-            (
-                "it computes inside its loop: a short request waits for the \
-                 long one before it",
-                "it waits for its pool inside its loop: a short request \
-                 waits for the long one before it",
-            )
-        };
-        let pool = "all of its workers were busy with long requests";
+        let (inline, stall) =
+            if measured.is_some_and(|group| group.cost.is_some()) {
+                (
+                    "it computes in its event loop, one request after another",
+                    "it waits for its pool in its event loop, for one request \
+                 after another",
+                )
+            } else {
+                (
+                    "it computes in its event loop: a short request waits for \
+                 the long one ahead of it",
+                    "it waits for its pool in its event loop: a short request \
+                 waits for the long one ahead of it",
+                )
+            };
+        let pool = "all its workers were busy with long requests";
         let traits = [
             (ModelTrait::ComputesInline, inline),
             (ModelTrait::WaitsForItsPool, stall),
@@ -196,11 +201,10 @@ impl<'a> Evidence<'a> {
             {
                 format!("{what} ({long})")
             }
-            (_, Some(busy)) => format!(
-                "its processors were busy {:.0} % of the time",
-                busy * 100.0
-            ),
-            (_, None) => "nobody knows what its processors did".to_owned(),
+            (_, Some(busy)) => {
+                format!("it used {:.0} % of its processors' time", busy * 100.0)
+            }
+            (_, None) => "the use of its processors is unknown".to_owned(),
         }
     }
 }

@@ -1,29 +1,28 @@
-//! How well a contestant bears a mix.
+//! The ratings of contestants under a mix: holds, open, misses, falls over.
 
 use std::time::Duration;
 
 use crate::analysis::statistics::Estimate;
 use crate::model::figure::Figure;
 
-/// How somebody bears a mix; the best first.
+/// How well a contestant handles a mix, the best rating first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rating {
-    /// All of the interval of its p99 is below what was asked for, or nothing
-    /// was asked for.
+    /// The whole interval of the p99 is below the limit, or there is no limit.
     Holds,
-    /// Some of it is.
+    /// The interval contains the limit, or there are too few rounds.
     Open,
-    /// None of it is.
+    /// The whole interval is above the limit.
     Misses,
-    /// It did not answer as many requests as there were, let clients wait in
-    /// vain, or died.
+    /// The contestant left too many requests unanswered, left too many clients
+    /// without a reply, or failed.
     FallsOver,
-    /// The instrument failed.
+    /// The contestant was not measured, or the instrument failed.
     Unknown,
 }
 
 impl Rating {
-    /// In one word, or two.
+    /// Returns the name that is printed.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Rating::Holds => "holds",
@@ -34,8 +33,9 @@ impl Rating {
         }
     }
 
-    /// What those of it are ranked by. Whoever holds what was asked for is as
-    /// good as any other who does: what it costs is left.
+    /// Returns the figure by which the contestants with this rating are ranked.
+    /// Contestants that hold a limit are equally good in that respect, so
+    /// they are ranked by cost.
     pub(crate) fn figure(self, has_slo: bool) -> Figure {
         if self == Rating::Holds && has_slo {
             Figure::Cost
@@ -44,7 +44,7 @@ impl Rating {
         }
     }
 
-    /// Of a p99, of which all that its interval leaves open counts.
+    /// Returns the rating for a p99, by its whole interval.
     pub(crate) fn of(p99_ns: &Estimate, slo: Option<Duration>) -> Rating {
         let Some(slo) = slo else { return Rating::Holds };
         let slo_ns = slo.as_nanos() as f64;

@@ -1,5 +1,5 @@
-//! Shards of one load added up: what several machines loaded one server with in
-//! one window is one round of a larger load.
+//! Adding up shards: the loads of several machines on one server, in one
+//! window, make one round of a larger load.
 
 use anyhow::{anyhow, ensure};
 
@@ -12,10 +12,11 @@ use crate::model::provenance::Shard;
 use crate::model::record::CellRecord;
 use crate::model::scenarios::Scenario;
 
-/// Windows that overlap by less than this share are not the same one.
+/// The smallest share by which two windows must overlap to count as one.
 const OVERLAP: f64 = 0.9;
 
-/// Makes one of the shards that loaded one server in one window.
+/// Adds up the shards that loaded one server in one window, and returns them
+/// together with the other records.
 pub(crate) fn add_up_shards(
     sources: Vec<Source>,
 ) -> anyhow::Result<Vec<Source>> {
@@ -35,7 +36,12 @@ pub(crate) fn add_up_shards(
     Ok(added)
 }
 
-/// Whether two records are shards of one load.
+/// Returns `true` if two records are shards of one load.
+///
+/// # Errors
+///
+/// Returns a [`Usage`] error if they were recorded at the same time, but don't
+/// fit together.
 fn is_same_window(one: &Source, other: &Source) -> anyhow::Result<bool> {
     let (Some(here), Some(there)) = (&one.record.shard, &other.record.shard)
     else {
@@ -62,8 +68,8 @@ fn is_same_window(one: &Source, other: &Source) -> anyhow::Result<bool> {
     ensure!(
         here.address == there.address,
         Usage(format!(
-            "{a} and {b} are of the same time, but load {} and {}: one load \
-             has one --addr",
+            "{a} and {b} were recorded at the same time, but load {} and {}: \
+             all shards of a load must have the same --addr",
             here.address, there.address
         ))
     );
@@ -75,16 +81,16 @@ fn is_same_window(one: &Source, other: &Source) -> anyhow::Result<bool> {
     ensure!(
         is_same,
         Usage(format!(
-            "{a} and {b} overlap, but their windows are not the same: let \
-             all start with the same --start-at and --rounds, and compare \
-             the clocks of their machines"
+            "{a} and {b} overlap, but their windows differ: use the same \
+             --start-at and --rounds for all shards, and check that the \
+             clocks of the machines agree"
         ))
     );
     Ok(true)
 }
 
-/// Makes sure that the rounds of shards that started together are those of one
-/// load, by number: rounds of their own they never are.
+/// Checks that rounds with the same number overlap, in shards that started
+/// together. Such shards always belong to one load, so a mismatch is an error.
 fn started_together(
     one: &Source,
     here: &Shard,
@@ -96,21 +102,21 @@ fn started_together(
     ensure!(
         here.address == there.address,
         Usage(format!(
-            "{a} and {b} have the same --start-at, but load {} and {}: one \
-             load has one --addr",
+            "{a} and {b} have the same --start-at, but load {} and {}: all \
+             shards of a load must have the same --addr",
             here.address, there.address
         ))
     );
     for (round, began) in &here.windows {
-        // What one of them lacks, the sum lacks.
+        // A round that one of them lacks is dropped from the sum later.
         let Some(other) = there.windows.get(round) else { continue };
         ensure!(
             overlap(*began, *other) >= OVERLAP,
             Usage(format!(
                 "{a} and {b} have the same --start-at, but their windows of \
-                 round {round} began {:.3} s apart: compare the clocks of \
-                 their machines, and let all have the same --warm-up, \
-                 --duration and --reply-timeout",
+                 round {round} began {:.3} s apart: check that the clocks of \
+                 the machines agree, and use the same --warm-up, --duration \
+                 and --reply-timeout for all shards",
                 began.abs_diff(*other) as f64 / 1e9
             ))
         );
@@ -118,7 +124,7 @@ fn started_together(
     Ok(())
 }
 
-/// Adds what another machine loaded the same server with in the same window.
+/// Adds the load of another machine on the same server in the same windows.
 fn add_up(sum: &mut Source, other: Source) -> anyhow::Result<()> {
     let names = format!("{} and {}", sum.name, other.name);
     let usage = |text: String| anyhow!(Usage(format!("{names}: {text}")));
@@ -129,7 +135,7 @@ fn add_up(sum: &mut Source, other: Source) -> anyhow::Result<()> {
     let [mine, others] =
         [&record.scenarios, &more.scenarios].map(|list| list.first());
     let (Some(mine), Some(others)) = (mine, others) else {
-        return Err(usage("a shard without a scenario".to_owned()));
+        return Err(usage("one of them has no scenario".to_owned()));
     };
     let scenario = sum_of(mine, others).map_err(&usage)?;
     let shown = [&record.entrants, &more.entrants]
@@ -137,8 +143,8 @@ fn add_up(sum: &mut Source, other: Source) -> anyhow::Result<()> {
         .map(Iterator::collect::<Vec<String>>);
     if shown[0] != shown[1] {
         let text = format!(
-            "one load of one server, but it is called {} and {}: give them \
-             the same --name",
+            "they load the same server, but call it {} and {}: use the same \
+             --name for all shards",
             shown[0].join(", "),
             shown[1].join(", ")
         );
@@ -160,7 +166,7 @@ fn add_up(sum: &mut Source, other: Source) -> anyhow::Result<()> {
 }
 
 fn add_up_cells(sum: &mut CellRecord, other: CellRecord) -> Result<(), String> {
-    // What one machine could not measure, the sum lacks.
+    // A round is kept only if every machine measured it.
     sum.void = sum.void.take().or(other.void);
     let CellRecord { rounds, missed, .. } = sum;
     missed.extend(other.missed);
@@ -174,8 +180,8 @@ fn add_up_cells(sum: &mut CellRecord, other: CellRecord) -> Result<(), String> {
     Ok(())
 }
 
-/// What two machines ask together: the same, but with the clients and the
-/// rates of both.
+/// Returns the scenario of two shards together: the same, but with the sum of
+/// their connections and rates.
 fn sum_of(one: &Scenario, other: &Scenario) -> Result<Scenario, String> {
     let mut sum = one.clone();
     let mut more = other.clone();
@@ -190,7 +196,7 @@ fn sum_of(one: &Scenario, other: &Scenario) -> Result<Scenario, String> {
     match compatibility::scenarios(&sum, &more) {
         None => Ok(sum),
         Some(difference) => {
-            Err(format!("they do not play the same scenario: {difference}"))
+            Err(format!("their scenarios differ: {difference}"))
         }
     }
 }

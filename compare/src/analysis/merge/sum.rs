@@ -1,5 +1,5 @@
-//! What several load machines measured of one server in one window, as if one
-//! machine had: counts add up, and histograms merge without a loss.
+//! Adding up the rounds that several load machines measured of one server in
+//! one window: counts are added, and histograms are merged without loss.
 
 use crate::model::load_report::{
     Bottleneck, GroupReport, LoadReport, MachineTimes,
@@ -8,11 +8,12 @@ use crate::model::reading::Reading;
 use crate::model::record::Round;
 
 impl Round {
-    /// Adds what another machine measured in the same window.
+    /// Adds the round that another machine measured in the same window.
     ///
     /// # Errors
     ///
-    /// When it asked for something else.
+    /// Returns a description of the first difference if the loads differ in
+    /// more than connections and rates.
     pub(crate) fn add(&mut self, other: &Round) -> Result<(), String> {
         self.report.add(&other.report)?;
         self.bottleneck = together(self.bottleneck, other.bottleneck);
@@ -22,14 +23,15 @@ impl Round {
 
 impl LoadReport {
     fn add(&mut self, other: &LoadReport) -> Result<(), String> {
-        // They began and ended within a moment; by the longest, no rate comes
-        // out higher than it was.
+        // The windows begin and end at almost the same time. With the longest
+        // one, no rate is overestimated.
         self.window_ns = self.window_ns.max(other.window_ns);
         self.generator_busiest_ns =
             Some(self.busiest_ns().max(other.busiest_ns()));
         self.generator_cpu_ns += other.generator_cpu_ns;
         self.generator_threads += other.generator_threads;
-        // The server is one and the same: what is known of it is known.
+        // Both loaded the same server, so what one of them knows of it is
+        // enough.
         let of_server = [
             (&mut self.server_cpu_ns, &other.server_cpu_ns),
             (&mut self.server_rss_bytes, &other.server_rss_bytes),
@@ -54,7 +56,7 @@ impl LoadReport {
             report.groups.iter().map(|group| group.name.clone()).collect()
         };
         if names(self) != names(other) {
-            return Err("their groups of clients differ".to_owned());
+            return Err("their client groups differ".to_owned());
         }
         let groups = self.groups.iter_mut().zip(&other.groups);
         for (group, other) in groups {
@@ -68,9 +70,9 @@ impl GroupReport {
     fn add(&mut self, other: &GroupReport) -> Result<(), String> {
         if self.n != other.n {
             return Err(format!(
-                "group `{}` asked for n = {} on one machine and n = {} on \
-                 another: a cost is calibrated where the load is; give the \
-                 group an n",
+                "group `{}` requested n = {} on one machine and n = {} on \
+                 another: a cost is calibrated on each load machine; specify \
+                 an n for the group instead",
                 self.name, self.n, other.n
             ));
         }
@@ -99,8 +101,8 @@ impl GroupReport {
     }
 }
 
-/// Who held up a load of two machines: one at its limit is enough to bound
-/// the rate.
+/// Returns the bottleneck of two loads together. If one load generator was at
+/// its limit, the sum of the rates is a lower bound.
 fn together(one: Bottleneck, other: Bottleneck) -> Bottleneck {
     match (one, other) {
         (Bottleneck::Generator, _) | (_, Bottleneck::Generator) => {

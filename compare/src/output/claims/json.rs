@@ -1,4 +1,4 @@
-//! The verdicts for programs.
+//! The verdicts on claims as JSON, for programs.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use crate::model::claims::Side;
 use crate::model::machine::Machine;
 use crate::output::claims::notes::notes;
 
-/// The version of this form.
+/// The version of this format.
 const VERSION: u32 = 1;
 
 #[derive(Serialize)]
@@ -39,7 +39,7 @@ struct JsonClaim<'a> {
 struct JsonTrial<'a> {
     of: &'a str,
     verdict: &'a str,
-    /// Why there is none, if there is none.
+    /// The reason, unless the claim holds or is refuted.
     reason: Option<&'a str>,
     ratio: Option<Estimate>,
     rounds: usize,
@@ -48,7 +48,7 @@ struct JsonTrial<'a> {
     doubts: Vec<String>,
 }
 
-/// Times in nanoseconds, rates in requests a second.
+/// One side of a claim. Times are in nanoseconds, rates in requests per second.
 #[derive(Serialize)]
 struct JsonFigure<'a> {
     figure: &'a str,
@@ -57,11 +57,11 @@ struct JsonFigure<'a> {
     estimate: Option<Estimate>,
 }
 
-/// One JSON document.
+/// Returns the verdicts as one JSON document.
 ///
 /// # Errors
 ///
-/// When it can't be written as JSON.
+/// Returns an error if the verdicts can't be written as JSON.
 pub(crate) fn document(verdicts: &Verdicts<'_>) -> anyhow::Result<String> {
     let record = verdicts.record;
     let document = JsonVerdicts {

@@ -1,4 +1,4 @@
-//! The verdicts as a table that GitHub shows, for a README or an issue.
+//! The verdicts on claims as a Markdown table, for a README or an issue.
 
 use std::fmt::Write;
 
@@ -9,11 +9,11 @@ use crate::output::claims::outcomes;
 use crate::output::claims::text::ratio;
 use crate::output::markdown::escaped;
 
-/// Draws it.
+/// Returns the table, followed by the outcomes and the notes.
 ///
 /// # Errors
 ///
-/// Never: it shares its form with exporters that may fail.
+/// Never fails; other exporters with the same signature may.
 pub(crate) fn table(verdicts: &Verdicts<'_>) -> anyhow::Result<String> {
     let mut text = String::from(
         "| version | claim | tried on | measured | claimed | verdict |\n\
@@ -22,15 +22,15 @@ pub(crate) fn table(verdicts: &Verdicts<'_>) -> anyhow::Result<String> {
     for JudgedClaim { claim, trials } in &verdicts.judged {
         let tried = trials.iter().filter(|trial| trial.is_tried());
         for (index, outcome) in tried.enumerate() {
-            // A claim is told once.
-            let (version, says) = match index {
+            // Print a claim only in the row of its first trial.
+            let (version, statement) = match index {
                 0 => (claim.version.as_str(), escaped(&claim.says)),
                 _ => ("", String::new()),
             };
             let suspect = if outcome.doubts.is_empty() { "" } else { " ?" };
             writeln!(
                 text,
-                "| {version} | {says} | {} | {} | {} | **{}**{suspect} |",
+                "| {version} | {statement} | {} | {} | {} | **{}**{suspect} |",
                 escaped(&outcome.trial.tried_on),
                 ratio(outcome.ratio.as_ref()),
                 claim.band(),

@@ -1,11 +1,11 @@
-//! What one must know of a run to believe its verdicts.
+//! The notes below verdicts: suspect figures, and the conditions of the run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::analysis::claims::Verdicts;
 use crate::output::notes;
 
-/// What one must know of the run to believe it.
+/// Returns the notes on the verdicts of a run.
 pub(crate) fn notes(verdicts: &Verdicts<'_>) -> Vec<String> {
     let mut by_reason: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let trials = verdicts.judged.iter().flat_map(|one| &one.trials);

@@ -1,9 +1,9 @@
-//! Claims that hold on one and are refuted on the other.
+//! The claims grouped by outcome, such as "holds in Python, refuted in Rust".
 
 use crate::analysis::claims::JudgedClaim;
 
-/// The claims, by what came of them: `holds in Python, refuted in Rust: a, b`.
-/// In the order of the first of each kind.
+/// Returns the outcomes with the names of their claims, in the order of the
+/// first claim of each outcome.
 pub(crate) fn groups<'a>(
     judged: &[JudgedClaim<'a>],
 ) -> Vec<(String, Vec<&'a str>)> {
@@ -25,7 +25,8 @@ pub(crate) fn groups<'a>(
     groups
 }
 
-/// The same, a line each.
+/// Returns one line per outcome: `holds in Rust (2): a, b ?`. A `?` marks a
+/// claim with suspect figures.
 pub(crate) fn lines(judged: &[JudgedClaim<'_>]) -> Vec<String> {
     let is_suspect = |name: &str| {
         let mut of_name = judged.iter().filter(|j| j.claim.name() == name);
@@ -44,7 +45,8 @@ pub(crate) fn lines(judged: &[JudgedClaim<'_>]) -> Vec<String> {
         .collect()
 }
 
-/// `holds in Python and in Rust`, `holds in Python, refuted in Rust`.
+/// Returns the outcome of one claim, such as `holds in Python and in Rust` or
+/// `holds in Python, refuted in Rust`.
 fn in_words(tried: &[(&str, &str)]) -> String {
     let same_verdict = tried.chunk_by(|(one, _), (other, _)| one == other);
     let parts = same_verdict.map(|part| {
@@ -60,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_came_of_a_claim_is_told_in_a_few_words() {
+    fn trials_with_the_same_verdict_are_named_together() {
         let cases: [(&[(&str, &str)], &str); 3] = [
             (&[("holds", "Rust")], "holds in Rust"),
             (

@@ -1,4 +1,4 @@
-//! The verdicts for a terminal.
+//! The verdicts on claims for a terminal.
 
 use comfy_table::{Attribute, Cell, Color};
 
@@ -9,10 +9,11 @@ use crate::output::claims::notes::notes;
 use crate::output::claims::outcomes;
 use crate::output::table;
 
-/// Where a claim's text is broken, in letters.
+/// The width of a claim's text, in bytes.
 const CLAIM_WIDTH: usize = 36;
 
-/// A row a claim, a line a trial; and what one must know to believe it.
+/// Returns a table with one row per claim and one line per trial, followed by
+/// the outcomes, the reasons of open and failed verdicts, and the notes.
 pub(crate) fn text(verdicts: &Verdicts<'_>) -> String {
     let headings = ["tried on", "measured", "claimed", "verdict"];
     let headings = headings.map(str::to_owned).into_iter();
@@ -35,7 +36,7 @@ pub(crate) fn text(verdicts: &Verdicts<'_>) -> String {
 fn row(JudgedClaim { claim, trials }: &JudgedClaim<'_>) -> Vec<Cell> {
     let mut lines = vec![format!("{} ({})", claim.name(), claim.version)];
     lines.extend(wrapped(&claim.says, CLAIM_WIDTH));
-    // A line of its own between two claims.
+    // An empty line separates claims.
     lines.push(String::new());
     let tried: Vec<&JudgedTrial<'_>> =
         trials.iter().filter(|trial| trial.is_tried()).collect();
@@ -63,14 +64,14 @@ fn row(JudgedClaim { claim, trials }: &JudgedClaim<'_>) -> Vec<Cell> {
     ]
 }
 
-/// Why there is no verdict, where there is none: the same reason once.
+/// Returns the reasons of verdicts that are neither `holds` nor `refuted`, each
+/// one once.
 fn reasons(verdicts: &Verdicts<'_>) -> Vec<String> {
     let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
     for JudgedClaim { claim, trials } in &verdicts.judged {
         for JudgedTrial { trial, verdict, .. } in trials {
             let Some(why) = verdict.reason() else { continue };
-            let reason =
-                format!("{verdict} in {}, since {why}", trial.tried_on);
+            let reason = format!("{verdict} in {} ({why})", trial.tried_on);
             match reasons.iter_mut().find(|(other, _)| *other == reason) {
                 Some((_, names)) => names.push(claim.name()),
                 None => reasons.push((reason, vec![claim.name()])),
@@ -83,7 +84,7 @@ fn reasons(verdicts: &Verdicts<'_>) -> Vec<String> {
         .collect()
 }
 
-/// A ratio with its interval.
+/// Returns a ratio with its interval, or `-` if there is none.
 pub(crate) fn ratio(ratio: Option<&Estimate>) -> String {
     let Some(Estimate { median, low, high }) = ratio else {
         return "-".to_owned();
@@ -92,7 +93,7 @@ pub(crate) fn ratio(ratio: Option<&Estimate>) -> String {
     format!("{median} [{low}, {high}]")
 }
 
-/// The lines of a text, broken between words.
+/// Breaks a text into lines, between words.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {

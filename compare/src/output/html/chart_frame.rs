@@ -1,5 +1,5 @@
-//! What surrounds a chart: its title, its note, its data and the command that
-//! measures it again.
+//! The frame of a chart: its title, its note, the table of its figures and the
+//! command that measures them again.
 
 use charts::escaped;
 
@@ -8,14 +8,16 @@ use crate::model::figure::Figure;
 use crate::output::html::rerun;
 use crate::output::sheet::Sheet;
 
-/// A chart with what it is called above it; beneath it, its figures and the
-/// command that measures them again.
+/// A chart with its title and note above it, and below it the table of its
+/// figures and the command that measures them again.
 pub(super) struct ChartFrame<'a> {
-    /// What of the question it shows.
+    /// The name of what it shows, for the id of the element.
     pub(super) what: &'a str,
     pub(super) title: &'a str,
     pub(super) note: &'a str,
+    /// The chart, as HTML.
     pub(super) chart: &'a str,
+    /// The table of its figures, as HTML.
     pub(super) data: &'a str,
 }
 
@@ -37,22 +39,29 @@ impl ChartFrame<'_> {
     }
 }
 
-/// A figure in words.
+/// The texts for a figure.
 pub(super) struct FigureWords {
+    /// The title of its charts.
     pub(super) title: &'static str,
+    /// The name of its axis.
     pub(super) axis: &'static str,
 }
 
+/// Returns the texts for a figure.
 pub(super) fn words(figure: Figure) -> FigureWords {
     let (title, axis) = match figure {
-        Figure::Time => ("Time of a request, median", "service time"),
-        Figure::Rate => ("Replies a second", "replies per second"),
+        Figure::Time => ("Time per request, median", "service time"),
+        Figure::Rate => ("Replies per second", "replies per second"),
         Figure::P50 => ("Service time, p50", "service time"),
         Figure::P99 => ("Service time, p99", "service time"),
-        Figure::Cost => ("Cost: server CPU per reply", "CPU time per reply"),
+        Figure::Cost => {
+            ("Cost: server CPU time per reply", "CPU time per reply")
+        }
         Figure::Rss => ("Resident memory", "memory of the server"),
         Figure::Threads => ("Threads", "threads of the server"),
-        Figure::Left => ("What is left", "share of the undisturbed rate"),
+        Figure::Left => {
+            ("Share left of the rate", "share of the undisturbed rate")
+        }
         Figure::ResponseP50 => ("Response time, p50", "response time"),
         Figure::ResponseP99 => ("Response time, p99", "response time"),
     };

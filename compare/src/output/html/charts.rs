@@ -1,4 +1,5 @@
-//! Which charts a question has, and what stands above and beneath each.
+//! The charts of a question, each with its title, note, table of figures and
+//! command.
 
 use charts::Zero;
 
@@ -15,8 +16,8 @@ use crate::output::html::sweep_charts::{
 use crate::output::html::tables::{self, Column};
 use crate::output::sheet::Sheet;
 
-/// The shares of requests whose service times are drawn. Those of the slow
-/// ones are what a mean hides, so that they have most of the room.
+/// The quantiles of service times that are drawn. Most of them are in the tail,
+/// which a mean hides.
 const QUANTILES: [(f64, &str); 7] = [
     (0.5, "p50"),
     (0.75, "p75"),
@@ -27,7 +28,7 @@ const QUANTILES: [(f64, &str); 7] = [
     (0.999, "p99.9"),
 ];
 
-/// All charts of a question.
+/// Returns all charts of a question.
 pub(super) fn charts<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
@@ -44,7 +45,7 @@ pub(super) fn charts<'a>(
                 Figure::ResponseP99 => {
                     knee_figure(sheet, question, page_contestants)
                 }
-                // It is in the one before.
+                // The chart of the response time includes it.
                 Figure::P99 if responds => continue,
                 Figure::Time
                 | Figure::Rate
@@ -91,7 +92,7 @@ fn dot_figure<'a>(
             let name = one.contestant.name.as_str();
             let estimate = sheet.estimate(scenario, name, figure);
             Dot {
-                page_contestants: one.index,
+                index: one.index,
                 name,
                 family: one.family,
                 value: estimate
@@ -102,14 +103,16 @@ fn dot_figure<'a>(
         })
         .collect();
     let words = words(figure);
-    let label = format!(
-        "{} in {}, a row for each contestant",
-        words.title, scenario.name
-    );
+    let label =
+        format!("{} in {}, one row per contestant", words.title, scenario.name);
     let chart = dot_plot::draw(&label, words.axis, figure, floor, &mut dots);
     let note = match floor {
         Some(floor) => {
-            format!("{}; band: noise, {:.0} %", better(figure), floor * 100.0)
+            format!(
+                "{}; band: noise floor, {:.0} %",
+                better(figure),
+                floor * 100.0
+            )
         }
         None => better(figure).to_owned(),
     };
@@ -132,7 +135,7 @@ fn quantile_figure<'a>(
     let scenario = question.first();
     let at = |name: &str, quantile: f64| {
         let found = sheet.quantile(scenario, name, quantile);
-        found.ok_or_else(|| "too few replies to say".to_owned())
+        found.ok_or_else(|| "too few replies beyond it".to_owned())
     };
     let panels = page_contestants.iter().map(|one| {
         let name = one.contestant.name.as_str();
@@ -140,7 +143,7 @@ fn quantile_figure<'a>(
             let estimate = at(name, *quantile)?;
             Ok(PlottedPoint { estimate, doubts: None })
         });
-        // Where the line ends, it says itself that it does.
+        // Percentiles with too few replies are left out of the line.
         let points: Vec<_> = points.take_while(Result::is_ok).collect();
         panel(one, vec![Line { name: "", points }])
     });
@@ -168,8 +171,9 @@ fn quantile_figure<'a>(
     let shown = ChartFrame {
         what: "percentiles",
         title: "Service time by percentile",
-        note: "the median of the rounds, as far as each has ten replies \
-               beyond; less is better; in grey: everybody else",
+        note: "median over the rounds, if each round has at least ten replies \
+               beyond the percentile; less is better; grey: the other \
+               contestants",
         chart: &panels::draw(&chart),
         data: &tables::folded("", page_contestants, &columns),
     };

@@ -1,4 +1,4 @@
-//! A whole page around its body: no network, no fonts, nothing outside the file.
+//! The HTML document around the body of a page: style sheet, script, metadata.
 
 use ::charts::escaped;
 
@@ -6,10 +6,11 @@ const STYLE: &str = include_str!("page.css");
 
 const SCRIPT: &str = include_str!("page.js");
 
-/// A whole page around its body.
+/// Returns a complete HTML document that needs no other file.
 pub(crate) fn document(title: &str, body: &str) -> String {
     let title = escaped(title);
-    // Nothing may be fetched: what needs the network would show at once.
+    // The policy forbids all requests, so a page that needs the network fails
+    // visibly.
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n\
          <meta charset=\"utf-8\">\n\

@@ -1,5 +1,6 @@
-//! The plain figures of one scenario: a row a contestant, the best first, a
-//! marker at the median, a line for its interval (after W. S. Cleveland).
+//! Dot plots (after W. S. Cleveland) of a figure in one scenario: one row per
+//! contestant, the best first, with a marker at the median and a line for the
+//! interval.
 
 use charts::{Anchor, Scale, Svg, Zero};
 
@@ -15,27 +16,29 @@ const VALUE_WIDTH: f64 = 88.0;
 const MARKER_WIDTH: f64 = 16.0;
 const TOP: f64 = 4.0;
 
-/// The widest that names may be, and what a letter of them takes.
+/// The largest width of the names.
 const NAME_WIDTH_MAX: f64 = 146.0;
+
+/// The approximate width of a letter in a name.
 const LETTER_WIDTH: f64 = 6.7;
 
 /// One contestant's row.
 pub(super) struct Dot<'a> {
-    /// Its number on the page.
-    pub(super) page_contestants: usize,
-    /// Its name.
+    /// The contestant's index on the page.
+    pub(super) index: usize,
+    /// The contestant's name.
     pub(super) name: &'a str,
-    /// How it looks.
+    /// The contestant's family, for the colour and the marker.
     pub(super) family: Family,
-    /// Its figure, or what stands in its place, and why.
+    /// The figure, or the text in its place and the reason.
     pub(super) value: Result<Estimate, (&'static str, String)>,
-    /// It is at least that.
+    /// Whether the figure is a lower bound.
     pub(super) is_lower_bound: bool,
-    /// Why it should not be leaned on, if there is a reason.
+    /// The reasons why the figure is suspect, if there are any.
     pub(super) doubts: Option<String>,
 }
 
-/// Draws them.
+/// Draws a dot plot.
 pub(super) fn draw(
     label: &str,
     axis: &str,
@@ -67,7 +70,7 @@ pub(super) fn draw(
     for &tick in &ticks {
         let text = figure.unit().tick(tick);
         let (x, half) = (scale.at(tick), text.chars().count() as f64 * 3.2);
-        // Two numbers that touch are none.
+        // Leave out labels that would touch the one before.
         if x - half > ends_at + 4.0 {
             svg.text("tick", [x, bottom + 14.0], Anchor::Middle, &text);
             ends_at = x + half;
@@ -85,7 +88,7 @@ pub(super) fn draw(
     svg.finish()
 }
 
-/// The best first, those without a figure last.
+/// Sorts the best first, and contestants without a figure last.
 fn sort(dots: &mut [Dot<'_>], figure: Figure) {
     let sign = if figure.more_is_better() { -1.0 } else { 1.0 };
     dots.sort_by(|one, other| match (&one.value, &other.value) {
@@ -96,7 +99,8 @@ fn sort(dots: &mut [Dot<'_>], figure: Figure) {
     });
 }
 
-/// Where a figure would still be the best one's, for all that is known.
+/// Draws the band of values whose difference from the best is below the noise
+/// floor.
 fn noise(svg: &mut Svg, scale: &Scale, best: f64, floor: f64, bottom: f64) {
     let [start, end] = scale.ends();
     let at = |value| scale.at(value).clamp(start, end);
@@ -113,8 +117,7 @@ fn row(
     y: f64,
     left: f64,
 ) {
-    let Dot { page_contestants, name, family, value, is_lower_bound, doubts } =
-        dot;
+    let Dot { index, name, family, value, is_lower_bound, doubts } = dot;
     let bound = if *is_lower_bound { "≥ " } else { "" };
     let (text, title) = match value {
         Ok(estimate) => {
@@ -131,7 +134,7 @@ fn row(
         }
         Err((text, why)) => ((*text).to_owned(), format!("{name}: {why}")),
     };
-    svg.open(&format!("row {}", family.class), page_contestants, &title);
+    svg.open(&format!("row {}", family.class), index, &title);
     let corner = [0.0, y - ROW_HEIGHT / 2.0];
     svg.rect("hit", corner, [WIDTH, ROW_HEIGHT]);
     let room = ((left - 8.0 - MARKER_WIDTH) / LETTER_WIDTH) as usize + 1;
@@ -151,7 +154,7 @@ fn row(
     svg.close();
 }
 
-/// A name that fits; the whole of it is in the row's title.
+/// Returns a name of at most `room` letters. The row's title has the full name.
 pub(super) fn shortened(name: &str, room: usize) -> String {
     if name.chars().count() <= room {
         return name.to_owned();
@@ -165,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_shortened_only_if_it_must_be() {
+    fn a_name_is_shortened_only_if_necessary() {
         assert_eq!(shortened("tokio", 5), "tokio");
         assert_eq!(shortened("tokio-inline", 6), "tokio…");
     }

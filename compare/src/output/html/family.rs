@@ -1,18 +1,18 @@
-//! How contestants are told apart: by a family's colour and marker, and by
-//! their own name, which is never far.
+//! The families of contestants, by concurrency model, each with a colour and a
+//! marker.
 //!
-//! Ten colours cannot be told apart by anybody, and by the colour-blind not
-//! even seven of the usual ones. So a colour stands for a model's kind, has
-//! a shape of its own beside it, and no chart asks which of ten lines is
-//! which.
+//! No reader can tell ten colours apart, and colour-blind readers not even
+//! seven. So each family, not each contestant, has a colour, and also a shape
+//! of its own. Contestants are labelled with their names, and no chart requires
+//! the reader to tell ten lines apart.
 
 use crate::model::contestant::Contestant;
 use crate::model::contestant::ModelTrait;
 
-/// A kind of model.
+/// A family of concurrency models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Family {
-    /// What its members do.
+    /// What its members do, for the legend.
     pub(super) name: &'static str,
     /// Its class in the style sheet.
     pub(crate) class: &'static str,
@@ -30,7 +30,9 @@ enum Shape {
     Cross,
 }
 
-/// Those that are known by what their model can't do go first.
+/// The families, by the trait of their members. A contestant with several of
+/// these traits belongs to the first of the families, so traits that limit a
+/// model come first.
 const KINDS: [(ModelTrait, Family); 6] = [
     (
         ModelTrait::OneClientAtATime,
@@ -51,7 +53,7 @@ const KINDS: [(ModelTrait, Family); 6] = [
     (
         ModelTrait::WaitsForItsPool,
         Family {
-            name: "waits for its pool inside the loop",
+            name: "waits for its pool in the event loop",
             class: "f-stall",
             shape: Shape::TriangleDown,
         },
@@ -59,7 +61,7 @@ const KINDS: [(ModelTrait, Family); 6] = [
     (
         ModelTrait::ComputesInline,
         Family {
-            name: "computes inside the loop",
+            name: "computes in the event loop",
             class: "f-inline",
             shape: Shape::Circle,
         },
@@ -67,7 +69,7 @@ const KINDS: [(ModelTrait, Family); 6] = [
     (
         ModelTrait::ComputesOnAPool,
         Family {
-            name: "computes on a pool of threads",
+            name: "computes in a thread pool",
             class: "f-pool",
             shape: Shape::Pentagon,
         },
@@ -75,32 +77,33 @@ const KINDS: [(ModelTrait, Family); 6] = [
     (
         ModelTrait::ThreadPerClient,
         Family {
-            name: "a thread per client",
+            name: "one thread per client",
             class: "f-threads",
             shape: Shape::TriangleUp,
         },
     ),
 ];
 
+/// The family of contestants that specify none of the traits.
 const OTHER: Family = Family {
-    name: "says nothing of its model",
+    name: "model not specified",
     class: "f-other",
     shape: Shape::Cross,
 };
 
 impl Family {
-    /// The family of a contestant.
+    /// Returns the family of a contestant.
     pub(crate) fn of(contestant: &Contestant) -> Family {
         let kind = KINDS.iter().find(|(kind, _)| contestant.is(*kind));
         kind.map_or(OTHER, |(_, family)| *family)
     }
 
-    /// All of them, in the order in which they are listed.
+    /// Returns all families, in the order of the legend.
     pub(super) fn all() -> impl Iterator<Item = Family> {
         KINDS.iter().map(|(_, family)| *family).chain([OTHER])
     }
 
-    /// Its marker around a place, as the data of an SVG path.
+    /// Returns the marker, centred at `x` and `y`, as the data of an SVG path.
     pub(crate) fn marker(self, x: f64, y: f64) -> String {
         let polygon = |corners: &[(f64, f64)]| {
             let corners = corners
@@ -148,7 +151,8 @@ impl Family {
         }
     }
 
-    /// Its marker as a small picture beside a name, which says it all.
+    /// Returns the marker as a small picture. It is hidden from screen readers,
+    /// because the text beside it is enough.
     pub(super) fn swatch(self) -> String {
         let marker = self.marker(6.0, 6.0);
         let class = self.class;
@@ -164,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_families_look_alike() {
+    fn no_two_families_share_a_colour_or_a_shape() {
         let all: Vec<Family> = Family::all().collect();
         for (index, one) in all.iter().enumerate() {
             for other in &all[index + 1..] {

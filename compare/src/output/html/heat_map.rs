@@ -1,7 +1,8 @@
-//! What is left of one group's rate beside others, as a table: a row a
-//! contestant, a column a value, the number in each cell and as its colour.
-//! It is HTML and not a picture, so that the numbers are read out, selected
-//! and searched like any other.
+//! The heat map of the share that is left of a rate: one row per contestant,
+//! one column per value, with the share as the number and the colour of a cell.
+//!
+//! It is an HTML table rather than an SVG picture, so that screen readers read
+//! the numbers out, and users can select and search them.
 
 use std::fmt::Write;
 
@@ -15,7 +16,7 @@ use crate::output::html::shared::none_text;
 use crate::output::html::tables::suspect;
 use crate::output::sheet::Sheet;
 
-/// Draws it.
+/// Draws the heat map.
 pub(super) fn draw<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
@@ -28,7 +29,7 @@ pub(super) fn draw<'a>(
     );
     for point in &question.points {
         let name = escaped(&question.point_name(point));
-        // Writing to a string does not fail.
+        // Writing to a string never fails.
         let _ = write!(html, "<th scope=\"col\">{name}</th>");
     }
     html += "</tr></thead>\n<tbody>\n";

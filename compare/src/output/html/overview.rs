@@ -1,5 +1,5 @@
-//! What stands before the questions: the run, who takes part, and how far to
-//! believe what follows.
+//! The first part of the page: the run, the list of questions, the contestants,
+//! and the reliability of the figures.
 
 use std::fmt::Write;
 
@@ -16,7 +16,7 @@ use crate::output::html::shared::PageContestant;
 use crate::output::notes;
 use crate::output::sheet::Sheet;
 
-/// The title, and what was measured where.
+/// Returns the title, with what was measured on which machine.
 pub(super) fn top(sheet: &Sheet<'_>, questions: &[Question<'_>]) -> String {
     let record = sheet.record;
     let machine = &record.machine;
@@ -25,10 +25,10 @@ pub(super) fn top(sheet: &Sheet<'_>, questions: &[Question<'_>]) -> String {
     let date = record.started.replace('T', " ").replace('Z', " UTC");
     let mut html = format!(
         "<header>\n<p class=\"kicker\">Run {}</p>\n\
-         <h1>What each way of waiting costs</h1>\n\
-         <p class=\"lead\">{} servers that differ in their concurrency \
-         model, side by side under the same load: {} question{}, {} rounds, \
-         on {}, {} processor{} to use, {}.</p>\n",
+         <h1>What each concurrency model costs</h1>\n\
+         <p class=\"lead\">{} servers with different concurrency models, \
+         measured under the same load: {} question{}, {} rounds, on {}, {} \
+         usable processor{}, {}.</p>\n",
         escaped(&record.id()),
         sheet.contestants().len(),
         questions.len(),
@@ -41,24 +41,24 @@ pub(super) fn top(sheet: &Sheet<'_>, questions: &[Question<'_>]) -> String {
     );
     if !record.complete {
         html += "<p class=\"warning\"><b>Incomplete.</b> The run was \
-                 interrupted; all of this stands on the rounds that were \
-                 done.</p>\n";
+                 interrupted. The figures are from the rounds before \
+                 that.</p>\n";
     }
     html += "</header>\n";
     html
 }
 
-/// The questions, each with the first words of its answer.
+/// Returns the list of questions, each with a short answer.
 pub(super) fn glance(sheet: &Sheet<'_>, questions: &[Question<'_>]) -> String {
     let mut html = String::from(
-        "<nav aria-label=\"Questions\">\n<h2>The questions</h2>\n\
+        "<nav aria-label=\"Questions\">\n<h2>Questions</h2>\n\
          <ol class=\"glance\">\n",
     );
     for question in questions {
         let name = escaped(question.name);
         let text = inline(&question.first().question);
         let answer = short_answer(sheet, question);
-        // Writing to a string does not fail.
+        // Writing to a string never fails.
         let _ = writeln!(
             html,
             "<li><a href=\"#{name}\">{text}</a> <span>{answer}</span></li>"
@@ -81,8 +81,8 @@ fn short_answer<'a>(sheet: &Sheet<'a>, question: &Question<'a>) -> String {
     let ties = others.iter().filter(|other| is_tied(&other.name)).count();
     let ties = match ties {
         0 => String::new(),
-        1 => ", and one that ties with it".to_owned(),
-        ties => format!(", and {ties} that tie with it"),
+        1 => "; one other ties with it".to_owned(),
+        ties => format!("; {ties} others tie with it"),
     };
     let bound =
         if sheet.is_lower_bound(point, best, figure) { "≥ " } else { "" };
@@ -100,12 +100,12 @@ fn short_answer<'a>(sheet: &Sheet<'a>, question: &Question<'a>) -> String {
     )
 }
 
-/// Who takes part, by family. With the script, a name can be followed
-/// through the page.
+/// Returns the list of contestants, by family. With the script, pointing at a
+/// name highlights the contestant throughout the page.
 pub(super) fn legend(page_contestants: &[PageContestant<'_>]) -> String {
     let mut html = String::from(
-        "<section class=\"legend\" aria-label=\"Who takes part\">\n\
-         <h2>Who takes part</h2>\n<div class=\"families\">\n",
+        "<section class=\"legend\" aria-label=\"Contestants\">\n\
+         <h2>Contestants</h2>\n<div class=\"families\">\n",
     );
     for family in Family::all() {
         let members: Vec<_> = page_contestants
@@ -137,49 +137,51 @@ pub(super) fn legend(page_contestants: &[PageContestant<'_>]) -> String {
         }
         html += "</div>\n";
     }
-    html += "</div>\n<p class=\"hint\" hidden>Point at a name to follow it \
-             through the page; press it to keep it.</p>\n</section>\n";
+    html += "</div>\n<p class=\"hint\" hidden>Point at a name to highlight \
+             it throughout the page. Click it to keep it \
+             highlighted.</p>\n</section>\n";
     html
 }
 
-/// A list with more is folded: the questions stand below it.
+/// The largest number of items in a list that isn't folded.
 const LONG_LIST: usize = 5;
 
-/// How a note of rounds that do not count begins.
+/// The start of a note on rounds that are left out.
 const LEFT_OUT: &str = "left out";
 
-/// What one must know before believing anything below.
+/// Returns the section on the reliability of the figures: void cells, the noise
+/// floor, cautions and conditions.
 pub(super) fn doubts<'a>(
     sheet: &Sheet<'a>,
     questions: &[Question<'a>],
 ) -> String {
     let record = sheet.record;
     let mut html = String::from(
-        "<section class=\"doubts\" aria-label=\"How far to believe it\">\n\
-         <h2>How far to believe it</h2>\n",
+        "<section class=\"doubts\" aria-label=\"Reliability\">\n\
+         <h2>Reliability</h2>\n",
     );
     let voids: Vec<_> = record.voids().collect();
     if voids.is_empty() {
-        html += "<p>No cell is void: every reply was right, and every server \
-                 lived.</p>\n";
+        html += "<p>No cell is void: every reply was correct, and no server \
+                 died.</p>\n";
     } else {
         let (count, table) = (voids.len(), void_table(sheet));
         html += &if count > LONG_LIST {
             format!(
-                "<details><summary><b>{count} cells are void:</b> they have \
-                 no figures</summary>\n{table}</details>\n"
+                "<details><summary><b>{count} cells are void</b> and have no \
+                 figures</summary>\n{table}</details>\n"
             )
         } else {
             table
         };
     }
     html += &noise_table(sheet, questions);
-    // What stands above already is not said twice.
-    let told = ["void: ", "noise floor", "incomplete: "];
+    // Leave out the notes that repeat what is above.
+    let shown = ["void: ", "noise floor", "incomplete: "];
     let notes = notes::notes(record);
     let notes = notes.iter().map(|n| n.trim_start_matches("- ").to_owned());
     let notes =
-        notes.filter(|note| !told.iter().any(|start| note.starts_with(start)));
+        notes.filter(|note| !shown.iter().any(|start| note.starts_with(start)));
     let (cautions, conditions): (Vec<String>, Vec<String>) =
         notes.partition(|note| is_caution(note));
     let (left_out, cautions): (Vec<String>, Vec<String>) =
@@ -187,8 +189,8 @@ pub(super) fn doubts<'a>(
     if !cautions.is_empty() {
         html += &format!(
             "<details{} class=\"cautions\"><summary>Cautions: {} (a hollow \
-             marker and a ? stand for suspect, \u{2265} for at \
-             least)</summary>\n<ul>\n{}</ul></details>\n",
+             marker or ? marks a suspect figure, \u{2265} a lower \
+             bound)</summary>\n<ul>\n{}</ul></details>\n",
             open_if_short(&cautions),
             cautions.len(),
             items(&cautions)
@@ -197,8 +199,8 @@ pub(super) fn doubts<'a>(
     if !left_out.is_empty() {
         let open = open_if_short(&left_out);
         html += &format!(
-            "<details{open}><summary>Cells with rounds that were left out: \
-             {}</summary>\n<ul>\n{}</ul></details>\n",
+            "<details{open}><summary>Cells with rounds left out: {}\
+             </summary>\n<ul>\n{}</ul></details>\n",
             left_out.len(),
             items(&left_out)
         );
@@ -210,12 +212,13 @@ pub(super) fn doubts<'a>(
     html
 }
 
-/// What unfolds a list that is not too long to be read first.
+/// Returns the attribute that unfolds a list, if the list is short.
 fn open_if_short(texts: &[String]) -> &'static str {
     if texts.len() > LONG_LIST { "" } else { " open" }
 }
 
-/// Whether a note says what not to believe, rather than what was done.
+/// Returns `true` if a note is a caution about figures, rather than a condition
+/// of the run.
 fn is_caution(note: &str) -> bool {
     let starts = ["suspect", LEFT_OUT, "skipped", "by design", "no ", "in "];
     starts.iter().any(|start| note.starts_with(start))
@@ -231,10 +234,10 @@ fn items(texts: &[String]) -> String {
 fn void_table(sheet: &Sheet<'_>) -> String {
     let mut html = String::from(
         "<div class=\"scroll\"><table class=\"voids\">\n\
-         <caption>Void: these cells have no figures</caption>\n\
+         <caption>Void cells, which have no figures</caption>\n\
          <thead><tr><th scope=\"col\">contestant</th>\
          <th scope=\"col\">scenario</th><th scope=\"col\">round</th>\
-         <th scope=\"col\">why</th></tr></thead>\n<tbody>\n",
+         <th scope=\"col\">reason</th></tr></thead>\n<tbody>\n",
     );
     for (scenario, entrant, void) in sheet.record.voids() {
         let blame =
@@ -243,7 +246,7 @@ fn void_table(sheet: &Sheet<'_>) -> String {
             String::new()
         } else {
             format!(
-                "<details><summary>its log</summary><pre>{}</pre></details>",
+                "<details><summary>log</summary><pre>{}</pre></details>",
                 escaped(&void.log.join("\n"))
             )
         };
@@ -260,7 +263,7 @@ fn void_table(sheet: &Sheet<'_>) -> String {
     html + "</tbody></table></div>\n"
 }
 
-/// The noise floors: of a sweep, from the least to the greatest.
+/// Returns the noise floors; for a sweep, the smallest and the largest.
 fn noise_table<'a>(sheet: &Sheet<'a>, questions: &[Question<'a>]) -> String {
     let Some((_, first)) = sheet.findings.alias() else {
         return "<p>The noise floor was not measured.</p>\n".to_owned();
@@ -275,17 +278,16 @@ fn noise_table<'a>(sheet: &Sheet<'a>, questions: &[Question<'a>]) -> String {
     });
     let rows: Vec<_> = rows.filter(|(_, floors)| !floors.is_empty()).collect();
     let mut html = format!(
-        "<p>One contestant, {}, took part twice. What differs between the \
-         two is noise; a difference between others that is smaller is a \
-         tie.</p>\n",
+        "<p>One contestant, {}, took part twice. The difference between the \
+         two is the noise floor: a smaller difference between other \
+         contestants is a tie.</p>\n",
         escaped(first)
     );
     if rows.is_empty() {
-        html += "<p>It has no figures, so that the noise floor is not \
-                 known.</p>\n";
+        html += "<p>It has no figures, so the noise floor is unknown.</p>\n";
         return html;
     }
-    html += "<details><summary>The noise floor of each figure</summary>\n\
+    html += "<details><summary>Noise floor of each figure</summary>\n\
              <dl class=\"floors\">\n";
     for (name, floors) in rows {
         let (name, floors) = (escaped(name), escaped(&floors.join("; ")));
@@ -294,7 +296,7 @@ fn noise_table<'a>(sheet: &Sheet<'a>, questions: &[Question<'a>]) -> String {
     html + "</dl></details>\n"
 }
 
-/// `14 %`, or `3–27 %` of a sweep.
+/// Returns the noise floor as `14 %`, or as `3–27 %` for a sweep.
 pub(super) fn floor_text<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
@@ -324,14 +326,14 @@ fn machine(sheet: &Sheet<'_>) -> String {
     let numbers: Vec<String> =
         machine.processors_allowed.iter().map(usize::to_string).collect();
     let changed = match machine.git_dirty.value {
-        Some(true) => ", with changes",
+        Some(true) => ", with uncommitted changes",
         _ => "",
     };
     let online = shown(&machine.processors_online, |count| {
         format!("{count} processors online")
     });
     let facts = [
-        format!("{online}, of which {} may be used", numbers.join(", ")),
+        format!("{online}; usable: {}", numbers.join(", ")),
         shown(&machine.memory_bytes, gib),
         shown(&machine.toolchain, Clone::clone),
         format!(

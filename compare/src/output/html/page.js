@@ -1,16 +1,16 @@
-// Following one contestant through the page. Without this, nothing is
-// missing but that.
+// Highlights one contestant throughout the page, and unfolds everything for
+// printing. The page works without this script.
 (() => {
   const root = document.documentElement;
   const all = [...document.querySelectorAll("[data-c]")];
   let kept = null;
   let shown = null;
-  const show = (who) => {
-    if (who === shown) return;
-    shown = who;
-    root.classList.toggle("following", who !== null);
+  const show = (contestant) => {
+    if (contestant === shown) return;
+    shown = contestant;
+    root.classList.toggle("following", contestant !== null);
     for (const one of all) {
-      one.classList.toggle("on", one.dataset.c === who);
+      one.classList.toggle("on", one.dataset.c === contestant);
     }
   };
   const of = (target) => target.closest?.("[data-c]")?.dataset.c ?? null;
@@ -36,7 +36,7 @@
       press();
     });
   }
-  // Paper can't be clicked: all that is folded is printed.
+  // Unfold everything before printing, and fold it again afterwards.
   const folded = () => document.querySelectorAll("details:not([open])");
   let opened = [];
   addEventListener("beforeprint", () => {

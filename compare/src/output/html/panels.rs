@@ -1,6 +1,7 @@
-//! Figures that depend on something: a panel a contestant, all on the same
-//! axes, with everybody else in grey behind. Ten lines in one chart cannot
-//! be followed; one among nine grey ones can.
+//! Charts of figures against a parameter, as small multiples: one panel per
+//! contestant, all on the same axes, with the other contestants in grey. Ten
+//! lines in one chart are hard to follow; one line in front of nine grey ones
+//! is not.
 
 use std::fmt::Write;
 
@@ -21,67 +22,68 @@ const RIGHT: f64 = 204.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 130.0;
 
-/// What a letter at an axis takes.
+/// The approximate width of a letter at an axis.
 const LETTER_WIDTH: f64 = 6.0;
 
-/// What the name of a knee takes.
+/// The approximate width of the label of a knee.
 const KNEE_WIDTH: f64 = 62.0;
 
-/// The most letters of a name above a panel.
+/// The largest number of letters of a name above a panel.
 const NAME_LETTERS: usize = 22;
 
 /// The panels of one chart.
 pub(super) struct Chart<'a> {
-    /// What its parts are called in the page, apart from those of others.
+    /// The id of the lines that all panels share, unique on the page.
     pub(super) id: String,
-    /// What it shows, for those who can't see it.
+    /// The description for screen readers.
     pub(super) label: String,
-    /// What stands along the x axis.
+    /// The name of the x axis.
     pub(super) x_name: String,
-    /// Its values: where they are, from 0 to 1, and what they are called.
+    /// The values on the x axis: position from 0 to 1, and label.
     pub(super) x: Vec<(f64, String)>,
-    /// What stands along the y axis.
+    /// The figure on the y axis.
     pub(super) figure: Figure,
     /// Whether the y axis begins at 0.
     pub(super) zero: Zero,
-    /// Who is in it.
+    /// The panels, one per contestant.
     pub(super) panels: Vec<Panel<'a>>,
 }
 
 /// One contestant's panel.
 pub(super) struct Panel<'a> {
-    /// Its number on the page.
-    pub(super) page_contestants: usize,
-    /// Its name.
+    /// The contestant's index on the page.
+    pub(super) index: usize,
+    /// The contestant's name.
     pub(super) name: &'a str,
-    /// How it looks.
+    /// The contestant's family, for the colour and the marker.
     pub(super) family: Family,
-    /// What stands along its x axis, if that differs from panel to panel.
+    /// The name of the x axis, if it differs from panel to panel.
     pub(super) x_name: String,
-    /// The line that is followed through all panels first.
+    /// The lines. The first one is also drawn, in grey, in all other panels.
     pub(super) lines: Vec<Line>,
-    /// Which x has a mark across the panel, and what it says.
+    /// The index of the x value that is marked as the knee, and its label.
     pub(super) knee: Option<(usize, String)>,
 }
 
 /// A line in a panel.
 pub(super) struct Line {
-    /// What it is called, if there are several.
+    /// The name of the line, if there are several.
     pub(super) name: &'static str,
-    /// A value for each x, or why there is none.
+    /// The value at each x, or the reason why there is none.
     pub(super) points: Vec<Result<PlottedPoint, String>>,
 }
 
 /// A value on a line.
 #[derive(Clone, Debug)]
 pub(super) struct PlottedPoint {
-    /// The figure.
+    /// The value of the figure.
     pub(super) estimate: Estimate,
-    /// Why it should not be leaned on, if there is a reason.
+    /// The reasons why the figure is suspect, if there are any.
     pub(super) doubts: Option<String>,
 }
 
-/// Where a share of an axis is on it, for values that may be wide apart.
+/// Returns the positions of values on an axis, from 0 to 1. Values that differ
+/// by a factor of 16 or more are placed on a log scale.
 pub(super) fn spread(values: &[f64]) -> Vec<f64> {
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -96,7 +98,7 @@ pub(super) fn spread(values: &[f64]) -> Vec<f64> {
     }
 }
 
-/// Draws them all.
+/// Draws the panels of a chart.
 pub(super) fn draw(chart: &Chart<'_>) -> String {
     let points = chart.panels.iter().flat_map(|panel| &panel.lines);
     let values = points
@@ -113,7 +115,7 @@ pub(super) fn draw(chart: &Chart<'_>) -> String {
     }
     html += "</div>\n";
     if axes.y.is_log() {
-        html += "<p class=\"scale\">The upright axis is a log scale.</p>\n";
+        html += "<p class=\"scale\">The y axis is logarithmic.</p>\n";
     }
     html
 }
@@ -122,7 +124,7 @@ fn at(share: f64) -> f64 {
     LEFT + 6.0 + share * (RIGHT - LEFT - 14.0)
 }
 
-/// What all panels of a chart share.
+/// The axes, which all panels of a chart share.
 struct Axes<'a> {
     chart: &'a Chart<'a>,
     x: Vec<f64>,
@@ -130,7 +132,7 @@ struct Axes<'a> {
 }
 
 impl Axes<'_> {
-    /// Everybody's line, once, for all panels to use.
+    /// Returns the grey lines of all contestants, which every panel references.
     fn draw_others(&self) -> String {
         let id = escaped(&self.chart.id);
         let mut html = format!(
@@ -141,11 +143,11 @@ impl Axes<'_> {
             let Some(line) = panel.lines.first() else { continue };
             let data = path_through(&self.places(line));
             if !data.is_empty() {
-                // Writing to a string does not fail.
+                // Writing to a string never fails.
                 let _ = writeln!(
                     html,
                     "<path class=\"ghost {}\" data-c=\"{}\" d=\"{data}\"/>",
-                    panel.family.class, panel.page_contestants
+                    panel.family.class, panel.index
                 );
             }
         }
@@ -154,15 +156,14 @@ impl Axes<'_> {
     }
 
     fn panel(&self, panel: &Panel<'_>) -> String {
-        let Panel { page_contestants, name, family, x_name, lines, knee } =
-            panel;
+        let Panel { index, name, family, x_name, lines, knee } = panel;
         let label = format!("{}: {}", name, self.chart.label);
         let class = format!("panel {}", family.class);
         let mut svg = Svg::new([WIDTH, HEIGHT], &class, &label);
         self.draw_axes(&mut svg, x_name);
         let id = escaped(&self.chart.id);
         svg.raw(&format!("<use href=\"#{id}\"/>"));
-        svg.open("who", page_contestants, name);
+        svg.open("contestant", index, name);
         let marker = family.marker(8.0, 12.0);
         svg.raw(&format!("<path class=\"mark\" d=\"{marker}\"/>"));
         let short = shortened(name, NAME_LETTERS);
@@ -171,7 +172,7 @@ impl Axes<'_> {
         if let Some((index, text)) = knee {
             let x = self.x[*index];
             svg.line("knee", [x, TOP], [x, BOTTOM]);
-            // Above the lines, which are steep here.
+            // The label is above the lines, which are steep here.
             let x = x.clamp(LEFT + KNEE_WIDTH / 2.0, RIGHT - KNEE_WIDTH / 2.0);
             svg.text("knee-name", [x, TOP - 2.0], Anchor::Middle, text);
         }
@@ -207,8 +208,8 @@ impl Axes<'_> {
         svg.text("axis-name", middle, Anchor::Middle, x_name);
     }
 
-    /// The values along the x axis that have room for their number, the ends
-    /// before what is between.
+    /// Returns the indices of the x values that have room for a label. The last
+    /// value takes precedence, then the first ones.
     fn labelled(&self) -> Vec<usize> {
         let width = |index: usize| {
             self.chart.x[index].1.chars().count() as f64 * LETTER_WIDTH
@@ -265,7 +266,7 @@ impl Axes<'_> {
                     };
                     let marker = match index {
                         0 => panel.family.marker(x, y),
-                        // The family's is the first line's.
+                        // The family's marker is for the first line.
                         _ => circle([x, y], 2.2),
                     };
                     svg.mark(class, &marker, &title);
@@ -280,13 +281,13 @@ impl Axes<'_> {
             }
         }
         if index == 0 {
-            // The name of a knee is above the lines.
+            // Leave room for the label of the knee.
             let top = if panel.knee.is_some() { TOP + 12.0 } else { TOP - 8.0 };
             self.last_value(svg, line, &places, top);
         }
     }
 
-    /// The value that the line ends with, beside its end.
+    /// Writes the last value of a line beside its end.
     fn last_value(
         &self,
         svg: &mut Svg,
@@ -304,11 +305,12 @@ impl Axes<'_> {
             .collect();
         let Some(&(point, [x, y])) = drawn.last() else { return };
         let text = units::median(self.chart.figure, &point.estimate);
-        // Where the line does not come from, if there is room.
+        // Place it on the side that the line doesn't come from, if there is
+        // room.
         let before = drawn.len().checked_sub(2).map(|index| drawn[index].1[1]);
         let falls = before.is_some_and(|before| before < y - 3.0);
         let (above, below) = (y - 9.0, y + 18.0);
-        // The contestant's name is at the other end of the top.
+        // The contestant's name doesn't collide: it is at the left of the top.
         let fits_above = above > top;
         let fits_below = below < BOTTOM - 2.0;
         let y =
@@ -334,7 +336,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_that_are_wide_apart_are_spread_by_their_ratio() {
+    fn values_that_differ_widely_are_placed_on_a_log_scale() {
         assert_eq!(spread(&[1.0, 10.0, 100.0]), [0.0, 0.5, 1.0]);
         assert_eq!(spread(&[0.0, 1.0, 4.0]), [0.0, 0.25, 1.0]);
         assert_eq!(spread(&[3.0]), [0.5]);

@@ -1,5 +1,5 @@
-//! The command that measures once more what a chart shows, from what the
-//! record says of how it was measured.
+//! The command that measures the figures of a chart again, reconstructed from
+//! the record.
 
 use std::path::Path;
 
@@ -14,12 +14,12 @@ use crate::model::provenance::{Part, Shard};
 use crate::model::record::Record;
 use crate::model::scenarios::Scenario;
 
-/// A folded command, beneath the chart that it repeats.
+/// Returns the folded command that measures the figures of a chart again.
 pub(super) fn folded(record: &Record, points: &[&Scenario]) -> String {
     folded_with(record, points, &[])
 }
 
-/// The same, of a command that needs more flags.
+/// Returns the folded command with additional flags.
 pub(super) fn folded_with(
     record: &Record,
     points: &[&Scenario],
@@ -27,8 +27,8 @@ pub(super) fn folded_with(
 ) -> String {
     let lines = commands(record, points, flags);
     let what = match lines.len() {
-        1 => "The command that measures it again",
-        _ => "The commands that measure it again",
+        1 => "Command to measure this again",
+        _ => "Commands to measure this again",
     };
     format!(
         "<details class=\"repeat\"><summary>{what}</summary>\
@@ -37,8 +37,8 @@ pub(super) fn folded_with(
     )
 }
 
-/// One for a run; of a record that was joined, one for each part, and one
-/// that joins them.
+/// Returns the command for a run, or for a merged record, one command for each
+/// part and one that merges them.
 fn commands(
     record: &Record,
     points: &[&Scenario],
@@ -71,7 +71,7 @@ fn commands(
     lines
 }
 
-/// Whether any of a scenario's rounds is from that part.
+/// Returns `true` if any round of a scenario is from `part`.
 fn has_rounds(record: &Record, part: &Part, point: &Scenario) -> bool {
     let cells = record.cells.get(&point.name).into_iter().flatten();
     let of_part = part.first_round..part.first_round + part.rounds;
@@ -80,7 +80,7 @@ fn has_rounds(record: &Record, part: &Part, point: &Scenario) -> bool {
     })
 }
 
-/// Whether a part is one machine's of a load by several.
+/// Returns `true` if a part is the share of one machine in a load by several.
 fn starts_together(record: &Record, part: &Part) -> bool {
     let same = record.parts.iter().filter(|other| {
         other.shard.is_some() && other.first_round == part.first_round
@@ -101,7 +101,8 @@ fn of_part(
     points.iter().map(|point| load(record, part, shard, point)).collect()
 }
 
-/// Servers of this machine; nothing, if the part has none of the points.
+/// Returns the `compare run` command for a part with servers on this machine,
+/// or `None` if the part has none of the points.
 fn run(
     record: &Record,
     part: &Part,
@@ -138,7 +139,7 @@ fn run(
     Some(shell_words::join(words))
 }
 
-/// What brings the same contestants together.
+/// Adds the flags that select the same contestants.
 fn add_contestants(
     record: &Record,
     invocation: &Invocation,
@@ -153,7 +154,7 @@ fn add_contestants(
     let usual = shipped.iter().filter(|c| c.label == Label::Idiomatic);
     let usual: Vec<&str> = usual.map(|c| c.name.as_str()).collect();
     let file = invocation.contestants.as_ref().map(|p| p.display().to_string());
-    // Older records do not say which file it was.
+    // Older records don't contain the name of the file.
     let is_foreign = !shipped.is_empty() && !names.iter().all(is_shipped);
     let file = file.or_else(|| is_foreign.then(|| "FILE".to_owned()));
     let is_usual = file.is_none() && names == usual;
@@ -168,7 +169,8 @@ fn add_contestants(
     }
 }
 
-/// How a contestant is named at the command line, if that makes the same.
+/// Returns the value of `--with` that results in the same contestant, if there
+/// is one.
 fn given(contestant: &Contestant) -> Option<String> {
     let Contestant { name, command, .. } = contestant;
     let text = format!("{name}={}", shell_words::join(command));
@@ -176,13 +178,14 @@ fn given(contestant: &Contestant) -> Option<String> {
     (same == *contestant).then_some(text)
 }
 
-/// The contestants that the project comes with.
+/// Returns the contestants of this repository.
 fn shipped() -> Option<Vec<Contestant>> {
     let root = workspace::root().ok()?;
     contestants::read(&root.join("bench/contestants.toml")).ok()
 }
 
-/// A load on a server that somebody else starts.
+/// Returns the `compare load` command for a load on a server that `compare`
+/// didn't start.
 fn load(
     record: &Record,
     part: &Part,
@@ -224,13 +227,14 @@ fn load(
         add("--load-cpus", list(&invocation.load_cpus));
     }
     if invocation.server_pid {
-        // Another process by then; whoever starts it knows its number.
+        // The process id will be a different one; the user fills it in.
         add("--server-pid", "PID".to_owned());
     }
     shell_words::join(words)
 }
 
-/// What was said of the window; where that is not known, how long it was.
+/// Returns the value of `--duration`. For older records, in which it is
+/// unknown, this is the length of the window.
 fn duration(part: &Part, point: &Scenario) -> Option<String> {
     match &part.invocation {
         Some(invocation) => invocation.duration.clone(),
@@ -238,7 +242,7 @@ fn duration(part: &Part, point: &Scenario) -> Option<String> {
     }
 }
 
-/// Whether a file holds the scenario of that name.
+/// Returns `true` if a file contains the scenario `name`.
 fn is_of(path: &Path, name: &str) -> bool {
     path.file_stem().is_some_and(|stem| stem == name)
 }
@@ -248,7 +252,7 @@ fn list(processors: &[usize]) -> String {
     list.join(",")
 }
 
-/// What selects a question at the values that were measured.
+/// Returns the pattern that selects the measured values of a scenario.
 fn pattern(points: &[&Scenario]) -> String {
     let bases: Vec<&str> = points.iter().map(|point| point.base()).collect();
     let values: Option<Vec<String>> = points
@@ -269,7 +273,7 @@ fn pattern(points: &[&Scenario]) -> String {
     }
 }
 
-/// A pattern for these names and no other.
+/// Returns a pattern that matches only these names.
 fn any_of(names: &[&str]) -> String {
     let names: Vec<String> = names.iter().map(|name| literal(name)).collect();
     match names.as_slice() {
@@ -279,7 +283,7 @@ fn any_of(names: &[&str]) -> String {
     }
 }
 
-/// A pattern for this text and no other.
+/// Returns a pattern that matches only this text.
 fn literal(text: &str) -> String {
     let mut pattern = String::new();
     for letter in text.chars() {
@@ -298,7 +302,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_is_for_its_names_and_no_other() {
+    fn a_pattern_matches_only_its_names() {
         let cases: [(&[&str], &str); 4] = [
             (&[], "^$"),
             (&["mio"], "^mio$"),
@@ -315,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_contestant_of_the_command_line_is_given_there_again() {
+    fn a_contestant_from_the_command_line_is_passed_with_the_same_flag() {
         let text = "mine=python3 'my server.py' --port {port}";
         let mine = Contestant::given(text).unwrap();
         assert_eq!(given(&mine).as_deref(), Some(text));

@@ -1,4 +1,4 @@
-//! What several parts of the page use.
+//! Types and texts that several parts of the page use.
 
 use crate::model::contestant::Contestant;
 use crate::model::figure::Figure;
@@ -6,15 +6,15 @@ use crate::model::scenarios::Scenario;
 use crate::output::html::family::Family;
 use crate::output::sheet::{Sheet, Validity};
 
-/// One who is compared, as the page shows it.
+/// A contestant as the page shows it.
 pub(crate) struct PageContestant<'a> {
-    /// Its number on the page.
+    /// The contestant's index on the page.
     pub(crate) index: usize,
     pub(crate) contestant: &'a Contestant,
     pub(crate) family: Family,
 }
 
-/// What stands in the place of a figure, and why.
+/// Returns the text that is shown in place of a missing figure, and the reason.
 pub(crate) fn none_text(
     sheet: &Sheet<'_>,
     scenario: &Scenario,
@@ -26,7 +26,7 @@ pub(crate) fn none_text(
         Validity::ByDesign(reason) => ("–", format!("by design: {reason}")),
         Validity::Absent => ("–", "not measured".to_owned()),
         Validity::Valid | Validity::Suspect(_) => {
-            ("–", "no figure: too few replies within the window".to_owned())
+            ("–", "no figure: too few replies in the window".to_owned())
         }
     }
 }

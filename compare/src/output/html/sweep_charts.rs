@@ -1,4 +1,5 @@
-//! The charts of a question whose scenario varies.
+//! The charts of a sweep: lines against the value that varies, the heat map,
+//! the load curve, and the memory per client.
 
 use charts::Zero;
 
@@ -17,10 +18,11 @@ use crate::output::html::shared::{PageContestant, none_text};
 use crate::output::html::tables::{self, Column};
 use crate::output::sheet::Sheet;
 
-/// How many times its service time a request may take in all before the
-/// load is past the knee: from there on it waits longer than it is served.
+/// The ratio of response time to service time above which a load is past the
+/// knee: a request then waits longer than it is served.
 const KNEE_RATIO: f64 = 2.0;
 
+/// Returns the heat map of the share that is left of a rate.
 pub(super) fn heat_figure<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
@@ -30,14 +32,14 @@ pub(super) fn heat_figure<'a>(
     let against = question.first().against.as_deref().unwrap_or("alone");
     let against = against.split('@').next().unwrap_or(against);
     let floor = floor_text(sheet, question, figure);
-    let floor = floor.map(|floor| format!("; noise {floor}"));
+    let floor = floor.map(|floor| format!("; noise floor {floor}"));
     let note = format!(
-        "share of the rate in {against}, of the same contestant in the same \
+        "share of the same contestant's rate in {against}, within the same \
          round; more is better{}",
         floor.unwrap_or_default()
     );
     let title = format!(
-        "What is left of the {} requests",
+        "Share left of the rate of {} requests",
         question.first().measured_group
     );
     let chart = heat_map::draw(sheet, question, page_contestants, figure);
@@ -51,7 +53,8 @@ pub(super) fn heat_figure<'a>(
     shown.html(sheet, question)
 }
 
-/// What the matrix shows, and the two rates that each share is of.
+/// Returns the table of the shares that the heat map shows, with the two rates
+/// that each share is computed from.
 fn matrix_table<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
@@ -74,6 +77,7 @@ fn matrix_table<'a>(
     tables::folded("", page_contestants, &columns)
 }
 
+/// Returns the chart of a figure against the value that varies.
 pub(super) fn sweep_figure<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
@@ -89,9 +93,9 @@ pub(super) fn sweep_figure<'a>(
     let chart = chart(question, figure, panels);
     let title = format!("{} against {}", words.title, question.knob_name());
     let floor = floor_text(sheet, question, figure);
-    let floor = floor.map(|floor| format!("noise {floor}; "));
+    let floor = floor.map(|floor| format!("noise floor {floor}; "));
     let note = format!(
-        "{}; {}in grey: everybody else",
+        "{}; {}grey: the other contestants",
         better(figure),
         floor.unwrap_or_default()
     );
@@ -106,7 +110,8 @@ pub(super) fn sweep_figure<'a>(
     shown.html(sheet, question)
 }
 
-/// The load curve: response and service time, and where they part.
+/// Returns the chart of response and service times against the load, with the
+/// knee from which on they diverge.
 pub(super) fn knee_figure<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
@@ -143,15 +148,17 @@ pub(super) fn knee_figure<'a>(
         title: "Response time (solid) and service time (dashed), p99, \
                 against offered load",
         note: "less is better; from the knee on, a request waits longer than \
-               it is served; in grey: everybody else's response time",
+               it is served; grey: the response times of the other \
+               contestants",
         chart: &chart,
         data: &data,
     };
     shown.html(sheet, question)
 }
 
-/// The load from which on a request waits longer than it is served. One
-/// that does so at a lower load, and not at the next, met a stall.
+/// Returns the index of the load from which on requests wait longer than they
+/// are served. If they do so at one load but not at the next, that was a stall,
+/// not the knee.
 fn knee(
     response: &[Result<PlottedPoint, String>],
     service: &[Result<PlottedPoint, String>],
@@ -159,7 +166,7 @@ fn knee(
     let pairs = response.iter().zip(service).enumerate().rev();
     let mut knee = None;
     for (index, pair) in pairs {
-        // What is void says nothing either way.
+        // A missing value is neither before nor after the knee.
         let (Ok(response), Ok(service)) = pair else { continue };
         let [response, service] = [response, service].map(|p| p.estimate);
         if response.median <= KNEE_RATIO * service.median {
@@ -170,7 +177,8 @@ fn knee(
     knee
 }
 
-/// What one more client takes: the slope between the ends of the sweep.
+/// Returns the chart of the memory that each additional client takes: the slope
+/// between the ends of the sweep.
 pub(super) fn per_client_figure<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
@@ -184,12 +192,12 @@ pub(super) fn per_client_figure<'a>(
         let name = one.contestant.name.as_str();
         sheet
             .slope([few, many], name, figure, clients)
-            .ok_or_else(|| "not known at both ends".to_owned())
+            .ok_or_else(|| "not measured at both ends".to_owned())
     };
     let mut dots: Vec<Dot<'_>> = page_contestants
         .iter()
         .map(|one| Dot {
-            page_contestants: one.index,
+            index: one.index,
             name: &one.contestant.name,
             family: one.family,
             value: slope(one).map_err(|why| ("–", why)),
@@ -198,7 +206,7 @@ pub(super) fn per_client_figure<'a>(
         })
         .collect();
     let title = "Resident memory per client";
-    let label = format!("{title} in {}, a row each", question.name);
+    let label = format!("{title} in {}, one row each", question.name);
     let axis = "memory per client";
     let chart = dot_plot::draw(&label, axis, figure, None, &mut dots);
     let column =
@@ -225,7 +233,7 @@ pub(super) fn panel<'a>(
     lines: Vec<Line>,
 ) -> Panel<'a> {
     Panel {
-        page_contestants: one.index,
+        index: one.index,
         name: &one.contestant.name,
         family: one.family,
         x_name: String::new(),
@@ -269,7 +277,7 @@ fn chart<'a>(
         x_name: knob,
         x: spread(&values).into_iter().zip(names).collect(),
         figure,
-        // Of a load, what comes out of what goes in: at best, a straight line.
+        // At best, the rate is proportional to the load: a straight line.
         zero: if matches!(figure, Figure::Cost | Figure::Rss)
             || (figure == Figure::Rate && is_load)
         {
@@ -295,7 +303,7 @@ fn sweep_table<'a>(
     tables::folded(figure.name(), page_contestants, &columns)
 }
 
-/// One figure at one value.
+/// Returns the column of one figure at one value.
 fn column<'b, 'a: 'b>(
     sheet: &'b Sheet<'a>,
     point: &'a Scenario,
@@ -310,7 +318,7 @@ fn column<'b, 'a: 'b>(
     Column { name, figure, of: Box::new(of) }
 }
 
-/// A rate where there is little room.
+/// Returns a short form of a rate, such as `40 k`.
 fn thousands(rate: f64) -> String {
     if rate < 10_000.0 {
         units::number(rate)
@@ -325,7 +333,7 @@ mod tests {
     use crate::analysis::statistics::Estimate;
 
     #[test]
-    fn the_knee_is_where_waiting_outlasts_being_served() {
+    fn the_knee_is_where_requests_wait_longer_than_they_are_served() {
         let times = |list: &[f64]| -> Vec<Result<PlottedPoint, String>> {
             let points = list.iter().map(|&median| match median {
                 0.0 => Err("void".to_owned()),

@@ -1,4 +1,4 @@
-//! The figures beneath a chart: what it shows, to the digit.
+//! The folded tables below charts, with the exact figures.
 
 use std::fmt::Write;
 
@@ -16,22 +16,22 @@ use crate::output::html::shared::none_text;
 use crate::output::sheet::Sheet;
 use crate::output::system_calls;
 
-/// A column: its heading, and its figure of a contestant or why there is
-/// none.
+/// A column of a table.
 pub(super) struct Column<'a> {
     /// The heading.
     pub(super) name: String,
-    /// In which unit its figures are.
+    /// The kind of figure, which determines the unit.
     pub(super) figure: Figure,
-    /// The figure.
+    /// Returns the value for a contestant.
     pub(super) of: OfContestant<'a>,
 }
 
-/// What a column says of a contestant.
+/// Returns the value of a column for a contestant, or the reason why there is
+/// none.
 type OfContestant<'a> =
     Box<dyn Fn(&PageContestant<'_>) -> Result<Estimate, String> + 'a>;
 
-/// A folded table of medians with their intervals.
+/// Returns a folded table of medians with their intervals.
 pub(super) fn folded(
     what: &str,
     page_contestants: &[PageContestant<'_>],
@@ -49,7 +49,8 @@ pub(super) fn folded(
     html + FOOT
 }
 
-/// The same for one figure, with how each stands to the best.
+/// Returns a folded table of one figure, with the ratio of each contestant to
+/// the best.
 pub(super) fn of_figure<'a>(
     sheet: &Sheet<'a>,
     scenario: &'a Scenario,
@@ -57,7 +58,7 @@ pub(super) fn of_figure<'a>(
     figure: Figure,
 ) -> String {
     let best = sheet.best(scenario, figure).map(|(name, _)| name);
-    let mut html = head("", ["median", "times the best", "rounds"].into_iter());
+    let mut html = head("", ["median", "ratio to best", "rounds"].into_iter());
     for one in page_contestants {
         let name = one.contestant.name.as_str();
         let estimate = sheet.estimate(scenario, name, figure);
@@ -72,8 +73,8 @@ pub(super) fn of_figure<'a>(
         let doubts = sheet.doubts(scenario, name, figure);
         html += &cell_with(bound, figure, value, doubts.as_deref());
         let relation = match sheet.relation(scenario, name, figure) {
-            _ if best == Some(name) => "best measured".to_owned(),
-            Some(Relation::Tied) => "a tie".to_owned(),
+            _ if best == Some(name) => "best median".to_owned(),
+            Some(Relation::Tied) => "tie".to_owned(),
             Some(Relation::Times(Estimate { median, low, high })) => {
                 format!("<b>{median:.2}</b><small>{low:.2}–{high:.2}</small>")
             }
@@ -86,8 +87,8 @@ pub(super) fn of_figure<'a>(
     html + FOOT
 }
 
-/// The system calls for each reply, if somebody asked for them: how many, and
-/// the frequent ones by name. A column for each value of what varies.
+/// Returns a folded table of the system calls per reply, if they were counted:
+/// the total, and the frequent calls by name. A sweep has one column per value.
 pub(super) fn system_calls<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
@@ -109,7 +110,7 @@ pub(super) fn system_calls<'a>(
     }
     let names: Vec<String> =
         points.iter().map(|point| question.point_name(point)).collect();
-    let what = "system calls for each reply, by strace, in a pass of its own";
+    let what = "system calls per reply, counted with strace in a separate pass";
     let mut html = head(what, names.iter().map(String::as_str));
     for one in page_contestants {
         html += &row_head(one);
@@ -134,12 +135,12 @@ const FOOT: &str = "</tbody></table></div></details>\n";
 fn head<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> String {
     let what = if what.is_empty() { "" } else { &format!(": {what}") };
     let mut html = format!(
-        "<details class=\"data\"><summary>The figures{what}</summary>\
+        "<details class=\"data\"><summary>Figures{what}</summary>\
          <div class=\"scroll\"><table>\n<thead><tr>\
          <th scope=\"col\">contestant</th>",
     );
     for name in names {
-        // Writing to a string does not fail.
+        // Writing to a string never fails.
         let _ = write!(html, "<th scope=\"col\">{}</th>", escaped(name));
     }
     html + "</tr></thead>\n<tbody>\n"
@@ -180,7 +181,7 @@ fn cell_with(
     }
 }
 
-/// The sign of a figure that should not be leaned on, with the reason.
+/// Returns the mark of a suspect figure, with the reasons as its title.
 pub(super) fn suspect(doubts: Option<&str>) -> String {
     let sign = |why| format!(" <span title=\"{}\">?</span>", escaped(why));
     doubts.map(sign).unwrap_or_default()
