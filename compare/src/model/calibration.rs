@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Calibrated {
     /// The time that a request should take.
     pub(crate) cost_ns: u64,
-    /// The n for which fib takes about that long.
+    /// The n for which fib takes about `cost_ns`.
     pub(crate) n: u8,
-    /// How long fib of this n took.
+    /// How long fib took for this n.
     pub(crate) took_ns: u64,
     /// The `fib` of the contestants for which n was calibrated; none, if it is
     /// this program's own.

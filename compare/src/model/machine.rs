@@ -21,7 +21,7 @@ pub(crate) struct Machine {
     pub(crate) toolchain: Reading<String>,
     /// The git commit that was measured.
     pub(crate) git_revision: Reading<String>,
-    /// Whether the work tree differed from that commit.
+    /// Whether the working tree differed from the commit in `git_revision`.
     pub(crate) git_dirty: Reading<bool>,
 }
 

@@ -186,7 +186,7 @@ impl Mix {
         let Rate(rate) = rate.unwrap_or(Rate(1.0));
         let long =
             self.long.map(|LongRequests { rate: Rate(rate), .. }| {
-                // LongRequests requests with a very low rate don't extend the window
+                // Long requests with a very low rate don't extend the window
                 // further.
                 Duration::from_secs_f64(LONG_REQUESTS / rate).min(WINDOW_MAX)
             });
