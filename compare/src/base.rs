@@ -1,5 +1,5 @@
-//! What every other folder may use and that knows nothing of measuring: exit
-//! codes and usage errors, Ctrl-C, stdout, limits and the project's folder.
+//! Exit codes and usage errors, Ctrl-C, stdout, limits and the workspace's
+//! folder. Every other folder may use these; none of them depends on measuring.
 
 pub(crate) mod exit;
 pub(crate) mod interrupt;

@@ -1,5 +1,5 @@
-//! The command line: a file for each verb, with its arguments, what it
-//! calls in which order, and its exit code.
+//! The command line: one file per verb, with its arguments, the calls that it
+//! makes, and its exit code.
 
 pub(crate) mod advise;
 pub(crate) mod claims;

@@ -1,5 +1,5 @@
-//! The load generator: it plays a plan's clients and reports what they met. For
-//! its tests, a server with known faults.
+//! The load generator: runs the clients of a plan and reports what they
+//! measured. Also contains a server with known faults, to test it.
 
 pub(crate) mod connection;
 pub(crate) mod engine;

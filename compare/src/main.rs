@@ -1,5 +1,5 @@
-//! Measures what a concurrency model costs: starts servers that differ in
-//! nothing else, side by side, and prints what each does under the same load.
+//! Measures what concurrency models cost: runs servers that differ only in
+//! their model side by side, under the same load, and compares them.
 //!
 //! ```text
 //! cargo run --release -p compare

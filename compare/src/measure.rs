@@ -1,5 +1,5 @@
-//! Makes a record: builds and starts servers, calibrates, places processes on
-//! processors, and measures cell by cell.
+//! Measuring: builds and starts servers, calibrates costs, assigns processors,
+//! and measures each cell. The result is a record.
 
 pub(crate) mod build;
 pub(crate) mod calibration;

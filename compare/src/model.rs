@@ -1,6 +1,6 @@
-//! The data that the other folders share: contestants, scenarios and claims as
-//! read from their files, the load generator's plan and report, and the record
-//! of a run.
+//! The data types that the other folders share: contestants, scenarios and
+//! claims, which are read from files; the load generator's plan and report; and
+//! the record of a run.
 
 pub(crate) mod calibration;
 pub(crate) mod claims;

@@ -1,5 +1,5 @@
-//! The forms in which results are printed or written: text, HTML, Markdown, CSV
-//! and JSON.
+//! The formats in which results are printed or written: text, HTML, Markdown,
+//! CSV and JSON.
 
 pub(crate) mod advice;
 pub(crate) mod claims;

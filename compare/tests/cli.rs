@@ -1,6 +1,6 @@
-//! The runner as its users meet it: exit codes, named culprits, the record,
-//! and nothing left behind. The contestants are `compare`'s own servers with
-//! a known fault.
+//! The command line of `compare`: exit codes, messages about faults, the
+//! record, and no process left behind. The contestants are `compare faulty`,
+//! servers with a known fault.
 
 #[path = "cli/advise.rs"]
 mod advise;
@@ -29,10 +29,10 @@ use serde_json::Value;
 
 const COMPARE: &str = env!("CARGO_BIN_EXE_compare");
 
-/// How long anything may take before a test gives up.
+/// The time after which a test gives up.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// One scenario, once, as short as can be.
+/// One scenario and one round, as short as possible.
 const SHORT: [&str; 6] = ["-s", "perf2", "--rounds", "1", "--duration", "20ms"];
 
 #[test]
@@ -75,7 +75,7 @@ fn a_bad_contestants_file_exits_with_2_and_names_the_line() {
 fn a_selection_of_nothing_exits_with_4() {
     let folder = Folder::new();
     let file = folder.file("c.toml", &contestant("good", "none"));
-    for arguments in [["-e", "nobody"], ["-s", "nothing"]] {
+    for arguments in [["-e", "unknown"], ["-s", "nothing"]] {
         let output = compare(&file, &arguments);
         assert_eq!(output.status.code(), Some(4), "{arguments:?}");
         assert!(stderr(&output).contains("compare list"));
@@ -83,11 +83,11 @@ fn a_selection_of_nothing_exits_with_4() {
 }
 
 #[test]
-fn a_record_holds_what_is_needed_to_repeat_the_run() {
+fn a_record_contains_everything_that_is_needed_to_repeat_the_run() {
     let folder = Folder::new();
     let file = folder.file("c.toml", &contestant("good", "none"));
     let json = folder.path.join("out/run.json");
-    // `interference` is a share of `apart`, which comes with it.
+    // `interference` is a share of `apart`, which is measured, too.
     let output = compare(
         &file,
         &["-s", "interference", "--rounds", "2", "--duration", "20ms"]
@@ -118,10 +118,10 @@ fn a_record_holds_what_is_needed_to_repeat_the_run() {
 }
 
 #[test]
-fn a_server_is_entered_at_the_command_line_by_its_line_or_its_port() {
+fn a_server_from_the_command_line_is_ready_by_its_line_or_its_port() {
     let folder = Folder::new();
     let file = folder.file("c.toml", &contestant("good", "none"));
-    // The one says where it listens, the other is found by its port.
+    // One prints its address; the other is found by its port.
     let loud = format!("loud={COMPARE} faulty --listen {{addr}}");
     let silent = format!(
         "silent=sh -c 'exec {COMPARE} faulty --listen {{addr}} >/dev/null'"
@@ -138,7 +138,7 @@ fn a_server_is_entered_at_the_command_line_by_its_line_or_its_port() {
 }
 
 #[test]
-fn who_needs_what_is_not_here_is_skipped_with_the_reason() {
+fn a_contestant_with_a_missing_program_is_skipped_with_the_reason() {
     let folder = Folder::new();
     let needy = contestant("needy", "none")
         .replace("label", "needs = [\"no-such-program\"]\nlabel");
@@ -146,12 +146,12 @@ fn who_needs_what_is_not_here_is_skipped_with_the_reason() {
     let file = folder.file("c.toml", &text);
     let output = compare(&file, &SHORT);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let line = "skipped: needy: it needs `no-such-program`";
+    let line = "skipped: needy: `no-such-program` not found";
     assert!(stdout(&output).contains(line), "{}", stdout(&output));
 }
 
 #[test]
-fn a_scenario_of_ones_own_is_measured_like_the_others() {
+fn a_scenario_from_a_file_is_measured_like_the_others() {
     let folder = Folder::new();
     let file = folder.file("c.toml", &contestant("good", "none"));
     let scenario = folder.file(
@@ -186,7 +186,7 @@ fn a_scenario_of_ones_own_is_measured_like_the_others() {
     assert!(matches!(code, Some(0 | 1)), "{code:?}");
     let record = read_json(&folder.path.join("out/run.json"));
     for point in ["mine@0", "mine@10"] {
-        // Beside other tests, the instrument may have to own up.
+        // While other tests run, the load generator may be too slow.
         let void = &record["cells"][point]["good"]["void"];
         if let Some(reason) = void["reason"].as_str() {
             assert!(reason.contains("missed its schedule"), "{reason}");
@@ -203,7 +203,7 @@ fn a_scenario_of_ones_own_is_measured_like_the_others() {
 }
 
 #[test]
-fn system_calls_are_counted_where_strace_is_there() {
+fn system_calls_are_counted_if_strace_is_installed() {
     let folder = Folder::new();
     let file = folder.file("c.toml", &contestant("good", "none"));
     let mut arguments = SHORT.to_vec();
@@ -213,15 +213,15 @@ fn system_calls_are_counted_where_strace_is_there() {
     let record = read_json(&folder.path.join("out/run.json"));
     let calls = &record["cells"]["perf2"]["good"]["system_calls"];
     if Command::new("strace").arg("-V").output().is_err() {
-        assert_eq!(calls["reason"], "strace is not here");
+        assert_eq!(calls["reason"], "strace not found in PATH");
         return;
     }
-    // One to read, one to write, and a little for the start.
+    // A read and a write per reply, and a few calls at the start.
     for name in ["recvfrom", "sendto"] {
         let each = calls["value"][name].as_f64().unwrap();
         assert!((0.9..1.2).contains(&each), "{name}: {each}");
     }
-    assert!(stdout(&output).contains("system calls a reply: good"));
+    assert!(stdout(&output).contains("system calls per reply: good"));
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn a_self_test_that_cannot_measure_exits_with_1() {
 }
 
 #[test]
-fn a_run_is_not_written_over() {
+fn a_run_is_not_overwritten() {
     let folder = Folder::new();
     let file = folder.file("c.toml", &contestant("good", "none"));
     assert_eq!(compare(&file, &SHORT).status.code(), Some(0));
@@ -264,7 +264,7 @@ fn a_run_is_not_written_over() {
 }
 
 #[test]
-fn the_load_generator_serves_by_itself() {
+fn the_load_generator_can_be_used_alone() {
     let mut server = Command::new(COMPARE)
         .args(["faulty", "--fault", "none"])
         .stdout(Stdio::piped())
@@ -288,18 +288,18 @@ fn the_load_generator_serves_by_itself() {
     let report: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(report["groups"][0]["connected"], 3);
     let reason = &report["server_cpu_ns"]["reason"];
-    assert_eq!(reason, "the server's process is not known");
+    assert_eq!(reason, "the server's process is unknown");
     server.kill().unwrap();
     server.wait().unwrap();
 }
 
 #[test]
-fn a_contestant_that_breaks_the_protocol_does_not_pass_verify() {
+fn a_contestant_that_violates_the_protocol_fails_verify() {
     let folder = Folder::new();
     let text = contestant("good", "none") + &contestant("bad", "wrong");
     let text = text.replace("label", "flags = []\nlabel");
     let file = folder.file("c.toml", &text);
-    // A case that takes no time.
+    // A short case.
     for (name, code) in [("good", 0), ("bad", 3)] {
         let output = Command::new(COMPARE)
             .args(["verify", "-e", name, "--only", "every n from 0"])
@@ -333,7 +333,7 @@ command = ["{COMPARE}", "faulty", "--listen", "{{addr}}", "--fault", "{fault}"]
     )
 }
 
-/// Measures although other tests do.
+/// Measures even while other tests do.
 fn alone(folder: &Folder, arguments: &[&str]) -> Output {
     let mut command = Command::new(COMPARE);
     command.args(arguments).env("TMPDIR", &folder.path);
@@ -350,7 +350,7 @@ fn compare(contestants: &Path, arguments: &[&str]) -> Output {
 fn command(contestants: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(COMPARE);
     command.arg("--contestants").arg(contestants).args(arguments);
-    // The record and the lock go where the test's other files are.
+    // Put the record and the lock beside the test's other files.
     let folder = contestants.parent().unwrap();
     command.arg("--out").arg(folder.join("out")).env("TMPDIR", folder);
     command
@@ -368,7 +368,7 @@ fn read_json(path: &Path) -> Value {
     serde_json::from_reader(File::open(path).unwrap()).unwrap()
 }
 
-/// A folder of a test's own, which goes with it.
+/// A temporary folder, which is deleted when it is dropped.
 struct Folder {
     path: PathBuf,
 }

@@ -1,5 +1,4 @@
-//! The Python peers, in what no measurement shows: a server that is killed
-//! leaves no worker process behind.
+//! The Python peers: a killed server leaves no worker process behind.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -12,21 +11,21 @@ use launch::{Launch, Server};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
-/// Those with a pool of processes.
+/// The peers with a process pool.
 const WITH_WORKERS: [&str; 4] =
     ["processes", "coroutines_stall", "coroutines_pool", "asyncio_pool"];
 
-/// How long anything may take before a test gives up.
+/// The time after which a test gives up.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[test]
-fn workers_end_with_a_server_that_is_killed_and_its_port_is_free() {
+fn workers_of_a_killed_server_exit_and_its_port_is_free() {
     if Command::new("python3").arg("--version").output().is_err() {
-        println!("skipped: it needs `python3`, which is not here");
+        println!("skipped: `python3` not found in PATH");
         return;
     }
     for name in WITH_WORKERS {
-        // What is left goes with it, even if this fails.
+        // The remaining processes are killed with it, even if this fails.
         let mut server = start(name);
         let workers = children(server.pid());
         assert!(!workers.is_empty(), "{name} has no worker");
@@ -35,7 +34,7 @@ fn workers_end_with_a_server_that_is_killed_and_its_port_is_free() {
         server.process().signal(Signal::KILL);
         let status = server.process().wait(PATIENCE);
         assert!(status.is_some(), "{name} still runs");
-        // At once: a worker must not hold the server's socket.
+        // Immediately: a worker must not keep the server's socket open.
         let again = TcpListener::bind(server.address());
         assert!(again.is_ok(), "{name}: {}", again.unwrap_err());
         let left = still_run(&workers);
@@ -51,14 +50,14 @@ fn start(name: &str) -> Server {
     launch.start().unwrap()
 }
 
-/// The children of a process, each as a descriptor that is readable when it
-/// has ended: nobody here is their parent, and numbers are used again.
+/// Returns a pidfd for each child of a process, which is readable when the
+/// child has ended. This test isn't their parent, and PIDs are reused.
 fn children(parent: Pid) -> Vec<OwnedFd> {
     let numbers = fs::read_dir("/proc").unwrap().filter_map(|entry| {
         entry.unwrap().file_name().to_str()?.parse::<i32>().ok()
     });
     let children = numbers.filter(|number| {
-        // Others may have ended since they were listed.
+        // A process may have ended since it was listed.
         let stat = fs::read_to_string(format!("/proc/{number}/stat"));
         stat.is_ok_and(|stat| parent_in(&stat) == Some(parent))
     });
@@ -68,15 +67,15 @@ fn children(parent: Pid) -> Vec<OwnedFd> {
     children.map(|number| open(number).unwrap()).collect()
 }
 
-/// The parent in a line of proc_pid_stat(5): the second field behind the
-/// name, which may hold anything.
+/// Returns the parent in a line of proc_pid_stat(5): the second field after the
+/// name, which may contain any character.
 fn parent_in(stat: &str) -> Option<Pid> {
     let (_, behind) = stat.rsplit_once(") ")?;
     Pid::from_raw(behind.split(' ').nth(1)?.parse().ok()?)
 }
 
-/// Asks for what takes an interpreter minutes; the reply before it shows that
-/// it is next.
+/// Sends a request that takes an interpreter minutes. The reply to the request
+/// before it shows that it is next.
 fn keep_a_worker_busy(server: &Server) -> TcpStream {
     let mut client = TcpStream::connect(server.address()).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -87,7 +86,7 @@ fn keep_a_worker_busy(server: &Server) -> TcpStream {
     client
 }
 
-/// How many of these processes have not ended in time.
+/// Returns the number of these processes that haven't ended in time.
 fn still_run(processes: &[OwnedFd]) -> usize {
     let deadline = Instant::now() + PATIENCE;
     let left = processes.iter().filter(|process| {

@@ -62,7 +62,7 @@ async fn converse(mut stream: TcpStream) -> io::Result<()> {
 /// Computes a short request at once. For a long one, has the pool compute the
 /// reply, and waits for it.
 async fn compute(request: Request) -> Reply {
-    if !request.is_slow() {
+    if !request.is_long() {
         return request.compute();
     }
     let slot = Arc::new(ReplySlot::default());

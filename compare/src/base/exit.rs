@@ -1,4 +1,4 @@
-//! How `compare` ends.
+//! The exit codes of `compare`, and usage errors.
 
 use std::fmt;
 use std::os::unix::process::ExitStatusExt;
@@ -7,37 +7,39 @@ use std::process::{ExitCode, ExitStatus};
 use anyhow::bail;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-/// How a verb ended that could be carried out.
+/// The outcome of a command that could be carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Everything was done, and everybody kept the protocol.
+    /// Everything was done, and every contestant kept to the protocol.
     Done,
-    /// The contestants did well, but not everything could be measured.
+    /// No contestant failed, but not everything could be measured.
     InstrumentFailed,
-    /// A contestant failed or answered wrongly.
+    /// A contestant failed or sent a wrong reply.
     ContestantFailed,
-    /// A run is worse than another by more than was allowed.
+    /// A run is worse than another one by more than is allowed.
     Regression,
-    /// The filters left nothing to do.
+    /// The filters select nothing.
     NothingSelected,
-    /// A signal ended it.
+    /// A signal ended the command.
     Interrupted,
 }
 
-/// An error that the user mends at the command line or in a file.
+/// An error that the user can fix on the command line or in a file.
 #[derive(Debug)]
 pub(crate) struct Usage(pub(crate) String);
 
-/// A verb that could not be carried out.
+/// The exit code of a command that could not be carried out.
 const FAILED: u8 = 1;
 
-/// A verb that was not understood; also clap's own code.
+/// The exit code of a usage error; clap uses the same code.
 const USAGE: u8 = 2;
 
-/// Far from the others, so that a script can't take one for it.
+/// The exit code of a regression: far from the others, so that a script can't
+/// mistake another failure for it.
 const REGRESSION: u8 = 99;
 
-/// 128 + SIGINT, as a shell reports it.
+/// The exit code of an interrupted command: 128 + SIGINT, as a shell reports
+/// it.
 pub(crate) const INTERRUPTED: u8 = 130;
 
 impl From<Outcome> for ExitCode {
@@ -53,24 +55,25 @@ impl From<Outcome> for ExitCode {
     }
 }
 
-/// The exit code of an error.
+/// Returns the exit code of an error.
 pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
     let usage = error.is::<Usage>();
     ExitCode::from(if usage { USAGE } else { FAILED })
 }
 
-/// The exit code of a runner, which its keeper and the front end with.
+/// Returns the exit code for the exit status of the runner; the keeper and the
+/// front process exit with it, too.
 ///
 /// # Errors
 ///
-/// When it was killed.
+/// Returns an error if the runner was killed.
 pub(crate) fn code_of_kept(status: ExitStatus) -> anyhow::Result<ExitCode> {
     match (status.code(), status.signal()) {
         (Some(code), _) => Ok(ExitCode::from(code as u8)),
         (None, Some(SIGHUP | SIGINT | SIGTERM)) => {
             Ok(ExitCode::from(INTERRUPTED))
         }
-        _ => bail!("the runner was killed ({status}); nothing is left of it"),
+        _ => bail!("the runner was killed ({status}); its processes ended too"),
     }
 }
 

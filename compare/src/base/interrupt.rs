@@ -1,4 +1,5 @@
-//! Ctrl-C: the first one ends the run in order, the second one at once.
+//! Ctrl-C: the first one stops the run in an orderly way, the second one at
+//! once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,20 +9,20 @@ use signal_hook::flag;
 
 use crate::base::exit::INTERRUPTED;
 
-/// Whether somebody wants the run to end.
+/// A flag that the first SIGINT or SIGTERM sets.
 #[derive(Clone, Debug)]
 pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Listens to SIGINT and SIGTERM from now on.
+    /// Handles SIGINT and SIGTERM from now on.
     ///
     /// # Errors
     ///
-    /// When the system refuses the handlers.
+    /// Returns an error if the handlers can't be registered.
     pub(crate) fn listen() -> anyhow::Result<Interrupt> {
         let wanted = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
-            // In this order: the first signal finds the flag still down.
+            // The order matters: at the first signal, the flag isn't set yet.
             let code = i32::from(INTERRUPTED);
             flag::register_conditional_shutdown(
                 signal,
@@ -33,12 +34,12 @@ impl Interrupt {
         Ok(Interrupt(wanted))
     }
 
-    /// Leaves signals as they are: they end the process.
+    /// Returns a flag that no signal sets: signals end the process.
     pub(crate) fn ignored() -> Interrupt {
         Interrupt(Arc::default())
     }
 
-    /// Whether a signal came.
+    /// Returns `true` if a signal arrived.
     pub(crate) fn is_requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

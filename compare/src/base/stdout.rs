@@ -1,14 +1,15 @@
-//! What goes to stdout.
+//! Printing to stdout.
 
 use std::io::{self, ErrorKind, Write};
 
 use anyhow::Context;
 
-/// Prints a text. Who stops reading (`| head`) has read enough.
+/// Prints a text to stdout. A closed pipe (`| head`) is not an error.
 ///
 /// # Errors
 ///
-/// When it can't be written for another reason, such as a full disk.
+/// Returns an error if the text can't be written for another reason, such as a
+/// full disk.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {

@@ -1,4 +1,4 @@
-//! `compare advise`: which model for a mix of long and short requests.
+//! `compare advise`: ranks the models for a mix of long and short requests.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::model::runs;
 use crate::model::scenarios::{self, Scenario};
 use crate::output::advice;
 
-/// What `compare advise` is told.
+/// The arguments of `compare advise`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -32,29 +32,28 @@ Examples:
   compare advise --short 20000/s --clients 500
   compare advise my-mix.toml --slo 20ms")]
 pub(crate) struct Advise {
-    /// A scenario file in place of --long and --short, with its clients in an
-    /// open loop
+    /// A scenario file that describes the mix, with clients in an open loop;
+    /// replaces --long and --short
     #[arg(value_name = "FILE", conflicts_with_all = ["long", "short"])]
     scenario: Option<PathBuf>,
-    /// Judge a mix that was measured instead of measuring one: the run's file,
-    /// its folder, its name under runs/, or `last`
+    /// Use this run instead of measuring: its file, its folder, its name under
+    /// runs/, or `last`
     #[arg(long, value_name = "RUN", conflicts_with_all = [
         "MeasurementOptions", "ContestantArgs", "scenario", "long", "short",
     ])]
     run: Option<String>,
-    /// Long requests: how many a second, and how long each computes
+    /// Long requests: the number per second, and the time each one computes
     #[arg(long, num_args = 1..=3, value_name = "RATE x TIME")]
     long: Vec<String>,
-    /// Short requests (n = 1): how many a second
+    /// Short requests (n = 1): the number per second
     #[arg(long, value_name = "RATE")]
     short: Option<Rate>,
-    /// Over how many connections the short requests come
+    /// The number of connections that send the short requests
     #[arg(long, value_name = "N", default_value_t = 64,
           value_parser = load_plan::connections)]
     clients: usize,
-    /// The time that 99 of 100 of the short requests (the long ones, where
-    /// there are no short ones) have to be answered within, from when they
-    /// were due
+    /// The time within which 99 of 100 short requests must be answered, from
+    /// when each was due; of long requests, if there are no short ones
     #[arg(long, value_name = "TIME",
           value_parser = options::positive_duration)]
     slo: Option<Duration>,
@@ -65,17 +64,17 @@ pub(crate) struct Advise {
 }
 
 impl Advise {
-    /// Whether that takes processes that must not outlive it.
+    /// Returns whether this starts processes, which must not outlive it.
     pub(crate) fn measures(&self) -> bool {
         self.run.is_none()
     }
 
-    /// Measures the mix, and ranks the models by how they bear it.
+    /// Measures the mix and ranks the models by how they sustain it.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         if let Some(run) = &self.run {
             let record = runs::read(run)?;
             let [scenario] = record.scenarios.as_slice() else {
-                let what = "it is not of one mix alone";
+                let what = "it has more than one scenario; a mix is one";
                 return Err(Usage(format!("--run {run}: {what}")).into());
             };
             mix::check(scenario)
@@ -94,7 +93,9 @@ impl Advise {
             for (name, why) in skipped {
                 eprintln!("skipped: {name}: {why}");
             }
-            eprintln!("-e selects no contestant; `compare list` lists them");
+            eprintln!(
+                "-e selects no contestant; `compare list` prints the names"
+            );
             return Ok(Outcome::NothingSelected);
         }
         let plan = MeasurementPlan {
@@ -122,7 +123,7 @@ impl Advise {
         Ok(outcome)
     }
 
-    /// The mix as a scenario, on a machine with so many processors.
+    /// Returns the mix as a scenario for a machine with `processors`.
     fn scenario(&self, processors: usize) -> anyhow::Result<Scenario> {
         if let Some(path) = &self.scenario {
             let scenario = scenarios::read_one(path)?;
@@ -143,8 +144,8 @@ impl Advise {
     }
 }
 
-/// How it ended: who serves one client at a time, and so lets others wait in
-/// vain, does as it should.
+/// Returns how the run ended. A contestant that serves one client at a time
+/// leaves the others without a reply by design, so that is no failure.
 fn outcome(record: &Record) -> Outcome {
     let is_by_design = |name: &str| {
         let mut contestants = record.contestants();

@@ -1,5 +1,4 @@
-//! `compare claims`: what is said of concurrency models, tried on this
-//! machine.
+//! `compare claims`: checks claims about concurrency models on this machine.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -26,21 +25,22 @@ use crate::model::selection::selects;
 use crate::output::claims::{html, json, markdown, text};
 use crate::output::export::{self, Export};
 
-/// Rounds, if nobody says otherwise: of so many, one that was disturbed is
+/// The default number of rounds. With seven, a single disturbed round is
 /// outside the interval.
 const ROUNDS: u64 = 7;
 
-/// What is left of the scenarios' windows. The bands are wide.
+/// The share of each scenario's window that is measured. The claims' bands are
+/// wide, so shorter windows are enough.
 const WINDOWS: f64 = 0.75;
 
-/// The same in a quick run.
+/// The share with `--quick`.
 const WINDOWS_QUICK: f64 = 0.5;
 
-/// What `compare claims` is told.
+/// The arguments of `compare claims`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Exit codes: 0 whatever the verdicts are, 3 where a figure that a claim needs
-could not be had, 4 where no claim was tried.")]
+Exit codes: 0 whatever the verdicts are, 3 if a figure that a claim needs could
+not be measured, 4 if no claim was checked.")]
 pub(crate) struct Claims {
     /// Judge this run instead of measuring: its file, its folder, its name
     /// under runs/, or `last`
@@ -55,13 +55,13 @@ pub(crate) struct Claims {
     /// The file of contestants [default: bench/contestants.toml]
     #[arg(long, value_name = "FILE")]
     contestants: Option<PathBuf>,
-    /// A page that needs no network; - is stdout, for all three
+    /// Write a page that works offline to FILE; `-` is stdout
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Tables for a README or an issue
+    /// Write Markdown tables, for a README or an issue; `-` is stdout
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// Everything, for programs
+    /// Write all verdicts as JSON; `-` is stdout
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     #[command(flatten)]
@@ -69,12 +69,12 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
-    /// Whether that takes processes that must not outlive it.
+    /// Returns whether this starts processes, which must not outlive it.
     pub(crate) fn measures(&self) -> bool {
         self.run.is_none()
     }
 
-    /// Judges the claims by a run, which it makes unless it is given one.
+    /// Judges the claims by a run: the given one, or a new one.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let exports = [
             Export::new("--html", &self.html, html::page as _),
@@ -84,7 +84,7 @@ impl Claims {
         export::check(&exports)?;
         let claims = self.claims()?;
         if claims.is_empty() {
-            eprintln!("-c selects no claim; `compare list` lists them");
+            eprintln!("-c selects no claim; `compare list` prints the names");
             return Ok(Outcome::NothingSelected);
         }
         if let Some(run) = &self.run {
@@ -115,14 +115,14 @@ impl Claims {
         };
         match text {
             Some(text) => measured.print(&text)?,
-            // A line more on stdout, and it is no JSON.
+            // Another line on stdout would make the JSON invalid.
             None => measured.report_path()?,
         }
         is_written?;
         Ok(outcome)
     }
 
-    /// Those that are asked for.
+    /// Returns the selected claims.
     fn claims(&self) -> anyhow::Result<Vec<Claim>> {
         let path = match &self.claims {
             Some(path) => path.clone(),
@@ -136,7 +136,7 @@ impl Claims {
         Ok(claims)
     }
 
-    /// Just the cells that the claims need.
+    /// Plans the cells that the claims need.
     fn plan(
         &self,
         root: &Path,
@@ -172,7 +172,7 @@ impl Claims {
     }
 }
 
-/// The cells that claims stand on, by scenario and contestant.
+/// Returns the cells that `claims` need, by scenario and contestant.
 fn cells(
     claims: &[Claim],
     scenarios: &[Scenario],

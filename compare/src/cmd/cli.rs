@@ -1,4 +1,4 @@
-//! The command line.
+//! The verbs of the command line.
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -18,12 +18,11 @@ use crate::cmd::schema;
 use crate::cmd::selftest::SelfTest;
 use crate::cmd::verify::Verify;
 
-/// Measures what a concurrency model costs: servers that differ in nothing
-/// else, side by side under the same load.
+/// Measures what concurrency models cost: runs servers that differ only in
+/// their model side by side, under the same load.
 ///
-/// Exit codes: 0 all well, 1 failed, 2 usage, 3 a contestant failed or
-/// answered wrongly, 4 nothing selected, 99 worse than before, 130
-/// interrupted.
+/// Exit codes: 0 success, 1 failure, 2 usage error, 3 a contestant failed or
+/// sent a wrong reply, 4 nothing selected, 99 regression, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
@@ -37,19 +36,19 @@ pub(crate) struct Cli {
 enum Verb {
     /// Measures the contestants (the default)
     Run(Box<Run>),
-    /// Shows a run that was kept, as a page, tables or data
+    /// Writes the results of a run as a page, tables or data
     Report(Report),
-    /// Loads a server at any address, and says how it did
+    /// Loads the server at an address and reports how it performed
     Load(Load),
-    /// Checks that the contestants keep the protocol
+    /// Checks that contestants conform to the protocol
     Verify(Verify),
-    /// Measures servers that are known: can the instrument be believed?
+    /// Tests the instrument itself, on servers with known faults
     #[command(name = "selftest")]
     SelfTest(SelfTest),
-    /// Tries the talk's claims on this machine, or judges them by a run
+    /// Checks the talk's claims on this machine, or against a run
     Claims(Box<Claims>),
-    /// Says which models bear a mix of long and short requests, and at what
-    /// cost
+    /// Reports which models sustain a mix of long and short requests, and at
+    /// what cost
     Advise(Box<Advise>),
     /// Lists contestants, scenarios and claims
     List(List),
@@ -57,19 +56,19 @@ enum Verb {
     Cmp(Cmp),
     /// Ranks the contestants of a run, figure by figure
     Rank(Rank),
-    /// Joins runs, or the shards of a load from several machines
+    /// Merges runs, or the shards of a load from several machines
     Merge(Merge),
     /// Prints the JSON Schema of a record
     Schema,
-    /// Prints what completes compare's flags in a shell
+    /// Prints shell completions
     Completions(Completions),
-    /// Serves with a known fault, to try the instrument on
+    /// Serves with a known fault, to test the instrument
     #[command(hide = true)]
     Faulty(Faulty),
 }
 
 impl Cli {
-    /// Whether that takes processes that must not outlive it.
+    /// Returns whether this starts processes, which must not outlive it.
     pub(crate) fn starts_servers(&self) -> bool {
         use Verb::{Advise, Claims, Run, SelfTest, Verify};
         match &self.verb {
@@ -80,7 +79,7 @@ impl Cli {
         }
     }
 
-    /// Does what was asked for.
+    /// Runs the verb.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         match self.verb {
             None => self.run.run(),

@@ -1,6 +1,5 @@
-//! `compare cmp`: two runs, cell by cell. Their rounds know nothing of each
-//! other, so that no round of one is held against a round of the other: the
-//! medians are.
+//! `compare cmp`: compares two runs, cell by cell. Rounds of different runs are
+//! independent, so the medians are compared, not individual rounds.
 
 use clap::Args;
 use regex_lite::Regex;
@@ -12,13 +11,13 @@ use crate::model::runs;
 use crate::model::selection::selects;
 use crate::output::comparison;
 
-/// What `compare cmp` is told.
+/// The arguments of `compare cmp`.
 #[derive(Args, Debug)]
 pub(crate) struct Cmp {
-    /// The run before: its file, its folder, its name in runs/, or `last`
+    /// The baseline run: its file, its folder, its name under runs/, or `last`
     #[arg(value_name = "A")]
     before: String,
-    /// The run after
+    /// The run to compare with it
     #[arg(value_name = "B")]
     after: String,
     /// Only contestants whose name matches; repeatable
@@ -27,15 +26,16 @@ pub(crate) struct Cmp {
     /// Only scenarios whose name matches; repeatable
     #[arg(short = 's', long = "scenario", value_name = "REGEX")]
     scenario: Vec<Regex>,
-    /// Exit with 99 if B is worse by more than that somewhere, as 5%: by all
-    /// that the interval leaves open, and by more than noise; or if a
-    /// contestant failed in B alone; and with 1 if nothing could be judged
+    /// Exit with 99 if any figure of B is worse than in A by more than PERCENT
+    /// (for example `5%`) over its whole interval, and by more than the noise
+    /// floor, or if a contestant failed only in B. Exit with 1 if every figure
+    /// is undecided
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     fail_on_regression: Option<f64>,
 }
 
 impl Cmp {
-    /// Compares them and prints what came of it.
+    /// Compares the runs and prints the result.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let [before, after] =
             [&self.before, &self.after].map(|name| runs::read(name));
@@ -50,14 +50,16 @@ impl Cmp {
         });
         let cells = comparison.cells.len();
         Ok(if worse {
-            // A contestant that fails in all of B leaves no cell.
+            // A contestant that fails in every cell of B leaves no cell to
+            // compare.
             Outcome::Regression
         } else if cells == 0 {
             Outcome::NothingSelected
         } else if self.fail_on_regression.is_some()
             && comparison.open() == cells
         {
-            // A gate that saw nothing must not be taken for one that is open.
+            // A gate that could judge nothing must not look like one that
+            // passed.
             Outcome::InstrumentFailed
         } else {
             Outcome::Done

@@ -1,4 +1,4 @@
-//! `compare completions`: what completes compare's flags in a shell.
+//! `compare completions`: prints shell completions.
 
 use clap::{Args, Command};
 use clap_complete::Shell;
@@ -6,7 +6,7 @@ use clap_complete::Shell;
 use crate::base::exit::Outcome;
 use crate::base::stdout;
 
-/// What `compare completions` is told.
+/// The arguments of `compare completions`.
 #[derive(Args, Debug)]
 pub(crate) struct Completions {
     /// The shell

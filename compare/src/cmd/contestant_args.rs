@@ -10,15 +10,16 @@ use crate::model::contestant::Label;
 use crate::model::contestants::read;
 use crate::model::selection::selects;
 
-/// Who is to be measured, as the command line says it.
+/// The contestants that the command line selects.
 #[derive(Args, Debug)]
 pub(crate) struct ContestantArgs {
     /// Only contestants whose name matches; repeatable [default: the
     /// idiomatic ones]
     #[arg(short = 'e', long = "contestant", value_name = "REGEX")]
     contestant: Vec<Regex>,
-    /// One more contestant, as 'mine=python3 my_server.py {port}'; {addr},
-    /// {host} and {port} stand for where to listen; repeatable
+    /// Adds a contestant, for example 'mine=python3 my_server.py {port}';
+    /// {addr}, {host} and {port} are replaced by the address to listen on;
+    /// repeatable
     #[arg(long, value_name = "NAME=COMMAND")]
     with: Vec<String>,
     /// The file of contestants [default: bench/contestants.toml]
@@ -27,13 +28,14 @@ pub(crate) struct ContestantArgs {
 }
 
 impl ContestantArgs {
-    /// Those of the file whose name one of the patterns matches, or the
-    /// idiomatic ones where neither is said; and those of the command line, in
-    /// place of any that have their name.
+    /// Returns the contestants of the file whose name matches a pattern, or the
+    /// idiomatic ones if neither a file nor a pattern is given, and those of
+    /// `--with`, which replace contestants of the same name.
     ///
     /// # Errors
     ///
-    /// A [`Usage`] error says what is wrong with whom.
+    /// Returns a [`Usage`](crate::base::exit::Usage) error if the file or a
+    /// `--with` is invalid.
     pub(crate) fn choose(
         &self,
         root: &Path,
@@ -44,9 +46,9 @@ impl ContestantArgs {
             self.contestants.is_none() && self.contestant.is_empty();
         let mut contestants = read(&path)?;
         for pattern in &self.contestant {
-            // Those that match somebody hide one that was mistyped.
+            // Patterns that do match would hide one with a typing error.
             if !contestants.iter().any(|c| pattern.is_match(&c.name)) {
-                eprintln!("-e '{pattern}' matches nobody");
+                eprintln!("-e '{pattern}' matches no contestant");
             }
         }
         contestants.retain(|contestant| {
@@ -57,7 +59,11 @@ impl ContestantArgs {
         for text in &self.with {
             let mine = Contestant::given(text)?;
             if contestants.iter().any(|other| other.name == mine.name) {
-                eprintln!("yours takes the place of our own `{}`", mine.name);
+                eprintln!(
+                    "--with replaces the contestant `{}` of {}",
+                    mine.name,
+                    path.display()
+                );
             }
             contestants.retain(|other| other.name != mine.name);
             contestants.push(mine);

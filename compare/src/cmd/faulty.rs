@@ -1,4 +1,4 @@
-//! `compare faulty`: serves with a known fault, to try the instrument on.
+//! `compare faulty`: a server with a known fault, to test the instrument.
 
 use std::fs::File;
 use std::io::Write;
@@ -10,16 +10,17 @@ use clap::Args;
 
 use crate::load::faulty::{Behaviour, Fault, serve};
 
-/// A server that keeps the protocol up to a certain request.
+/// The arguments of `compare faulty`, a server that conforms to the protocol
+/// until its fault occurs.
 #[derive(Args, Debug)]
 pub(crate) struct Faulty {
     /// The address to listen on
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// It has no fault before it is started for this time, as --starts counts
+    /// The first start, as counted by --starts, in which it has its fault
     #[arg(long, default_value_t = 1, value_name = "COUNT")]
     from_start: u64,
-    /// The file that counts how often it was started, a byte each time
+    /// A file that counts the starts; each start appends a byte
     #[arg(long, value_name = "FILE")]
     starts: Option<PathBuf>,
     #[command(flatten)]
@@ -34,7 +35,7 @@ impl Faulty {
             behaviour.fault = Fault::None;
         }
         if behaviour.fault == Fault::Start {
-            anyhow::bail!("a known fault: it does not start");
+            anyhow::bail!("known fault: it does not start");
         }
         let listener = TcpListener::bind(self.listen)
             .with_context(|| format!("cannot listen on {}", self.listen))?;
@@ -43,7 +44,7 @@ impl Faulty {
         Ok(())
     }
 
-    /// Which one this is of its starts, the first being 1.
+    /// Returns the number of this start; the first is 1.
     fn start_number(&self) -> anyhow::Result<u64> {
         let Some(path) = &self.starts else { return Ok(1) };
         let mut file = File::options().create(true).append(true).open(path)?;

@@ -1,4 +1,4 @@
-//! `compare list`: who and what there is to choose from.
+//! `compare list`: prints the contestants, scenarios and claims.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::model::claims::{self, Claim};
 use crate::model::contestants;
 use crate::model::scenarios::{self, Scenario};
 
-/// What `compare list` is told.
+/// The arguments of `compare list`.
 #[derive(Args, Debug)]
 pub(crate) struct List {
     /// The file of contestants [default: bench/contestants.toml]
@@ -49,9 +49,10 @@ impl List {
         }
         text += "claims\n";
         for claim in claims {
-            let (name, says) = (claim.name(), &claim.says);
+            let (name, text_of_claim) = (claim.name(), &claim.says);
             let version = claim.version_in_words();
-            text += &format!("  {name:<width$} {version:<10} {says}\n");
+            text +=
+                &format!("  {name:<width$} {version:<10} {text_of_claim}\n");
         }
         stdout::print(&text)?;
         Ok(Outcome::Done)

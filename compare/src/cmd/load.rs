@@ -1,5 +1,5 @@
-//! `compare load`: the load generator as a process of its own, which also
-//! serves by itself against any address.
+//! `compare load`: runs the load generator. The other verbs start it as a
+//! process of its own; users can run it against any address.
 
 pub(crate) mod args;
 mod scenario;
@@ -14,7 +14,7 @@ use crate::load::engine;
 use crate::output::load_report::text;
 
 impl Load {
-    /// Loads the server and prints what came of it.
+    /// Loads the server and prints the measurements.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let interrupt = Interrupt::listen()?;
         if self.scenario_args.is_wanted() {

@@ -1,15 +1,13 @@
-//! `compare merge`: several records as one.
+//! `compare merge`: merges several records into one.
 //!
-//! Runs are joined: their rounds come one after the other, each with a number
-//! of its own, so that what is held against each other round by round comes
-//! from the same run. Shards are added up: what several machines loaded one
-//! server with in one window is one round of a larger load.
+//! The rounds of runs are concatenated and renumbered, so that ratios within a
+//! round still come from one run. Shards are added up: the loads of several
+//! machines on one server, in one window, make one round of a larger load.
 //!
-//! Runs of unlike machines are refused, not kept side by side in one record:
-//! a record has one machine, and the median over the rounds of two would be
-//! that of neither. `compare cmp` holds one against the other. Load machines
-//! may be unlike, because what is measured, the server, is the same one; which
-//! they were is kept.
+//! Runs of different machines are refused: a record has one machine, and the
+//! median over the rounds of two would describe neither. `compare cmp` compares
+//! such runs. The machines of shards may differ, because the measured server is
+//! the same; the record keeps them all.
 
 use std::path::PathBuf;
 
@@ -23,19 +21,19 @@ use crate::model::provenance::Part;
 use crate::model::runs;
 use crate::output::merge::text;
 
-/// What `compare merge` is told.
+/// The arguments of `compare merge`.
 #[derive(Args, Debug)]
 pub(crate) struct Merge {
-    /// The runs, or the shards of a load: files, folders, or names in runs/
+    /// The runs or shards to merge: files, folders, or names under runs/
     #[arg(required = true, num_args = 2.., value_name = "RUN_OR_SHARD")]
     records: Vec<String>,
-    /// The folder for the record that they make
+    /// The folder for the merged record
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
 }
 
 impl Merge {
-    /// Joins them, keeps the record and says what it is made of.
+    /// Merges the records, keeps the result and prints its parts.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let mut sources = Vec::new();
         for name in &self.records {

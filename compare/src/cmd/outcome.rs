@@ -3,12 +3,13 @@
 use crate::base::exit::Outcome;
 use crate::model::record::Record;
 
-/// How a run ended.
+/// Returns how a run ended.
 pub(crate) fn outcome(record: &Record) -> Outcome {
     outcome_except(record, |_| false)
 }
 
-/// The same, whatever came of those entrants that are excused.
+/// Returns how a run ended, ignoring failures of the entrants that
+/// `is_excused` returns `true` for.
 pub(crate) fn outcome_except(
     record: &Record,
     is_excused: impl Fn(&str) -> bool,

@@ -1,9 +1,9 @@
-//! `compare rank`: the contestants of a run in order, figure by figure.
+//! `compare rank`: ranks the contestants of a run, figure by figure.
 //!
-//! A contestant's score is the geometric mean, over scenarios, of how many
-//! times worse it is than the best there. Each ratio is the median of the
-//! rounds' own, because what differs between rounds is the machine. All
-//! values of a sweep together weigh as much as one scenario.
+//! A contestant's score is the geometric mean, over all scenarios, of its ratio
+//! to the best contestant. Each ratio is the median of the per-round ratios,
+//! because rounds differ mostly by the state of the machine. All values of a
+//! sweep together have the weight of one scenario.
 
 use clap::Args;
 use regex_lite::Regex;
@@ -17,7 +17,7 @@ use crate::model::scenarios::Scenario;
 use crate::model::selection::selects;
 use crate::output::ranking;
 
-/// What can be ranked, in the order in which it is shown.
+/// The figures that are ranked, in the order of the output.
 const FIGURES: [Figure; 9] = [
     Figure::Cost,
     Figure::Rate,
@@ -30,16 +30,16 @@ const FIGURES: [Figure; 9] = [
     Figure::Left,
 ];
 
-/// How to read it.
+/// The explanation below the rankings.
 const FOOTNOTE: &str = "
-places are shared where the difference to the first of the place is noise, or
-its interval holds 1; 95 % bootstrap intervals
+contestants share a place if the difference to the first of that place is below
+the noise floor, or if its interval includes 1; 95 % bootstrap intervals
 ";
 
-/// What `compare rank` is told.
+/// The arguments of `compare rank`.
 #[derive(Args, Debug)]
 pub(crate) struct Rank {
-    /// The run: its file, its folder, its name in runs/, or `last`
+    /// The run: its file, its folder, its name under runs/, or `last`
     run: String,
     /// Only contestants whose name matches; repeatable
     #[arg(short = 'e', long = "contestant", value_name = "REGEX")]
@@ -50,7 +50,7 @@ pub(crate) struct Rank {
 }
 
 impl Rank {
-    /// Ranks them and prints the places.
+    /// Ranks the contestants and prints the result.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let record = runs::read(&self.run)?;
         let names = record.contestants().map(|c| c.name.as_str());
@@ -67,8 +67,8 @@ impl Rank {
         let texts: Vec<String> =
             rankings.map(|ranking| ranking::text(&ranking)).collect();
         let nothing = match (record.rounds_done(), texts.len()) {
-            (0, _) => Some("the run has no round of anybody"),
-            (_, 0) => Some("-e or -s leave no figure"),
+            (0, _) => Some("the run has no complete round"),
+            (_, 0) => Some("-e and -s select no figure"),
             _ => None,
         };
         if let Some(why) = nothing {

@@ -1,4 +1,4 @@
-//! `compare report`: a run that was kept, in a form to read and to pass on.
+//! `compare report`: writes the results of a run as a page, tables or data.
 
 use std::path::PathBuf;
 
@@ -11,27 +11,27 @@ use crate::output::export::{self, Export};
 use crate::output::sheet::Sheet;
 use crate::output::{csv, html, json, markdown, text};
 
-/// What `compare report` is told.
+/// The arguments of `compare report`.
 #[derive(Args, Debug)]
 pub(crate) struct Report {
     /// The run: its file, its folder, its name under runs/, or `last`
     run: String,
-    /// A page that needs no network, with charts
+    /// Write a page with charts that works offline to FILE; `-` is stdout
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Tables for a README or an issue
+    /// Write Markdown tables, for a README or an issue; `-` is stdout
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// A row for each figure of each cell; - is stdout, for all four
+    /// Write CSV, one row per figure of each cell; `-` is stdout
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// The same, with what one must know of the run
+    /// Write JSON: the figures and a description of the run; `-` is stdout
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
 impl Report {
-    /// Writes what was asked for; the table, if nothing was.
+    /// Writes the requested formats, or prints the table if there are none.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let Report { run, html, markdown, csv, json } = self;
         let exports = [

@@ -1,4 +1,4 @@
-//! `compare run`: every contestant under every scenario, round by round.
+//! `compare run`: measures contestants under scenarios, round by round.
 
 use std::path::{Path, PathBuf};
 
@@ -18,22 +18,23 @@ use crate::model::scenarios::{self, Scenario};
 use crate::model::selection::select_scenarios;
 use crate::output::text::text;
 
-/// What `compare run` is told.
+/// The arguments of `compare run`.
 #[derive(Args, Debug)]
 pub(crate) struct Run {
     #[command(flatten)]
     contestant_args: ContestantArgs,
-    /// Only scenarios whose name matches, and what they build on; repeatable
+    /// Only scenarios whose name matches, and those that they are compared
+    /// with; repeatable
     #[arg(short = 's', long = "scenario", value_name = "REGEX")]
     scenario: Vec<Regex>,
-    /// One more scenario, from a file of your own; repeatable
+    /// Adds a scenario from a file; repeatable
     #[arg(long, value_name = "FILE")]
     scenario_file: Vec<PathBuf>,
-    /// All scenarios, with all that they vary
+    /// Measure all scenarios, with all values of their sweeps
     #[arg(long)]
     full: bool,
-    /// Count system calls, too, in a pass of its own under strace; --full
-    /// does, at the first value of what varies
+    /// Also count system calls, in a separate pass under strace; --full does
+    /// that too, at the first value of each sweep
     #[arg(long)]
     system_calls: bool,
     #[command(flatten)]
@@ -41,7 +42,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Measures and prints what came of it.
+    /// Measures the contestants and prints the results.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let root = workspace::root()?;
         let interrupt = Interrupt::listen()?;
@@ -57,7 +58,7 @@ impl Run {
             for (name, why) in skipped {
                 eprintln!("skipped: {name}: {why}");
             }
-            eprintln!("{which}; `compare list` lists them");
+            eprintln!("{which}; `compare list` prints the names");
             return Ok(Outcome::NothingSelected);
         }
         let plan = MeasurementPlan {
@@ -85,14 +86,14 @@ impl Run {
             let replaced = scenarios::add(&mut scenarios, path)?;
             if let Some(name) = replaced {
                 let path = path.display();
-                eprintln!("{path} takes the place of our own `{name}`");
+                eprintln!("{path} replaces the scenario `{name}`");
             }
         }
         Ok(select_scenarios(&scenarios, &self.scenario, self.full))
     }
 
-    /// Those whose system calls are to be counted: a full run takes the first
-    /// of the values that vary.
+    /// Returns the scenarios to count system calls under. With `--full`, that
+    /// is the first value of each sweep.
     fn traced(&self, scenarios: &[Scenario]) -> Vec<Scenario> {
         let mut traced = scenarios.to_vec();
         if !self.system_calls {

@@ -1,4 +1,4 @@
-//! `compare schema`: the form of a record, for programs that are not this one.
+//! `compare schema`: prints the JSON Schema of a record, for other programs.
 
 use schemars::generate::SchemaSettings;
 
@@ -12,9 +12,9 @@ pub(crate) fn print() -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// The schema follows from the types, and their doc comments describe it.
+/// Generates the schema from the types and their doc comments.
 fn text() -> anyhow::Result<String> {
-    // As it is written: what reads a record must expect every key of it.
+    // The schema of what is written: a reader must expect every key.
     let settings = SchemaSettings::draft2020_12().for_serialize();
     let mut schema = settings.into_generator().into_root_schema_for::<Record>();
     schema.insert("title".to_owned(), "A run of compare".into());
@@ -30,14 +30,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_schema_that_is_kept_is_that_of_the_types() {
+    fn the_schema_in_bench_matches_the_types() {
         let path =
             concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/run.schema.json");
         let kept = fs::read_to_string(path).unwrap_or_default();
         assert!(
             kept == text().unwrap(),
-            "it is stale: `cargo run -p compare -- schema > \
-             bench/run.schema.json`, and think of SCHEMA_VERSION"
+            "bench/run.schema.json is stale: run `cargo run -p compare -- \
+             schema > bench/run.schema.json`, and consider SCHEMA_VERSION"
         );
     }
 }

@@ -1,5 +1,6 @@
-//! `compare selftest`: the instrument turned on itself. Servers that are known
-//! to be slow, to stall or to lie must come back as what they are.
+//! `compare selftest`: tests the instrument itself. It measures servers that
+//! are known to be slow, to stall or to send wrong replies, and fails if the
+//! results don't show it.
 
 mod cases;
 
@@ -37,13 +38,13 @@ use crate::model::record::{Entrant, Record, Round, ratios};
 use crate::model::scenarios::Scenario;
 use crate::output::table;
 
-/// How often a case is tried at most.
+/// The largest number of attempts at a case.
 const TRIES: usize = 3;
 
-/// How often two servers are compared.
+/// The number of rounds in a comparison of two servers.
 const ROUNDS: u64 = 7;
 
-/// What their comparison is called, and who takes part.
+/// The scenario of a comparison of two servers, and its contestants.
 const DUEL: &str = "duel";
 
 const FIRST: &str = "first";
@@ -53,7 +54,7 @@ const RIVAL: &str = "rival";
 /// The clients of every known server.
 const CLIENTS: &str = "clients";
 
-/// What `compare selftest` is told.
+/// The arguments of `compare selftest`.
 #[derive(Args, Debug)]
 pub(crate) struct SelfTest {
     /// No progress on stderr
@@ -61,7 +62,7 @@ pub(crate) struct SelfTest {
     quiet: bool,
 }
 
-/// A line of the result.
+/// A row of the results.
 struct ResultLine {
     what: String,
     check: String,
@@ -71,7 +72,7 @@ struct ResultLine {
 }
 
 impl SelfTest {
-    /// Measures the known servers, and says what came back.
+    /// Measures the known servers and prints expected and measured figures.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let interrupt = Interrupt::listen()?;
         let _lock = MeasuringLock::acquire()?;
@@ -107,9 +108,9 @@ impl SelfTest {
     }
 }
 
-/// What comes of the first try; but if anything failed in it, nothing may fail
-/// in any of the others. An instrument that was disturbed passes then, one
-/// that can't see does not.
+/// Returns the result of the first attempt. If a check failed in it, all checks
+/// must pass in every further attempt: then an instrument that was disturbed
+/// once passes, and one that can't see a fault fails.
 fn retry_if_failed(
     mut play: impl FnMut() -> anyhow::Result<Option<Vec<ResultLine>>>,
 ) -> anyhow::Result<Option<Vec<ResultLine>>> {
@@ -129,14 +130,14 @@ fn retry_if_failed(
     Ok(played)
 }
 
-/// What it takes to measure.
+/// What all measurements share.
 struct Bench<'a> {
     placement: Placement,
     interrupt: &'a Interrupt,
 }
 
 impl Bench<'_> {
-    /// `None` when interrupted.
+    /// Measures a server and runs its checks; `None` if interrupted.
     fn check_case(
         &mut self,
         case: &Case,
@@ -159,7 +160,7 @@ impl Bench<'_> {
         Ok(Some(lines.collect()))
     }
 
-    /// `None` when interrupted.
+    /// Checks that a broken server is void and blamed; `None` if interrupted.
     fn check_fault(
         &mut self,
         broken: &Broken,
@@ -174,19 +175,19 @@ impl Bench<'_> {
                 (true, broken.reason.to_owned())
             }
             Err(Failure::Contestant { reason, .. }) => (false, reason),
-            Err(failure) => (false, format!("not its fault: {failure}")),
-            Ok(_) => (false, "nothing wrong".to_owned()),
+            Err(failure) => (false, format!("not blamed: {failure}")),
+            Ok(_) => (false, "no fault seen".to_owned()),
         };
         Ok(Some(vec![ResultLine {
             what: broken.what.to_owned(),
-            check: "its fault".to_owned(),
+            check: "fault".to_owned(),
             expected: broken.reason.to_owned(),
             measured,
             passed,
         }]))
     }
 
-    /// `None` when interrupted.
+    /// Checks the verdict on two servers; `None` if interrupted.
     fn check_rival(
         &mut self,
         rival: &Rival,
@@ -226,8 +227,8 @@ impl Bench<'_> {
         Ok(Some(vec![ratio, verdict]))
     }
 
-    /// A run of the two, in which the first takes part twice, as in any run;
-    /// `None` when interrupted.
+    /// Returns a run of the two servers; `None` if interrupted. The first takes
+    /// part twice, as in every run.
     fn run(&mut self, rival: &Rival) -> anyhow::Result<Option<Record>> {
         let first: &[&str] = &["--work", "200us"];
         let alias = format!("{FIRST}{ALIAS_SUFFIX}");
@@ -244,7 +245,7 @@ impl Bench<'_> {
             record.entrants.push(entrant);
         }
         for round in 1..=ROUNDS {
-            // So that nobody always comes after the same one.
+            // A server must not always follow the same one.
             entrants.rotate_left(1);
             for (place, (name, behaviour)) in entrants.into_iter().enumerate() {
                 let window = WINDOW / 4;
@@ -268,7 +269,7 @@ impl Bench<'_> {
         Ok(Some(record))
     }
 
-    /// What the load generator sees of a server; `None` when interrupted.
+    /// Returns the measurements of a server; `None` if interrupted.
     fn observe(
         &mut self,
         behaviour: &[&str],
@@ -308,12 +309,12 @@ impl Bench<'_> {
     }
 }
 
-/// The scenario of a run of two servers.
+/// Returns the scenario for a comparison of two servers.
 fn duel() -> Scenario {
     Scenario {
         name: DUEL.to_owned(),
         question: "Which costs more?".to_owned(),
-        expectation: "The one that works for longer.".to_owned(),
+        expectation: "The server that works longer.".to_owned(),
         analysis: "None.".to_owned(),
         on_request: false,
         cpus: Cpus::Split,
@@ -332,10 +333,12 @@ fn verdict(is_tied: bool) -> &'static str {
     if is_tied { "a tie" } else { "a difference" }
 }
 
-/// This program as a server with a known conduct.
+/// Returns this program as a server with a known behaviour.
 fn faulty(behaviour: &[&str]) -> anyhow::Result<Contestant> {
-    let program = env::current_exe().context("which program is this?")?;
-    let program = program.to_str().context("its path is not UTF-8")?;
+    let program =
+        env::current_exe().context("cannot find this program's path")?;
+    let program =
+        program.to_str().context("this program's path is not UTF-8")?;
     let mut contestant = Contestant::given("known=known {addr}")?;
     contestant.command = [program, "faulty", "--listen", "{addr}"]
         .iter()
@@ -360,10 +363,12 @@ fn text(lines: &[ResultLine]) -> String {
     }
     let failed = lines.iter().filter(|line| !line.passed).count();
     let sentence = match failed {
-        0 => "The instrument sees these servers as what they are.".to_owned(),
+        0 => "All figures are as expected: the instrument sees each known \
+              fault."
+            .to_owned(),
         count => format!(
-            "{count} of {} figures are not what they must be: on this \
-             machine, now, do not trust the instrument.",
+            "{count} of {} figures are outside the expected range: don't \
+             trust measurements on this machine in its present state.",
             lines.len()
         ),
     };

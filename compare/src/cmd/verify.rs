@@ -1,5 +1,5 @@
-//! `compare verify`: does each contestant keep the protocol? The same suite
-//! that tests the servers, for people.
+//! `compare verify`: runs the conformance suite on contestants and prints the
+//! results as a table.
 
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ use crate::model::contestants::{self, family_named};
 use crate::model::selection::selects;
 use crate::output::table;
 
-/// What `compare verify` is told.
+/// The arguments of `compare verify`.
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
     /// Only contestants whose name matches; repeatable
@@ -33,7 +33,7 @@ pub(crate) struct Verify {
     /// The file of contestants [default: bench/contestants.toml]
     #[arg(long, value_name = "FILE")]
     contestants: Option<PathBuf>,
-    /// Only cases whose name or family holds this text
+    /// Only cases whose name or family contains this text
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
     /// Repeats the random choices of a run
@@ -45,7 +45,7 @@ pub(crate) struct Verify {
 }
 
 impl Verify {
-    /// Plays the suite against each contestant.
+    /// Runs the suite on each contestant.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let root = workspace::root()?;
         let shipped = || root.join("bench/contestants.toml");
@@ -57,12 +57,14 @@ impl Verify {
             eprintln!("skipped: {name}: {why}");
         }
         if contestants.is_empty() {
-            eprintln!("-e selects no contestant; `compare list` lists them");
+            eprintln!(
+                "-e selects no contestant; `compare list` prints the names"
+            );
             return Ok(Outcome::NothingSelected);
         }
         let progress = Progress::new(self.quiet);
-        // Nothing has to be saved: a signal may end this process at once, and
-        // the keeper ends all others.
+        // There is nothing to save: a signal may end this process immediately,
+        // and the keeper kills all others.
         let interrupt = Interrupt::ignored();
         build::build(&mut contestants, &root, &progress, &interrupt)?;
         let mut reports = Vec::new();
@@ -109,7 +111,7 @@ impl Verify {
     }
 }
 
-/// The contestant, as the suite must know it.
+/// Returns what the suite must know about a contestant.
 fn subject(contestant: &Contestant) -> Subject {
     let mut subject =
         Subject::new(contestant.command.clone()).ready(contestant.ready.into());
@@ -135,7 +137,8 @@ fn subject(contestant: &Contestant) -> Subject {
     })
 }
 
-/// A row a contestant, a column a family; below, what a count can't say.
+/// Returns the table, one row per contestant and one column per family, and
+/// below it the failures and the reasons.
 fn text(contestants: &[Contestant], reports: &[SuiteReport]) -> String {
     let headings = Family::ALL.iter().map(Family::to_string);
     let mut table = table::empty(headings);
@@ -159,7 +162,7 @@ fn text(contestants: &[Contestant], reports: &[SuiteReport]) -> String {
     format!("{}\n\n{below}", table.trim_fmt())
 }
 
-/// Such as `12 ok`, and below it what else there was.
+/// Returns the counts of one family, such as `12 ok`, one line for each kind.
 fn tally_text(tally: OutcomeCounts) -> String {
     let kinds = [
         (tally.failed, "FAILED"),

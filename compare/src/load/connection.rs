@@ -1,4 +1,5 @@
-//! One client: what it has sent, and whether what comes back is right.
+//! The connection of one client: its requests in flight, and the check of each
+//! reply.
 
 use std::collections::VecDeque;
 use std::net::TcpStream;
@@ -8,43 +9,44 @@ use crate::load::tally::{Sent, Tally, error_token};
 use crate::model::contestant::Framing;
 use crate::model::faults::fibonacci;
 
-/// One read takes no more than this.
+/// The size of the buffer for one read.
 pub(crate) const READ_BYTES: usize = 4096;
 
-/// A reply that is longer without an LF is none.
+/// The longest line without an LF that can still become a reply.
 const LINE_BYTES_MAX: usize = 4096;
 
 /// A client's connection.
 pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
-    /// Still on its way to the server.
+    /// Whether the connection is not established yet.
     pub(crate) is_connecting: bool,
-    /// Since when it waits for something to ask; meant for open loops.
+    /// Since when the connection has no request, for open loops.
     pub(crate) free_since: Instant,
     in_flight: VecDeque<Sent>,
-    /// How many replies the server owes.
+    /// The number of replies that are still to come.
     owed: usize,
-    /// How many bytes of the next reply have come, all of them right.
+    /// How many bytes of the next reply have come, all of them as expected.
     matched: usize,
-    /// Bytes that are not as expected, up to their LF.
+    /// The bytes of the next reply, if they are not as expected.
     odd: Vec<u8>,
 }
 
 /// The bytes that a group sends and expects.
 pub(crate) struct Bytes {
-    /// The request, as often as one connection may send it at once.
+    /// The request, repeated as often as one connection may send it at once.
     pub(crate) requests: Vec<u8>,
     pub(crate) request_len: usize,
-    /// The reply over and over: what a read returns must be a part of it.
+    /// The reply, repeated so often that any input of correct replies is a part
+    /// of it.
     replies: Vec<u8>,
     reply_len: usize,
 }
 
-/// What came of some input.
+/// The result of processing some input.
 pub(crate) enum Received {
-    /// So many requests were answered, none of them if a reply is not whole.
+    /// This number of requests was answered; 0, if no reply is complete.
     Answered(usize),
-    /// The connection is of no more use.
+    /// The connection can't be used any more.
     Unusable,
 }
 
@@ -71,7 +73,8 @@ impl Bytes {
 }
 
 impl Connection {
-    /// A connection whose requests in flight are kept in that place.
+    /// Returns a connection that stores its requests in flight in the given
+    /// queue.
     pub(crate) fn new(
         stream: TcpStream,
         in_flight: VecDeque<Sent>,
@@ -88,31 +91,31 @@ impl Connection {
         }
     }
 
-    /// Closes it, and leaves a place for the requests of the next one. Closing
-    /// the stream also takes it out of the epoll set.
+    /// Closes the connection, and returns its empty queue for the next one.
+    /// Closing the stream also removes it from the epoll set.
     pub(crate) fn close(self) -> VecDeque<Sent> {
         let mut in_flight = self.in_flight;
         in_flight.clear();
         in_flight
     }
 
-    /// Notes what was sent.
+    /// Records requests that were sent.
     pub(crate) fn sent(&mut self, sent: Sent) {
         self.owed += sent.count;
         self.in_flight.push_back(sent);
     }
 
-    /// When the oldest request without an answer was sent.
+    /// Returns when the oldest request without a reply was sent.
     pub(crate) fn waits_since(&self) -> Option<Instant> {
         self.in_flight.front().map(|sent| sent.at)
     }
 
-    /// The requests without an answer.
+    /// Returns the requests without a reply.
     pub(crate) fn unanswered(&self) -> impl Iterator<Item = &Sent> {
         self.in_flight.iter()
     }
 
-    /// Judges what was read.
+    /// Processes input: compares it with the expected replies, and counts them.
     pub(crate) fn receive(
         &mut self,
         input: &[u8],
@@ -133,7 +136,7 @@ impl Connection {
         Received::Answered(count)
     }
 
-    /// The same, line by line, for input that is not all right replies.
+    /// Processes input line by line, if it doesn't consist of correct replies.
     fn receive_odd(
         &mut self,
         input: &[u8],
@@ -149,7 +152,7 @@ impl Connection {
         while let Some(lf) = odd.iter().position(|&byte| byte == b'\n') {
             let line = &odd[..lf];
             if self.owed == 0 {
-                // A reply that nobody asked for.
+                // A reply without a request.
                 tally.wrong(line);
             } else if odd[..=lf] == *bytes.reply() {
                 self.answered(1, |sent, count| tally.right(sent, count, now));
@@ -159,7 +162,7 @@ impl Connection {
                 self.answered(1, |_, _| ());
                 answered += 1;
                 if error_token(line).as_deref() == Some("server-full") {
-                    // The protocol says that the server closes now.
+                    // After this error, the server closes the connection.
                     return Received::Unusable;
                 }
             }
@@ -177,8 +180,8 @@ impl Connection {
         Received::Answered(answered)
     }
 
-    /// Takes so many requests out of flight, those that were sent together
-    /// at once.
+    /// Removes so many requests from those in flight. Calls `each` once for
+    /// requests that were sent together.
     fn answered(&mut self, count: usize, mut each: impl FnMut(&Sent, usize)) {
         let mut left = count;
         while left > 0
@@ -203,15 +206,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_known_answers_are_those_of_the_protocol() {
+    fn the_expected_numbers_are_those_of_the_protocol() {
         for n in 0..=25 {
             assert_eq!(fibonacci(n), protocol::fib(n));
         }
-        // OEIS A000045: the last one that fits into 64 bits.
+        // OEIS A000045: the last number that fits into 64 bits.
         assert_eq!(fibonacci(93), 12_200_160_415_121_876_738);
     }
 
-    /// What comes of replies to four requests for F(7), cut into pieces.
+    /// Processes the replies to four requests for F(7), which come in pieces.
     fn take(pieces: &[&str]) -> (usize, Tally) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -234,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_are_counted_however_they_are_cut() {
+    fn replies_are_counted_wherever_reads_split_them() {
         let replies = "13\n13\n13\n13\n";
         for first in 0..replies.len() {
             for second in first..replies.len() {
@@ -249,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_reply_among_right_ones_is_found_wherever_it_is_cut() {
+    fn a_wrong_reply_is_found_wherever_reads_split_it() {
         let replies = "13\n14\n13\n13\n";
         for cut in 0..replies.len() {
             let (one, two) = replies.split_at(cut);
@@ -262,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_that_nobody_asked_for_is_wrong() {
+    fn a_reply_without_a_request_is_wrong() {
         let (answered, tally) = take(&["13\n13\n13\n", "13\n13\n"]);
         assert_eq!(answered, 4);
         assert_eq!(tally.faults().wrong, 1);

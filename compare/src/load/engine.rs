@@ -1,4 +1,5 @@
-//! The load generator itself: its connections, shared out among threads.
+//! The entry point of the load generator: connects the clients, distributes
+//! them among threads, and adds up the reports of the threads.
 
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,44 +13,45 @@ use crate::load::worker::Worker;
 use crate::model::load_plan::LoadPlan;
 use crate::model::load_report::LoadReport;
 
-/// How long the threads may take to get going.
+/// How long the threads may take to start.
 const START: Duration = Duration::from_millis(1);
 
-/// How long before an agreed moment clients connect: no server that gives up
-/// silent clients does so in that time.
+/// How long before an agreed start the clients connect. The time is shorter
+/// than the idle timeout of any server.
 pub(crate) const CONNECT_AHEAD: Duration = Duration::from_secs(5);
 
-/// How long a sleep lasts before somebody looks whether Ctrl-C was pressed,
-/// and whether the clock was set.
+/// The longest sleep between two checks for Ctrl-C and for a change of the
+/// system clock.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What came of a load.
+/// The result of a load.
 pub(crate) struct LoadResult {
     pub(crate) report: LoadReport,
-    /// When the window began, by this machine's clock,
+    /// When the window began, by this machine's clock.
     pub(crate) began: SystemTime,
-    /// and how much later than was agreed.
+    /// How much later than agreed the clients began to send requests.
     pub(crate) late: Duration,
 }
 
-/// Plays the plan's clients until its window is over.
+/// Runs the plan's clients until the window is over.
 ///
 /// # Errors
 ///
-/// As those of [`run_at`].
+/// The same as for [`run_at`].
 #[cfg(test)]
 pub(crate) fn run(plan: &LoadPlan) -> anyhow::Result<LoadReport> {
     let loaded = run_at(plan, None, &Interrupt::ignored())?;
-    loaded.map(|loaded| loaded.report).context("nobody interrupts it")
+    loaded.map(|loaded| loaded.report).context("an unexpected interrupt")
 }
 
-/// The same, but all clients are there before the moment `at`, and none of
-/// them asks before it. `None` when it was interrupted before the window.
+/// Runs the plan's clients until the window is over. All clients connect before
+/// the moment `at`, if there is one, and none of them sends a request before
+/// it. Returns `None` if the load was interrupted before the window.
 ///
 /// # Errors
 ///
-/// Only what this side can't do at all. What the server does wrong is in the
-/// report.
+/// Returns an error if the load generator itself fails. Faults of the server
+/// are part of the report.
 pub(crate) fn run_at(
     plan: &LoadPlan,
     at: Option<SystemTime>,
@@ -61,8 +63,8 @@ pub(crate) fn run_at(
         .collect::<anyhow::Result<Vec<_>>>()?;
     wait_until(at, CONNECT_AHEAD, interrupt);
     connect(plan, &mut workers, interrupt);
-    // The first one is measured as well as measuring. Its clients are there,
-    // and wait until it has seen whom they wait for.
+    // The first worker also measures the server. Its clients are connected, and
+    // wait until it has found the server's processes.
     workers[0].survey(plan.server);
     wait_until(at, START, interrupt);
     if interrupt.is_requested() {
@@ -85,7 +87,7 @@ pub(crate) fn run_at(
     }))
 }
 
-/// Sleeps until so long before the moment, if there is one.
+/// Sleeps until the time `before` the moment `at`, if there is one.
 fn wait_until(at: Option<SystemTime>, before: Duration, interrupt: &Interrupt) {
     let Some(until) = at.and_then(|at| at.checked_sub(before)) else { return };
     while !interrupt.is_requested()
@@ -96,8 +98,8 @@ fn wait_until(at: Option<SystemTime>, before: Duration, interrupt: &Interrupt) {
     }
 }
 
-/// Opens all connections, group by group: a server that serves its clients in
-/// the order of their arrival gets them in the plan's order.
+/// Opens all connections, group by group, so that a server which accepts
+/// clients in the order of their arrival gets them in the plan's order.
 fn connect(plan: &LoadPlan, workers: &mut [Worker<'_>], interrupt: &Interrupt) {
     let mut count = 0;
     for (index, group) in plan.groups.iter().enumerate() {
@@ -112,7 +114,7 @@ fn connect(plan: &LoadPlan, workers: &mut [Worker<'_>], interrupt: &Interrupt) {
     }
 }
 
-/// Lets all workers load at once, the first one here.
+/// Runs all workers at once, the first one on this thread.
 fn run_threads(
     plan: &LoadPlan,
     workers: Vec<Worker<'_>>,
@@ -120,7 +122,7 @@ fn run_threads(
 ) -> anyhow::Result<Option<(LoadReport, Vec<Tally>)>> {
     thread::scope(|scope| {
         let mut workers = workers.into_iter().enumerate();
-        let (_, first) = workers.next().context("no thread to load from")?;
+        let (_, first) = workers.next().context("the load has no thread")?;
         let others: Vec<_> = workers
             .map(|(index, worker)| {
                 scope.spawn(move || {
@@ -136,8 +138,9 @@ fn run_threads(
         for other in others {
             let other = other
                 .join()
-                .map_err(|_| anyhow!("a thread of the load panicked"))??;
-            // One that was interrupted before its window has nothing to add.
+                .map_err(|_| anyhow!("a load generator thread panicked"))??;
+            // A thread that was interrupted before its window has nothing to
+            // add.
             sum = sum.zip(other).map(|(sum, other)| {
                 let ((mut report, mut tallies), (its, more)) = (sum, other);
                 report.generator_busiest_ns =
@@ -152,11 +155,11 @@ fn run_threads(
     })
 }
 
-/// Keeps this thread on the processor that is meant for it.
+/// Pins this thread to the processor of the `index`-th worker.
 fn pin(plan: &LoadPlan, index: usize) -> anyhow::Result<()> {
     let mut set = CpuSet::new();
     set.set(plan.processors[index]);
     sched_setaffinity(None, &set).with_context(|| {
-        format!("cannot load from processor {}", plan.processors[index])
+        format!("cannot run on processor {}", plan.processors[index])
     })
 }

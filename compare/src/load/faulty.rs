@@ -1,5 +1,5 @@
-//! A server with a fault that is known, to try the instrument on: what it
-//! does wrong must come back as what it is.
+//! A server with a known fault, for `compare selftest`: the load generator must
+//! report exactly this fault.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,39 +14,40 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::base::limits;
 
-/// What a server does wrong, and how slowly it does the rest.
+/// The fault of a server, and the time that its replies take.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Behaviour {
-    /// What goes wrong
+    /// The fault
     #[arg(long, value_enum, default_value_t = Fault::None)]
     pub(crate) fault: Fault,
-    /// How many requests are answered rightly before
+    /// The number of correct replies before the fault
     #[arg(long, default_value_t = 0)]
     pub(crate) after: u64,
-    /// From then on, only one request in so many meets the fault
+    /// After that, only one request in COUNT has the fault
     #[arg(long, default_value_t = 1, value_name = "COUNT",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) one_in: u64,
-    /// How long it waits before each reply
+    /// How long the server waits before each reply
     #[arg(long, default_value = "0s", value_name = "TIME",
           value_parser = limits::time)]
     pub(crate) delay: Duration,
-    /// How much CPU time it takes before each reply
+    /// How much CPU time the server uses before each reply
     #[arg(long, default_value = "0s", value_name = "TIME",
           value_parser = limits::time)]
     pub(crate) work: Duration,
-    /// How long it stands still at the end of each period
+    /// How long the server stalls at the end of each period
     #[arg(long, default_value = "0s", value_name = "TIME",
           value_parser = limits::time)]
     pub(crate) stall: Duration,
-    /// How long a period is
+    /// The length of a period
     #[arg(long, default_value = "5s", value_name = "TIME",
           value_parser = limits::time)]
     pub(crate) period: Duration,
 }
 
 impl Behaviour {
-    /// Nothing but this fault, once `after` requests were answered.
+    /// Returns the behaviour of a server with this fault after `after`
+    /// requests, and without any delay.
     #[cfg(test)]
     pub(crate) fn only(fault: Fault, after: u64) -> Behaviour {
         Behaviour {
@@ -61,20 +62,20 @@ impl Behaviour {
     }
 }
 
-/// What goes wrong.
+/// A fault of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Fault {
-    /// Nothing.
+    /// No fault.
     None,
-    /// The server ends before it listens.
+    /// The server exits before it listens.
     Start,
-    /// The server ends.
+    /// The server exits.
     Die,
-    /// No request is answered any more.
+    /// The server doesn't reply any more.
     Hang,
     /// The replies are wrong.
     Wrong,
-    /// There are two replies to one request.
+    /// A request gets two replies.
     Twice,
     /// The replies are errors.
     Error,
@@ -84,7 +85,7 @@ pub(crate) enum Fault {
     Reset,
 }
 
-/// Serves clients on threads. Requests are counted over all connections.
+/// Serves each client on a thread. Requests are counted over all connections.
 pub(crate) fn serve(
     listener: &TcpListener,
     behaviour: Behaviour,
@@ -133,7 +134,7 @@ fn converse(
                     return Ok(());
                 }
                 Fault::Die => {
-                    eprintln!("a known fault: it dies");
+                    eprintln!("known fault: it exits");
                     process::exit(7);
                 }
             }
@@ -143,7 +144,7 @@ fn converse(
     Ok(())
 }
 
-/// Takes the time that the conduct demands.
+/// Waits, computes and stalls as the behaviour specifies.
 fn linger(behaviour: &Behaviour, start: Instant) {
     let Behaviour { delay, work, stall, period, .. } = *behaviour;
     if !delay.is_zero() {

@@ -1,5 +1,5 @@
-//! One thread's share of a client group: its pace, what it counts, and which
-//! requests are due.
+//! One thread's share of a client group: its pace, its tally, and the requests
+//! that are due.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -10,30 +10,30 @@ use crate::load::sockets::Sockets;
 use crate::load::tally::Tally;
 use crate::model::load_plan::{GroupPlan, LoadPlan, Pace};
 
-/// This thread's share of a client group.
+/// One thread's share of a client group.
 pub(crate) struct GroupShare {
     pub(crate) pace: Pace,
     pub(crate) sockets: Sockets,
     pub(crate) bytes: Bytes,
     pub(crate) tally: Tally,
     pub(crate) open: Option<OpenLoopState>,
-    /// Who thinks, until when, and how many requests follow; in the order of
-    /// time, because all think equally long.
+    /// The clients that pause: until when, their index, and how many requests
+    /// they send then. Sorted by time, because all pause equally long.
     pub(crate) thinking: VecDeque<(Instant, usize, usize)>,
 }
 
-/// An open loop.
+/// The state of an open loop.
 pub(crate) struct OpenLoopState {
     pub(crate) schedule: Schedule,
-    /// The connections that have nothing to do, the one that has waited
-    /// longest first.
+    /// The connections without a request, the one that has been free longest
+    /// first.
     pub(crate) free: VecDeque<usize>,
-    /// No request is due from here on.
+    /// The end of the window; no request is due after it.
     pub(crate) end: Option<Instant>,
 }
 
 impl GroupShare {
-    /// What the `index`-th of `of` threads has of a group.
+    /// Returns the share of the `index`-th of `of` threads in a group.
     pub(crate) fn new(
         plan: &LoadPlan,
         group: usize,
@@ -44,7 +44,8 @@ impl GroupShare {
         let GroupPlan { n, connections, pace, elsewhere, .. } =
             plan.groups[group];
         let open = match pace {
-            // Without a client, nothing falls due that nobody could send.
+            // A share without clients has no requests, as it could not send
+            // them.
             Pace::Open { rate, arrivals } if clients > 0 => {
                 Some(OpenLoopState {
                     schedule: Schedule::new(
@@ -72,7 +73,8 @@ impl GroupShare {
         }
     }
 
-    /// When something is to be done that no reply calls for.
+    /// Returns the next moment at which a request must be sent, if that doesn't
+    /// depend on a reply.
     pub(crate) fn next_time(&self) -> Option<Instant> {
         let open = self.open.as_ref();
         let due = open.filter(|open| !open.free.is_empty() && !open.is_over());
@@ -87,7 +89,7 @@ impl OpenLoopState {
         self.free.pop_front()
     }
 
-    /// Whether all that was due before the end is sent.
+    /// Returns `true` if all requests that were due in the window are sent.
     pub(crate) fn is_over(&self) -> bool {
         self.end.is_some_and(|end| self.schedule.next() >= end)
     }

@@ -1,4 +1,5 @@
-//! What a process and all that it started have used: CPU time and memory.
+//! The CPU time, memory, threads and context switches of a process and its
+//! descendants.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,22 +9,22 @@ use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use rustix::process::Pid;
 
-/// The processes of a tree at one moment: one and all that descend from it.
+/// A process and all its descendants at one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct ProcessTree {
     by_process: BTreeMap<i32, Stat>,
 }
 
 impl ProcessTree {
-    /// Looks for `root` and its descendants: one file for each process of the
-    /// machine, however many threads they have. The list of a thread's
-    /// children would be one for each thread.
+    /// Finds `root` and its descendants. This reads one file for each process
+    /// of the machine, however many threads it has; the list of a thread's
+    /// children would take one file for each thread.
     pub(crate) fn find(root: Pid) -> Result<ProcessTree, String> {
         let root = root.as_raw_nonzero().get();
         let mut by_process = BTreeMap::from([(root, Stat::read(root)?)]);
         let mut by_parent: BTreeMap<i32, Vec<(i32, Stat)>> = BTreeMap::new();
         for process in processes()? {
-            // It may have ended since it was listed.
+            // The process may have ended since it was listed.
             if let Ok(stat) = Stat::read(process) {
                 let children = by_parent.entry(stat.parent).or_default();
                 children.push((process, stat));
@@ -41,30 +42,30 @@ impl ProcessTree {
         Ok(ProcessTree { by_process })
     }
 
-    /// Reads the clocks of these processes: one system call each, so that all
-    /// are read at as good as one moment.
+    /// Reads the CPU clocks of these processes, with one system call each, so
+    /// that all are read at nearly the same moment.
     ///
     /// The clocks are those of clock_getcpuclockid(3): the scheduler's own
-    /// nanosecond counters, threads that have ended included.
+    /// nanosecond counters, which include threads that have ended.
     pub(crate) fn cpu_times(self) -> Result<CpuTimes, String> {
         let mut by_process_ns = BTreeMap::new();
         for &process in self.by_process.keys() {
             by_process_ns.insert(process, cpu_ns(process)?);
         }
         let read_at = clock_gettime(ClockId::CLOCK_BOOTTIME)
-            .map_err(|error| format!("no time since boot: {error}"))?;
+            .map_err(|error| format!("cannot read the boot clock: {error}"))?;
         let read_at_ns = nanoseconds(read_at);
         Ok(CpuTimes { tree: self, by_process_ns, read_at_ns })
     }
 
-    /// How many threads they had when they were looked for.
+    /// Returns the number of threads at the moment when the tree was read.
     pub(crate) fn threads(&self) -> u64 {
         self.by_process.values().map(|stat| stat.threads).sum()
     }
 
-    /// Counts the switches of all threads that there are now, by
-    /// `/proc/PID/task/TID/status`: the kernel adds them up nowhere, and with
-    /// thousands of threads this takes a good part of a second.
+    /// Counts the context switches of all current threads, from
+    /// `/proc/PID/task/TID/status`. The kernel has no sum of them, and with
+    /// thousands of threads, this takes a good part of a second.
     pub(crate) fn switches(&self) -> Result<Switches, String> {
         let mut switches = Switches { voluntary: 0, involuntary: 0 };
         for &process in self.by_process.keys() {
@@ -81,14 +82,14 @@ impl ProcessTree {
         Ok(switches)
     }
 
-    /// The most resident memory that each process ever had, added up, by
-    /// `VmHWM` in `/proc/PID/status`.
+    /// Returns the peak resident memory of each process, added up, from `VmHWM`
+    /// in `/proc/PID/status`.
     pub(crate) fn rss_peak_bytes(&self) -> Result<u64, String> {
         self.sum_kib("status", "VmHWM:")
     }
 
-    /// The resident memory, by `/proc/PID/smaps_rollup`: exact, where `statm`
-    /// is allowed to lag.
+    /// Returns the resident memory, from `/proc/PID/smaps_rollup`, which is
+    /// exact, while `statm` may lag behind.
     pub(crate) fn rss_bytes(&self) -> Result<u64, String> {
         self.sum_kib("smaps_rollup", "Rss:")
     }
@@ -110,12 +111,12 @@ impl ProcessTree {
 pub(crate) struct CpuTimes {
     tree: ProcessTree,
     by_process_ns: BTreeMap<i32, u64>,
-    /// Since boot.
+    /// When the clocks were read, since boot.
     read_at_ns: u64,
 }
 
 impl CpuTimes {
-    /// How much CPU time the processes of then have used since.
+    /// Returns the CPU time that these processes have used since.
     pub(crate) fn used_since_ns(&self) -> Result<u64, String> {
         let mut used_ns = 0;
         for (&process, start_ns) in &self.by_process_ns {
@@ -124,14 +125,16 @@ impl CpuTimes {
         Ok(used_ns)
     }
 
-    /// How much those have used that came since, by the tree as it is `now`.
+    /// Returns the CPU time of the processes that started since, which are in
+    /// the tree `now`.
     ///
     /// # Errors
     ///
-    /// When nobody knows what they used: those that have come and gone, and
-    /// those that came after the tree was found and before its clocks were
-    /// read. Of those that are gone, only a child that was waited for shows:
-    /// one whose parent ignores SIGCHLD, or left it to init, leaves no trace.
+    /// Returns an error if the CPU time of a process is unknown: if it started
+    /// and ended since, or if it started after the tree was found and before
+    /// its clocks were read. Of the processes that ended, only those that their
+    /// parent waited for are noticed; a child whose parent ignores SIGCHLD, or
+    /// left it to init, leaves no trace.
     pub(crate) fn used_by_new_ns(
         &self,
         now: &ProcessTree,
@@ -143,7 +146,7 @@ impl CpuTimes {
             if stat.reaped_faults > faults_before {
                 return Err(format!(
                     "process {process} of the server had children that ended \
-                     in the window: what they used is not known"
+                     in the window: their CPU time is unknown"
                 ));
             }
             if before.is_some() {
@@ -152,7 +155,7 @@ impl CpuTimes {
             if stat.started_before(self.read_at_ns) {
                 return Err(format!(
                     "process {process} of the server started shortly before \
-                     the window: what it used in it is not known"
+                     the window: its CPU time in the window is unknown"
                 ));
             }
             used_ns += cpu_ns(process)?;
@@ -161,18 +164,18 @@ impl CpuTimes {
     }
 }
 
-/// How often the threads of a process tree gave up their processor.
+/// The context switches of the threads of a process tree.
 #[derive(Clone, Debug)]
 pub(crate) struct Switches {
-    /// To wait for something.
+    /// Switches because the thread waited for something.
     pub(crate) voluntary: u64,
-    /// Because others were to run.
+    /// Switches because the scheduler ran another thread.
     pub(crate) involuntary: u64,
 }
 
 impl Switches {
-    /// How many there were since `start`. Those of a thread that has ended in
-    /// between are lost.
+    /// Returns the context switches since `start`. Those of threads that have
+    /// ended in between are lost.
     pub(crate) fn since(&self, start: &Switches) -> Switches {
         Switches {
             voluntary: self.voluntary.saturating_sub(start.voluntary),
@@ -181,7 +184,7 @@ impl Switches {
     }
 }
 
-/// The first process that a process has started.
+/// Returns the first child process of a process.
 pub(crate) fn first_child(of: Pid) -> Result<Pid, String> {
     let parent = of.as_raw_nonzero().get();
     let is_child = |process: &i32| {
@@ -190,18 +193,18 @@ pub(crate) fn first_child(of: Pid) -> Result<Pid, String> {
     let first = processes()?.into_iter().filter(is_child).min();
     first
         .and_then(Pid::from_raw)
-        .ok_or_else(|| "it has no child process".to_owned())
+        .ok_or_else(|| format!("process {parent} has no child process"))
 }
 
-/// What `/proc/PID/stat` says of a process, and this needs.
+/// The fields of `/proc/PID/stat` that this module needs.
 #[derive(Clone, Debug)]
 struct Stat {
     parent: i32,
     threads: u64,
-    /// The page faults of children that have ended and were waited for. None
-    /// ends without one, though many end within a tick of CPU time.
+    /// The page faults of children that have ended and were waited for. Every
+    /// child has page faults, while many end within a tick of CPU time.
     reaped_faults: u64,
-    /// Since boot.
+    /// When the process started, since boot.
     started_ticks: u64,
 }
 
@@ -211,14 +214,15 @@ const TICK_NS: u64 = 10_000_000;
 impl Stat {
     fn read(process: i32) -> Result<Stat, String> {
         let path = format!("/proc/{process}/stat");
-        Stat::parse(&read(&path)?)
-            .ok_or_else(|| format!("{path} is not as proc_pid_stat(5) says"))
+        Stat::parse(&read(&path)?).ok_or_else(|| {
+            format!("{path} is not in the format of proc_pid_stat(5)")
+        })
     }
 
     fn parse(text: &str) -> Option<Stat> {
-        // The name may hold anything, parentheses and spaces included.
+        // The name may contain anything, including parentheses and spaces.
         let (_, rest) = text.rsplit_once(") ")?;
-        // The first of them is field 3 of proc_pid_stat(5).
+        // The first of these fields is field 3 of proc_pid_stat(5).
         let fields: Vec<&str> = rest.split_whitespace().collect();
         Some(Stat {
             parent: fields.get(4 - 3)?.parse().ok()?,
@@ -228,17 +232,18 @@ impl Stat {
         })
     }
 
-    /// Whether that is certain: ticks are long.
+    /// Returns `true` if the process certainly started before that moment. The
+    /// start time is only known to a tick.
     fn started_before(&self, since_boot_ns: u64) -> bool {
         self.started_ticks.saturating_add(1).saturating_mul(TICK_NS)
             <= since_boot_ns
     }
 }
 
-/// All processes of the machine that this one may see.
+/// Returns all processes that are visible to this one.
 fn processes() -> Result<Vec<i32>, String> {
     let entries = fs::read_dir("/proc")
-        .map_err(|error| format!("can't read /proc: {error}"))?;
+        .map_err(|error| format!("cannot read /proc: {error}"))?;
     let names = entries.map_while(Result::ok).map(|entry| entry.file_name());
     Ok(names.filter_map(|name| name.to_str()?.parse().ok()).collect())
 }
@@ -257,15 +262,15 @@ fn nanoseconds(time: TimeSpec) -> u64 {
     time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64
 }
 
-/// The folders of a process's threads.
+/// Returns the folders in `/proc` of a process's threads.
 fn tasks(process: i32) -> Result<impl Iterator<Item = PathBuf>, String> {
     let path = format!("/proc/{process}/task");
     let entries = fs::read_dir(&path)
-        .map_err(|error| format!("can't read {path}: {error}"))?;
+        .map_err(|error| format!("cannot read {path}: {error}"))?;
     Ok(entries.map_while(Result::ok).map(|entry| entry.path()))
 }
 
-/// The number after a key, as in `Rss:   1234 kB`.
+/// Returns the number after a key, as in `Rss:   1234 kB`.
 fn number(text: &str, key: &str) -> Option<u64> {
     let rest = text.lines().find_map(|line| line.strip_prefix(key))?;
     rest.split_whitespace().next()?.parse().ok()
@@ -273,7 +278,7 @@ fn number(text: &str, key: &str) -> Option<u64> {
 
 fn read(path: &str) -> Result<String, String> {
     fs::read_to_string(path)
-        .map_err(|error| format!("can't read {path}: {error}"))
+        .map_err(|error| format!("cannot read {path}: {error}"))
 }
 
 #[cfg(test)]
@@ -312,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_is_gone_has_a_reason_instead_of_a_time() {
+    fn a_process_that_has_ended_has_a_reason_instead_of_a_time() {
         let mut child = Command::new("true").spawn().unwrap();
         let pid = Pid::from_child(&child);
         child.wait().unwrap();
@@ -320,8 +325,8 @@ mod tests {
     }
 
     #[test]
-    fn children_that_came_and_went_are_no_part_of_a_time() {
-        // A process of its own: those of other tests come and go here.
+    fn the_cpu_time_is_unknown_if_children_started_and_ended() {
+        // In another process: this one also has the children of other tests.
         let script = "read line; /bin/true; echo done; read line";
         let mut shell = Command::new("sh")
             .args(["-c", script])
@@ -344,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_is_counted_from_its_start_unless_that_was_before() {
+    fn a_new_child_counts_unless_it_started_before_the_clocks_were_read() {
         let mut shell = Command::new("sh")
             .args(["-c", "read line; cat; true"])
             .stdin(Stdio::piped())
@@ -369,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_parentheses_hides_no_field() {
+    fn a_process_name_may_contain_parentheses() {
         let rest = "S 7 1 1 0 -1 64 100 55 0 0 1 2 3 4 20 0 12 0 99 0";
         let stat = Stat::parse(&format!("42 (a) (b c)) {rest}")).unwrap();
         assert_eq!(

@@ -1,7 +1,7 @@
-//! What is read at both ends of a window: the clocks of the server, of this
-//! side and of the machine. That takes microseconds for each process of the
-//! server: while a reading lasts, replies pile up. What takes longer is read
-//! before, in a [`Survey`], and after.
+//! The measurements at both ends of a window: the CPU clocks of the server, of
+//! the load generator and of the machine. Reading them takes microseconds for
+//! each process of the server, during which replies pile up. What takes longer
+//! is read before the window, in a [`Survey`], and after it.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -16,26 +16,27 @@ use crate::model::reading::Reading;
 /// One tick of `/proc/stat`: USER_HZ is 100 on every Linux.
 const TICK_NS: u64 = 10_000_000;
 
-/// How long before the window the server is looked at for the last time, in
-/// multiples of how long that takes: what waited meanwhile has to be through.
+/// How long before the window the last survey is made, in multiples of its
+/// duration: the replies that piled up meanwhile must be processed before the
+/// window begins.
 const SURVEYS_AHEAD: u32 = 4;
 
-/// Who the server is, and how often its threads have waited: what takes the
-/// longer the more processes and threads it has.
+/// The server's processes, and the context switches of its threads. Reading
+/// them takes longer, the more processes and threads there are.
 pub(crate) struct Survey {
     server: Option<Pid>,
     tree: Result<ProcessTree, String>,
-    /// How long it took to find that out.
+    /// How long it took to find the processes.
     found_in: Duration,
     switches: Result<Switches, String>,
-    /// When all was done,
+    /// When the survey was complete.
     at: Instant,
-    /// and how long it took.
+    /// How long the survey took.
     took: Duration,
 }
 
 impl Survey {
-    /// Looks at the server, if its process is known.
+    /// Makes a survey of the server, if its process is known.
     pub(crate) fn read(server: Option<Pid>) -> Survey {
         let began = Instant::now();
         let tree = find(server);
@@ -46,10 +47,11 @@ impl Survey {
         Survey { server, tree, found_in, switches, at, took }
     }
 
-    /// When to look again in what is left of the warm-up from `now` to the
-    /// `edge`: at all of it, and when that takes too long, only at who the
-    /// server is. Those who come after have used what they had before the
-    /// window, too; so the last look is close to it.
+    /// Returns when to make the next survey between `now` and `edge`, the end
+    /// of the warm-up: a complete one or, if that takes too long, one of the
+    /// server's processes only. All CPU time of a process that starts after the
+    /// last survey counts as used in the window, so the last survey is close to
+    /// it.
     pub(crate) fn next(&self, now: Instant, edge: Instant) -> Option<Instant> {
         self.server?;
         let before = |took: Duration| {
@@ -59,10 +61,10 @@ impl Survey {
         before(self.took).or_else(|| before(self.found_in))
     }
 
-    /// Looks again, as much as that is possible before the `edge`.
+    /// Makes another survey, as much of it as is possible before the `edge`.
     pub(crate) fn again(self, edge: Instant) -> Survey {
         let left = edge.saturating_duration_since(Instant::now());
-        // A little less than planned: the timer fires late.
+        // One less than planned, because the timer fires late.
         if left >= self.took.saturating_mul(SURVEYS_AHEAD - 1) {
             return Survey::read(self.server);
         }
@@ -72,7 +74,7 @@ impl Survey {
     }
 }
 
-/// What was read at the start of the window.
+/// The readings at the start of the window.
 pub(crate) struct WindowStart {
     pub(crate) at: Instant,
     server: Option<Pid>,
@@ -85,8 +87,8 @@ pub(crate) struct WindowStart {
 }
 
 impl WindowStart {
-    /// Reads the clocks, one after the other; the moment last, so that nothing
-    /// that belongs to the window is left out.
+    /// Reads the clocks, one after the other. The window's start is read last,
+    /// so that the readings cover the whole window.
     pub(crate) fn read(survey: Survey) -> WindowStart {
         let Survey { server, tree, switches, at: surveyed_at, .. } = survey;
         let machine = machine_times();
@@ -103,10 +105,9 @@ impl WindowStart {
         }
     }
 
-    /// Reads them again, in the opposite order, at the end of a window that
-    /// was over at `end`. What takes longer follows: who came to the server
-    /// since, its threads and its memory, which its clients' last replies
-    /// leave as they are.
+    /// Reads the clocks again, in reverse order, after a window that was over
+    /// at `end`. What takes longer comes last: the server's new processes, its
+    /// threads and its memory, which its last replies don't change.
     pub(crate) fn until(self, end: Instant) -> LoadReport {
         let thread_cpu_ns =
             clock_ns(ClockId::ThreadCPUTime) - self.thread_cpu_ns;
@@ -170,7 +171,7 @@ impl MachineTimes {
 }
 
 fn find(server: Option<Pid>) -> Result<ProcessTree, String> {
-    let unknown = || "the server's process is not known".to_owned();
+    let unknown = || "the server's process is unknown".to_owned();
     server.ok_or_else(unknown).and_then(ProcessTree::find)
 }
 
@@ -182,12 +183,13 @@ fn clock_ns(clock: ClockId) -> u64 {
 fn machine_times() -> Result<MachineTimes, String> {
     let path = "/proc/stat";
     let text = fs::read_to_string(path)
-        .map_err(|error| format!("can't read {path}: {error}"))?;
+        .map_err(|error| format!("cannot read {path}: {error}"))?;
     read_stat(&text).ok_or_else(|| format!("{path} has no line `cpu`"))
 }
 
-/// The first line of proc_stat(5): `cpu user nice system idle iowait irq
-/// softirq steal guest guest_nice`; guests are in user already.
+/// Parses the first line of proc_stat(5): `cpu user nice system idle iowait irq
+/// softirq steal guest guest_nice`. `user` includes `guest`, and `nice`
+/// includes `guest_nice`.
 fn read_stat(text: &str) -> Option<MachineTimes> {
     let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
     let ticks: Vec<u64> =
@@ -207,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_machine_s_times_are_read() {
+    fn the_times_of_the_machine_are_parsed() {
         let text = "cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 0 0 0 0 0 0 0 0 0 0\n";
         let expected = MachineTimes {
             busy_ns: 19 * TICK_NS,

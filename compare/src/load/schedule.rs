@@ -1,4 +1,4 @@
-//! When the requests of an open loop fall due.
+//! The schedule of an open loop: when its requests fall due.
 
 use std::time::{Duration, Instant};
 
@@ -6,12 +6,12 @@ use fastrand::Rng;
 
 use crate::model::load_plan::Arrivals;
 
-/// The moments at which requests fall due, one after the other. They follow
-/// from the rate alone, never from the replies.
+/// The moments at which requests fall due, one after the other. They depend
+/// only on the rate, never on the replies.
 pub(crate) struct Schedule {
     start: Instant,
-    /// The next moment, in seconds since the start: as a float, so that no
-    /// rounding adds up.
+    /// The next moment, in seconds since the start. A float, so that rounding
+    /// errors don't add up.
     next_s: f64,
     gap_s: f64,
     arrivals: Arrivals,
@@ -19,7 +19,8 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    /// From `start` on, `rate` a second.
+    /// Returns a schedule that begins at `start`, with `rate` requests per
+    /// second.
     pub(crate) fn new(
         start: Instant,
         rate: f64,
@@ -34,17 +35,17 @@ impl Schedule {
         schedule
     }
 
-    /// Shifts the whole schedule to another start.
+    /// Moves the whole schedule to another start.
     pub(crate) fn begin(&mut self, start: Instant) {
         self.start = start;
     }
 
-    /// When the next request is due.
+    /// Returns when the next request is due.
     pub(crate) fn next(&self) -> Instant {
         self.start + Duration::from_secs_f64(self.next_s)
     }
 
-    /// Goes over to the one after.
+    /// Advances to the request after the next one.
     pub(crate) fn advance(&mut self) {
         self.next_s += match self.arrivals {
             Arrivals::Constant => self.gap_s,
@@ -54,17 +55,17 @@ impl Schedule {
     }
 }
 
-/// What one thread's share of a group takes its random arrivals from. Two
-/// that had it in common would ask at the same moments; so would shards, whose
-/// seeds may well be neighbours, if the numbers were only added.
+/// Returns the seed of the random arrivals of one thread's share of a group.
+/// Two shares with the same seed would send at the same moments. The numbers
+/// are not only added up, because shards may have adjacent seeds.
 pub(crate) fn seed(of_plan: u64, group: usize, thread: usize) -> u64 {
     [group as u64, thread as u64]
         .into_iter()
         .fold(mixed(of_plan), |seed, number| mixed(seed.wrapping_add(number)))
 }
 
-/// One step of SplitMix64: a bijection after which neighbours have no more in
-/// common than any two numbers.
+/// Performs one step of SplitMix64: a bijection after which adjacent numbers
+/// have no more in common than any other two.
 fn mixed(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -81,7 +82,7 @@ mod tests {
     use crate::model::load_plan::RATE_MIN;
 
     #[test]
-    fn no_two_shares_of_neighbouring_seeds_ask_at_the_same_moments() {
+    fn shares_with_adjacent_seeds_get_different_seeds() {
         let mut seeds = BTreeSet::new();
         for plan in 0..16 {
             for group in 0..16 {
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lowest_rate_has_a_next_moment_even_if_a_million_share_it() {
+    fn the_lowest_rate_has_a_next_moment_even_for_one_client_in_a_million() {
         let start = Instant::now();
         for arrivals in [Arrivals::Constant, Arrivals::Poisson] {
             let rate = RATE_MIN / CONNECTIONS_MAX as f64;
@@ -121,18 +122,18 @@ mod tests {
     }
 
     #[test]
-    fn constant_arrivals_keep_their_distance() {
+    fn constant_arrivals_have_equal_gaps() {
         for gap in gaps(Arrivals::Constant) {
             assert!((gap - 0.001).abs() < 1e-7, "{gap}");
         }
     }
 
     #[test]
-    fn poisson_arrivals_have_the_mean_and_the_spread_of_their_kind() {
+    fn the_gaps_of_poisson_arrivals_have_an_exponential_distribution() {
         let gaps = gaps(Arrivals::Poisson);
         let mean_s = mean(&gaps);
         assert!((mean_s - 0.001).abs() < 2e-5, "{mean_s}");
-        // An exponential distribution's deviation is its mean.
+        // The standard deviation of an exponential distribution is its mean.
         let squares: Vec<f64> =
             gaps.iter().map(|gap| (gap - mean_s).powi(2)).collect();
         let deviation = mean(&squares).sqrt();

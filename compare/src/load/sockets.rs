@@ -1,4 +1,4 @@
-//! How clients connect: from an address that has a port left for them.
+//! Connecting clients, from loopback addresses that have free ports.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -11,25 +11,24 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use rustix::time::Timespec;
 
-/// How many addresses of this machine clients may come from.
+/// How many loopback addresses clients may connect from.
 const ADDRESSES: usize = 250;
 
-/// Where the clients of a group go, and where they come from.
+/// The target and the source addresses of a group's connections.
 pub(crate) struct Sockets {
     to: SocketAddr,
-    /// By how many addresses they are further than was planned, because those
-    /// before had no port left.
+    /// How many source addresses are skipped because they had no free port.
     skipped: usize,
 }
 
 impl Sockets {
-    /// For clients of this server.
+    /// Returns the addresses for clients of the server at `to`.
     pub(crate) fn new(to: SocketAddr) -> Sockets {
         Sockets { to, skipped: 0 }
     }
 
-    /// Connects from the address that was planned or one after it, and waits
-    /// until that is done.
+    /// Connects from the planned source address or one after it, and waits
+    /// until the connection is established.
     pub(crate) fn connect(
         &mut self,
         planned: usize,
@@ -52,14 +51,15 @@ impl Sockets {
         Ok(stream)
     }
 
-    /// Begins to connect; the socket is writable when that is done.
+    /// Starts to connect. The socket becomes writable when the connection is
+    /// established.
     pub(crate) fn start_to_connect(
         &mut self,
         planned: usize,
     ) -> io::Result<TcpStream> {
         for _ in 1..ADDRESSES {
             match start(self.to, source(self.to, planned + self.skipped)) {
-                // Whoever comes later need not try this one again.
+                // Later connections don't try this address again.
                 Err(Errno::ADDRNOTAVAIL) if is_loopback(self.to) => {
                     self.skipped += 1;
                 }
@@ -73,7 +73,8 @@ impl Sockets {
 fn start(to: SocketAddr, from: Option<SocketAddr>) -> Result<TcpStream, Errno> {
     let socket = socket(to)?;
     if let Some(from) = from {
-        // A port of its own would be one that no other address can use.
+        // Without this option, bind(2) would reserve a port that no other
+        // address could use.
         setsockopt(&socket, IpBindAddressNoPort, &true)
             .map_err(|error| Errno::from_raw_os_error(error as i32))?;
         rustix::net::bind(&socket, &from)?;
@@ -94,8 +95,8 @@ fn socket(to: SocketAddr) -> Result<OwnedFd, Errno> {
     rustix::net::socket_with(family, SocketType::STREAM, flags, None)
 }
 
-/// The address to connect from, if it matters: the whole of 127.0.0.0/8 is
-/// this machine, and each of its addresses has ports of its own.
+/// Returns the address to connect from, or `None` for the default. All
+/// addresses of 127.0.0.0/8 are this machine, and each has its own ports.
 fn source(to: SocketAddr, index: usize) -> Option<SocketAddr> {
     if index == 0 || !is_loopback(to) {
         return None;

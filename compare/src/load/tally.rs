@@ -1,4 +1,4 @@
-//! What one client group has seen so far.
+//! The counts and times of one client group while the load runs.
 
 use std::io;
 use std::time::Instant;
@@ -11,11 +11,11 @@ use crate::model::load_plan::GroupPlan;
 use crate::model::load_report::{GroupReport, OpenLoop};
 use crate::model::times::Times;
 
-/// How much of a wrong reply is kept.
+/// How many bytes of a wrong reply are kept.
 const WRONG_BYTES_MAX: usize = 80;
 
-/// The counts of one client group. Counting allocates nothing as long as the
-/// server answers rightly.
+/// The counts and times of one client group. Counting does not allocate as long
+/// as the replies are correct.
 pub(crate) struct Tally {
     pub(crate) connected: usize,
     /// Whether the window is open.
@@ -28,12 +28,12 @@ pub(crate) struct Tally {
     faults: Faults,
 }
 
-/// What only an open loop has.
+/// The counts and times that only an open loop has. Requests count if they are
+/// due in the window.
 struct OpenTally {
-    /// The requests that count are those due from here on, if the window has
-    /// begun,
+    /// The start of the window, if it has begun.
     from: Option<Instant>,
-    /// and before this moment, if it is over.
+    /// The end of the window, if it is over.
     to: Option<Instant>,
     response_ns: Histogram<u64>,
     lag_ns: Histogram<u64>,
@@ -41,7 +41,7 @@ struct OpenTally {
 }
 
 impl Tally {
-    /// Nothing yet, of clients in an open loop or not.
+    /// Returns an empty tally, of an open loop or of other clients.
     pub(crate) fn new(is_open: bool) -> Tally {
         let open = is_open.then(|| OpenTally {
             from: None,
@@ -62,7 +62,7 @@ impl Tally {
         }
     }
 
-    /// The window begins.
+    /// Begins the window.
     pub(crate) fn begin(&mut self, at: Instant) {
         self.in_window = true;
         if let Some(open) = &mut self.open {
@@ -70,7 +70,7 @@ impl Tally {
         }
     }
 
-    /// The window is over.
+    /// Ends the window.
     pub(crate) fn end(&mut self, at: Instant) {
         self.in_window = false;
         if let Some(open) = &mut self.open {
@@ -78,15 +78,14 @@ impl Tally {
         }
     }
 
-    /// Notes a client that had no reply in the window although it waited for
-    /// one throughout.
+    /// Counts a client that waited for a reply during the whole window.
     pub(crate) fn starved(&mut self) {
         self.starved += 1;
     }
 
-    /// Counts right replies. Service times count by when the reply came,
-    /// response times by when the request was due: a window's requests are
-    /// waited for, however late they come.
+    /// Counts correct replies. A service time counts if the reply came in the
+    /// window, a response time if the request was due in the window: the
+    /// replies to these requests count however late they come.
     pub(crate) fn right(&mut self, sent: &Sent, count: usize, now: Instant) {
         let count = count as u64;
         self.replies_in_all += count;
@@ -103,8 +102,8 @@ impl Tally {
         }
     }
 
-    /// Notes how late a request was sent although a connection was free: that
-    /// is this side's doing.
+    /// Records how late a request was sent although a connection was free. Such
+    /// a delay is the load generator's fault.
     pub(crate) fn lagged(&mut self, due: Instant, now: Instant) {
         if let Some(open) = &mut self.open
             && open.counts(due)
@@ -114,8 +113,8 @@ impl Tally {
         }
     }
 
-    /// Notes a request that was due in the window and not answered when the
-    /// patience ended. Its response time is at least what it has waited.
+    /// Counts a request that was due in the window and got no reply before the
+    /// timeout. Its response time is at least the time that it waited.
     pub(crate) fn unanswered(&mut self, due: Instant, now: Instant) {
         if let Some(open) = &mut self.open
             && open.counts(due)
@@ -126,7 +125,7 @@ impl Tally {
         }
     }
 
-    /// Counts a reply line, without its LF, that is not the right one.
+    /// Counts a reply that isn't the correct one. The line has no LF.
     pub(crate) fn not_right(&mut self, line: &[u8]) {
         match error_token(line) {
             Some(token) => {
@@ -152,7 +151,7 @@ impl Tally {
         self.faults.timed_out += 1;
     }
 
-    /// How many connections got no answer so far.
+    /// Returns the number of connections that timed out so far.
     pub(crate) fn hangs(&self) -> u64 {
         self.faults.timed_out
     }
@@ -162,7 +161,7 @@ impl Tally {
         match Errno::from_io_error(error) {
             Some(Errno::CONNREFUSED) => self.faults.refused += 1,
             Some(Errno::CONNRESET) => self.faults.reset += 1,
-            // The server closed first; our own bytes then met nobody.
+            // The server closed the connection before the request was sent.
             Some(Errno::PIPE) => self.faults.closed_early += 1,
             _ if error.kind() == io::ErrorKind::TimedOut => {
                 self.faults.timed_out += 1;
@@ -179,7 +178,7 @@ impl Tally {
         }
     }
 
-    /// Adds what another thread's share of the group has seen.
+    /// Adds the tally of another thread's clients of the same group.
     pub(crate) fn add(&mut self, other: &Tally) {
         let same_buckets = "all histograms here have the same bounds";
         self.connected += other.connected;
@@ -232,7 +231,8 @@ impl OpenTally {
     }
 }
 
-/// The token of an error line: what is stable in `error: TOKEN: text`.
+/// Returns the token of an error reply, the stable part of
+/// `error: TOKEN: text`.
 pub(crate) fn error_token(line: &[u8]) -> Option<String> {
     let rest = line.strip_prefix(b"error: ")?;
     let ends = |byte: &u8| !(byte.is_ascii_lowercase() || *byte == b'-');
@@ -243,11 +243,11 @@ pub(crate) fn error_token(line: &[u8]) -> Option<String> {
 /// Requests that were sent together.
 #[derive(Clone, Copy)]
 pub(crate) struct Sent {
-    /// When they were handed to the kernel.
+    /// When the requests were handed to the kernel.
     pub(crate) at: Instant,
-    /// When they were due.
+    /// When the requests were due.
     pub(crate) due: Instant,
-    /// How many.
+    /// The number of requests.
     pub(crate) count: usize,
 }
 
@@ -256,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_token_ends_where_its_text_begins() {
+    fn an_error_token_ends_before_the_text() {
         let cases: [(&[u8], Option<&str>); 4] = [
             (b"error: too-large: n must be at most 45", Some("too-large")),
             (b"error: server-full", Some("server-full")),

@@ -1,4 +1,4 @@
-//! The load generator against a server whose faults are known.
+//! Tests of the load generator with a server whose faults are known.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -13,17 +13,17 @@ use crate::model::faults::Faults;
 use crate::model::load_plan::{Arrivals, GroupPlan, LoadPlan, Pace};
 use crate::model::load_report::GroupReport;
 
-/// How many requests are answered rightly: fewer than there are clients,
-/// so that the fault shows however short the window is.
+/// The number of correct replies: fewer than there are clients, so that the
+/// fault shows however short the window is.
 const AFTER: u64 = 2;
 
-/// Long enough not to end before the faults have ended every connection.
+/// A window that is long enough for the faults to end every connection.
 const LONG: Duration = Duration::from_secs(60);
 
-/// Over at once, for what would never end by itself.
+/// A short window, for loads that would not end otherwise.
 const SHORT: Duration = Duration::from_millis(20);
 
-/// Three clients that ask a server with a known fault for F(7).
+/// Loads a server with a known fault: three clients request F(7).
 fn load(fault: Fault, window: Duration) -> GroupReport {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -73,11 +73,11 @@ fn plan(
 }
 
 #[test]
-fn who_waits_in_vain_for_the_whole_window_is_counted() {
+fn a_client_that_waits_for_the_whole_window_counts_as_starved() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
-        // One client at a time, for as long as it stays.
+        // Serves one client at a time, until it leaves.
         for stream in listener.incoming().map_while(Result::ok) {
             let lines = BufReader::new(&stream).lines();
             for _ in lines.map_while(Result::ok) {
@@ -95,7 +95,7 @@ fn who_waits_in_vain_for_the_whole_window_is_counted() {
 }
 
 #[test]
-fn a_right_server_has_no_faults() {
+fn a_correct_server_has_no_faults() {
     let group = load(Fault::None, SHORT);
     assert_eq!(group.faults, Faults::default());
     assert_eq!(group.connected, 3);
@@ -104,7 +104,7 @@ fn a_right_server_has_no_faults() {
 }
 
 #[test]
-fn each_fault_is_counted_as_what_it_is_and_once_a_connection() {
+fn each_fault_is_counted_by_its_kind_and_once_per_connection() {
     type Count = fn(&Faults) -> u64;
     let cases: [(Fault, Count); 3] = [
         (Fault::Reset, |faults| faults.reset),
@@ -138,11 +138,11 @@ fn error_replies_are_counted_by_token() {
 }
 
 #[test]
-fn a_second_reply_to_one_request_is_a_wrong_one() {
+fn a_second_reply_to_a_request_is_wrong() {
     assert!(load(Fault::Twice, SHORT).faults.wrong > 0);
 }
 
-/// What three clients of a pace get from a server without a fault.
+/// Loads a server without a fault: three clients with this pace.
 fn right(pace: Pace, window: Duration) -> GroupReport {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -159,12 +159,12 @@ fn right(pace: Pace, window: Duration) -> GroupReport {
 fn a_pipelining_client_counts_every_reply() {
     let think = Duration::ZERO;
     let group = right(Pace::Closed { depth: 16, think }, SHORT);
-    // All sixteen of each client are answered before it leaves.
+    // Each client gets all its sixteen replies before it leaves.
     assert!(group.replies_in_all >= 48, "{}", group.replies_in_all);
 }
 
 #[test]
-fn a_client_that_thinks_asks_no_more_often_than_that() {
+fn a_client_with_a_think_time_pauses_before_each_request() {
     let think = Duration::from_millis(5);
     let window = Duration::from_millis(50);
     let group = right(Pace::Closed { depth: 1, think }, window);
@@ -173,7 +173,7 @@ fn a_client_that_thinks_asks_no_more_often_than_that() {
 }
 
 #[test]
-fn clients_that_come_and_go_connect_for_each_request() {
+fn churning_clients_connect_for_each_request() {
     let group = right(Pace::Churn, SHORT);
     assert!(group.replies_in_all >= 3);
     assert_eq!(group.connected as u64, group.replies_in_all);
@@ -185,8 +185,8 @@ fn silent_clients_connect_and_leave_at_the_end() {
     assert_eq!((group.connected, group.replies_in_all), (3, 0));
 }
 
-/// How many requests of a constant rate fall due in a window that was as
-/// long as it was: one less or more, by where it begins.
+/// Checks how many requests of a constant rate were due in a window of this
+/// length: at most one less or more, depending on where it begins.
 fn assert_due(due: u64, rate: f64, window_ns: u64) {
     let expected = rate * window_ns as f64 / 1e9;
     let difference = (due as f64 - expected).abs();
@@ -194,7 +194,7 @@ fn assert_due(due: u64, rate: f64, window_ns: u64) {
 }
 
 #[test]
-fn an_open_loop_asks_as_often_as_it_is_told_whatever_the_replies() {
+fn an_open_loop_keeps_its_rate_whatever_the_replies() {
     for arrivals in [Arrivals::Constant, Arrivals::Poisson] {
         let window = Duration::from_millis(200);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -205,7 +205,7 @@ fn an_open_loop_asks_as_often_as_it_is_told_whatever_the_replies() {
         let rate = 2000.0;
         let pace = Pace::Open { rate, arrivals };
         let mut plan = plan(address, window, pace, 3);
-        // However long this machine stands still.
+        // The test must not fail if this machine stalls.
         plan.reply_timeout = LONG;
         let mut report = engine::run(&plan).unwrap();
         let group = report.groups.remove(0);
@@ -217,7 +217,7 @@ fn an_open_loop_asks_as_often_as_it_is_told_whatever_the_replies() {
             Arrivals::Constant => assert_due(due, rate, report.window_ns),
             Arrivals::Poisson => {
                 let expected = rate * report.window_ns as f64 / 1e9;
-                // Six deviations: never by chance.
+                // Six standard deviations: not by chance.
                 let margin = 6.0 * expected.sqrt();
                 let difference = (due as f64 - expected).abs();
                 assert!(difference < margin, "{due}, not {expected}");
@@ -227,8 +227,9 @@ fn an_open_loop_asks_as_often_as_it_is_told_whatever_the_replies() {
 }
 
 #[test]
-fn what_a_stalled_server_was_asked_meanwhile_is_not_omitted() {
-    // Two replies, and then nothing: 200 more are due in the window.
+fn requests_that_fall_due_while_the_server_stalls_are_not_omitted() {
+    // The server replies twice, and then stalls: 200 more requests are due in
+    // the window.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -245,15 +246,15 @@ fn what_a_stalled_server_was_asked_meanwhile_is_not_omitted() {
     assert_due(due, rate, report.window_ns);
     assert_eq!(open.unanswered, due - AFTER);
     let longest_ns = open.response_ns.at_quantile_ns(1.0).unwrap();
-    // The first was due at the start, and the patience for it ended no
-    // earlier than this; the histogram has three digits.
-    let patience_ns = plan.reply_timeout.as_nanos() as f64;
-    assert!(longest_ns as f64 >= patience_ns * 0.99, "{longest_ns}");
+    // The first of them was due at the start, and timed out no earlier than
+    // this; the histogram has three digits.
+    let timeout_ns = plan.reply_timeout.as_nanos() as f64;
+    assert!(longest_ns as f64 >= timeout_ns * 0.99, "{longest_ns}");
     assert_eq!(group.faults.timed_out, 3);
 }
 
 #[test]
-fn a_thread_without_a_client_of_a_group_asks_for_none_of_its_rate() {
+fn a_thread_without_clients_of_a_group_has_no_share_of_its_rate() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -273,7 +274,7 @@ fn a_thread_without_a_client_of_a_group_asks_for_none_of_its_rate() {
     plan.groups.push(others);
     plan.processors = vec![first_processor(); 2];
     let load = move || engine::run(&plan).unwrap();
-    // Elsewhere, since loading pins the thread.
+    // On another thread, because the load pins it.
     let mut report = thread::spawn(load).join().unwrap();
     let open = report.groups.remove(0).open.unwrap();
     assert_eq!(open.unanswered, 0);
@@ -281,7 +282,7 @@ fn a_thread_without_a_client_of_a_group_asks_for_none_of_its_rate() {
 }
 
 #[test]
-fn a_single_processor_is_the_one_that_the_load_is_on() {
+fn the_load_runs_on_a_single_given_processor() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -297,7 +298,7 @@ fn a_single_processor_is_the_one_that_the_load_is_on() {
     assert!(set.is_set(first_processor()));
 }
 
-/// One that any machine has.
+/// Returns the first processor that this process may use.
 fn first_processor() -> usize {
     let set = rustix::thread::sched_getaffinity(None).unwrap();
     (0..1024).find(|&cpu| set.is_set(cpu)).unwrap()
@@ -314,7 +315,7 @@ fn threads_share_the_clients() {
         let processors = vec![first_processor(); 2];
         load_with(address, SHORT, Pace::EAGER, 5, processors)
     };
-    // Elsewhere, since loading pins the thread.
+    // On another thread, because the load pins it.
     let group = thread::spawn(load).join().unwrap();
     assert_eq!(group.faults, Faults::default());
     assert_eq!(group.connected, 5);
@@ -322,8 +323,8 @@ fn threads_share_the_clients() {
 }
 
 #[test]
-fn clients_are_there_before_the_moment_at_which_they_ask() {
-    // This machine may have something else to do at that moment.
+fn clients_connect_before_the_agreed_start() {
+    // Several attempts, as this machine may be busy at that moment.
     for _ in 0..20 {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -348,7 +349,7 @@ fn clients_are_there_before_the_moment_at_which_they_ask() {
             return;
         }
     }
-    panic!("they connect when they are to ask");
+    panic!("the clients don't connect before the start");
 }
 
 #[test]
@@ -367,7 +368,7 @@ fn no_request_allocates() {
     thread::spawn(move || {
         faulty::serve(&listener, Behaviour::only(Fault::None, 0))
     });
-    /// More than a load allocates, however long it is.
+    /// More allocations than any load makes, however long it is.
     const ONCE: u64 = 300;
     for pace in paces {
         let mut window = Duration::from_millis(100);
@@ -389,7 +390,7 @@ fn no_request_allocates() {
 }
 
 #[test]
-fn a_port_where_nobody_listens_refuses_every_connection() {
+fn a_port_without_a_listener_refuses_every_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);

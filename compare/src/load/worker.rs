@@ -1,5 +1,5 @@
-//! One thread of the load generator: a readiness loop, and per request
-//! nothing but a wait, a read, a look at the clock and a send.
+//! One thread of the load generator: a readiness loop that, for each request,
+//! only waits, reads, takes the time and sends.
 
 use std::collections::VecDeque;
 use std::io;
@@ -26,21 +26,21 @@ use crate::load::tally::{Sent, Tally};
 use crate::model::load_plan::{CONNECT_HANGS_MAX, LoadPlan, Pace};
 use crate::model::load_report::LoadReport;
 
-/// How many connections one wait can report.
+/// How many events one wait can report.
 const EVENTS_MAX: usize = 256;
 
-/// How often silent connections are looked for, at the least.
+/// The interval of the checks for connections that have timed out.
 const TICK: Duration = Duration::from_millis(100);
 
-/// The event of the timer; connections are numbered from 0.
+/// The event data of the timer. That of a connection is its index, from 0.
 const TIMER: u64 = u64::MAX;
 
-/// How many connections share a source address: less than there are ports
+/// How many connections share a source address: fewer than an address has ports
 /// (28,232 by default, see ip(7)).
 const CONNECTIONS_PER_ADDRESS: usize = 20_000;
 
-/// How many addresses clients that come and go take in turn: each leaves its
-/// port behind in TIME_WAIT.
+/// How many source addresses churning clients use, because each connection
+/// leaves its port in TIME_WAIT.
 const ADDRESSES_OF_CHURN: usize = 8;
 
 /// One thread's share of the clients.
@@ -49,32 +49,32 @@ pub(crate) struct Worker<'a> {
     interrupt: &'a Interrupt,
     epoll: OwnedFd,
     timer: OwnedFd,
-    /// When the timer is to fire, if it is set at all.
+    /// When the timer fires, if it is set.
     armed: Option<Instant>,
     groups: Vec<GroupShare>,
     clients: Vec<Client>,
-    /// How many clients have not left yet.
+    /// How many clients are not done yet.
     live: usize,
-    /// Whether anything happens at a time of its own, not after a reply.
+    /// Whether some requests are sent at a given time, not after a reply.
     is_timed: bool,
     phase: Phase,
     /// When the phase ends.
     phase_end: Instant,
     next_tick: Instant,
-    /// What is known of the server before the window; nothing, if another
-    /// thread measures it.
+    /// The last survey of the server before the window; none, if another thread
+    /// measures the server.
     survey: Option<Survey>,
-    /// When the server is looked at once more.
+    /// When the next survey is made.
     next_survey: Option<Instant>,
     start: Option<WindowStart>,
     report: Option<LoadReport>,
     input: Box<[u8; READ_BYTES]>,
 }
 
-/// A place for one connection, or for one after the other.
+/// A client, which has one connection at a time.
 struct Client {
     group: usize,
-    /// Its number among all clients of the plan.
+    /// The client's number among all clients of the plan.
     number: usize,
     connection: Option<Connection>,
 }
@@ -83,12 +83,13 @@ struct Client {
 enum Phase {
     WarmUp,
     Window,
-    /// Nothing new is sent; each client leaves with its last reply.
+    /// Only requests that were due in the window are still sent. Each client
+    /// closes its connection after its last reply.
     Drain,
 }
 
 impl<'a> Worker<'a> {
-    /// The `index`-th of `of` threads, which has no clients yet.
+    /// Returns the worker of the `index`-th of `of` threads, without clients.
     pub(crate) fn new(
         plan: &'a LoadPlan,
         interrupt: &'a Interrupt,
@@ -123,7 +124,7 @@ impl<'a> Worker<'a> {
         })
     }
 
-    /// Looks at the server whose cost this thread is to measure.
+    /// Makes the first survey of the server, which this thread measures.
     pub(crate) fn survey(&mut self, server: Option<Pid>) {
         self.survey = Some(Survey::read(server));
     }
@@ -134,7 +135,7 @@ impl<'a> Worker<'a> {
         self.clients.push(Client { group, number, connection: None });
         let share = &mut self.groups[group];
         match share.pace {
-            // It connects when it asks.
+            // The client connects for each request.
             Pace::Churn => {}
             Pace::Closed { think, .. } => self.is_timed |= !think.is_zero(),
             Pace::Open { .. } => self.is_timed = true,
@@ -170,9 +171,9 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Loads from `start` on, until the window is over and every client has
-    /// its last reply. An interrupt ends the window; before that there is
-    /// nothing to report.
+    /// Runs the clients from `start` on, until the window is over and every
+    /// client has its last reply. An interrupt ends the window; before the
+    /// window, it leaves nothing to report.
     pub(crate) fn run(
         mut self,
         start: Instant,
@@ -186,12 +187,14 @@ impl<'a> Worker<'a> {
                     Phase::Window => self.next_phase(),
                     Phase::Drain => {}
                 }
-                // Whoever is to leave has to be told.
+                // Sends what is still due, and closes free connections.
                 self.keep_time()?;
             }
             match epoll::wait(&self.epoll, spare_capacity(&mut events), None) {
                 Ok(_) | Err(Errno::INTR) => {}
-                Err(error) => return Err(error).context("waiting with epoll"),
+                Err(error) => {
+                    return Err(error).context("cannot wait for events");
+                }
             }
             let mut timer_fired = false;
             for event in events.drain(..) {
@@ -221,7 +224,8 @@ impl<'a> Worker<'a> {
         if self.plan.warm_up.is_zero() {
             self.next_phase();
         }
-        // Reading the clocks took time: nothing was due before the window.
+        // Reading the clocks took time. Without a warm-up, the first request
+        // must not be due before the window.
         let begin = self.start.as_ref().map_or(start, |start| start.at);
         for open in self.groups.iter_mut().filter_map(|s| s.open.as_mut()) {
             open.schedule.begin(begin);
@@ -247,7 +251,8 @@ impl<'a> Worker<'a> {
         self.keep_time()
     }
 
-    /// Does what the time demands, and sets the timer to when it next does.
+    /// Does everything that is due by now, and sets the timer to the next
+    /// moment at which something is due.
     fn keep_time(&mut self) -> anyhow::Result<()> {
         let mut now = Instant::now();
         if self.next_survey.is_some_and(|at| now >= at) {
@@ -274,21 +279,21 @@ impl<'a> Worker<'a> {
         self.arm(next)
     }
 
-    /// Makes the timer fire. A timer instead of a time limit on each wait: the
-    /// kernel would have to set a clock and clear it for every request.
+    /// Sets the timer. With a timeout for each wait instead, the kernel would
+    /// have to set and cancel a timer for every request.
     fn arm(&mut self, at: Instant) -> anyhow::Result<()> {
         if self.armed == Some(at) {
             return Ok(());
         }
         let wait = at.saturating_duration_since(Instant::now());
-        // 0 would disarm it.
+        // 0 would disarm the timer.
         let wait = wait.max(Duration::from_nanos(1));
         let once = Itimerspec {
             it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
             it_value: Timespec::try_from(wait)?,
         };
         timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)
-            .context("setting the timer")?;
+            .context("cannot set the timer")?;
         self.armed = Some(at);
         Ok(())
     }
@@ -298,11 +303,11 @@ impl<'a> Worker<'a> {
         let mut expirations = [0; 8];
         match rustix::io::read(&self.timer, &mut expirations) {
             Ok(_) | Err(Errno::AGAIN | Errno::INTR) => Ok(()),
-            Err(error) => Err(error).context("reading the timer"),
+            Err(error) => Err(error).context("cannot read the timer"),
         }
     }
 
-    /// Takes what one connection has for us.
+    /// Reads and processes the input of one connection.
     fn ready(&mut self, index: usize, flags: EventFlags) {
         let Some(connection) = &mut self.clients[index].connection else {
             return;
@@ -318,7 +323,8 @@ impl<'a> Worker<'a> {
         }
         let at_end = flags
             .intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR);
-        // Without `at_end`, what comes later is a new edge: one read will do.
+        // Unless the connection has ended, later input is a new edge, so one
+        // read is enough.
         loop {
             let client = &mut self.clients[index];
             let Some(connection) = &mut client.connection else { return };
@@ -351,11 +357,12 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// So many requests of a client were answered: what follows?
+    /// Continues after `count` requests of a client were answered.
     fn next(&mut self, index: usize, count: usize, mut now: Instant) {
         if now >= self.phase_end {
             self.next_phase();
-            // Reading the clocks took time that is not the next reply's.
+            // Reading the clocks took time, which must not count as service
+            // time of the next request.
             now = Instant::now();
         }
         let is_over = self.phase == Phase::Drain;
@@ -387,26 +394,28 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Sends for those who have thought long enough.
+    /// Sends the next requests of the clients whose pause is over.
     fn stop_thinking(&mut self, group: usize, now: Instant) {
         while let Some(&(until, index, count)) =
             self.groups[group].thinking.front()
             && until <= now
         {
             self.groups[group].thinking.pop_front();
-            // Those before took time.
+            // Sending the requests before this one took time.
             let now = Instant::now();
             self.send(index, count, now, now);
         }
     }
 
-    /// Sends what is due in an open loop, as far as there are connections.
+    /// Sends the requests that are due in an open loop, while connections are
+    /// free.
     fn send_due(&mut self, group: usize, now: Instant) {
         loop {
             let share = &mut self.groups[group];
             let Some(open) = &mut share.open else { return };
             if open.is_over() {
-                // What was due is sent; who is free has no more to do.
+                // All requests that were due are sent, so the free connections
+                // can be closed.
                 while let Some(index) = self.groups[group]
                     .open
                     .as_mut()
@@ -422,7 +431,8 @@ impl<'a> Worker<'a> {
             }
             let Some(index) = open.take_free() else { return };
             open.schedule.advance();
-            // Of many that are due, the last is later than the first.
+            // If many requests are due, the last one is sent later than the
+            // first one.
             let at = Instant::now();
             let connection = self.clients[index].connection.as_ref();
             if connection.is_some_and(|free| free.free_since <= due) {
@@ -432,7 +442,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Sends so many requests at once.
+    /// Sends this number of requests at once.
     fn send(&mut self, index: usize, count: usize, due: Instant, at: Instant) {
         let client = &mut self.clients[index];
         let Some(connection) = &mut client.connection else { return };
@@ -443,7 +453,8 @@ impl<'a> Worker<'a> {
         let sent = rustix::net::send(stream, requests, SendFlags::NOSIGNAL);
         let error = match sent {
             Ok(count) if count == requests.len() => return,
-            // So few bytes always fit: the server read all that came before.
+            // So few bytes always fit into the socket's buffer, as the server
+            // has read all earlier ones.
             Ok(_) => io::ErrorKind::WriteZero.into(),
             Err(error) => error.into(),
         };
@@ -451,7 +462,7 @@ impl<'a> Worker<'a> {
         self.leave(index);
     }
 
-    /// Opens the next connection of a client that comes and goes.
+    /// Opens the next connection of a churning client.
     fn reconnect(&mut self, index: usize) {
         let client = &mut self.clients[index];
         let connection = client.connection.take();
@@ -469,7 +480,7 @@ impl<'a> Worker<'a> {
             Ok(stream) => {
                 let mut connection = Connection::new(stream, in_flight, at);
                 connection.is_connecting = true;
-                // Its service begins here: connecting is a part of it.
+                // Connecting is a part of the service time.
                 connection.sent(Sent { at, due: at, count: 1 });
                 self.clients[index].connection = Some(connection);
             }
@@ -480,7 +491,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// A client that comes and goes is there: it asks.
+    /// Sends the request of a churning client, which is connected now.
     fn connected(&mut self, index: usize) {
         let client = &mut self.clients[index];
         let Some(connection) = &mut client.connection else { return };
@@ -508,8 +519,8 @@ impl<'a> Worker<'a> {
         index: usize,
         more: EventFlags,
     ) -> io::Result<()> {
-        // Edge-triggered: the kernel need not look again at a socket that was
-        // read. RDHUP, because an edge is reported once.
+        // Edge-triggered: the kernel need not check a socket again that was
+        // read. With RDHUP, because an edge is reported only once.
         let flags = EventFlags::IN | EventFlags::RDHUP | EventFlags::ET | more;
         let data = EventData::new_u64(index as u64);
         Ok(epoll::add(&self.epoll, stream, data, flags)?)
@@ -523,8 +534,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Gives up the connections whose reply does not come, and after the
-    /// window whatever is still to come of an open loop.
+    /// Gives up connections that have waited for a reply for too long, and open
+    /// loops that are still not done that long after the window.
     fn expire(&mut self, now: Instant) {
         let timeout = self.plan.reply_timeout;
         for index in 0..self.clients.len() {
@@ -557,8 +568,8 @@ impl<'a> Worker<'a> {
         self.leave(index);
     }
 
-    /// The server was given as long as anybody can wait, and is not through
-    /// with what was due in the window.
+    /// Gives up an open loop whose requests of the window were not all answered
+    /// before the timeout.
     fn give_up_open_loop(&mut self, group: usize, now: Instant) {
         if self.groups[group].open.is_none() {
             return;
@@ -577,7 +588,7 @@ impl<'a> Worker<'a> {
         open.free.clear();
     }
 
-    /// Goes over to the next phase.
+    /// Begins the next phase.
     fn next_phase(&mut self) {
         match self.phase {
             Phase::WarmUp => {
@@ -606,7 +617,7 @@ impl<'a> Worker<'a> {
                         open.end = Some(end);
                     }
                 }
-                // Far away: the drain ends with its last connection.
+                // Far in the future: the drain ends with the last connection.
                 self.phase_end += Duration::from_secs(1 << 32);
                 self.close_idle();
             }
@@ -614,8 +625,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Notes, at the end of the window, who waited for a reply since before
-    /// it began.
+    /// Counts, at the end of the window, the clients that have been waiting for
+    /// a reply since before it began.
     fn note_starved(&mut self, begin: Instant) {
         for client in &self.clients {
             let connection = client.connection.as_ref();
@@ -626,7 +637,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Lets those go, at the end of the window, who wait for no reply.
+    /// Closes the connections that wait for no reply, at the end of the window.
     fn close_idle(&mut self) {
         for group in &mut self.groups {
             group.thinking.clear();
@@ -638,7 +649,8 @@ impl<'a> Worker<'a> {
                 .connection
                 .as_ref()
                 .is_some_and(|connection| connection.waits_since().is_none());
-            // Those of an open loop may have to send what is due by now.
+            // Connections of an open loop may still have to send requests that
+            // are due by now.
             if has_nothing_to_do && !matches!(pace, Pace::Open { .. }) {
                 self.leave(index);
             }
@@ -646,8 +658,8 @@ impl<'a> Worker<'a> {
     }
 
     fn finish(mut self) -> anyhow::Result<(LoadReport, Vec<Tally>)> {
-        // Every connection ended before its time: the window is what was
-        // left of it, or else nothing.
+        // If every connection ended early, the window ends here, or has no
+        // length.
         while self.phase != Phase::Drain {
             self.next_phase();
         }
@@ -655,7 +667,7 @@ impl<'a> Worker<'a> {
         for group in 0..self.groups.len() {
             self.give_up_open_loop(group, now);
         }
-        let report = self.report.context("the window was never left")?;
+        let report = self.report.context("the window did not end")?;
         let tallies = self.groups.into_iter().map(|share| share.tally);
         Ok((report, tallies.collect()))
     }
@@ -672,8 +684,8 @@ mod tests {
     use crate::model::load_plan::GroupPlan;
 
     #[test]
-    fn each_request_of_a_burst_has_a_time_of_its_own() {
-        // Who connects is in the backlog; nobody need answer.
+    fn each_request_of_a_burst_has_its_own_time() {
+        // The clients wait in the backlog, which is enough to send to.
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (rate, arrivals) = (1e6, Arrivals::Constant);
         let think = Duration::from_nanos(1);

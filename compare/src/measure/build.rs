@@ -1,4 +1,5 @@
-//! Makes the servers that are ours, with cargo.
+//! Building the contestants: the project's servers with cargo, C sources with
+//! cc, and others with their own commands.
 
 use std::collections::HashMap;
 use std::fs;
@@ -16,16 +17,16 @@ use crate::measure::progress::Progress;
 use crate::model::contestant::Contestant;
 use crate::model::contestants;
 
-/// How long to wait for cargo's next line before looking around.
+/// How long to wait for a command before checking for Ctrl-C.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How many of cargo's last lines tell why it failed.
+/// How many of a command's last lines to show if it fails.
 const LOG_LINES: usize = 60;
 
-/// What is no server needs no address.
+/// An unused address: a build command isn't a server.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// The part of cargo's messages that says what was made.
+/// The part of cargo's messages that names the executables.
 #[derive(Deserialize)]
 struct Message {
     reason: String,
@@ -41,12 +42,12 @@ struct Target {
     kind: Vec<String>,
 }
 
-/// Builds what the contestants need, all at once, and puts the executables
-/// into their commands. `false` means interrupted.
+/// Builds what the contestants need, and inserts the paths of the executables
+/// into their commands. Returns `false` if interrupted.
 ///
 /// # Errors
 ///
-/// When cargo fails; the message is cargo's own.
+/// Returns an error if a command fails; it contains the command's own messages.
 pub(crate) fn build(
     contestants: &mut [Contestant],
     root: &Path,
@@ -71,8 +72,9 @@ pub(crate) fn build(
     if packages.is_empty() {
         return Ok(true);
     }
-    // All of ours, whoever was chosen: another choice would have cargo compile
-    // what they depend on anew, since features are those of the choice.
+    // Builds all of the project's servers, not only the selected ones: cargo
+    // unifies the features of the packages that it builds, so another selection
+    // would compile their dependencies again.
     let ours = contestants::read(&root.join("bench/contestants.toml"));
     let ours = ours.unwrap_or_default();
     packages.extend(ours.iter().filter_map(|c| c.build.as_deref()));
@@ -88,8 +90,8 @@ pub(crate) fn build(
         let Some(package) = &contestant.build else { continue };
         let path = executables.get(package).with_context(|| {
             format!(
-                "the package `{package}`, which `{}` is built from, has no \
-                 executable of that name",
+                "cannot build `{}`: the package `{package}` has no executable \
+                 of that name",
                 contestant.name
             )
         })?;
@@ -98,38 +100,38 @@ pub(crate) fn build(
     Ok(true)
 }
 
-/// Compiles a C source, as a distribution would.
+/// Compiles a C source with the flags that distributions use.
 fn compile(root: &Path, source: &str) -> anyhow::Result<String> {
     let folder = root.join("target/peers");
     fs::create_dir_all(&folder)
         .with_context(|| format!("cannot create {}", folder.display()))?;
-    let name = Path::new(source).file_stem().context("it has no name")?;
+    let name = Path::new(source).file_stem();
+    let name = name.context("`compile` has no file name")?;
     let program = folder.join(name);
     let output = Command::new("cc")
-        // Aligned as ours are: see .cargo/config.toml.
+        // The same alignment as for Rust code: see .cargo/config.toml.
         .args(["-O2", "-falign-functions=64"])
         .args(["-pthread", "-D_GNU_SOURCE", "-o"])
         .args([&program, &root.join(source)])
         .output()
-        .with_context(|| {
-            format!("cannot run cc, which {source} is compiled with")
-        })?;
+        .with_context(|| format!("cannot run cc to compile {source}"))?;
     if !output.status.success() {
         let log = String::from_utf8_lossy(&output.stderr);
         bail!("cannot compile {source} ({}):\n{log}", output.status);
     }
-    program.into_os_string().into_string().ok().context("a path is not UTF-8")
+    let program = program.into_os_string().into_string().ok();
+    program.context("the path of the executable is not UTF-8")
 }
 
-/// Runs a contestant's own command; `false` means interrupted.
+/// Runs a contestant's `prepare` command. Returns `false` if interrupted.
 fn prepare(
     contestant: &Contestant,
     root: &Path,
     interrupt: &Interrupt,
 ) -> anyhow::Result<bool> {
     let name = &contestant.name;
-    let root = root.to_str().context("the path is not UTF-8")?;
-    // In the workspace's folder, wherever we are.
+    let root = root.to_str().context("the workspace's path is not UTF-8")?;
+    // The command runs in the workspace's folder, not in the current one.
     let shell = ["sh", "-c", "cd \"$0\" && exec \"$@\"", root];
     let command =
         shell.into_iter().chain(contestant.prepare.iter().map(|w| w.as_str()));
@@ -149,17 +151,18 @@ fn prepare(
     }
 }
 
-/// The last lines that tell why it failed.
+/// Returns the last lines of a command that failed.
 fn tail(process: &Process) -> String {
     let log = process.log();
     log[log.len().saturating_sub(LOG_LINES)..].join("\n")
 }
 
-/// Started as the servers are, so that it ends with us too.
+/// Starts cargo in the same way as servers, so that it ends with this process.
 fn start(root: &Path, packages: &[&str]) -> anyhow::Result<Process> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let manifest = root.join("Cargo.toml");
-    let manifest = manifest.to_str().context("the path is not UTF-8")?;
+    let manifest =
+        manifest.to_str().context("the workspace's path is not UTF-8")?;
     let mut command = vec![
         cargo.as_str(),
         "build",
@@ -175,7 +178,8 @@ fn start(root: &Path, packages: &[&str]) -> anyhow::Result<Process> {
     Launch::new(command).spawn(NOWHERE).context("cannot build the servers")
 }
 
-/// The executables by the name of their package; `None` when interrupted.
+/// Returns the executables, by the name of their package, or `None` if
+/// interrupted.
 fn executables(
     cargo: &mut Process,
     progress: &Progress,

@@ -1,4 +1,4 @@
-//! Which n takes as long as a scenario asks for, on this machine.
+//! Calibration: finds the n for which fib takes a given time on this machine.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -11,33 +11,35 @@ use crate::measure::failure::Failure;
 use crate::model::calibration::Calibrated;
 use crate::model::scenarios::Scenario;
 
-/// By what factor one more n takes longer: the golden ratio.
+/// The factor by which fib takes longer if n grows by one: the golden ratio.
 const GROWTH: f64 = 1.618_033_988_749_895;
 
-/// Long enough to be timed, short enough to be timed often.
+/// The n that is timed: its fib is long enough to be measured, and short enough
+/// to be measured several times.
 const PROBE_N: u8 = 27;
 
-/// The first n that an interpreter is asked for: some 100 µs of its time.
+/// The first n that is timed with an interpreter, which takes about 100 µs.
 const PROBES_FROM: u8 = 15;
 
-/// By how much more, as long as that is too short to be timed.
+/// The step by which n grows while its fib is too short to be measured.
 const PROBES_STEP: u8 = 4;
 
-/// Beside less than that, what a request costs without its fib counts.
+/// The shortest time that is measured. In shorter ones, the cost of a request
+/// without its fib matters.
 const PROBE_TIME_MIN: Duration = Duration::from_millis(5);
 
-/// Who takes less than this part of a cost for the n that should stand for it
-/// has a table, or better mathematics.
+/// A contestant that takes less than this part of a cost for the calibrated n
+/// doesn't compute fib by naive recursion.
 const CREDIBLE_PART: u32 = 4;
 
-/// How often a time is taken; the shortest is the one that nothing disturbed.
+/// How often a time is measured. The shortest one is the least disturbed.
 const TIMINGS: usize = 3;
 
-/// Finds the n whose fib takes about `cost`.
+/// Finds the n for which this program's fib takes about `cost`.
 ///
 /// # Errors
 ///
-/// When the servers, unless told otherwise, refuse an n that takes so long.
+/// Returns an error if the servers, by default, refuse an n that takes so long.
 pub(crate) fn calibrate(cost: Duration) -> Result<Calibrated, Usage> {
     let n = n_from(PROBE_N, time(PROBE_N), cost)
         .ok_or_else(|| Usage(too_much(cost)))?;
@@ -49,12 +51,13 @@ pub(crate) fn calibrate(cost: Duration) -> Result<Calibrated, Usage> {
     })
 }
 
-/// Finds the n with which somebody else's fib takes about `cost`, where `time`
-/// says how long its server takes to answer an n.
+/// Finds the n for which another implementation of fib takes about `cost`.
+/// `time` returns how long its server takes for an n.
 ///
 /// # Errors
 ///
-/// Those of `time`, or that no n takes so long.
+/// Returns an error if `time` does, if no n takes so long, or if the server
+/// doesn't compute fib by naive recursion.
 pub(crate) fn calibrate_by(
     fib: &str,
     cost: Duration,
@@ -71,7 +74,7 @@ pub(crate) fn calibrate_by(
     let took = time(n)?;
     if took < cost / CREDIBLE_PART {
         return Err(Failure::Instrument(format!(
-            "n = {n} takes {took:?}: that is no naive recursion"
+            "n = {n} takes {took:?}, too short for naive recursion"
         )));
     }
     Ok(Calibrated {
@@ -85,13 +88,13 @@ pub(crate) fn calibrate_by(
 fn too_much(cost: Duration) -> String {
     let cost = humantime::format_duration(cost);
     format!(
-        "`cost = \"{cost}\"` is too much: even n = {N_MAX_DEFAULT}, above \
-         which the servers refuse, takes less here"
+        "`cost = \"{cost}\"` is too long: even n = {N_MAX_DEFAULT}, the \
+         greatest that the servers accept, takes less time here"
     )
 }
 
-/// The n that takes about `cost` when `probe` took `time`, if there is one
-/// that the servers answer.
+/// Returns the n that takes about `cost`, given that `probe` took `time`, or
+/// `None` if the servers refuse such an n.
 fn n_from(probe: u8, time: Duration, cost: Duration) -> Option<u8> {
     let factor = cost.as_secs_f64() / time.as_secs_f64();
     let steps = factor.ln() / GROWTH.ln();
@@ -99,7 +102,8 @@ fn n_from(probe: u8, time: Duration, cost: Duration) -> Option<u8> {
     (n <= f64::from(N_MAX_DEFAULT)).then_some(n as u8)
 }
 
-/// The CPU time of fib: what it takes where nobody else wants the core.
+/// Returns the CPU time of fib, which is the time that it takes on an otherwise
+/// idle core.
 fn time(n: u8) -> Duration {
     let timings = (0..TIMINGS).map(|_| {
         let start = cpu_time();
@@ -114,18 +118,18 @@ fn cpu_time() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// Finds the n for each cost that a scenario asks for.
+/// Finds the n for each cost of the scenarios.
 ///
 /// # Errors
 ///
-/// When a cost is more than that of any n that the servers answer.
+/// Returns an error if a cost is longer than the servers' greatest n takes.
 pub(crate) fn calibrations(
     scenarios: &[Scenario],
 ) -> Result<Vec<Calibrated>, Usage> {
     costs(scenarios).into_iter().map(calibrate).collect()
 }
 
-/// The costs that scenarios ask for, each once.
+/// Returns the costs of the scenarios, without duplicates.
 pub(crate) fn costs(scenarios: &[Scenario]) -> Vec<Duration> {
     let groups = scenarios.iter().flat_map(|scenario| &scenario.groups);
     let mut costs: Vec<Duration> =
@@ -140,8 +144,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_interpreter_is_asked_for_more_until_it_can_be_timed() {
-        // 100 ns for each step of fib, and as much as 200 µs around it.
+    fn n_grows_until_an_interpreter_can_be_timed() {
+        // 100 ns for each step of fib, and 200 µs for the rest of a request.
         let mut asked = Vec::new();
         let calibrated = calibrate_by("slow", Duration::from_millis(50), |n| {
             asked.push(n);
@@ -158,15 +162,15 @@ mod tests {
     }
 
     #[test]
-    fn who_computes_nothing_can_not_be_calibrated() {
+    fn a_server_that_does_not_compute_is_not_calibrated() {
         let at_once = |_| Ok(Duration::from_micros(50));
         let ms = Duration::from_millis;
         let failure = calibrate_by("table", ms(50), at_once).unwrap_err();
-        assert!(failure.to_string().contains("no naive recursion"));
+        assert!(failure.to_string().contains("too short for naive recursion"));
     }
 
     #[test]
-    fn n_follows_from_one_time_and_the_growth() {
+    fn n_is_derived_from_one_time_and_the_growth() {
         let ms = Duration::from_millis;
         let cases = [
             (ms(1), ms(1), Some(30)),

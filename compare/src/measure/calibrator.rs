@@ -1,5 +1,4 @@
-//! Finds the n for each cost with the contestants that compute fib by a program
-//! of their own.
+//! Calibration of contestants with their own implementation of fib.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -18,22 +17,22 @@ use crate::model::load_plan::{GroupPlan, Pace};
 use crate::model::placement::Cpus;
 use crate::model::record::Record;
 
-/// How long a contestant is timed at least, to calibrate a cost.
+/// The shortest window for timing a contestant.
 const CALIBRATED_WINDOW_MIN: Duration = Duration::from_millis(100);
 
-/// What it takes to time contestants.
+/// Calibrates costs by timing contestants.
 pub(crate) struct Calibrator<'a> {
     pub(crate) processors: &'a Processors,
     pub(crate) interrupt: &'a Interrupt,
     pub(crate) progress: &'a Progress,
     pub(crate) seed: u64,
-    /// The contestants that failed, by name, and how.
+    /// The failures of contestants, by name.
     pub(crate) failures: HashMap<String, Failure>,
 }
 
 impl Calibrator<'_> {
-    /// Adds to the record which n stands for each cost with each fib that is
-    /// not this program's; breaks when interrupted.
+    /// Finds the n for each cost and for each fib that isn't this program's,
+    /// and adds it to the record. Breaks if interrupted.
     pub(crate) fn calibrate(&mut self, record: &mut Record) -> ControlFlow<()> {
         let mut fibs: Vec<String> =
             record.contestants().filter_map(|c| c.fib.clone()).collect();
@@ -41,7 +40,7 @@ impl Calibrator<'_> {
         fibs.dedup();
         for cost in costs(&record.scenarios) {
             for fib in &fibs {
-                self.progress.show(&format!("what {cost:?} is with {fib}"));
+                self.progress.show(&format!("calibrating {cost:?} for {fib}"));
                 let found = self.find(fib, cost, record)?;
                 record.calibration.extend(found);
             }
@@ -49,8 +48,8 @@ impl Calibrator<'_> {
         ControlFlow::Continue(())
     }
 
-    /// Finds the n with the first contestant of this fib that can be timed.
-    /// If none can, takes the n of all other contestants.
+    /// Finds the n with the first contestant of this fib that can be timed. If
+    /// none can, uses the n of this program's fib.
     fn find(
         &mut self,
         fib: &str,
@@ -76,7 +75,8 @@ impl Calibrator<'_> {
         let ours = ours.find(|c| c.is_of(cost, None));
         for (contestant, failure) in failures {
             let name = &contestant.name;
-            let note = format!("{name}, for n of {cost:?}: {failure}");
+            let note =
+                format!("cannot calibrate {cost:?} with {name}: {failure}");
             self.progress.note(&note);
             let Failure::Instrument(_) = failure else {
                 self.failures.insert(name.clone(), failure);
@@ -89,8 +89,8 @@ impl Calibrator<'_> {
         ControlFlow::Continue(found)
     }
 
-    /// Times a contestant with the n of all others, which is better than none:
-    /// one that answers it from a table will be reported as such.
+    /// Times a contestant with the n of this program's fib, which is better
+    /// than none: a note then reports a contestant that uses a table.
     fn time_ours(
         &mut self,
         fib: &str,
@@ -105,7 +105,7 @@ impl Calibrator<'_> {
                 Some(Calibrated { took_ns, fib, ..*ours })
             }
             Err(Failure::Interrupted) => return ControlFlow::Break(()),
-            // The cells report that the n is not known.
+            // The cells report that the n is unknown.
             Err(Failure::Instrument(_)) => None,
             Err(failure @ (Failure::Start(_) | Failure::Contestant { .. })) => {
                 self.failures.insert(contestant.name.clone(), failure);
@@ -114,8 +114,8 @@ impl Calibrator<'_> {
         })
     }
 
-    /// Returns how long a contestant takes to answer an n when no other client
-    /// asks, with time enough for one that takes `at_most`.
+    /// Returns how long a contestant takes for an n when it has no other
+    /// client. The window is long enough for a request that takes `at_most`.
     fn time(
         &self,
         contestant: &Contestant,
@@ -140,7 +140,7 @@ impl Calibrator<'_> {
         };
         let report = cell.measure(self.interrupt)?;
         let group = report.group("calibration");
-        // The shortest is the one that nothing disturbed.
+        // The shortest time is the least disturbed.
         let time_ns = group.and_then(|g| g.service_ns.at_quantile_ns(0.0));
         let why = || Failure::Instrument(format!("no reply to n = {n}"));
         time_ns.map(Duration::from_nanos).ok_or_else(why)

@@ -1,5 +1,5 @@
-//! One contestant under one scenario, once: a fresh server, a load generator
-//! beside it, and what came of it.
+//! The measurement of one cell in one round: starts a fresh server and a load
+//! generator, and checks the report.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -19,50 +19,50 @@ use crate::model::load_report::LoadReport;
 use crate::model::placement::Placement;
 use crate::model::scenarios::Scenario;
 
-/// How long the runner sleeps before it looks whether somebody pressed
-/// Ctrl-C.
+/// How long to wait for the load generator before checking for Ctrl-C.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How much longer than its window a reply may take. A server that serves
-/// one client at a time owes its second client a reply for the whole window.
+/// How much longer than warm-up and window a reply may take. With a server that
+/// serves one client at a time, the second client waits for the whole window.
 const REPLY_GRACE: Duration = Duration::from_secs(5);
 
-/// How much longer than all that the load generator may take.
+/// How much longer than its warm-up, window and timeouts the load generator may
+/// take.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long a server that lost its connections may take to turn out dead.
+/// How long to wait for the exit of a server that had a fault.
 const EXIT_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How long the last line of a process that has ended may be on its way.
+/// How long to wait for the last line of a process that has ended.
 const LAST_LINE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long a server may take to end under strace, which writes its summary
-/// only then: its drain, and then some.
+/// after that: longer than the drain.
 const TRACED_EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many of a server's last lines stand in the record of a failure.
+/// How many of a server's last log lines are kept in the record of a failure.
 const LOG_LINES: usize = 20;
 
-/// What to measure.
+/// A cell to measure.
 #[derive(Clone, Debug)]
 pub(crate) struct Cell<'a> {
     /// The server.
     pub(crate) contestant: &'a Contestant,
-    /// The clients, in the order in which they connect.
+    /// The client groups, in the order in which they connect.
     pub(crate) groups: Vec<Clients>,
-    /// How long they talk before anything is counted.
+    /// How long the clients send requests before anything is counted.
     pub(crate) warm_up: Duration,
-    /// How long they are measured.
+    /// How long the clients are measured.
     pub(crate) window: Duration,
-    /// Who runs where.
+    /// The processors of the server and of the load generator.
     pub(crate) placement: Placement,
-    /// What random arrivals follow from.
+    /// The seed of random arrivals.
     pub(crate) seed: u64,
 }
 
 impl Cell<'_> {
-    /// Turns every rate that is a share of `capacity`, in requests a second,
-    /// into an open loop.
+    /// Turns every group whose rate is a share of `capacity`, in requests per
+    /// second, into an open loop.
     pub(crate) fn set_load(&mut self, scenario: &Scenario, capacity: f64) {
         for (clients, group) in self.groups.iter_mut().zip(&scenario.groups) {
             if let Some(load) = group.load {
@@ -71,7 +71,7 @@ impl Cell<'_> {
         }
     }
 
-    /// Measures it, and judges what came of it.
+    /// Measures the cell. A fault of the server is an error.
     pub(crate) fn measure(
         &self,
         interrupt: &Interrupt,
@@ -79,7 +79,7 @@ impl Cell<'_> {
         self.with_server(interrupt, judge)
     }
 
-    /// Measures it, whatever comes of it.
+    /// Measures the cell. Faults of the server are part of the report.
     pub(crate) fn observe(
         &self,
         interrupt: &Interrupt,
@@ -106,8 +106,8 @@ impl Cell<'_> {
         judge(&mut server, report)
     }
 
-    /// Counts the system calls, by name, that the server makes to start and to
-    /// end.
+    /// Counts the system calls, by name, that the server needs to start and to
+    /// stop.
     pub(crate) fn count_own_system_calls(
         &self,
         interrupt: &Interrupt,
@@ -115,9 +115,9 @@ impl Cell<'_> {
         self.trace(interrupt, |_| Ok(())).map(|((), counts)| counts)
     }
 
-    /// Counts the server's system calls, by name and for each reply, under
-    /// strace(1), but for its `own`. That slows it down many times: nothing is
-    /// timed.
+    /// Counts the server's system calls per reply, by name, under strace(1).
+    /// `own`, those to start and to stop, are subtracted. As strace slows the
+    /// server down many times, nothing is timed.
     pub(crate) fn count_system_calls(
         &self,
         own: &BTreeMap<String, u64>,
@@ -143,15 +143,15 @@ impl Cell<'_> {
         Ok(counts.into_iter().map(each).collect())
     }
 
-    /// Starts the server under strace(1), does something with it and ends it;
-    /// and says what came of that, and how many system calls there were.
+    /// Starts the server under strace(1), calls `play`, and stops the server.
+    /// Returns the result of `play`, and the number of system calls by name.
     fn trace<T>(
         &self,
         interrupt: &Interrupt,
         play: impl FnOnce(&Server) -> Result<T, Failure>,
     ) -> Result<(T, BTreeMap<String, u64>), Failure> {
         let trouble = |error: io::Error| {
-            Failure::Instrument(format!("strace's summary: {error}"))
+            Failure::Instrument(format!("no summary of strace: {error}"))
         };
         let summary = tempfile::NamedTempFile::new().map_err(trouble)?;
         let path = summary.path().display().to_string();
@@ -181,7 +181,7 @@ impl Cell<'_> {
             started.start_with(|_| (), || interrupt.is_requested())
         };
         let started = match start() {
-            // Somebody else may have taken the port that was free before.
+            // Another process may have taken the port that was free before.
             Err(launch::Error::Ended { .. } | launch::Error::NoPort { .. }) => {
                 start()
             }
@@ -190,7 +190,9 @@ impl Cell<'_> {
         started.map_err(|error| match error {
             launch::Error::Cancelled => Failure::Interrupted,
             error if error.is_of_server() => Failure::Start(error.to_string()),
-            error => Failure::Instrument(format!("no server here: {error}")),
+            error => {
+                Failure::Instrument(format!("cannot start a server: {error}"))
+            }
         })
     }
 
@@ -199,8 +201,11 @@ impl Cell<'_> {
         server: &Server,
         apart: Option<&Server>,
     ) -> anyhow::Result<Process> {
-        let program = env::current_exe().context("which program is this?")?;
-        let program = program.to_str().context("its path is not UTF-8")?;
+        let program = env::current_exe()
+            .context("cannot determine the path of this program")?;
+        let program = program
+            .to_str()
+            .context("the path of this program is not UTF-8")?;
         let mut command: Vec<String> =
             [program, "load", "--json", "--addr", "{addr}"]
                 .map(str::to_owned)
@@ -239,7 +244,8 @@ impl Cell<'_> {
         load: &mut Process,
         interrupt: &Interrupt,
     ) -> Result<LoadReport, Failure> {
-        // All of it may pass before it gives up on a server that hangs.
+        // The load generator may take all this time before it gives up on a
+        // server that hangs.
         let patience = self.warm_up
             + self.window
             + self.reply_timeout() * (CONNECT_HANGS_MAX as u32 + 1)
@@ -247,7 +253,8 @@ impl Cell<'_> {
         let deadline = Instant::now() + patience;
         let read = |line: String| {
             serde_json::from_str(&line).map_err(|error| {
-                let text = format!("the load generator said: {error}");
+                let text =
+                    format!("invalid report of the load generator: {error}");
                 Failure::Instrument(text)
             })
         };
@@ -259,16 +266,17 @@ impl Cell<'_> {
                 return read(line);
             }
             if let Some(status) = load.wait(Duration::ZERO) {
-                // It may have ended since, and its line be on the way.
+                // The process may have printed the line just before it ended.
                 if let Some(line) = load.stdout_line(LAST_LINE_TIMEOUT) {
                     return read(line);
                 }
                 let log = load.log().join("; ");
-                let text = format!("the load generator ended: {status} {log}");
+                let text =
+                    format!("no report of the load generator: {status} {log}");
                 return Err(Failure::Instrument(text));
             }
         }
-        let text = "the load generator did not end".to_owned();
+        let text = "the load generator did not end in time".to_owned();
         Err(Failure::Instrument(text))
     }
 
@@ -277,10 +285,10 @@ impl Cell<'_> {
     }
 }
 
-/// Ends a traced server in order, so that strace writes its summary.
+/// Stops a traced server with SIGTERM, so that strace writes its summary.
 fn end_traced(server: &mut Server) -> Result<(), Failure> {
     let instrument = |reason: String| Failure::Instrument(reason);
-    // strace keeps signals to itself; its child is the server.
+    // strace doesn't forward signals; the server is its child.
     let server_pid =
         process_tree::first_child(server.pid()).map_err(instrument)?;
     rustix::process::kill_process(server_pid, Signal::TERM)
@@ -288,25 +296,25 @@ fn end_traced(server: &mut Server) -> Result<(), Failure> {
     match server.process().wait(TRACED_EXIT_TIMEOUT) {
         Some(_) => Ok(()),
         None => {
-            let reason = "it did not end on SIGTERM under strace";
+            let reason = "the server did not end on SIGTERM under strace";
             Err(instrument(reason.to_owned()))
         }
     }
 }
 
-/// Takes the report, unless the server or this side failed.
+/// Returns the report, unless the server or the load generator failed.
 fn judge(
     server: &mut Server,
     report: LoadReport,
 ) -> Result<LoadReport, Failure> {
     let fault = report.server_fault();
-    let patience = if fault.is_some() { EXIT_TIMEOUT } else { Duration::ZERO };
+    let timeout = if fault.is_some() { EXIT_TIMEOUT } else { Duration::ZERO };
     let died = server
         .process()
-        .wait(patience)
+        .wait(timeout)
         .map(|status| format!("it died ({status})"));
-    // Whoever is short of ports or descriptors here can't tell what the server
-    // did wrong from what came of that; but that it is dead.
+    // If this side ran out of ports or descriptors, a fault may be a
+    // consequence of that. Only the server's exit is its own failure.
     if let (None, Some(limit)) = (&died, report.own_limit()) {
         return Err(Failure::Instrument(limit));
     }

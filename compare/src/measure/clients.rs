@@ -1,4 +1,4 @@
-//! A scenario's client groups as the load generator gets them.
+//! Converting a scenario's client groups for the load generator.
 
 use std::time::Duration;
 
@@ -7,22 +7,21 @@ use crate::model::calibration::Calibrated;
 use crate::model::load_plan::GroupPlan;
 use crate::model::scenarios::Scenario;
 
-/// A client group, and which server it talks to.
+/// A client group, and the server that it connects to.
 #[derive(Clone, Debug)]
 pub(crate) struct Clients {
-    /// The clients.
+    /// The group, as the load generator runs it.
     pub(crate) group: GroupPlan,
-    /// They talk to a second server of the contestant, which is there for
-    /// nobody else.
+    /// Whether the clients connect to a second server of the same contestant.
     pub(crate) is_apart: bool,
 }
 
-/// The scenario's client groups, every cost as an n that stands for it with
-/// this fib, and every load as fast as can be.
+/// Returns the scenario's client groups. Each cost is replaced by the n that
+/// was calibrated for this fib. Groups with a `load` send as fast as they can.
 ///
 /// # Errors
 ///
-/// When it is not known which n that is.
+/// Returns an error if a cost is not calibrated.
 pub(crate) fn groups(
     scenario: &Scenario,
     calibration: &[Calibrated],
@@ -32,14 +31,14 @@ pub(crate) fn groups(
         let known = calibration.iter().find(|known| known.is_of(cost, fib));
         known.map(|known| known.n).ok_or_else(|| {
             let cost = humantime::format_duration(cost);
-            Failure::Instrument(format!("which n takes {cost} is not known"))
+            Failure::Instrument(format!("the n that takes {cost} is unknown"))
         })
     };
     let groups = scenario.groups.iter().map(|group| {
         let n = match (group.n, group.cost) {
             (Some(n), _) => n,
             (None, Some(cost)) => n_of(cost)?,
-            // Those that are silent ask for nothing.
+            // Silent clients send no requests.
             (None, None) => 0,
         };
         Ok(Clients {

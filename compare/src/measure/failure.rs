@@ -1,27 +1,27 @@
-//! Why a cell has no figure.
+//! The ways in which the measurement of a cell can fail.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::model::faults::Faults;
 
-/// Why there is no figure.
+/// Why the measurement of a cell failed.
 #[derive(Clone, Debug)]
 pub(crate) enum Failure {
     /// The contestant did not start.
     Start(String),
     /// The contestant failed under load.
     Contestant {
-        /// How.
+        /// What went wrong.
         reason: String,
-        /// Its last log lines.
+        /// The last lines of the contestant's log.
         log: Vec<String>,
-        /// What its clients met, by group and kind.
+        /// The faults by client group, counted by kind.
         faults: BTreeMap<String, Faults>,
     },
-    /// The load generator could not do what it should.
+    /// The load generator, or `compare` itself, failed.
     Instrument(String),
-    /// Somebody pressed Ctrl-C.
+    /// The user pressed Ctrl-C.
     Interrupted,
 }
 

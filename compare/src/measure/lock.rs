@@ -7,18 +7,18 @@ use anyhow::{Context, bail};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-/// Held by the run that measures on this machine: two at once would measure
-/// each other.
+/// The lock of the run that measures on this machine: two runs at once would
+/// disturb each other.
 pub(crate) struct MeasuringLock {
     _file: File,
 }
 
 impl MeasuringLock {
-    /// Takes the turn until it is dropped, or this process ends.
+    /// Takes the lock until the value is dropped or this process ends.
     ///
     /// # Errors
     ///
-    /// When another run of this user has it.
+    /// Returns an error if another run of this user holds the lock.
     pub(crate) fn acquire() -> anyhow::Result<MeasuringLock> {
         let user = rustix::process::getuid().as_raw();
         let path = env::temp_dir().join(format!("compare-{user}.lock"));
@@ -32,13 +32,13 @@ impl MeasuringLock {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(MeasuringLock { _file: file }),
             Err(Errno::WOULDBLOCK) => bail!(
-                "another run measures on this machine: both would measure \
-                 each other; wait for it to end ({} is locked)",
+                "cannot measure now: another run measures on this machine, \
+                 and each would disturb the other; wait for it to end ({} is \
+                 locked)",
                 path.display()
             ),
-            Err(error) => {
-                Err(error).with_context(|| format!("{}", path.display()))
-            }
+            Err(error) => Err(error)
+                .with_context(|| format!("cannot lock {}", path.display())),
         }
     }
 }

@@ -37,15 +37,15 @@ fn memory_bytes() -> Result<u64, String> {
 fn processors_online() -> Result<usize, String> {
     let path = "/proc/cpuinfo";
     let text = fs::read_to_string(path)
-        .map_err(|error| format!("can't read {path}: {error}"))?;
+        .map_err(|error| format!("cannot read {path}: {error}"))?;
     let count = text.lines().filter(|line| line.starts_with("processor"));
     Ok(count.count())
 }
 
-/// The value of the first line `name : value`.
+/// Returns the value of the first line `name : value`.
 fn field(path: &str, name: &str) -> Result<String, String> {
     let text = fs::read_to_string(path)
-        .map_err(|error| format!("can't read {path}: {error}"))?;
+        .map_err(|error| format!("cannot read {path}: {error}"))?;
     text.lines()
         .filter_map(|line| line.split_once(':'))
         .find(|(key, _)| key.trim() == name)
@@ -57,7 +57,7 @@ fn git(root: &Path, arguments: &[&str]) -> Result<String, String> {
     output(Command::new("git").arg("-C").arg(root).args(arguments))
 }
 
-/// What a command prints.
+/// Returns what a command prints to stdout, without white space at the ends.
 pub(crate) fn output(command: &mut Command) -> Result<String, String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output =

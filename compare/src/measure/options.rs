@@ -1,4 +1,4 @@
-//! The flags that say how to measure.
+//! The command-line flags for measuring.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,55 +10,56 @@ use crate::measure::processors::{CpuList, Processors};
 use crate::model::invocation::{self, Invocation};
 use crate::model::scenarios::Scenario;
 
-/// How to measure, whatever it is.
+/// The flags of all commands that measure.
 #[derive(Args, Debug)]
 pub(crate) struct MeasurementOptions {
-    /// How often everything is measured [default: 5; of claims, 7]
+    /// The number of rounds [default: 5; for claims, 7]
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) rounds: Option<u64>,
-    /// Three rounds instead of more; of claims, the short ones alone
+    /// Run three rounds only; for claims, skip those that take long
     #[arg(long, conflicts_with = "rounds")]
     pub(crate) quick: bool,
-    /// How long each measurement takes [default: the scenario's]
+    /// The length of each window [default: the scenario's]
     #[arg(long, value_name = "TIME", value_parser = positive_duration)]
     pub(crate) duration: Option<Duration>,
-    /// Repeats the random choices of a run
+    /// The seed of all random choices, to repeat those of a run [default: a
+    /// new one each time]
     #[arg(long)]
     pub(crate) seed: Option<u64>,
-    /// The folder to keep everything in, raw, after each round [default: a
-    /// new one in runs/]
+    /// The folder for the record, which is written after each round [default:
+    /// a new one in runs/]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
-    /// The servers' processors, as 0,2-3
+    /// The processors for the servers, for example 0,2-3
     #[arg(long, value_name = "LIST")]
     pub(crate) server_cpus: Option<CpuList>,
-    /// The load generator's processors
+    /// The processors for the load generator
     #[arg(long, value_name = "LIST")]
     pub(crate) load_cpus: Option<CpuList>,
-    /// No progress on stderr
+    /// Don't print progress to stderr
     #[arg(long)]
     pub(crate) quiet: bool,
 }
 
 impl MeasurementOptions {
-    /// The processors that servers and load may use.
+    /// Returns the processors that servers and load generator may use.
     ///
     /// # Errors
     ///
-    /// When the lists of the command line can't be had here.
+    /// Returns an error if a flag lists a processor that may not be used.
     pub(crate) fn processors(&self) -> anyhow::Result<Processors> {
         Processors::allowed(self.server_cpus.clone(), self.load_cpus.clone())
     }
 
-    /// Sets the windows that the command line asks for.
+    /// Sets the length of the windows, if `--duration` is given.
     pub(crate) fn set_windows(&self, scenarios: &mut [Scenario]) {
         if let Some(window) = self.duration {
             scenarios.iter_mut().for_each(|s| s.window = window);
         }
     }
 
-    /// Adds to what was asked.
+    /// Adds these flags to an invocation.
     pub(crate) fn add_to(&self, invocation: Invocation) -> Invocation {
         let list = |list: &Option<CpuList>| {
             list.clone().map(Vec::from).unwrap_or_default()
@@ -72,10 +73,10 @@ impl MeasurementOptions {
     }
 }
 
-/// Rounds with `--quick`.
+/// The number of rounds with `--quick`.
 pub(crate) const ROUNDS_QUICK: u64 = 3;
 
-/// A time that is not 0, as flags take it.
+/// Parses a time that must not be 0.
 pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
     match limits::time(text)? {
         Duration::ZERO => Err("must not be 0".into()),

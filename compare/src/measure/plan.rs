@@ -1,4 +1,4 @@
-//! What to measure, and the record that comes of it.
+//! The plan of a measurement, and how it is carried out and recorded.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -23,29 +23,29 @@ use crate::model::record::{Entrant, Record};
 use crate::model::runs;
 use crate::model::scenarios::Scenario;
 
-/// Rounds, if nobody says otherwise: the fewest that give an interval.
+/// The default number of rounds: the fewest that give an interval.
 pub(crate) const ROUNDS: u64 = 5;
 
 /// What to measure.
 pub(crate) struct MeasurementPlan {
-    /// Who takes part.
+    /// The contestants that take part.
     pub(crate) contestants: Vec<Contestant>,
-    /// Who would, but for this.
+    /// The contestants that can't take part, with the reason.
     pub(crate) skipped: Vec<(String, String)>,
-    /// What they are asked.
+    /// The scenarios to measure.
     pub(crate) scenarios: Vec<Scenario>,
-    /// Only these cells, by scenario and contestant; without it, all of them,
-    /// and those of a contestant that takes part twice.
+    /// The cells to measure, by scenario and contestant. If `None`, all cells,
+    /// and those of an alias.
     pub(crate) cells: Option<BTreeSet<(String, String)>>,
-    /// How often, if nobody says otherwise.
+    /// The number of rounds, unless the options give another one.
     pub(crate) rounds: u64,
     /// The scenarios under which system calls are counted, too.
     pub(crate) traced: Vec<Scenario>,
-    /// What the command line said beside that.
+    /// The other flags of the command line, for the record.
     pub(crate) invocation: Invocation,
 }
 
-/// What was measured, and where it is kept.
+/// The record of a measurement, and its file.
 pub(crate) struct FinishedRun {
     /// The record.
     pub(crate) record: Record,
@@ -54,11 +54,13 @@ pub(crate) struct FinishedRun {
 }
 
 impl MeasurementPlan {
-    /// Measures it all; `None` when interrupted before the first round.
+    /// Builds and measures the contestants. Returns `None` if interrupted
+    /// before the first round.
     ///
     /// # Errors
     ///
-    /// When that is not possible here, or not now.
+    /// Returns an error if another run measures on this machine, if the limits
+    /// of this machine are too low, or if the contestants can't be built.
     pub(crate) fn measure(
         mut self,
         options: &MeasurementOptions,
@@ -112,7 +114,7 @@ impl MeasurementPlan {
         processors: &Processors,
     ) -> anyhow::Result<Record> {
         let seed = options.seed.unwrap_or_else(|| {
-            // Short enough to be typed again.
+            // Short enough to be typed.
             fastrand::u64(..1_000_000)
         });
         let rounds = if options.quick { ROUNDS_QUICK } else { self.rounds };
@@ -134,26 +136,29 @@ impl MeasurementPlan {
 }
 
 impl FinishedRun {
-    /// Prints what came of it, and where it is kept.
+    /// Prints the given result, and the path of the record.
     ///
     /// # Errors
     ///
-    /// When it could not be kept, or printed.
+    /// Returns an error if the record could not be written, or if the text
+    /// can't be printed.
     pub(crate) fn print(self, text: &str) -> anyhow::Result<()> {
         let kept = match self.saved {
             Ok(()) => format!("record: {}\n", self.path.display()),
             Err(_) => String::new(),
         };
         stdout::print(&(text.to_owned() + &kept))?;
-        // Only now: what was measured is worth more than the file.
+        // Reported last, so that the result is printed even if the record could
+        // not be written.
         self.saved
     }
 
-    /// Says on stderr where it is kept, for those whose stdout is taken.
+    /// Prints the path of the record to stderr, for commands whose stdout is
+    /// used for other output.
     ///
     /// # Errors
     ///
-    /// When it could not be kept.
+    /// Returns an error if the record could not be written.
     pub(crate) fn report_path(self) -> anyhow::Result<()> {
         self.saved?;
         eprintln!("record: {}", self.path.display());
@@ -161,7 +166,7 @@ impl FinishedRun {
     }
 }
 
-/// The contestants, and one of them a second time.
+/// Returns the contestants, and an alias of one of them.
 pub(crate) fn with_alias(contestants: Vec<Contestant>) -> Vec<Entrant> {
     let mut entrants: Vec<Entrant> =
         contestants.into_iter().map(programs::entrant).collect();

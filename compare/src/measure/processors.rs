@@ -1,4 +1,4 @@
-//! Which processors the server runs on, and which its clients.
+//! Assigning processors to the server and to the load generator.
 
 use std::str::FromStr;
 
@@ -8,7 +8,7 @@ use rustix::thread::{CpuSet, sched_getaffinity};
 use crate::base::exit::Usage;
 use crate::model::placement::{Cpus, Placement};
 
-/// The processors that may be used, and what the user says about them.
+/// The processors that may be used, and those that the user chose.
 #[derive(Clone, Debug)]
 pub(crate) struct Processors {
     allowed: Vec<usize>,
@@ -16,17 +16,17 @@ pub(crate) struct Processors {
     load: Option<CpuList>,
 }
 
-/// Processors by number, as `0,2-3`.
+/// A list of processors by number, such as `0,2-3`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CpuList(Vec<usize>);
 
 impl Processors {
-    /// Those that this process may use, as taskset(1) or a container's limits
-    /// may have narrowed them.
+    /// Returns the processors that this process may use, which taskset(1) or a
+    /// container's limits may have restricted.
     ///
     /// # Errors
     ///
-    /// When the user asks for others.
+    /// Returns a [`Usage`] error if the user chose other processors.
     pub(crate) fn allowed(
         server: Option<CpuList>,
         load: Option<CpuList>,
@@ -40,8 +40,8 @@ impl Processors {
             let foreign = list.iter().find(|cpu| !allowed.contains(cpu));
             if let Some(cpu) = foreign {
                 let text = format!(
-                    "{flag}: processor {cpu} is not among those that may be \
-                     used here ({allowed:?})"
+                    "{flag}: processor {cpu} is not available; use some of \
+                     {allowed:?}"
                 );
                 ensure!(false, Usage(text));
             }
@@ -49,7 +49,7 @@ impl Processors {
         Ok(Processors { allowed, server, load })
     }
 
-    /// Who runs where in a scenario.
+    /// Returns the processors of server and load generator in a scenario.
     pub(crate) fn place(&self, cpus: Cpus) -> Placement {
         let all = &self.allowed;
         let placed = match (cpus, all.split_last()) {
@@ -73,7 +73,7 @@ impl Processors {
         }
     }
 
-    /// Their numbers.
+    /// Returns the numbers of the processors that may be used.
     pub(crate) fn numbers(&self) -> &[usize] {
         &self.allowed
     }
@@ -98,7 +98,10 @@ impl FromStr for CpuList {
                 {
                     list.extend(first..=last);
                 }
-                _ => return Err(format!("`{part}`: expected 0,2-3")),
+                _ => {
+                    let what = "expected a list such as 0,2-3";
+                    return Err(format!("`{part}`: {what}"));
+                }
             }
         }
         Ok(CpuList(list))
@@ -117,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_processors_are_shared_out_as_the_scenario_says() {
+    fn the_processors_are_divided_as_the_scenario_specifies() {
         let two = vec![0, 1];
         assert_eq!(place(&two, Cpus::Split), (vec![0], vec![1]));
         assert_eq!(place(&two, Cpus::Shared), (two.clone(), two.clone()));
@@ -128,14 +131,14 @@ mod tests {
     }
 
     #[test]
-    fn a_single_processor_serves_both() {
+    fn server_and_load_share_a_single_processor() {
         for cpus in [Cpus::Split, Cpus::Shared, Cpus::One] {
             assert_eq!(place(&[3], cpus), (vec![3], vec![3]));
         }
     }
 
     #[test]
-    fn what_the_user_says_goes_before_the_scenario() {
+    fn the_users_choice_has_priority_over_the_scenario() {
         let processors = Processors {
             allowed: vec![0, 1, 2, 3],
             server: "1-2".parse().ok(),
@@ -147,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_processors_is_read() {
+    fn a_list_of_processors_is_parsed() {
         assert_eq!("0,2-4".parse(), Ok(CpuList(vec![0, 2, 3, 4])));
         for bad in ["", "a", "3-1", "1,,2", "99999999"] {
             assert!(bad.parse::<CpuList>().is_err(), "{bad}");

@@ -1,4 +1,4 @@
-//! The programs that contestants need, and the versions that they print.
+//! The programs that contestants need, and their versions.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -9,7 +9,7 @@ use crate::model::contestant::Contestant;
 use crate::model::reading::Reading;
 use crate::model::record::Entrant;
 
-/// Whether a shell would find the program.
+/// Returns `true` if PATH contains the program.
 pub(crate) fn is_in_path(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).map(|folder| folder.join(program)).any(|file| {
@@ -19,7 +19,8 @@ pub(crate) fn is_in_path(program: &str) -> bool {
     })
 }
 
-/// Those who can take part here, and the others with the reason.
+/// Splits the contestants into those that can take part on this machine, and
+/// the names of the others with the reason.
 pub(crate) fn runnable(
     contestants: Vec<Contestant>,
 ) -> (Vec<Contestant>, Vec<(String, String)>) {
@@ -42,15 +43,15 @@ pub(crate) fn entrant(contestant: Contestant) -> Entrant {
 
 /// Returns the first line of the version that a contestant prints.
 fn version(contestant: &Contestant) -> Reading<String> {
-    let told = match contestant.version.split_first() {
+    let output = match contestant.version.split_first() {
         Some((program, arguments)) => {
             machine::output(Command::new(program).args(arguments))
         }
         None if contestant.build.is_some() => machine::output(
             Command::new(&contestant.command[0]).arg("--version"),
         ),
-        None => Err("it has no command that tells".to_owned()),
+        None => Err("no `version` command".to_owned()),
     };
-    let first = |told: String| told.lines().next().map(str::to_owned);
-    Reading::from(told.map(|told| first(told).unwrap_or_default()))
+    let first = |output: String| output.lines().next().map(str::to_owned);
+    Reading::from(output.map(|output| first(output).unwrap_or_default()))
 }

@@ -1,16 +1,16 @@
-//! What goes on, on stderr, for somebody who waits.
+//! Progress on stderr.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A line of progress with an estimate of the time left. Nothing is drawn
-/// where stderr is no terminal.
+/// A line of progress with an estimate of the time left. It is drawn only if
+/// stderr is a terminal.
 pub(crate) struct Progress {
     bar: ProgressBar,
     quiet: bool,
 }
 
 impl Progress {
-    /// A line of progress, unless `quiet`.
+    /// Returns a line of progress, which is hidden if `quiet`.
     pub(crate) fn new(quiet: bool) -> Progress {
         let target = if quiet {
             ProgressDrawTarget::hidden()
@@ -22,20 +22,20 @@ impl Progress {
         Progress { bar, quiet }
     }
 
-    /// Says what goes on.
+    /// Shows the current activity.
     pub(crate) fn show(&self, what: &str) {
         self.bar.set_message(what.to_owned());
         self.bar.tick();
     }
 
-    /// Says what takes long from here, also where stderr is no terminal.
+    /// Prints an activity that takes long, even if stderr is not a terminal.
     pub(crate) fn announce(&self, what: &str) {
         if !self.quiet {
             self.note(what);
         }
     }
 
-    /// Says which crate was built.
+    /// Shows the crate that was built.
     pub(crate) fn building(&self, name: &str) {
         self.show(&format!("building: {name}"));
     }
@@ -49,7 +49,7 @@ impl Progress {
         self.bar.set_style(style.progress_chars("=> "));
     }
 
-    /// Counts one measurement as done or not needed any more.
+    /// Counts a measurement that is done, or no longer needed.
     pub(crate) fn done(&self) {
         self.bar.inc(1);
     }
@@ -59,7 +59,7 @@ impl Progress {
         self.bar.suspend(|| eprintln!("{text}"));
     }
 
-    /// Takes the line away.
+    /// Removes the line of progress.
     pub(crate) fn clear(&self) {
         self.bar.finish_and_clear();
     }

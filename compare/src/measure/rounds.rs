@@ -1,4 +1,4 @@
-//! Measures contestants under scenarios, round by round.
+//! Runner contestants under scenarios, round by round.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
@@ -22,42 +22,41 @@ use crate::model::reading::Reading;
 use crate::model::record::{Entrant, Record, Round, Void};
 use crate::model::scenarios::Scenario;
 
-/// How long system calls are counted.
+/// The length of the window in which system calls are counted.
 const TRACED_WINDOW: Duration = Duration::from_millis(500);
 
-/// As many clients as wait in the backlog of our servers until it is their
-/// turn.
+/// How many clients fit into the backlog of the project's servers.
 const CLIENTS_THAT_QUEUE_MAX: usize = 1_000;
 
-/// What stays the same from round to round.
+/// The state of a measurement over all rounds.
 pub(crate) struct Runner<'a> {
-    /// Where the record is kept.
+    /// The path of the record.
     pub(crate) path: &'a Path,
     pub(crate) processors: &'a Processors,
     pub(crate) interrupt: &'a Interrupt,
     pub(crate) progress: &'a Progress,
     pub(crate) seed: u64,
-    /// Only these cells, by scenario and contestant, if it isn't all.
+    /// The cells to measure, by scenario and contestant; all, if `None`.
     pub(crate) cells: Option<BTreeSet<(String, String)>>,
-    /// Entrants that are not tried again, and why.
+    /// The contestants that did not start and are not tried again, with the
+    /// reason.
     pub(crate) failed_to_start: HashMap<String, String>,
-    /// Contestants that failed when it was to be found which n stands for a
-    /// cost, and how.
+    /// The contestants that failed during calibration, with the failure.
     pub(crate) not_calibrated: HashMap<String, Failure>,
-    /// What a contestant can do at most, by round, contestant and scenario.
+    /// The capacities of contestants, by round, contestant and scenario.
     pub(crate) capacities: HashMap<(u64, String, String), f64>,
-    /// The system calls that a contestant needs to start and to end.
+    /// The system calls that a contestant needs to start and to stop.
     pub(crate) own_system_calls: HashMap<String, BTreeMap<String, u64>>,
 }
 
 impl Runner<'_> {
-    /// Whether a cell is to be measured.
+    /// Returns `true` if a cell should be measured.
     fn is_wanted(&self, scenario: &Scenario, contestant: &Contestant) -> bool {
         let key = || (scenario.name.clone(), contestant.name.clone());
         self.cells.as_ref().is_none_or(|cells| cells.contains(&key()))
     }
 
-    /// How many cells are to be measured in a round.
+    /// Returns the number of cells to measure in a round.
     pub(crate) fn cells_of(&self, record: &Record) -> usize {
         let wanted = |scenario: &Scenario| {
             let entrants = record.entrants.iter();
@@ -67,7 +66,7 @@ impl Runner<'_> {
     }
 
     /// Calibrates, measures all rounds, and counts the system calls under the
-    /// scenarios `traced`; breaks when interrupted.
+    /// scenarios `traced`. Breaks if interrupted.
     pub(crate) fn measure_all(
         &mut self,
         traced: Vec<Scenario>,
@@ -86,14 +85,14 @@ impl Runner<'_> {
         self.system_calls(traced, record)
     }
 
-    /// Measures all rounds; breaks when interrupted.
+    /// Measures all rounds. Breaks if interrupted.
     fn rounds(&mut self, record: &mut Record) -> ControlFlow<()> {
         let mut random = fastrand::Rng::with_seed(record.seed);
         for round in 1..=record.rounds {
             let mut order = record.entrants.clone();
             random.shuffle(&mut order);
             self.round(round, &order, record)?;
-            // The disk may have room again before the next round is over.
+            // Not fatal: the disk may have space again after the next round.
             if let Err(error) = record.write(self.path) {
                 self.progress.note(&format!("{error:#}"));
             }
@@ -101,8 +100,8 @@ impl Runner<'_> {
         ControlFlow::Continue(())
     }
 
-    /// Counts the system calls of each contestant under these scenarios;
-    /// breaks when interrupted.
+    /// Counts the system calls of each contestant under these scenarios. Breaks
+    /// if interrupted.
     fn system_calls(
         &mut self,
         traced: Vec<Scenario>,
@@ -139,17 +138,17 @@ impl Runner<'_> {
     ) -> Result<BTreeMap<String, f64>, Failure> {
         let missing = |reason: &str| Failure::Instrument(reason.to_owned());
         if !programs::is_in_path("strace") {
-            return Err(missing("strace is not here"));
+            return Err(missing("strace not found in PATH"));
         }
         if scenario.groups.iter().any(|group| group.apart) {
-            return Err(missing("two servers at once are not traced"));
+            return Err(missing("a group `apart` can't be traced"));
         }
         if scenario.groups.iter().any(|group| group.load.is_some()) {
-            return Err(missing("a traced server has another capacity"));
+            return Err(missing("a server has another capacity under strace"));
         }
         let kept = record.cell_mut(&scenario.name, &contestant.name);
         if kept.void.is_some() || kept.by_design.is_some() {
-            return Err(missing("it could not be measured"));
+            return Err(missing("the cell could not be measured"));
         }
         let fib = contestant.fib.as_deref();
         let cell = Cell {
@@ -160,7 +159,7 @@ impl Runner<'_> {
             placement: self.processors.place(scenario.cpus),
             seed: self.seed,
         };
-        // To start and to end takes system calls that no request needs.
+        // The system calls to start and to stop don't belong to any request.
         let own = match self.own_system_calls.get(&contestant.name) {
             Some(own) => own.clone(),
             None => cell.count_own_system_calls(self.interrupt)?,
@@ -170,10 +169,11 @@ impl Runner<'_> {
         counted
     }
 
-    /// Measures each entrant under each scenario; breaks when interrupted.
+    /// Measures each contestant under each scenario. Breaks if interrupted.
     ///
-    /// Scenario by scenario: those who are compared are measured one after
-    /// the other, so that what changes slowly changes for all.
+    /// Proceeds scenario by scenario: the contestants that are compared are
+    /// measured one after the other, so that slow changes of the machine affect
+    /// all of them.
     fn round(
         &mut self,
         round: u64,
@@ -188,7 +188,7 @@ impl Runner<'_> {
                 if !self.is_wanted(&scenario, contestant) {
                     continue;
                 }
-                self.progress.show(&format!("{} of {name}", scenario.name));
+                self.progress.show(&format!("{name} in {}", scenario.name));
                 self.cell(round, place, contestant, &scenario, record)?;
                 self.progress.done();
             }
@@ -196,8 +196,8 @@ impl Runner<'_> {
         ControlFlow::Continue(())
     }
 
-    /// Measures a cell, unless it is void, and keeps what came of it; breaks
-    /// when interrupted.
+    /// Measures a cell, unless it is void, and records the result. Breaks if
+    /// interrupted.
     fn cell(
         &mut self,
         round: u64,
@@ -212,7 +212,7 @@ impl Runner<'_> {
             return ControlFlow::Continue(());
         }
         if let Some(reason) = self.failed_to_start.get(name) {
-            // What was measured before holds.
+            // The rounds that were measured before remain valid.
             if kept.rounds.is_empty() {
                 kept.void = Some(Void::new(round, reason.clone(), true));
             } else {
@@ -234,7 +234,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Keeps why a cell has no figure in a round; breaks when interrupted.
+    /// Records why a cell has no measurement in a round. Breaks if interrupted.
     fn keep(
         &mut self,
         failure: Failure,
@@ -305,14 +305,14 @@ impl Runner<'_> {
         }
         let bottleneck = report.bottleneck(processors);
         let capacity = Reading::from(capacity.ok_or_else(|| {
-            "no rate of this scenario is a share of it".to_owned()
+            "no rate of this scenario is a share of the capacity".to_owned()
         }));
         Ok(Round { round, place: 0, placement, bottleneck, capacity, report })
     }
 
-    /// How many requests a second a contestant can answer at most: what the
-    /// same clients get from it when they ask as fast as they can. Measured
-    /// once a round, if a scenario needs it.
+    /// Returns the contestant's capacity in requests per second: the rate of
+    /// the same clients when they send as fast as they can. It is measured once
+    /// per round, if the scenario needs it.
     fn capacity(
         &mut self,
         round: u64,
@@ -332,7 +332,7 @@ impl Runner<'_> {
         let capacity =
             group.map(|group| group.rate(report.window_ns)).unwrap_or(0.0);
         if capacity <= 0.0 {
-            let reason = "no reply at full load: its capacity is not known";
+            let reason = "no reply at full load: the capacity is unknown";
             return Err(Failure::Contestant {
                 reason: reason.to_owned(),
                 log: Vec::new(),
@@ -344,7 +344,8 @@ impl Runner<'_> {
     }
 }
 
-/// Why a scenario asks for what a contestant can't do by design, if it does.
+/// Returns the reason why a contestant can't serve a scenario by design, or
+/// `None` if it can.
 fn beyond_design(
     contestant: &Contestant,
     scenario: &Scenario,
@@ -352,7 +353,7 @@ fn beyond_design(
     let is_pipelined =
         scenario.groups.iter().any(|group| group.depth.unwrap_or(1) > 1);
     if is_pipelined && contestant.framing == Framing::Talk {
-        let why = "it takes whatever one read returns for one request";
+        let why = "it treats whatever one read returns as one request";
         return Some(why.to_owned());
     }
     let clients: usize =

@@ -1,9 +1,9 @@
-//! What strace(1) counts.
+//! Parsing the system calls that strace(1) counts.
 
 use std::collections::BTreeMap;
 
-/// Reads the table of `strace -c`: `% time, seconds, usecs/call, calls,
-/// errors, syscall`, of which the errors may be missing.
+/// Parses the table of `strace -c`: `% time, seconds, usecs/call, calls,
+/// errors, syscall`. The field `errors` may be missing.
 pub(crate) fn read_summary(text: &str) -> BTreeMap<String, u64> {
     let rows = text.lines().filter_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_summary_of_strace_is_read() {
+    fn the_summary_of_strace_is_parsed() {
         let text = "\
 % time     seconds  usecs/call     calls    errors syscall
 ------ ----------- ----------- --------- --------- ----------------

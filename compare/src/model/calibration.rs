@@ -1,4 +1,4 @@
-//! Which n stands for a cost, as a record says it.
+//! A calibrated cost: the n whose fib takes about a given time.
 
 use std::time::Duration;
 
@@ -9,25 +9,26 @@ use serde::{Deserialize, Serialize};
     schemars::JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize,
 )]
 pub(crate) struct Calibrated {
-    /// What was asked for.
+    /// The time that a request should take.
     pub(crate) cost_ns: u64,
-    /// The n whose fib takes about that long.
+    /// The n for which fib takes about that long.
     pub(crate) n: u8,
-    /// How long it took.
+    /// How long fib of this n took.
     pub(crate) took_ns: u64,
-    /// Whose fib it is, if it is not that of this program.
+    /// The `fib` of the contestants for which n was calibrated; none, if it is
+    /// this program's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) fib: Option<String>,
 }
 
 impl Calibrated {
-    /// Whether it says what stands for this cost with that fib.
+    /// Returns `true` if this is the calibration of this cost for that fib.
     pub(crate) fn is_of(&self, cost: Duration, fib: Option<&str>) -> bool {
         u128::from(self.cost_ns) == cost.as_nanos()
             && self.fib.as_deref() == fib
     }
 
-    /// Whether another one answers the same question.
+    /// Returns `true` if both are calibrations of the same cost and fib.
     pub(crate) fn is_like(&self, other: &Calibrated) -> bool {
         self.cost_ns == other.cost_ns && self.fib == other.fib
     }

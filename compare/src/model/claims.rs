@@ -1,4 +1,5 @@
-//! The claims of `bench/claims.toml`: relations between measured figures.
+//! Claims about concurrency models, read from `bench/claims.toml`. Each claim
+//! gives the band in which the ratio of two measured figures must lie.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,68 +15,68 @@ use crate::model::contestant::Contestant;
 use crate::model::figure::Figure;
 use crate::model::scenarios::Scenario;
 
-/// What somebody says of concurrency models, so that it can be tried.
+/// A claim about concurrency models, in a form that can be tested.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Claim {
     name: Spanned<String>,
-    /// The version of the talk's server that it is about.
+    /// The version of the talk's server that the claim is about.
     pub(crate) version: String,
-    /// The claim.
+    /// The claim in words.
     #[serde(deserialize_with = "prose")]
     pub(crate) says: String,
-    /// What decides whether it is so.
+    /// The mechanism that decides whether the claim holds.
     #[serde(deserialize_with = "prose")]
     pub(crate) mechanism: String,
     #[serde(default)]
     at_least: Option<f64>,
     #[serde(default)]
     at_most: Option<f64>,
-    /// Why the band is where it is.
+    /// The reason for the limits of the band.
     #[serde(deserialize_with = "prose")]
     pub(crate) why: String,
-    /// Whether a quick run tries it.
+    /// Whether `--quick` includes the claim.
     #[serde(default = "yes")]
     pub(crate) quick: bool,
-    /// What it is tried on.
+    /// The pairs of figures that the claim is tested on.
     #[serde(rename = "trial")]
     pub(crate) trials: Vec<Trial>,
 }
 
-/// A claim, tried on one language or the like.
+/// One test of a claim, for one language or the like.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Trial {
-    /// On which.
+    /// What the claim is tested on, such as a language.
     #[serde(rename = "of")]
     pub(crate) tried_on: String,
     /// The figure that is divided.
     pub(crate) left: Side,
-    /// The figure that it is divided by.
+    /// The figure by which `left` is divided.
     pub(crate) right: Side,
-    /// Whether it may be left out where its contestants can't take part.
+    /// Whether the trial may be left out if its contestants can't take part.
     #[serde(default)]
     pub(crate) optional: bool,
 }
 
-/// A figure of one cell, as `time of threads in perf1-crowd@2`.
+/// A figure of one cell, such as `time of threads in perf1-crowd@2`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Side {
-    /// Which figure.
+    /// The figure.
     pub(crate) figure: Figure,
-    /// Whose.
+    /// The name of the contestant.
     pub(crate) contestant: String,
-    /// The scenario, and the value of what varies in it, if anything does.
+    /// The name of the scenario, with a value if it has a sweep.
     pub(crate) scenario: String,
 }
 
-/// Where a ratio must lie.
+/// The range in which a ratio must lie.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Band {
-    /// At least so much; without it, however little.
+    /// The lowest ratio, if there is a lower limit.
     pub(crate) at_least: Option<f64>,
-    /// At most so much; without it, however much.
+    /// The highest ratio, if there is an upper limit.
     pub(crate) at_most: Option<f64>,
 }
 
@@ -83,7 +84,7 @@ fn yes() -> bool {
     true
 }
 
-/// A text whose lines end where the file is wide enough.
+/// Reads a text that is wrapped in the file, as a single line.
 fn prose<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let text = String::deserialize(from)?;
     Ok(text.split_whitespace().collect::<Vec<_>>().join(" "))
@@ -108,7 +109,8 @@ impl TryFrom<String> for Side {
         let found = figures.iter().find(|other| other.name() == figure);
         let figure = found.copied().ok_or_else(|| {
             let names: Vec<&str> = figures.iter().map(|f| f.name()).collect();
-            format!("`{figure}` is no figure; there are {}", names.join(", "))
+            let names = names.join(", ");
+            format!("`{figure}` is not a figure; use one of {names}")
         })?;
         Ok(Side {
             figure,
@@ -137,12 +139,13 @@ impl fmt::Display for Band {
 }
 
 impl Claim {
-    /// Its name.
+    /// Returns the claim's name.
     pub(crate) fn name(&self) -> &str {
         self.name.get_ref()
     }
 
-    /// Its version, where nothing else says that it is one.
+    /// Returns the version in words, for places where its meaning isn't clear
+    /// from the context.
     pub(crate) fn version_in_words(&self) -> String {
         match self.version.as_str() {
             "today" => "today".to_owned(),
@@ -150,24 +153,24 @@ impl Claim {
         }
     }
 
-    /// Where the ratio must lie.
+    /// Returns the band in which the ratio must lie.
     pub(crate) fn band(&self) -> Band {
         Band { at_least: self.at_least, at_most: self.at_most }
     }
 }
 
 impl Trial {
-    /// Its two figures.
+    /// Returns the two figures of the ratio.
     pub(crate) fn sides(&self) -> [&Side; 2] {
         [&self.left, &self.right]
     }
 }
 
-/// Reads claims.
+/// Reads the claims of a file.
 ///
 /// # Errors
 ///
-/// A [`Usage`] error names the file, the line and what is wrong with it.
+/// Returns a [`Usage`] error that names the file, the line and the mistake.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Claim>> {
     let unreadable = || Usage(format!("cannot read {}", path.display()));
     let text = fs::read_to_string(path).with_context(unreadable)?;
@@ -208,51 +211,55 @@ fn check(claim: &Claim) -> Result<(), String> {
     if at_least.is_none() && at_most.is_none() {
         return Err("give `at_least`, `at_most`, or both".to_owned());
     }
-    // Written so that a NaN is no number of a band either.
+    // The condition is written so that it rejects NaN, too.
     if !(low >= 0.0 && low < high && high.is_finite()) {
         return Err(format!(
-            "no ratio lies in a band from {low} to {high}: it must be from 0 \
-             or more to more than that"
+            "no ratio lies in a band from {low} to {high}: `at_least` must be \
+             0 or more, and `at_most` greater than that"
         ));
     }
     if trials.is_empty() {
-        return Err("it has no [[claim.trial]]".to_owned());
+        return Err("a [[claim.trial]] is missing".to_owned());
     }
     for (index, trial) in trials.iter().enumerate() {
         let [left, right] = trial.sides().map(|side| side.figure.unit());
         if left != right {
             let (left, right) = (left.name(), right.name());
             return Err(format!(
-                "{}: {left} by {right} is no ratio",
+                "{}: a ratio needs figures of the same unit, not {left} and \
+                 {right}",
                 trial.tried_on
             ));
         }
         if trials[..index].iter().any(|other| other.tried_on == trial.tried_on)
         {
-            return Err(format!("two trials are of {}", trial.tried_on));
+            let name = &trial.tried_on;
+            return Err(format!("two trials have `of = \"{name}\"`"));
         }
     }
     Ok(())
 }
 
-/// Checks that there is what the claims speak of.
+/// Checks that the contestants and scenarios of the claims exist.
 ///
 /// # Errors
 ///
-/// A [`Usage`] error names the claim, what it lacks, and what there is.
+/// Returns a [`Usage`] error that names the claim, what it lacks, and what
+/// exists instead.
 pub(crate) fn check_against(
     claims: &[Claim],
     contestants: &[Contestant],
     scenarios: &[Scenario],
 ) -> Result<(), Usage> {
-    let whose: Vec<&str> =
+    let contestants: Vec<&str> =
         contestants.iter().map(|c| c.name.as_str()).collect();
-    let what: Vec<&str> = scenarios.iter().map(|s| s.name.as_str()).collect();
+    let scenarios: Vec<&str> =
+        scenarios.iter().map(|s| s.name.as_str()).collect();
     for claim in claims {
         for side in claim.trials.iter().flat_map(Trial::sides) {
             let pairs = [
-                ("contestant", &side.contestant, &whose),
-                ("scenario", &side.scenario, &what),
+                ("contestant", &side.contestant, &contestants),
+                ("scenario", &side.scenario, &scenarios),
             ];
             for (kind, name, known) in pairs {
                 let value = format!("{name}@");
@@ -261,14 +268,14 @@ pub(crate) fn check_against(
                     .collect();
                 if !values.is_empty() {
                     return Err(Usage(format!(
-                        "claim `{}`: `{name}` varies; say at which value: {}",
+                        "claim `{}`: `{name}` has a sweep; use one of {}",
                         claim.name(),
                         values.join(", ")
                     )));
                 }
                 if !known.contains(&name.as_str()) {
                     return Err(Usage(format!(
-                        "claim `{}`: there is no {kind} `{name}`; there are {}",
+                        "claim `{}`: no {kind} `{name}`; use one of {}",
                         claim.name(),
                         known.join(", ")
                     )));
@@ -320,7 +327,7 @@ right = \"rate of threads in interference@0\"
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_line() {
+    fn a_mistake_is_reported_with_its_line() {
         let cases = [
             ("at_most = 0.5", "", "line 3: claim `a`: give `at_least`"),
             ("at_most = 0.5", "at_most = nan", "no ratio lies in a band"),
@@ -332,12 +339,12 @@ right = \"rate of threads in interference@0\"
             ),
             ("at_most", "at_moust", "unknown field `at_moust`"),
             ("rate of threads in interference@1", "rate", "of the form"),
-            ("rate of", "speed of", "`speed` is no figure; there are time"),
+            ("rate of", "speed of", "`speed` is not a figure; use one of time"),
             ("interference@1", "interference @1", "too many words"),
             (
                 "rate of threads in interference@1",
                 "p99 of threads in interference@1",
-                "ns by 1/s is no ratio",
+                "figures of the same unit, not ns and 1/s",
             ),
         ];
         for (from, to, expected) in cases {
@@ -351,11 +358,11 @@ right = \"rate of threads in interference@0\"
         let (_, trial) = GOOD.split_once("[[claim.trial]]").unwrap();
         let twice = format!("{GOOD}[[claim.trial]]{trial}");
         let error = parse(&twice).unwrap_err();
-        assert!(error.contains("two trials are of Rust"), "{error}");
+        assert!(error.contains("two trials have `of = \"Rust\"`"), "{error}");
     }
 
     #[test]
-    fn what_we_claim_can_be_measured() {
+    fn the_shipped_claims_can_be_measured() {
         let bench = workspace::root().unwrap().join("bench");
         let claims = read(&bench.join("claims.toml")).unwrap();
         let contestants =

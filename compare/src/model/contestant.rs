@@ -1,12 +1,13 @@
-//! A contestant: a server to measure, as a command.
+//! The type of a contestant: a server to measure, and the command that starts
+//! it.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// What stands in a command for the program that was chosen.
+/// The placeholder in a command for the program that was chosen.
 pub(crate) const PROGRAM: &str = "{program}";
 
-/// What stands in a command for the executable that `build` made.
+/// The placeholder in a command for the executable that was built.
 pub(crate) const EXECUTABLE: &str = "{exe}";
 
 /// A server to measure.
@@ -15,57 +16,60 @@ pub(crate) const EXECUTABLE: &str = "{exe}";
 )]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Contestant {
-    /// The name under which its figures stand.
+    /// The contestant's name.
     pub(crate) name: String,
-    /// The program and its arguments.
+    /// The server's program and its arguments.
     pub(crate) command: Vec<String>,
-    /// The cargo package that makes the program, if it is one of ours.
+    /// The cargo package that contains the program, if it is one of the
+    /// project's servers.
     #[serde(default)]
     pub(crate) build: Option<String>,
-    /// The C source that makes the program, if it is a peer of ours.
+    /// The C source file of the program, if it is one of the project's peers.
     #[serde(default)]
     pub(crate) compile: Option<String>,
-    /// The command that makes it, in the workspace's folder, if it is neither
-    /// of the two.
+    /// The command that builds the program in the workspace's folder, if
+    /// neither `build` nor `compile` does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) prepare: Vec<String>,
-    /// The command that prints its version; of our own servers, if it isn't
-    /// said, the flag `--version`.
+    /// The command that prints the version; by default, for a server with
+    /// `build`, the program with the flag `--version`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) version: Vec<String>,
-    /// Whose fib it computes with, if that is not compiled: all contestants
-    /// with this name here are asked for the same n in place of a cost, which
-    /// is calibrated on one of them.
+    /// The name of the interpreter or implementation that computes fib, if it
+    /// isn't compiled code. A cost is calibrated once for each name, on one of
+    /// its contestants, and then is the same n for all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) fib: Option<String>,
-    /// Programs of which the first that is there stands for `{program}` in
-    /// the command and the version; without any, it can't run.
+    /// Alternative programs: the first one that is installed replaces
+    /// `{program}` in `command` and `version`. Without any of them, the
+    /// contestant can't take part.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) program: Vec<String>,
-    /// Programs that must be there for it to run.
+    /// Programs that must be installed, or else the contestant can't take part.
     #[serde(default)]
     pub(crate) needs: Vec<String>,
-    /// How it shows that it serves.
+    /// How the server shows that it is ready.
     #[serde(default)]
     pub(crate) ready: Ready,
-    /// How it tells requests apart.
+    /// How the server separates requests.
     #[serde(default, skip_serializing_if = "Framing::is_line")]
     pub(crate) framing: Framing,
-    /// What it stands for.
+    /// The contestant's role in a comparison.
     pub(crate) label: Label,
-    /// What its model can and can't do, by design.
+    /// The properties of the contestant's concurrency model.
     #[serde(default)]
     pub(crate) model: Vec<ModelTrait>,
-    /// Which of our servers' flags it has; all of them, if it isn't said.
+    /// The flags of the project's servers that the contestant supports; by
+    /// default, all of them.
     #[serde(default)]
     pub(crate) flags: Option<Vec<String>>,
-    /// Which families of the conformance suite it claims to pass, by name;
-    /// all of them, if it isn't said.
+    /// The families of conformance cases that the contestant is to pass, by
+    /// name; by default, all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) families: Option<Vec<String>>,
 }
 
-/// What a model can or can't do, by design.
+/// A property of a concurrency model: what it can or can't do, by design.
 #[derive(
     schemars::JsonSchema,
     Clone,
@@ -79,27 +83,29 @@ pub(crate) struct Contestant {
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "Trait")]
 pub(crate) enum ModelTrait {
-    /// The second client waits until the first has left.
+    /// The server serves one client at a time: the second client waits until
+    /// the first one has left.
     OneClientAtATime,
-    /// It computes where it should wait for its clients.
+    /// The server computes on the thread that waits for its clients.
     ComputesInline,
-    /// It computes on a pool, and answers others meanwhile.
+    /// The server computes on a pool, and serves other clients meanwhile.
     ComputesOnAPool,
-    /// It computes on a pool, but waits for it where it should wait for its
-    /// clients.
+    /// The server computes on a pool, but waits for the result on the thread
+    /// that waits for its clients.
     WaitsForItsPool,
-    /// Its runtime takes a short read, such as urgent data causes, for an
-    /// empty socket.
+    /// The server's runtime takes a short read, which urgent data can cause,
+    /// for an empty socket.
     StopsAtUrgentData,
-    /// Its pool is one of processes, which it can kill and must replace.
+    /// The server's pool consists of processes, which it can kill and must
+    /// replace.
     WorkerProcesses,
-    /// It has a thread for each client.
+    /// The server has a thread for each client.
     ThreadPerClient,
-    /// Ten thousand clients at once are within its means.
+    /// The server can serve ten thousand clients at once.
     LargeCrowds,
 }
 
-/// How a server shows that it serves.
+/// How a server shows that it is ready.
 #[derive(
     schemars::JsonSchema,
     Clone,
@@ -113,16 +119,16 @@ pub(crate) enum ModelTrait {
 )]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Ready {
-    /// By a line on stdout that holds its address.
+    /// By printing a line with its address to stdout.
     #[default]
     Line,
     /// By accepting connections.
     Port,
-    /// Whichever comes first.
+    /// By either of the two.
     Either,
 }
 
-/// How a server tells requests apart.
+/// How a server separates requests.
 #[derive(
     schemars::JsonSchema,
     Clone,
@@ -137,10 +143,10 @@ pub(crate) enum Ready {
 )]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Framing {
-    /// Each is a line.
+    /// Each request is a line.
     #[default]
     Line,
-    /// Each is what one read returns, without an end of line.
+    /// Each request is what one read returns, without an end of line.
     Talk,
 }
 
@@ -149,7 +155,7 @@ impl Framing {
         *self == Framing::Line
     }
 
-    /// Its name, as in the file.
+    /// Returns the name that files use.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Framing::Line => "line",
@@ -158,7 +164,7 @@ impl Framing {
     }
 }
 
-/// What a contestant stands for.
+/// The role of a contestant in a comparison.
 #[derive(
     schemars::JsonSchema,
     Clone,
@@ -171,13 +177,13 @@ impl Framing {
 )]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Label {
-    /// As one would write it.
+    /// The model as it should be written.
     Idiomatic,
-    /// As one should not.
+    /// A common mistake, to show its effect.
     Mistake,
-    /// As it was once written.
+    /// A version of the server in the talk.
     Historical,
-    /// From another house.
+    /// A contestant that isn't one of the project's ten servers.
     Peer,
 }
 
@@ -192,7 +198,7 @@ impl From<Ready> for launch::Ready {
 }
 
 impl Label {
-    /// Its name, as in the file.
+    /// Returns the name that files use.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Label::Idiomatic => "idiomatic",
@@ -204,7 +210,7 @@ impl Label {
 }
 
 impl Contestant {
-    /// One from another house, of which nothing is known but its command.
+    /// Returns a peer about which only its command is known.
     pub(crate) fn peer(name: String, command: Vec<String>) -> Contestant {
         Contestant {
             name,
@@ -225,11 +231,12 @@ impl Contestant {
         }
     }
 
-    /// Chooses its program, and looks for what it needs.
+    /// Chooses the first of the alternative programs that is installed, and
+    /// checks that all needed programs are.
     ///
     /// # Errors
     ///
-    /// Why it can't take part.
+    /// Returns the reason why the contestant can't take part.
     pub(crate) fn find_programs(
         &mut self,
         is_here: impl Fn(&str) -> bool,
@@ -237,7 +244,7 @@ impl Contestant {
         let compiler = self.compile.is_some().then_some("cc");
         let mut needs = self.needs.iter().map(String::as_str).chain(compiler);
         if let Some(missing) = needs.find(|program| !is_here(program)) {
-            return Err(format!("it needs `{missing}`, which is not here"));
+            return Err(format!("`{missing}` not found in PATH"));
         }
         let mut choice = self.program.iter();
         match choice.find(|program| is_here(program)).cloned() {
@@ -245,13 +252,14 @@ impl Contestant {
             None if self.program.is_empty() => {}
             None => {
                 let all = self.program.join("`, `");
-                return Err(format!("it needs one of `{all}`: none is here"));
+                return Err(format!("none of `{all}` found in PATH"));
             }
         }
         Ok(())
     }
 
-    /// Puts the program that was made for it into its command.
+    /// Replaces the placeholder in the command by the executable that was
+    /// built.
     pub(crate) fn put_executable(&mut self, path: &str) {
         self.put(EXECUTABLE, path);
     }
@@ -262,7 +270,7 @@ impl Contestant {
         }
     }
 
-    /// Whether its model is like that.
+    /// Returns `true` if the contestant's model has this property.
     pub(crate) fn is(&self, what: ModelTrait) -> bool {
         self.model.contains(&what)
     }

@@ -1,4 +1,5 @@
-//! Who is measured: the servers of `bench/contestants.toml`, each a command.
+//! Reading contestants from `bench/contestants.toml` and from the command
+//! line.
 
 use std::collections::HashSet;
 use std::fs;
@@ -11,20 +12,20 @@ use serde::Deserialize;
 use crate::base::exit::Usage;
 use crate::model::contestant::{Contestant, EXECUTABLE, PROGRAM};
 
-/// Added to the name of the contestant that takes part a second time.
+/// The suffix of an alias: the contestant that takes part a second time.
 pub(crate) const ALIAS_SUFFIX: &str = " again";
 
-/// What stands in a command for the address to listen on.
+/// The placeholder in a command for the address to listen on.
 const ADDRESS: &str = "{addr}";
 
-/// The same, for the port alone.
+/// The placeholder in a command for the port to listen on.
 const PORT: &str = "{port}";
 
 /// Reads the contestants of a file.
 ///
 /// # Errors
 ///
-/// A [`Usage`] error names the file, the line and what is wrong with it.
+/// Returns a [`Usage`] error that names the file, the line and the mistake.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Contestant>> {
     let text = fs::read_to_string(path).with_context(|| {
         Usage(format!(
@@ -38,11 +39,11 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Contestant>> {
 }
 
 impl Contestant {
-    /// One that a user names at the command line, as `NAME=COMMAND`.
+    /// Parses a contestant from the command line: `NAME=COMMAND`.
     ///
     /// # Errors
     ///
-    /// A [`Usage`] error says what is wrong with it.
+    /// Returns a [`Usage`] error that names the mistake.
     pub(crate) fn given(text: &str) -> Result<Contestant, Usage> {
         let usage = |what: &str| Usage(format!("--with '{text}': {what}"));
         let (name, command) = text
@@ -52,7 +53,7 @@ impl Contestant {
             .map_err(|error| usage(&error.to_string()))?;
         let name = name.trim().to_owned();
         let mut contestant = Contestant::peer(name.clone(), command);
-        // Nobody knows in what it is written.
+        // Its language is unknown, so costs are calibrated for it alone.
         contestant.fib = Some(name);
         check(&contestant).map_err(|error| usage(&error))?;
         Ok(contestant)
@@ -77,7 +78,7 @@ fn parse(text: &str) -> Result<Vec<Contestant>, String> {
     Ok(file.contestant)
 }
 
-/// The family of that name.
+/// Returns the family of conformance cases with this name.
 pub(crate) fn family_named(name: &str) -> Option<Family> {
     Family::ALL.iter().copied().find(|family| family.to_string() == name)
 }
@@ -92,8 +93,8 @@ fn check(contestant: &Contestant) -> Result<(), String> {
     }
     if name.ends_with(ALIAS_SUFFIX) {
         return Err(format!(
-            "`{name}`: names with{ALIAS_SUFFIX:?} at their end are for contestants \
-             that take part a second time, as the measure of noise"
+            "`{name}`: names that end with {ALIAS_SUFFIX:?} are for aliases, \
+             which measure noise; choose another name"
         ));
     }
     if command.is_empty() {
@@ -101,8 +102,8 @@ fn check(contestant: &Contestant) -> Result<(), String> {
     }
     if !has(ADDRESS) && !has(PORT) {
         return Err(format!(
-            "the command of `{name}` has neither {ADDRESS} nor {PORT}: it \
-             would not know where to listen"
+            "the command of `{name}` has neither {ADDRESS} nor {PORT}: the \
+             server would not know where to listen"
         ));
     }
     for family in families.iter().flatten() {
@@ -110,7 +111,7 @@ fn check(contestant: &Contestant) -> Result<(), String> {
             let all: Vec<String> =
                 Family::ALL.iter().map(Family::to_string).collect();
             return Err(format!(
-                "`{name}`: there is no family `{family}`; there are {}",
+                "`{name}`: no family `{family}`; the families are {}",
                 all.join(", ")
             ));
         }
@@ -121,15 +122,15 @@ fn check(contestant: &Contestant) -> Result<(), String> {
         .any(|word| word.contains(PROGRAM));
     if uses_program == contestant.program.is_empty() {
         return Err(format!(
-            "`{name}`: {PROGRAM} in the command or the version needs \
-             `program`, a list to choose from, and that needs it"
+            "`{name}`: {PROGRAM} in the command or the version and \
+             `program`, the list to choose from, must be used together"
         ));
     }
     let made = usize::from(build.is_some()) + usize::from(compile.is_some());
     if made != usize::from(has(EXECUTABLE)) {
         return Err(format!(
-            "`{name}`: {EXECUTABLE} in the command needs one of `build` and \
-             `compile`, and each of them needs it"
+            "`{name}`: a command with {EXECUTABLE} needs exactly one of \
+             `build` and `compile`; a command without it needs neither"
         ));
     }
     Ok(())
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_in_the_file_is_named_with_its_line() {
+    fn a_mistake_in_the_file_is_reported() {
         let cases = [
             ("label = \"peer\"", "label = \"pear\"", "line 13"),
             ("\"computes-inline\"", "\"inline\"", "line 14"),
@@ -176,11 +177,11 @@ mod tests {
             ("name = \"python\"\n", "\n", "missing field `name`"),
             ("\"python\"", "\"threads\"", "two contestants"),
             ("\"{port}\"", "\"25000\"", "where to listen"),
-            ("build = \"server-threads\"", "", "needs one of `build`"),
-            ("\"{exe}\"", "\"server\"", "needs one of `build`"),
+            ("build = \"server-threads\"", "", "exactly one of `build`"),
+            ("\"{exe}\"", "\"server\"", "exactly one of `build`"),
             ("[\"{program}\", \"peer.py\", \"{port}\"]", "[]", "is empty"),
-            ("\"{program}\"", "\"python3\"", "and that needs it"),
-            ("program = [\"python4\", \"python3\"]", "", "needs `program`"),
+            ("\"{program}\"", "\"python3\"", "must be used together"),
+            ("program = [\"python4\", \"python3\"]", "", "used together"),
         ];
         for (good, bad, expected) in cases {
             let text = GOOD.replacen(good, bad, 1);
@@ -209,21 +210,21 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_not_there_is_missed() {
+    fn a_missing_program_is_reported() {
         let mut mine = Contestant::given("mine=server {port}").unwrap();
         assert_eq!(mine.find_programs(|_| true), Ok(()));
         mine.needs = vec!["sh".to_owned(), "no-such-program".to_owned()];
         let why = mine.find_programs(|name| name == "sh").unwrap_err();
-        assert_eq!(why, "it needs `no-such-program`, which is not here");
+        assert_eq!(why, "`no-such-program` not found in PATH");
     }
 
     #[test]
-    fn the_first_program_that_is_there_is_chosen() {
+    fn the_first_installed_program_is_chosen() {
         let cases: [(&[&str], Result<&str, &str>); 4] = [
             (&["python3", "python4"], Ok("python4")),
             (&["python4"], Ok("python4")),
             (&["python3"], Ok("python3")),
-            (&["perl"], Err("one of `python4`, `python3`: none is here")),
+            (&["perl"], Err("none of `python4`, `python3` found in PATH")),
         ];
         for (here, expected) in cases {
             let mut python = parse(GOOD).unwrap().remove(1);
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn the_contestants_that_are_shipped_can_be_read() {
+    fn the_shipped_contestants_can_be_read() {
         let path =
             concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/contestants.toml");
         assert!(!read(Path::new(path)).unwrap().is_empty());

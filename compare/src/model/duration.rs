@@ -1,23 +1,23 @@
-//! Times in files and records, as people write them: `400ms`.
+//! Durations in files and records, in a readable form such as `400ms`.
 
 use std::time::Duration;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serializer};
 
-/// Reads a time.
+/// Deserializes a duration.
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     humantime::parse_duration(&text).map_err(|error| {
         D::Error::custom(format!(
-            "{error}: write a time as \"400ms\", \"2s\" or \"1min\""
+            "{error}; write a time as \"400ms\", \"2s\" or \"1min\""
         ))
     })
 }
 
-/// Writes a time.
+/// Serializes a duration.
 pub(crate) fn serialize<S: Serializer>(
     duration: &Duration,
     serializer: S,

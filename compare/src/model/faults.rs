@@ -1,10 +1,10 @@
-//! What a server did wrong under load, counted by kind.
+//! The faults of a server under load, counted by kind.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What went wrong, by kind.
+/// The number of faults by kind.
 #[derive(
     schemars::JsonSchema,
     Clone,
@@ -20,23 +20,23 @@ pub(crate) struct Faults {
     pub(crate) refused: u64,
     /// Connections that the server reset.
     pub(crate) reset: u64,
-    /// Connections that the server closed although it owed a reply.
+    /// Connections that the server closed before it had sent all replies.
     pub(crate) closed_early: u64,
-    /// Connections on which a reply, or the connection itself, did not come.
+    /// Connections that were not established, or got no reply, in time.
     pub(crate) timed_out: u64,
-    /// Replies that are neither the right number nor an error.
+    /// Replies that are neither the right number nor an error reply.
     pub(crate) wrong: u64,
-    /// The first of them.
+    /// The first wrong reply.
     pub(crate) first_wrong: Option<String>,
     /// Error replies, by token.
     pub(crate) errors: BTreeMap<String, u64>,
-    /// What this side could not do, by the system's message. Never the
-    /// server's fault.
+    /// What the load generator could not do, by the system's error message.
+    /// Never the server's fault.
     pub(crate) own_limits: BTreeMap<String, u64>,
 }
 
 impl Faults {
-    /// Adds those that others met.
+    /// Adds the faults that other clients counted.
     pub(crate) fn add(&mut self, other: &Faults) {
         let counts = [
             (&mut self.refused, other.refused),
@@ -62,7 +62,8 @@ impl Faults {
         }
     }
 
-    /// The server's faults as one clause, or `None` when it made none.
+    /// Returns the server's faults as a list in words, or `None` if there are
+    /// none.
     pub(crate) fn of_server(&self) -> Option<String> {
         let wrong = match &self.first_wrong {
             Some(first) => format!("wrong replies (the first: {first:?})"),
@@ -88,7 +89,8 @@ impl Faults {
     }
 }
 
-/// F(n) by addition: the generator must know the answer, not pay for it.
+/// Returns F(n) by addition: the load generator must know the number, but not
+/// spend the time of the naive recursion.
 pub(crate) fn fibonacci(n: u8) -> u64 {
     let (mut last, mut next) = (0_u64, 1_u64);
     for _ in 0..n {

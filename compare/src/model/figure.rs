@@ -1,11 +1,11 @@
-//! The figures that can be shown of a cell: their names, units and order.
+//! The figures of a cell: their names, units and order.
 
 use std::cmp::Ordering;
 
 use charts::Unit;
 use serde::{Deserialize, Serialize};
 
-/// A figure that can be shown of a cell.
+/// A measured quantity of a cell.
 #[derive(
     schemars::JsonSchema,
     Clone,
@@ -21,28 +21,28 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Figure {
     /// The median service time.
     Time,
-    /// Replies a second.
+    /// Replies per second.
     Rate,
-    /// The service time that half of the replies stay under.
+    /// The median of the service times.
     P50,
-    /// The service time that 99 of 100 replies stay under.
+    /// The 99th percentile of the service times.
     P99,
     /// The server's CPU time per reply.
     Cost,
     /// The server's resident memory.
     Rss,
-    /// The server's threads, at the end of the window.
+    /// The number of the server's threads at the end of the window.
     Threads,
-    /// The rate, as a share of that in the scenario `against`.
+    /// The rate, as a share of the rate in the scenario `against`.
     Left,
-    /// The response time that half of an open loop's requests stay under.
+    /// The median of the response times of an open loop.
     ResponseP50,
-    /// The response time that 99 of 100 stay under.
+    /// The 99th percentile of the response times of an open loop.
     ResponseP99,
 }
 
 impl Figure {
-    /// All of them, in the order in which they are shown.
+    /// Returns all figures, in the order in which they are shown.
     pub(crate) fn all() -> [Figure; 10] {
         [
             Figure::Time,
@@ -58,18 +58,18 @@ impl Figure {
         ]
     }
 
-    /// Whether a contestant with more of it did better.
+    /// Returns `true` if a higher value is better.
     pub(crate) fn more_is_better(self) -> bool {
         matches!(self, Figure::Rate | Figure::Left)
     }
 
-    /// Orders two of it, the better one first.
+    /// Orders two values of this figure, the better one first.
     pub(crate) fn better_first(self, one: f64, other: f64) -> Ordering {
         let order = one.total_cmp(&other);
         if self.more_is_better() { order.reverse() } else { order }
     }
 
-    /// What it counts, before it is scaled for people.
+    /// Returns the unit of the recorded value, before it is scaled for display.
     pub(crate) fn unit(self) -> Unit {
         match self {
             Figure::Time
@@ -85,7 +85,7 @@ impl Figure {
         }
     }
 
-    /// Its name, as in the file.
+    /// Returns the figure's name, as scenario files spell it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Figure::Time => "time",

@@ -1,13 +1,13 @@
-//! What the command line said beside whom and what: with it, a record tells
-//! how the same is asked once more.
+//! The flags of a measurement, kept in its record so that the report can show
+//! the command that repeats it.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The flags that shaped what was measured and that nothing else in a record
-/// tells.
+/// The flags that affected the measurement and that can't be derived from the
+/// rest of the record.
 #[derive(
     schemars::JsonSchema,
     Clone,
@@ -21,33 +21,33 @@ use serde::{Deserialize, Serialize};
 #[serde(default)]
 #[schemars(rename = "Asked")]
 pub(crate) struct Invocation {
-    /// The file of contestants, if it was not the project's.
+    /// The file of contestants, if it isn't the project's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) contestants: Option<PathBuf>,
-    /// Files of scenarios of the user's own.
+    /// The user's own scenario files.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) scenario_files: Vec<PathBuf>,
-    /// How long each measurement was to take.
+    /// The length of each window (`--duration`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) duration: Option<String>,
-    /// How long the clients were to talk before, in a load on its own.
+    /// The length of the warm-up, for `compare load`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) warm_up: Option<String>,
-    /// After how long a reply counted as not coming, in a load on its own.
+    /// How long to wait for a reply, for `compare load`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reply_timeout: Option<String>,
-    /// The servers' processors.
+    /// The processors of the servers (`--server-cpus`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) server_cpus: Vec<usize>,
-    /// The load generator's.
+    /// The processors of the load generator (`--load-cpus`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) load_cpus: Vec<usize>,
-    /// Whether a load on its own was told the server's process.
+    /// Whether `--server-pid` was given, for `compare load`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) server_pid: bool,
 }
 
-/// A time as flags take it.
+/// Formats a time as flags accept it.
 pub(crate) fn time(time: Duration) -> String {
     humantime::format_duration(time).to_string().replace(' ', "")
 }

@@ -1,4 +1,4 @@
-//! What the load generator is told to do.
+//! The load generator's plan: the server, the client groups and their paces.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,55 +11,56 @@ use serde::{Deserialize, Serialize};
 use crate::base::limits::{self, CONNECTIONS_MAX};
 use crate::model::contestant::Framing;
 
-/// More requests in flight on one connection would not be pipelining any
-/// more, but a test of the kernel's buffers.
+/// The highest pipelining depth of a connection. More requests in flight would
+/// test the kernel's buffers rather than the server.
 pub(crate) const DEPTH_MAX: usize = 256;
 
-/// Fewer requests a second than one in eleven days: what is shared among all
-/// connections still has a next moment.
+/// The lowest rate in requests per second: one in eleven days. Even if it is
+/// divided among all connections, the time of the next request can be
+/// represented.
 pub(crate) const RATE_MIN: f64 = 1e-6;
 
-/// More requests a second than any loopback carries.
+/// The highest rate in requests per second, which no loopback device reaches.
 pub(crate) const RATE_MAX: f64 = 1e8;
 
-/// After so many connections of a group that did not come about, the others
-/// are not tried any more: each would take as long to fail.
+/// The number of connections of a group that may time out while connecting.
+/// After that, the others are not tried, as each would take as long to fail.
 pub(crate) const CONNECT_HANGS_MAX: u64 = 3;
 
-/// One run of the load generator.
+/// What one run of the load generator does.
 #[derive(Clone, Debug)]
 pub(crate) struct LoadPlan {
-    /// Where the server listens.
+    /// The server's address.
     pub(crate) address: SocketAddr,
     /// The client groups, in the order in which they connect.
     pub(crate) groups: Vec<GroupPlan>,
-    /// How the server tells their requests apart.
+    /// How the server separates requests.
     pub(crate) framing: Framing,
-    /// How long the clients talk before anything is counted.
+    /// How long the clients send requests before anything is counted.
     pub(crate) warm_up: Duration,
-    /// How long they are measured.
+    /// How long the clients are measured.
     pub(crate) window: Duration,
-    /// After how long a reply counts as not coming.
+    /// How long to wait for a connection or a reply.
     pub(crate) reply_timeout: Duration,
-    /// The server's process, whose cost is to be measured.
+    /// The server's process, if its cost should be measured.
     pub(crate) server: Option<Pid>,
-    /// The processors to load from, a thread on each. Without any, one thread
-    /// that runs where the system puts it.
+    /// The processors for the load generator, which runs one thread on each of
+    /// them; if empty, it runs a single thread on any processor.
     pub(crate) processors: Vec<usize>,
-    /// What the random arrivals follow from.
+    /// The seed of random arrivals.
     pub(crate) seed: u64,
 }
 
 impl LoadPlan {
-    /// How many clients there are in all groups; as many as can be counted,
-    /// if there are more.
+    /// Returns the number of clients in all groups; saturates on overflow.
     pub(crate) fn connections(&self) -> usize {
         let connections = self.groups.iter().map(|group| group.connections);
         connections.fold(0, usize::saturating_add)
     }
 
-    /// How many clients of a group the `index`-th of `of` threads has: they
-    /// are dealt out in turn, all groups in one go.
+    /// Returns how many clients of a group belong to the `index`-th of `of`
+    /// threads. The clients of all groups are distributed in one round-robin
+    /// sequence.
     pub(crate) fn clients_of(
         &self,
         group: usize,
@@ -69,32 +70,32 @@ impl LoadPlan {
         let before = self.groups[..group].iter().map(|g| g.connections);
         let first = before.sum::<usize>();
         let end = first + self.groups[group].connections;
-        // Of the numbers below some end, every `of`-th is this thread's.
+        // Every `of`-th client is this thread's.
         let below = |end: usize| (end + of - 1 - index) / of;
         below(end) - below(first)
     }
 }
 
-/// Clients that all do the same.
+/// Clients that all behave in the same way.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct GroupPlan {
-    /// The name under which its figures stand in the report.
+    /// The group's name, also in the report.
     pub(crate) name: String,
-    /// The number that each request asks for.
+    /// The n of each request.
     pub(crate) n: u8,
-    /// How many clients.
+    /// The number of clients, which have one connection each.
     pub(crate) connections: usize,
-    /// When they ask.
+    /// When the clients send requests.
     pub(crate) pace: Pace,
-    /// Where they go, if not to the plan's server.
+    /// The address to connect to, if it isn't the plan's server.
     pub(crate) elsewhere: Option<SocketAddr>,
 }
 
-/// When the clients of a group ask.
+/// When the clients of a group send requests.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Pace {
-    /// A closed loop: each client keeps `depth` requests in flight, and
-    /// thinks before it replaces one that was answered.
+    /// A closed loop: each client keeps `depth` requests in flight, and pauses
+    /// after a reply before it sends the next request.
     Closed {
         /// Requests in flight on each connection.
         depth: usize,
@@ -102,17 +103,17 @@ pub(crate) enum Pace {
         think: Duration,
     },
     /// An open loop: requests fall due whether or not the earlier ones were
-    /// answered. Each takes the next free connection; while none is free, it
-    /// waits, and its response time runs.
+    /// answered. Each one takes the next free connection. While none is free,
+    /// the request waits, which counts as part of its response time.
     Open {
-        /// Requests a second, of the whole group.
+        /// Requests per second of the whole group.
         rate: f64,
-        /// How they are spread.
+        /// How the requests are spread over time.
         arrivals: Arrivals,
     },
     /// A new connection for each request.
     Churn,
-    /// They connect, and never ask.
+    /// Clients that connect, but send no requests.
     Silent,
 }
 
@@ -130,20 +131,20 @@ pub(crate) enum Pace {
 )]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Arrivals {
-    /// One after the other at equal distances.
+    /// At equal intervals.
     Constant,
-    /// As those of many clients that know nothing of each other: a Poisson
-    /// process, whose gaps are distributed exponentially.
+    /// As those of many independent clients: a Poisson process, whose intervals
+    /// are distributed exponentially.
     #[default]
     Poisson,
 }
 
 impl Pace {
-    /// The next request as soon as the last one is answered.
+    /// One request in flight, and the next one as soon as it is answered.
     pub(crate) const EAGER: Pace =
         Pace::Closed { depth: 1, think: Duration::ZERO };
 
-    /// How many requests a connection may have in flight.
+    /// Returns how many requests a connection may have in flight.
     pub(crate) fn depth(self) -> usize {
         match self {
             Pace::Closed { depth, .. } => depth,
@@ -153,7 +154,7 @@ impl Pace {
     }
 }
 
-/// Reads `NAME:n=N,connections=K,depth=D,think=TIME,addr=HOST:PORT`, with
+/// Parses `NAME:n=N,connections=K,depth=D,think=TIME,addr=HOST:PORT`, with
 /// `rate=R,arrivals=A`, `churn` or `silent` in place of depth and think.
 impl FromStr for GroupPlan {
     type Err = String;
@@ -163,14 +164,14 @@ impl FromStr for GroupPlan {
             text.split_once(':').ok_or("expected NAME:n=N,connections=K")?;
         let mut settings = Settings::read(settings)?;
         let elsewhere = settings.take("addr", |value| {
-            value.parse().map_err(|_| "not HOST:PORT".to_owned())
+            value.parse().map_err(|_| "expected HOST:PORT".to_owned())
         })?;
         let connections = settings.take("connections", connections)?;
         let n = settings.take("n", number(protocol::N_MAX))?;
         let pace = settings.pace()?;
         settings.end()?;
         if n.is_none() && pace != Pace::Silent {
-            return Err("n is missing".to_owned());
+            return Err("`n` is missing".to_owned());
         }
         Ok(GroupPlan {
             name: name.into(),
@@ -221,11 +222,11 @@ impl FromStr for Arrivals {
         [Arrivals::Constant, Arrivals::Poisson]
             .into_iter()
             .find(|arrivals| arrivals.name() == text)
-            .ok_or_else(|| "must be constant or poisson".to_owned())
+            .ok_or_else(|| "must be `constant` or `poisson`".to_owned())
     }
 }
 
-/// The part of a group after its name: `key=value`, or a key alone.
+/// The settings of a group, after its name: `key=value`, or a key alone.
 struct Settings<'a>(Vec<(&'a str, Option<&'a str>)>);
 
 impl<'a> Settings<'a> {
@@ -262,15 +263,15 @@ impl<'a> Settings<'a> {
         let mut kinds = kinds.into_iter().flatten();
         let pace = kinds.next().unwrap_or(Pace::EAGER);
         if kinds.next().is_some() {
-            return Err("depth or think, rate, churn and silent exclude each \
-                        other"
+            return Err("depth or think, rate, churn and silent are mutually \
+                        exclusive"
                 .to_owned());
         }
         if arrivals.is_some() && rate.is_none() {
-            return Err("arrivals needs a rate".to_owned());
+            return Err("`arrivals` needs `rate`".to_owned());
         }
         if depth == Some(0) {
-            return Err("depth must not be 0".to_owned());
+            return Err("depth: must be at least 1".to_owned());
         }
         Ok(pace)
     }
@@ -299,7 +300,7 @@ impl<'a> Settings<'a> {
         match self.0.first() {
             None => Ok(()),
             Some((key, _)) => Err(format!(
-                "`{key}`: not a key, or given twice; there are n, \
+                "`{key}`: unknown, or given twice; the keys are n, \
                  connections, depth, think, rate, arrivals, churn, silent \
                  and addr"
             )),
@@ -313,16 +314,16 @@ where
 {
     move |value| match value.parse() {
         Ok(number) if number <= max => Ok(number),
-        _ => Err(format!("must be a number up to {max}")),
+        _ => Err(format!("must be a whole number from 0 to {max}")),
     }
 }
 
-/// Reads how many clients there are.
+/// Parses a number of clients.
 pub(crate) fn connections(value: &str) -> Result<usize, String> {
     number(CONNECTIONS_MAX)(value)
 }
 
-/// Reads how many requests a second there are.
+/// Parses a rate in requests per second.
 pub(crate) fn rate(value: &str) -> Result<f64, String> {
     match value.parse() {
         Ok(rate) if (RATE_MIN..=RATE_MAX).contains(&rate) => Ok(rate),
@@ -335,7 +336,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_group_is_read_back_as_it_is_written() {
+    fn a_group_is_parsed_back_as_it_is_printed() {
         let think = Duration::from_micros(1500);
         let open = |arrivals| Pace::Open { rate: 2000.5, arrivals };
         let paces = [
@@ -357,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clients_of_a_group_are_dealt_out_as_they_connect() {
+    fn clients_are_distributed_in_the_order_in_which_they_connect() {
         let group = |connections| GroupPlan {
             name: "short".into(),
             n: 1,
@@ -392,28 +393,28 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_group_is_told_what_is_wrong() {
+    fn an_invalid_group_is_reported_with_the_mistake() {
         let cases = [
             ("short", "expected NAME:"),
             ("short:", "empty"),
-            ("short:connections=1", "n is missing"),
-            ("short:n=94", "n: must be a number up to 93"),
+            ("short:connections=1", "`n` is missing"),
+            ("short:n=94", "n: must be a whole number from 0 to 93"),
             ("short:n", "`n` needs a value"),
-            ("short:n=1,conections=2", "not a key"),
+            ("short:n=1,conections=2", "unknown"),
             ("short:n=1,n=2", "given twice"),
-            ("short:n=1,addr=here", "not HOST:PORT"),
-            ("short:n=1,depth=0", "depth must not be 0"),
-            ("short:n=1,depth=257", "up to 256"),
+            ("short:n=1,addr=here", "expected HOST:PORT"),
+            ("short:n=1,depth=0", "depth: must be at least 1"),
+            ("short:n=1,depth=257", "to 256"),
             ("short:n=1,rate=0", "from 0.000001"),
             ("short:n=1,rate=1e-300", "from 0.000001"),
             ("short:n=1,rate=1e9", "to 100000000"),
             ("short:n=1,rate=NaN", "from 0.000001"),
             ("short:n=1,think=400000000000y", "at most 1day"),
-            ("short:n=1,connections=18446744073709551615", "up to 1000000"),
-            ("short:n=1,rate=5,depth=2", "exclude each other"),
-            ("short:n=1,silent,churn", "exclude each other"),
-            ("short:n=1,arrivals=poisson", "needs a rate"),
-            ("short:n=1,rate=5,arrivals=often", "constant or poisson"),
+            ("short:n=1,connections=18446744073709551615", "to 1000000"),
+            ("short:n=1,rate=5,depth=2", "mutually exclusive"),
+            ("short:n=1,silent,churn", "mutually exclusive"),
+            ("short:n=1,arrivals=poisson", "needs `rate`"),
+            ("short:n=1,rate=5,arrivals=often", "`constant` or `poisson`"),
         ];
         for (text, expected) in cases {
             let error = text.parse::<GroupPlan>().unwrap_err();

@@ -1,4 +1,4 @@
-//! What the load generator measured, as it goes to the runner and into the
+//! The load generator's report, as it is sent to the runner and kept in the
 //! record.
 
 use std::collections::BTreeMap;
@@ -9,17 +9,19 @@ use crate::model::faults::{Faults, fibonacci};
 use crate::model::reading::Reading;
 use crate::model::times::Times;
 
-/// A schedule that is missed by more, in one case of a hundred, was missed.
+/// The longest 99th percentile of the lag with which requests may be sent. With
+/// a longer one, the load generator missed its schedule.
 const LAG_MAX_NS: u64 = 2_000_000;
 
-/// The same where the load generator shares its processors with the server:
-/// there it has to wait for a time slice of somebody else's to end.
+/// The limit where the load generator shares its processors with the server:
+/// there it has to wait until another thread's time slice ends.
 const LAG_SHARED_MAX_NS: u64 = 6_000_000;
 
-/// Above this share of what it may use, a side is what limits the rate.
+/// A server or load generator that uses a greater share of its processors is
+/// the bottleneck.
 pub(crate) const BUSY_SHARE: f64 = 0.95;
 
-/// Who holds up a rate.
+/// What limits a rate.
 #[derive(
     schemars::JsonSchema,
     Clone,
@@ -34,51 +36,55 @@ pub(crate) const BUSY_SHARE: f64 = 0.95;
 pub(crate) enum Bottleneck {
     /// The load generator, on its core: the rate is only a lower bound.
     Generator,
-    /// The server, on all the cores that it may use.
+    /// The server, on all cores that it may use.
     Server,
-    /// Neither: both wait for each other, or for a core.
+    /// Neither of them: they wait for each other, or for a core.
     Neither,
-    /// Not the load generator; of the server nobody knows, because it is
-    /// elsewhere or because processes of it came and went.
+    /// Not the load generator. Whether it is the server is unknown: it runs
+    /// elsewhere, or some of its processes started and ended in the window.
     Unknown,
 }
 
-/// One run of the load generator.
+/// The report of one run of the load generator.
 #[derive(schemars::JsonSchema, Clone, Debug, Serialize, Deserialize)]
 #[schemars(rename = "Report")]
 pub(crate) struct LoadReport {
-    /// How long the measured window was.
+    /// The length of the measured window.
     pub(crate) window_ns: u64,
-    /// The generator's own CPU time in the window.
+    /// The load generator's own CPU time in the window.
     pub(crate) generator_cpu_ns: u64,
-    /// That of its busiest thread. Older records don't have it.
+    /// The CPU time of the load generator's busiest thread in the window. Older
+    /// records lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) generator_busiest_ns: Option<u64>,
-    /// How many threads it had.
+    /// The number of the load generator's threads.
     pub(crate) generator_threads: usize,
-    /// The CPU time of the server's process tree in the window. None, if
-    /// processes of it came and went there: what they used is not known.
+    /// The CPU time of the server's process tree in the window. Missing, if
+    /// processes of the tree started and ended in the window, as their CPU time
+    /// is unknown.
     pub(crate) server_cpu_ns: Reading<u64>,
     /// The resident memory of the server's process tree at the window's end.
     pub(crate) server_rss_bytes: Reading<u64>,
-    /// The most that it ever was, added up over its processes.
+    /// The peak of the resident memory of each of the server's processes, added
+    /// up.
     pub(crate) server_rss_peak_bytes: Reading<u64>,
-    /// How many threads the server had at the window's end.
+    /// The number of the server's threads at the window's end.
     pub(crate) server_threads: Reading<u64>,
-    /// How often a thread of the server waited, in the window. Counted from
-    /// shortly before it, or with many threads from the start of the load, to
-    /// shortly after it, and brought to its length.
+    /// The voluntary context switches of the server's threads in the window.
+    /// They are counted from shortly before the window (with many threads, from
+    /// the start of the load) to shortly after it, and scaled to its length.
     pub(crate) server_switches_voluntary: Reading<u64>,
-    /// How often one was made to wait for others, counted in the same way.
+    /// The involuntary context switches of the server's threads in the window,
+    /// counted in the same way.
     pub(crate) server_switches_involuntary: Reading<u64>,
-    /// What the machine's processors did in the window.
+    /// The times of the machine's processors in the window.
     pub(crate) machine: Reading<MachineTimes>,
-    /// Each client group's figures.
+    /// The report of each client group.
     pub(crate) groups: Vec<GroupReport>,
 }
 
-/// What the processors of the whole machine did, in nanoseconds that the
-/// kernel counts in ticks of ten million.
+/// The times of all processors of the machine, added up, in nanoseconds. The
+/// kernel counts them in ticks of ten million nanoseconds.
 #[derive(
     schemars::JsonSchema,
     Clone,
@@ -90,80 +96,81 @@ pub(crate) struct LoadReport {
     Deserialize,
 )]
 pub(crate) struct MachineTimes {
-    /// Anything, added up over all processors.
+    /// The time in which the processors were busy.
     pub(crate) busy_ns: u64,
-    /// Waiting while the hypervisor gave the processor to somebody else.
+    /// The time in which the hypervisor ran another guest (steal time).
     pub(crate) stolen_ns: u64,
-    /// Everything, idleness included.
+    /// The total time, including idle time.
     pub(crate) all_ns: u64,
 }
 
-/// What one client group saw.
+/// The report of one client group.
 #[derive(schemars::JsonSchema, Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct GroupReport {
     /// The group's name.
     pub(crate) name: String,
-    /// What each request asked for.
+    /// The n of each request.
     pub(crate) n: u8,
-    /// How many clients were wanted.
+    /// The number of clients that the group was to have.
     pub(crate) connections: usize,
-    /// How many of them connected.
+    /// The number of connections that were established.
     pub(crate) connected: usize,
-    /// Right replies in the window.
+    /// Correct replies in the window.
     pub(crate) replies: u64,
-    /// Right replies before, in and after the window.
+    /// Correct replies before, in and after the window.
     pub(crate) replies_in_all: u64,
-    /// Clients that waited for a reply from before the window to its end:
-    /// `service_ns` knows nothing of their time.
+    /// Clients that waited for one reply during the whole window. Their waits
+    /// are not part of `service_ns`.
     #[serde(default)]
     pub(crate) starved: u64,
     /// The service times of the replies in the window.
     pub(crate) service_ns: Times,
-    /// What only an open loop has.
+    /// What is only recorded for an open loop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) open: Option<OpenLoop>,
-    /// What went wrong, before, in and after the window.
+    /// The faults before, in and after the window.
     pub(crate) faults: Faults,
 }
 
-/// What the requests that fell due in the window met.
+/// The requests of an open loop that fell due in the window.
 #[derive(schemars::JsonSchema, Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct OpenLoop {
-    /// From the moment at which a request was due to the end of its reply;
-    /// for one that was never answered, as long as it was waited for.
+    /// The response times: from the moment at which a request was due to the
+    /// end of its reply or, if there was none, to the end of the wait for it.
     pub(crate) response_ns: Times,
     /// How late requests were sent although a connection was free.
     pub(crate) lag_ns: Times,
-    /// How many were not answered in the time that the plan allows.
+    /// The number of requests without a reply before the timeout.
     pub(crate) unanswered: u64,
 }
 
 impl LoadReport {
-    /// The named group's figures.
+    /// Returns the report of a client group.
     pub(crate) fn group(&self, name: &str) -> Option<&GroupReport> {
         self.groups.iter().find(|group| group.name == name)
     }
 
-    /// Right replies in the window, of all groups.
+    /// Returns the number of correct replies in the window, of all groups.
     pub(crate) fn replies(&self) -> u64 {
         self.groups.iter().map(|group| group.replies).sum()
     }
 
-    /// The share of the window in which the generator's busiest thread held
-    /// its core: its clients are served no faster for another's idleness.
+    /// Returns the share of the window in which the generator's busiest thread
+    /// used its core. Its clients gain nothing if other threads are idle.
     pub(crate) fn generator_share(&self) -> f64 {
         self.busiest_ns() as f64 / self.window_ns as f64
     }
 
-    /// The CPU time of the generator's busiest thread; what each had on the
-    /// average, if that was not recorded.
+    /// Returns the CPU time of the generator's busiest thread or, if that was
+    /// not recorded, the average of its threads.
     pub(crate) fn busiest_ns(&self) -> u64 {
         let average_ns =
             self.generator_cpu_ns / self.generator_threads.max(1) as u64;
         self.generator_busiest_ns.unwrap_or(average_ns)
     }
 
-    /// Who held up the rate of a server that may use so many processors.
+    /// Returns what limited the rate of a server that may use so many
+    /// processors.
     pub(crate) fn bottleneck(&self, processors: usize) -> Bottleneck {
         if self.generator_share() > BUSY_SHARE {
             return Bottleneck::Generator;
@@ -179,8 +186,9 @@ impl LoadReport {
         }
     }
 
-    /// Whether this side kept an open loop's requests waiting although the
-    /// server, which may use so many processors, had time to spare.
+    /// Returns the reason why the window is invalid if the load generator sent
+    /// an open loop's requests late although the server, which may use so many
+    /// processors, was not busy.
     pub(crate) fn late(
         &self,
         processors: usize,
@@ -190,8 +198,8 @@ impl LoadReport {
         if self.bottleneck(processors) == Bottleneck::Server {
             return None;
         }
-        // Where both use the same processors, the server has to spare what
-        // this side leaves it.
+        // Where both share the processors, the server can only use what the
+        // load generator leaves it.
         let whole_ns = self.window_ns as f64 * processors as f64;
         let used = self.server_cpu_ns.value.map(|server_ns| {
             (server_ns + self.generator_cpu_ns) as f64 / whole_ns
@@ -205,40 +213,42 @@ impl LoadReport {
             (lag_ns > lag_max_ns).then(|| {
                 let lag_ms = lag_ns as f64 / 1e6;
                 format!(
-                    "the load generator missed its schedule: 1 of 100 \
-                     requests was sent {lag_ms:.1} ms late or later"
+                    "the load generator missed its schedule: 1 in 100 \
+                     requests was sent at least {lag_ms:.1} ms late"
                 )
             })
         })
     }
 
-    /// What the server did wrong, if anything.
+    /// Returns the server's faults in words, if there are any.
     pub(crate) fn server_fault(&self) -> Option<String> {
         let found = self.groups.iter().find_map(|group| {
             let mut text =
                 format!("{}: {}", group.name, group.faults.of_server()?);
             if group.faults.wrong > 0 {
                 let n = group.n;
-                text += &format!("; to {n}, {} is right", fibonacci(n));
+                let right = fibonacci(n);
+                text += &format!("; the correct reply to {n} is {right}");
             }
             Some(text)
         });
         found.or_else(|| {
             let silent = self.groups.iter().all(|g| g.replies_in_all == 0);
-            // Nobody answers whom this side could not ask.
+            // If this side could not send requests, a missing reply is not the
+            // server's fault.
             (silent && self.own_limit().is_none())
                 .then(|| "no reply at all".to_owned())
         })
     }
 
-    /// What went wrong by kind, for each group that met anything.
+    /// Returns the faults of each group that had any.
     pub(crate) fn faults(&self) -> BTreeMap<String, Faults> {
         let groups = self.groups.iter();
         let hit = groups.filter(|group| group.faults != Faults::default());
         hit.map(|group| (group.name.clone(), group.faults.clone())).collect()
     }
 
-    /// What this side could not do, if anything.
+    /// Returns the first thing that the load generator could not do, if any.
     pub(crate) fn own_limit(&self) -> Option<String> {
         self.groups.iter().find_map(|group| {
             let (limit, count) = group.faults.own_limits.iter().next()?;
@@ -248,7 +258,7 @@ impl LoadReport {
 }
 
 impl GroupReport {
-    /// Right replies a second.
+    /// Returns the correct replies per second.
     pub(crate) fn rate(&self, window_ns: u64) -> f64 {
         self.replies as f64 * 1e9 / window_ns as f64
     }
@@ -256,20 +266,20 @@ impl GroupReport {
 
 #[cfg(test)]
 impl LoadReport {
-    /// A second in which nothing was measured but what these groups saw.
+    /// Returns the report of a second in which nothing else was measured.
     pub(crate) fn made_up(groups: Vec<GroupReport>) -> LoadReport {
         LoadReport {
             window_ns: 1_000_000_000,
             generator_cpu_ns: 0,
             generator_busiest_ns: None,
             generator_threads: 1,
-            server_cpu_ns: Reading::missing("not asked"),
-            server_rss_bytes: Reading::missing("not asked"),
-            server_rss_peak_bytes: Reading::missing("not asked"),
-            server_threads: Reading::missing("not asked"),
-            server_switches_voluntary: Reading::missing("not asked"),
-            server_switches_involuntary: Reading::missing("not asked"),
-            machine: Reading::missing("not asked"),
+            server_cpu_ns: Reading::missing("not measured"),
+            server_rss_bytes: Reading::missing("not measured"),
+            server_rss_peak_bytes: Reading::missing("not measured"),
+            server_threads: Reading::missing("not measured"),
+            server_switches_voluntary: Reading::missing("not measured"),
+            server_switches_involuntary: Reading::missing("not measured"),
+            machine: Reading::missing("not measured"),
             groups,
         }
     }
@@ -277,7 +287,7 @@ impl LoadReport {
 
 #[cfg(test)]
 impl GroupReport {
-    /// A client with one reply, of which no times are known.
+    /// Returns the report of one client with one reply and no times.
     pub(crate) fn made_up(name: &str) -> GroupReport {
         GroupReport {
             name: name.to_owned(),
@@ -299,7 +309,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_side_that_is_busy_is_the_bottleneck() {
+    fn the_busy_side_is_the_bottleneck() {
         let cases = [
             (96, None, Some(50), 1, Bottleneck::Generator),
             (60, Some(96), Some(50), 1, Bottleneck::Generator),
@@ -318,26 +328,26 @@ mod tests {
             report.generator_cpu_ns = 2 * generator_ns;
             report.generator_busiest_ns = busiest_ns;
             report.generator_threads = 2;
-            let known = server_ns.ok_or_else(|| "not asked".to_owned());
+            let known = server_ns.ok_or_else(|| "not measured".to_owned());
             report.server_cpu_ns = Reading::from(known);
             assert_eq!(report.bottleneck(processors), expected);
         }
     }
 
     #[test]
-    fn the_right_reply_is_named_beside_a_wrong_one_whatever_its_n_costs() {
+    fn a_wrong_reply_is_reported_with_the_correct_one_even_for_a_large_n() {
         let mut group = GroupReport::made_up("clients");
-        // By the definition, this one takes longer than anybody has.
+        // By naive recursion, this would take years.
         group.n = 90;
         group.faults.wrong = 1;
         group.faults.first_wrong = Some("1".into());
         let fault = LoadReport::made_up(vec![group]).server_fault().unwrap();
-        let right = "; to 90, 2880067194370816120 is right";
+        let right = "; the correct reply to 90 is 2880067194370816120";
         assert!(fault.ends_with(right), "{fault}");
     }
 
     #[test]
-    fn the_faults_of_a_server_are_one_clause() {
+    fn the_faults_of_a_server_are_listed_in_words() {
         let mut faults = Faults::default();
         assert_eq!(faults.of_server(), None);
         faults.reset = 2;

@@ -1,33 +1,33 @@
-//! Where a run took place, as its record says it.
+//! The machine of a run, as the record describes it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::reading::Reading;
 
-/// The machine, the kernel and the compiler.
+/// The machine, kernel, compiler and commit of a run.
 #[derive(schemars::JsonSchema, Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Machine {
     /// The processor's model.
     pub(crate) processor: Reading<String>,
-    /// The processors that may be used, by number.
+    /// The processors that the run was allowed to use, by number.
     pub(crate) processors_allowed: Vec<usize>,
-    /// How many the machine has online.
+    /// How many processors are online.
     pub(crate) processors_online: Reading<usize>,
-    /// Its memory.
+    /// The machine's memory.
     pub(crate) memory_bytes: Reading<u64>,
     /// The kernel's name, release and architecture.
     pub(crate) kernel: String,
-    /// The compiler, by its own words.
+    /// The compiler's version, as `rustc -V` prints it.
     pub(crate) toolchain: Reading<String>,
-    /// The commit that was measured.
+    /// The git commit that was measured.
     pub(crate) git_revision: Reading<String>,
-    /// Whether files differed from that commit.
+    /// Whether the work tree differed from that commit.
     pub(crate) git_dirty: Reading<bool>,
 }
 
 #[cfg(test)]
 impl Machine {
-    /// Returns a machine of which nothing is known but its processors.
+    /// Returns a machine about which only its processors are known.
     pub(crate) fn made_up(processors_allowed: Vec<usize>) -> Machine {
         let why = "made up";
         Machine {

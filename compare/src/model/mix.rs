@@ -1,4 +1,4 @@
-//! What a service is asked: long and short requests, each at a rate.
+//! A mix of long and short requests, each with a rate, for `compare advise`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,49 +10,48 @@ use crate::model::load_plan::{Arrivals, RATE_MAX, RATE_MIN};
 use crate::model::placement::Cpus;
 use crate::model::scenarios::{ClientGroup, Scenario};
 
-/// Over how many connections the long requests come.
+/// The number of connections for long requests.
 const LONG_CLIENTS: usize = 16;
 
-/// How long the clients ask before anything is counted: until about as many
-/// requests are under way as ever will be.
+/// The warm-up: until the number of requests in flight no longer grows.
 const WARM_UP: Duration = Duration::from_secs(1);
 
 /// The shortest window.
 const WINDOW_MIN: Duration = Duration::from_secs(2);
 
-/// So many long requests have to fall into a window, or else each round is
-/// another mix.
+/// The fewest long requests in a window: with fewer, the mix would differ from
+/// round to round.
 const LONG_REQUESTS: f64 = 15.0;
 
-/// The longest that anybody waits for without having asked for it.
+/// The longest window: a longer one would take more time than users expect.
 const WINDOW_MAX: Duration = Duration::from_secs(30);
 
-/// So many requests within a window have a p99.
+/// The fewest requests in a window that allow a p99.
 const REQUESTS_OF_A_P99: f64 = 1_100.0;
 
-/// With so many processors, the load generator can have one of its own, and
-/// leaves the server more than one.
+/// The fewest processors with which the load generator can have one to itself
+/// and still leave the server more than one.
 const PROCESSORS_TO_SPLIT: usize = 3;
 
-/// Requests a second, as `2000/s`.
+/// Requests per second, such as `2000/s`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Rate(f64);
 
-/// Long requests, as `5/s x 50ms`.
+/// The rate and the cost of long requests, such as `5/s x 50ms`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct LongRequests {
     rate: Rate,
     cost: Duration,
 }
 
-/// What is asked.
+/// A mix of long and short requests.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Mix {
-    /// The long requests, if there are any.
+    /// The rate and the cost of the long requests, if there are any.
     pub(crate) long: Option<LongRequests>,
-    /// The short ones, if there are any.
+    /// The rate of the short requests, if there are any.
     pub(crate) short: Option<Rate>,
-    /// Over how many connections the short ones come.
+    /// The number of connections for short requests.
     pub(crate) clients: usize,
 }
 
@@ -69,7 +68,9 @@ impl FromStr for Rate {
             Some(_) => {
                 Err(format!("must be from {RATE_MIN}/s to {RATE_MAX}/s"))
             }
-            None => Err("expected requests a second, as 2000/s".to_owned()),
+            None => {
+                Err("expected requests per second, such as 2000/s".to_owned())
+            }
         }
     }
 }
@@ -78,11 +79,11 @@ impl FromStr for LongRequests {
     type Err = String;
 
     fn from_str(text: &str) -> Result<LongRequests, String> {
-        let what = || "expected RATE x TIME, as `5/s x 50ms`".to_owned();
+        let what = || "expected RATE x TIME, such as `5/s x 50ms`".to_owned();
         let (rate, cost) = text.split_once('x').ok_or_else(what)?;
         let cost = limits::time(cost.trim()).map_err(|_| what())?;
         if cost.is_zero() {
-            return Err("a long request must take some time".to_owned());
+            return Err("the time of a long request must not be 0".to_owned());
         }
         let rate = rate.trim().parse().map_err(|_| what())?;
         Ok(LongRequests { rate, cost })
@@ -114,11 +115,13 @@ impl fmt::Display for Mix {
 }
 
 impl Mix {
-    /// The scenario that asks for it, on a machine with so many processors.
+    /// Returns the scenario that applies this mix on a machine with so many
+    /// processors.
     ///
     /// # Errors
     ///
-    /// When nothing is asked, or so seldom that nothing could be said of it.
+    /// Returns an error if the mix is empty, or if its rate is too low for a
+    /// p99.
     pub(crate) fn scenario(
         &self,
         processors: usize,
@@ -126,7 +129,7 @@ impl Mix {
     ) -> Result<Scenario, String> {
         let groups = self.groups()?;
         let of = groups.last().ok_or_else(|| {
-            "say what is asked: --long RATE x TIME, --short RATE, or a \
+            "the mix is empty; give --long RATE x TIME, --short RATE, or a \
              scenario file"
                 .to_owned()
         })?;
@@ -163,7 +166,7 @@ impl Mix {
 
     fn groups(&self) -> Result<Vec<ClientGroup>, String> {
         if self.clients == 0 {
-            return Err("--clients: nobody would ask".to_owned());
+            return Err("--clients must be at least 1".to_owned());
         }
         let mut groups = Vec::new();
         if let Some(LongRequests { rate, cost }) = self.long {
@@ -183,20 +186,21 @@ impl Mix {
         let Rate(rate) = rate.unwrap_or(Rate(1.0));
         let long =
             self.long.map(|LongRequests { rate: Rate(rate), .. }| {
-                // What comes more seldom than that is no part of the mix.
+                // LongRequests requests with a very low rate don't extend the window
+                // further.
                 Duration::from_secs_f64(LONG_REQUESTS / rate).min(WINDOW_MAX)
             });
         let window = Duration::from_secs_f64(REQUESTS_OF_A_P99 / rate);
         let window = window.max(WINDOW_MIN).max(long.unwrap_or_default());
-        // In whole tenths of a second, which are easier to read.
+        // Rounded up to tenths of a second, which are easier to read.
         let window = Duration::from_millis(
             window.as_millis().div_ceil(100) as u64 * 100,
         );
         if window > WINDOW_MAX {
             return Err(format!(
-                "a p99 takes {REQUESTS_OF_A_P99} requests a round, which at \
-                 {rate}/s is {:.0} s: ask for more a second, or look at the \
-                 figures of `compare run`",
+                "a p99 needs {REQUESTS_OF_A_P99} requests per round, which \
+                 take {:.0} s at {rate}/s; give a higher rate, or use `compare \
+                 run`",
                 window.as_secs_f64()
             ));
         }
@@ -204,7 +208,7 @@ impl Mix {
     }
 }
 
-/// What is looked at.
+/// The figures that a mix is judged by.
 const FIGURES: [Figure; 5] = [
     Figure::ResponseP99,
     Figure::ResponseP50,
@@ -213,7 +217,7 @@ const FIGURES: [Figure; 5] = [
     Figure::Rate,
 ];
 
-/// Clients that ask at a rate, as those of many users do.
+/// Returns an open loop with this rate, which acts like many independent users.
 fn group(name: &str, connections: usize, Rate(rate): Rate) -> ClientGroup {
     ClientGroup {
         name: name.to_owned(),
@@ -231,16 +235,16 @@ fn group(name: &str, connections: usize, Rate(rate): Rate) -> ClientGroup {
     }
 }
 
-/// Checks that a scenario is a mix: one, and in an open loop.
+/// Checks that a scenario is a single mix with an open loop.
 pub(crate) fn check(scenario: &Scenario) -> Result<(), String> {
     if scenario.sweep.is_some() {
-        return Err("a mix does not vary: take the [sweep] out".to_owned());
+        return Err("a mix can't have a sweep; remove [sweep]".to_owned());
     }
     let measured = scenario.measured();
     if measured.is_none_or(|group| group.rate.is_none()) {
         return Err(format!(
-            "group `{}` needs a `rate`: a p99 that users see is one of an \
-             open loop",
+            "group `{}` needs a `rate`: only an open loop shows the p99 that \
+             users see",
             scenario.measured_group
         ));
     }
@@ -252,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mix_is_read_as_it_is_said() {
+    fn rates_and_long_requests_are_parsed() {
         let long =
             LongRequests { rate: Rate(5.0), cost: Duration::from_millis(50) };
         for text in ["5/s x 50ms", "5/s x50ms", "5/sx50ms"] {
@@ -268,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_holds_enough_requests_for_a_p99() {
+    fn a_window_has_enough_requests_for_a_p99() {
         let mix =
             |rate| Mix { long: None, short: Some(Rate(rate)), clients: 1 };
         let window = |rate| mix(rate).scenario(2, None).map(|s| s.window);
@@ -278,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_few_processors_shares_them() {
+    fn server_and_load_share_the_processors_if_there_are_few() {
         let long = "5/s x 50ms".parse().ok();
         let mix = Mix { long, short: Some(Rate(900.0)), clients: 64 };
         let two = mix.scenario(2, Some(Duration::from_millis(10))).unwrap();

@@ -1,4 +1,4 @@
-//! Times in files and records that may be missing.
+//! Optional durations in files and records.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use serde::{Deserializer, Serializer};
 
 use crate::model::duration;
 
-/// Reads a time that is there.
+/// Deserializes a duration that is present.
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Duration>, D::Error> {
     duration::deserialize(deserializer).map(Some)
 }
 
-/// Writes a time, or nothing.
+/// Serializes a duration, or `None`.
 pub(crate) fn serialize<S: Serializer>(
     duration: &Option<Duration>,
     serializer: S,

@@ -1,4 +1,4 @@
-//! Where a record that was joined comes from.
+//! The origin of a record that was merged from several.
 
 use std::collections::BTreeMap;
 
@@ -9,54 +9,55 @@ use crate::model::invocation::Invocation;
 use crate::model::machine::Machine;
 use crate::model::scenarios::ClientGroup;
 
-/// One run, or one shard of a load, in a record that was joined of several.
+/// One of the runs or shards that were merged into a record.
 #[derive(schemars::JsonSchema, Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Part {
-    /// The name of the run.
+    /// The run's name: when it began, and its seed.
     pub(crate) id: String,
-    /// The file that it was read from.
+    /// The file that the run was read from.
     pub(crate) file: String,
-    /// When it began, in UTC.
+    /// When the run began, in UTC.
     pub(crate) started: String,
-    /// What its random choices followed from.
+    /// The seed of the run's random choices.
     pub(crate) seed: u64,
-    /// Whether it came to its end.
+    /// Whether the run was completed.
     pub(crate) complete: bool,
-    /// The first of the rounds that are its own.
+    /// The number that its first round has in the merged record.
     pub(crate) first_round: u64,
-    /// How many rounds were wanted of it.
+    /// How many rounds the run was to have.
     pub(crate) rounds: u64,
-    /// Where it took place.
+    /// The machine on which the run took place.
     pub(crate) machine: Machine,
-    /// Which n stood for which cost.
+    /// The n that was found for each cost.
     pub(crate) calibration: Vec<Calibrated>,
-    /// What the command line said beside whom and what.
+    /// The flags that affected the measurement.
     #[serde(
         rename = "asked",
         default,
         skip_serializing_if = "Option::is_none"
     )]
     pub(crate) invocation: Option<Invocation>,
-    /// What only a load on a server elsewhere has.
+    /// What only `compare load` records: the load on a server that was started
+    /// by other means.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) shard: Option<Shard>,
 }
 
-/// What one machine loaded a server with that was not started for it.
+/// The load that one machine put on a server that was already running.
 #[derive(
     schemars::JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize,
 )]
 pub(crate) struct Shard {
-    /// Where the server listened.
+    /// The server's address.
     pub(crate) address: String,
-    /// What this machine asked.
+    /// The client groups of this machine.
     pub(crate) groups: Vec<ClientGroup>,
-    /// When its clients were to begin to ask, so that those of other machines
-    /// did so together, in nanoseconds since 1970: its rounds are theirs, by
-    /// number.
+    /// The agreed time at which the clients of all machines were to send their
+    /// first request, in nanoseconds since 1970. Rounds of the same number then
+    /// belong together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) start_at: Option<u64>,
-    /// When the window of each round began, by this machine's clock, in
-    /// nanoseconds since 1970.
+    /// When the window of each round began by this machine's clock, in
+    /// nanoseconds since 1970, by round number.
     pub(crate) windows: BTreeMap<u64, u64>,
 }

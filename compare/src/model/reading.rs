@@ -1,22 +1,22 @@
-//! Figures that can't always be had.
+//! Values that can't always be measured.
 
 use serde::{Deserialize, Serialize};
 
-/// A figure, or the reason why there is none. Never 0 for "don't know".
+/// A value, or the reason why it is missing. An unknown value is never 0.
 #[derive(
     schemars::JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize,
 )]
 #[schemars(rename = "Known_{T}")]
 pub(crate) struct Reading<T> {
-    /// The figure.
+    /// The value.
     pub(crate) value: Option<T>,
-    /// Why there is none.
+    /// Why the value is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
 }
 
 impl<T> Reading<T> {
-    /// No figure, for this reason.
+    /// Returns a missing value with this reason.
     pub(crate) fn missing(reason: impl Into<String>) -> Reading<T> {
         Reading { value: None, reason: Some(reason.into()) }
     }

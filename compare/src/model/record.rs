@@ -1,5 +1,5 @@
-//! A run, as it is kept: everything raw, so that every figure can be worked
-//! out again.
+//! The record of a run (`run.json`): all raw measurements, from which every
+//! figure can be computed again.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,74 +23,76 @@ use crate::model::reading::Reading;
 use crate::model::scenarios::Scenario;
 use crate::model::times::Times;
 
-/// The version of this form.
+/// The version of the record's schema.
 pub(crate) const SCHEMA_VERSION: u32 = 2;
 
-/// More rounds than anybody waits for.
+/// The most rounds of a record, as a sanity check of its file.
 pub(crate) const ROUNDS_MAX: u64 = 1_000_000;
 
-/// How many replies must lie beyond a quantile for it to be shown.
+/// How many replies must be slower than a tail quantile for it to be shown.
 pub(crate) const REPLIES_BEYOND: f64 = 10.0;
 
-/// A run.
+/// The record of a run.
 #[derive(schemars::JsonSchema, Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Record {
-    /// The version of this form.
+    /// The version of the record's schema.
     pub(crate) schema_version: u32,
-    /// Whether the run came to its end.
+    /// Whether the run was completed.
     pub(crate) complete: bool,
-    /// When it began, in UTC.
+    /// When the run began, in UTC.
     pub(crate) started: String,
-    /// What all its random choices follow from.
+    /// The seed of all random choices of the run.
     pub(crate) seed: u64,
-    /// How many rounds were wanted.
+    /// How many rounds the run was to have.
     pub(crate) rounds: u64,
-    /// Where it took place.
+    /// The machine on which the run took place.
     pub(crate) machine: Machine,
-    /// How the CPU time of servers is measured.
+    /// How the servers' CPU time was measured.
     pub(crate) cost_method: String,
-    /// Which n stands for which cost.
+    /// The n that was found for each cost.
     pub(crate) calibration: Vec<Calibrated>,
-    /// Who took part.
+    /// The contestants that took part.
     pub(crate) entrants: Vec<Entrant>,
-    /// Who would have taken part, but for this.
+    /// The contestants that could not take part, with the reason.
     #[serde(default)]
     pub(crate) skipped: Vec<(String, String)>,
-    /// What was asked.
+    /// The scenarios that were measured.
     pub(crate) scenarios: Vec<Scenario>,
-    /// What came of it, by scenario, then by entrant.
+    /// The measurements, by scenario, then by contestant.
     pub(crate) cells: BTreeMap<String, BTreeMap<String, CellRecord>>,
-    /// What the command line said beside that. Older records don't have it.
+    /// The flags that affected the measurement. Older records lack them.
     #[serde(
         rename = "asked",
         default,
         skip_serializing_if = "Option::is_none"
     )]
     pub(crate) invocation: Option<Invocation>,
-    /// What it was joined from; nothing, if it is as it was measured.
+    /// The runs or shards that this record was merged from; empty, if it
+    /// wasn't merged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) parts: Vec<Part>,
-    /// What only a load on a server elsewhere has.
+    /// What only `compare load` records: the load on a server that was started
+    /// by other means.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) shard: Option<Shard>,
 }
 
-/// One who took part.
+/// A contestant that took part in a run.
 #[derive(schemars::JsonSchema, Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Entrant {
-    /// The contestant, its command as it was run.
+    /// The contestant, with its command as it was run.
     pub(crate) contestant: Contestant,
-    /// The contestant that this one is for a second time, under another name:
-    /// what differs between the two is noise.
+    /// If this is an alias, the name of the contestant that takes part once
+    /// more: any difference between the two is noise.
     #[serde(rename = "again")]
     pub(crate) alias_of: Option<String>,
-    /// What the contestant says of its version.
+    /// The version that the contestant prints.
     #[serde(default = "no_version")]
     pub(crate) version: Reading<String>,
 }
 
 fn no_version() -> Reading<String> {
-    Reading::missing("nobody asked for it")
+    Reading::missing("not recorded")
 }
 
 impl Entrant {
@@ -103,28 +105,30 @@ impl Entrant {
     }
 }
 
-/// One entrant under one scenario.
+/// The measurements of one contestant under one scenario.
 #[derive(schemars::JsonSchema, Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct CellRecord {
-    /// Why it has no figures.
+    /// Why the cell has no valid measurement; none, if it has one.
     pub(crate) void: Option<Void>,
-    /// Why its model could not be asked that, if it is so by design.
+    /// Why the contestant's model can't serve this scenario, by design; none,
+    /// if it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) by_design: Option<String>,
-    /// Its rounds.
+    /// The measurement of each round.
     pub(crate) rounds: Vec<Round>,
-    /// The server's system calls for each reply, by name: counted once, in a
-    /// pass of its own that is not timed.
+    /// The server's system calls per reply, by name, counted once in a separate
+    /// pass that is not timed.
     #[serde(default = "no_system_calls")]
     pub(crate) system_calls: Reading<BTreeMap<String, f64>>,
-    /// Rounds that this side spoilt, and how.
+    /// The rounds that are left out because `compare` itself failed, or because
+    /// the contestant no longer started, with the reason, by round number.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) missed: BTreeMap<u64, String>,
 }
 
 impl CellRecord {
-    /// Leaves out a round that this side spoilt, and says whether more than
-    /// half of those that were wanted are left out by now.
+    /// Leaves out a round in which the load generator failed. Returns `true` if
+    /// more than half of the wanted rounds are left out by now.
     pub(crate) fn leave_out(
         &mut self,
         round: u64,
@@ -147,29 +151,29 @@ impl CellRecord {
 }
 
 fn no_system_calls() -> Reading<BTreeMap<String, f64>> {
-    Reading::missing("not asked for: --system-calls counts them")
+    Reading::missing("not counted; use --system-calls")
 }
 
-/// Why a cell has no figures.
+/// Why a cell has no valid measurement.
 #[derive(schemars::JsonSchema, Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Void {
-    /// The round in which it came out.
+    /// The round in which the cell became void.
     pub(crate) round: u64,
-    /// Why.
+    /// The reason.
     pub(crate) reason: String,
-    /// Whether the contestant is to blame, or else the instrument.
+    /// `true` if the contestant failed, `false` if `compare` itself did.
     pub(crate) contestant_failed: bool,
-    /// The contestant's last log lines.
+    /// The last lines of the contestant's log.
     pub(crate) log: Vec<String>,
-    /// What went wrong by kind, for each client group that met anything, where
-    /// it was the load that found it out.
+    /// The number of faults by kind, for each client group that had any; empty,
+    /// if the failure wasn't found by the load generator.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) faults: BTreeMap<String, Faults>,
 }
 
 impl Void {
-    /// Returns the reason why a cell is void, of which there is neither a log
-    /// nor a fault to keep.
+    /// Returns the reason why a cell is void, without a log and without
+    /// faults.
     pub(crate) fn new(
         round: u64,
         reason: String,
@@ -180,18 +184,18 @@ impl Void {
     }
 }
 
-/// One measurement.
+/// The measurement of one cell in one round.
 #[derive(schemars::JsonSchema, Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Round {
     /// The round's number.
     pub(crate) round: u64,
-    /// Its place in the order of the round's measurements.
+    /// The position of the cell in the order of the round, from 1.
     pub(crate) place: usize,
-    /// Who ran where.
+    /// The processors of the server and of the load generator.
     pub(crate) placement: Placement,
-    /// Who held up the rate.
+    /// What limited the rate.
     pub(crate) bottleneck: Bottleneck,
-    /// What the contestant can do at most, in requests a second, if a rate of
+    /// The contestant's capacity in requests per second, measured if a rate of
     /// the scenario is a share of it.
     pub(crate) capacity: Reading<f64>,
     /// What the load generator measured.
@@ -199,7 +203,7 @@ pub(crate) struct Round {
 }
 
 impl Record {
-    /// A run that begins.
+    /// Returns the record of a run that begins now.
     pub(crate) fn new(seed: u64, rounds: u64, machine: Machine) -> Record {
         let now = std::time::SystemTime::now();
         Record {
@@ -209,6 +213,8 @@ impl Record {
             seed,
             rounds,
             machine,
+            // Runs with different methods are not merged: a change of these
+            // words would look like another method.
             cost_method: "clock_getcpuclockid(3) of each process of the \
                           server's tree, at both ends of the window; not \
                           known where processes came or went in it"
@@ -224,11 +230,12 @@ impl Record {
         }
     }
 
-    /// Reads one that was written.
+    /// Reads a record from a file.
     ///
     /// # Errors
     ///
-    /// A [`Usage`] error when it is no whole record of this form.
+    /// Returns a [`Usage`] error if the file is not a complete record of this
+    /// schema version.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Record> {
         #[derive(Deserialize)]
         struct Form {
@@ -263,21 +270,21 @@ impl Record {
         ensure!(
             record.rounds <= ROUNDS_MAX && { rounds }.all(is_sound),
             Usage(format!(
-                "{}: not a record of compare: a window of no length, or more \
-                 than {ROUNDS_MAX} rounds",
+                "{}: not a record of compare: a window has no length, or \
+                 there are more than {ROUNDS_MAX} rounds",
                 path.display()
             ))
         );
         Ok(record)
     }
 
-    /// The run's name: when it began, and its seed.
+    /// Returns the run's name: when it began, and its seed.
     pub(crate) fn id(&self) -> String {
         let started = self.started.trim_end_matches('Z').replace(':', "-");
         format!("{started}-{}", self.seed)
     }
 
-    /// A cell, for writing.
+    /// Returns a cell for writing; creates it if it doesn't exist.
     pub(crate) fn cell_mut(
         &mut self,
         scenario: &str,
@@ -287,7 +294,7 @@ impl Record {
         row.entry(entrant.to_owned()).or_insert_with(CellRecord::new)
     }
 
-    /// A cell, if it was measured at all.
+    /// Returns a cell, or `None` if it was not part of the run.
     pub(crate) fn cell(
         &self,
         scenario: &str,
@@ -296,7 +303,8 @@ impl Record {
         self.cells.get(scenario)?.get(entrant)
     }
 
-    /// Why a model could not be asked that, if it is so by design.
+    /// Returns the reason why the contestant's model can't serve this scenario,
+    /// by design, or `None` if it can.
     pub(crate) fn by_design(
         &self,
         scenario: &str,
@@ -305,8 +313,8 @@ impl Record {
         self.cell(scenario, entrant)?.by_design.as_deref()
     }
 
-    /// A figure of each round, by the round's number. Empty when the cell is
-    /// void, or when the figure can't be had.
+    /// Returns a figure's value in each round, by round number. The map is
+    /// empty if the cell is void or the figure was not measured.
     pub(crate) fn figure(
         &self,
         scenario: &Scenario,
@@ -332,19 +340,20 @@ impl Record {
             .collect()
     }
 
-    /// How many rounds there are figures of.
+    /// Returns the number of rounds that were measured.
     pub(crate) fn rounds_done(&self) -> usize {
         let cells = self.cells.values().flat_map(|row| row.values());
         cells.map(|cell| cell.rounds.len()).max().unwrap_or(0)
     }
 
-    /// The entrants that are in it to be compared.
+    /// Returns the contestants, without the alias that measures the noise.
     pub(crate) fn contestants(&self) -> impl Iterator<Item = &Contestant> {
         let entrants = self.entrants.iter();
         entrants.filter(|e| e.alias_of.is_none()).map(|e| &e.contestant)
     }
 
-    /// The void cells, with their scenario and entrant.
+    /// Returns the void cells, each with the names of its scenario and
+    /// contestant.
     pub(crate) fn voids(&self) -> impl Iterator<Item = (&str, &str, &Void)> {
         self.cells.iter().flat_map(|(scenario, row)| {
             row.iter().filter_map(move |(entrant, cell)| {
@@ -353,12 +362,12 @@ impl Record {
         })
     }
 
-    /// Writes it to a new file that then takes the old one's place: whatever
-    /// happens, there is a whole record.
+    /// Writes the record to a new file, which then replaces the old one, so
+    /// that there is a complete record at any time.
     ///
     /// # Errors
     ///
-    /// When the file can't be written.
+    /// Returns an error if the file can't be written.
     pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".part");
@@ -372,7 +381,7 @@ impl Record {
         };
         write()
             .inspect_err(|_| {
-                // On a full disk, half a record is in the way.
+                // On a full disk, half a record would only take up space.
                 let _ = fs::remove_file(&part);
             })
             .with_context(|| {
@@ -380,14 +389,14 @@ impl Record {
             })
     }
 
-    /// The scenario that another one's rate is a share of.
+    /// Returns the baseline of a scenario, if it has one.
     pub(crate) fn against(&self, scenario: &Scenario) -> Option<&Scenario> {
         let name = scenario.against.as_ref()?;
         self.scenarios.iter().find(|other| other.name == *name)
     }
 }
 
-/// The ratio of each round that both have.
+/// Returns the ratio of each round that both maps contain.
 pub(crate) fn ratios(
     over: &BTreeMap<u64, f64>,
     under: &BTreeMap<u64, f64>,
@@ -408,7 +417,8 @@ fn of_report(
     let clients = report.group(&scenario.measured_group)?;
     let time = |times: &Times, quantile: f64| {
         let beyond = (1.0 - quantile) * times.count() as f64;
-        // Without so many beyond it, a tail is the time of a few requests.
+        // With fewer replies beyond it, a tail quantile is the time of a few
+        // single requests.
         let is_known = quantile <= 0.5 || beyond >= REPLIES_BEYOND;
         let time_ns = times.at_quantile_ns(quantile).filter(|_| is_known)?;
         Some(time_ns as f64)
@@ -421,7 +431,7 @@ fn of_report(
         Figure::Rss => report.server_rss_bytes.value.map(|rss| rss as f64),
         Figure::Cost => {
             let cpu_ns = report.server_cpu_ns.value? as f64;
-            // Those of a server that stands apart cost this one nothing.
+            // Clients of a second server cost this one no CPU time.
             let is_apart = |name: &str| {
                 scenario.groups.iter().any(|g| g.apart && g.name == name)
             };
@@ -439,7 +449,7 @@ fn of_report(
 }
 
 impl Part {
-    /// A record as a part, whose rounds are as they were.
+    /// Returns the part that stands for a whole record.
     pub(crate) fn of(record: &Record, file: &str) -> Part {
         Part {
             id: record.id(),
@@ -464,7 +474,7 @@ mod tests {
     use crate::model::scenarios;
 
     #[test]
-    fn a_ratio_is_taken_only_of_rounds_that_both_have() {
+    fn only_rounds_that_both_maps_contain_have_a_ratio() {
         let over = BTreeMap::from([(1, 5.0), (2, 6.0), (3, 7.0), (4, 8.0)]);
         let under = BTreeMap::from([(1, 10.0), (3, 7.0), (4, 0.0)]);
         let expected = BTreeMap::from([(1, 0.5), (3, 1.0)]);
@@ -472,10 +482,11 @@ mod tests {
     }
 
     #[test]
-    fn a_tail_is_shown_of_as_many_times_as_it_was_taken_of() {
+    fn a_tail_is_shown_only_if_enough_of_its_own_times_lie_beyond_it() {
         let (few, many) = ([(1_000, 999)], [(1_000_000, 1_000)]);
         let cases = [
-            // The server stalled: replies to what was due came later.
+            // The server stalled: the replies to requests that were due in
+            // the window came after it.
             (few, many, None, Some(1e6)),
             (many, few, Some(1e6), None),
         ];

@@ -1,4 +1,4 @@
-//! Where runs are kept, and how one is found again.
+//! The folders of runs, and finding a run by its name.
 
 use std::fs;
 use std::io;
@@ -10,13 +10,14 @@ use crate::base::exit::Usage;
 use crate::base::workspace;
 use crate::model::record::Record;
 
-/// The file of a run's folder that holds the record.
+/// The name of the record's file in a run folder.
 const RECORD: &str = "run.json";
 
-/// The newest run, for those who do not want to type its name.
+/// The name that means the newest run.
 const LAST: &str = "last";
 
-/// The folder of a new run: the user's, or one named after the run.
+/// Returns the folder for a new run: the wanted one, or else one under `runs/`
+/// with the run's name.
 pub(crate) fn folder(
     root: &Path,
     wanted: Option<&Path>,
@@ -26,24 +27,25 @@ pub(crate) fn folder(
     wanted.map_or_else(|| root.join("runs").join(id), Path::to_owned)
 }
 
-/// The file of a folder that holds the record.
+/// Returns the path of the record in a run folder.
 pub(crate) fn file(folder: &Path) -> PathBuf {
     folder.join(RECORD)
 }
 
-/// Reads the run that a user means: by its file, its folder, its name under
-/// `runs/`, or `last`.
+/// Reads a run, which is named by its file, its folder, its name under `runs/`,
+/// or `last`.
 ///
 /// # Errors
 ///
-/// A [`Usage`] error when there is none, or when it is no whole record of
-/// this form.
+/// Returns a [`Usage`] error if there is no such run, or if its file is not a
+/// complete record of this schema version.
 pub(crate) fn read(name: &str) -> anyhow::Result<Record> {
     Record::read(&find(name, workspace::root)?)
 }
 
-/// A path needs no workspace; only a name is looked for in its `runs/`, or in
-/// that of the current folder where there is none.
+/// Finds the record's file. The workspace is only needed for a name: that is
+/// looked up in the `runs/` of the workspace or, without one, of the current
+/// folder.
 fn find(
     name: &str,
     root: impl FnOnce() -> anyhow::Result<PathBuf>,
@@ -68,17 +70,20 @@ fn find(
         |path: &&PathBuf| path.extension().is_some_and(|e| e == "xz");
     if let Some(path) = packed.iter().filter(is_packed).find(|p| p.is_file()) {
         let path = path.display();
-        bail!(Usage(format!("{path} is packed: `xz -dk {path}` first")));
+        bail!(Usage(format!(
+            "{path} is compressed; unpack it with `xz -dk {path}`"
+        )));
     }
     let named = Some(file(&runs.join(given))).filter(|path| path.is_file());
     named.context(Usage(format!(
-        "no run `{name}`: neither a record, nor a folder with one, nor a \
-         name in {}",
+        "no run `{name}`: it is neither a record, nor a folder with one, nor \
+         a name in {}",
         runs.display()
     )))
 }
 
-/// Runs are named after when they began, so that the newest is the last.
+/// Returns the newest run: names begin with the start time, so the newest one
+/// sorts last.
 fn last(runs: &Path) -> anyhow::Result<Option<PathBuf>> {
     let entries = match fs::read_dir(runs) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -91,16 +96,19 @@ fn last(runs: &Path) -> anyhow::Result<Option<PathBuf>> {
     Ok(files.filter(|path| path.is_file()).max())
 }
 
-/// Makes a run's folder.
+/// Creates a run's folder.
 ///
 /// # Errors
 ///
-/// A [`Usage`] error when there is a record in it already.
+/// Returns a [`Usage`] error if the folder already contains a record.
 pub(crate) fn create(folder: &Path) -> anyhow::Result<()> {
     let path = file(folder);
     ensure!(
         !path.exists(),
-        Usage(format!("--out: there is a run already: {}", path.display()))
+        Usage(format!(
+            "--out: there is a run already: {}; choose another folder",
+            path.display()
+        ))
     );
     fs::create_dir_all(folder)
         .with_context(|| format!("--out: cannot create {}", folder.display()))
@@ -117,7 +125,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let record = file(folder.path());
         fs::write(&record, "{}").unwrap();
-        let nowhere = || panic!("nobody needs to know");
+        let nowhere = || panic!("the workspace is not needed");
         for path in [record.as_path(), folder.path()] {
             let found = find(path.to_str().unwrap(), nowhere).unwrap();
             assert_eq!(found, record);
@@ -125,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_workspace_a_name_is_looked_for_beneath_the_current_folder() {
+    fn without_a_workspace_a_name_is_looked_up_below_the_current_folder() {
         let nowhere = || Err(anyhow!("no workspace"));
         let error = find("no-such-run", nowhere).unwrap_err().to_string();
         assert!(error.ends_with("a name in runs"), "{error}");

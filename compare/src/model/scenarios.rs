@@ -1,4 +1,5 @@
-//! What is asked of them: the scenarios of `bench/scenarios/*.toml`.
+//! Scenarios, read from `bench/scenarios/*.toml`: which load is applied to the
+//! contestants.
 
 mod schema;
 mod sweeps;
@@ -16,11 +17,12 @@ pub(crate) use crate::model::scenarios::schema::{
 pub(crate) use crate::model::scenarios::sweeps::expand;
 use crate::model::scenarios::validation::{check, check_together, root};
 
-/// Reads the scenarios of a folder, in the order of their names.
+/// Reads the scenarios of a folder. Scenarios that are compared `against`
+/// another one come last; otherwise, they are sorted by name.
 ///
 /// # Errors
 ///
-/// A [`Usage`] error names the file, the line and what is wrong with it.
+/// Returns a [`Usage`] error that names the file, the line and the mistake.
 pub(crate) fn read(folder: &Path) -> anyhow::Result<Vec<Scenario>> {
     let unreadable =
         || format!("cannot read the scenarios in {}", folder.display());
@@ -31,7 +33,8 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<Vec<Scenario>> {
             scenarios.push(read_one(&path)?);
         }
     }
-    // `perf1` before what builds on it, and the folder's order nowhere.
+    // `perf1` before the scenarios that are compared with it. The order of the
+    // folder's entries doesn't matter.
     scenarios.sort_by_key(|scenario| {
         (scenario.against.is_some(), scenario.name.clone())
     });
@@ -43,12 +46,12 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<Vec<Scenario>> {
     Ok(scenarios)
 }
 
-/// Reads one more scenario, in place of one that has its name: then that is
-/// what comes back.
+/// Reads another scenario from a file and adds it. It replaces a scenario of
+/// the same name; in that case, the name is returned.
 ///
 /// # Errors
 ///
-/// A [`Usage`] error names the file, the line and what is wrong with it.
+/// Returns a [`Usage`] error that names the file, the line and the mistake.
 pub(crate) fn add(
     scenarios: &mut Vec<Scenario>,
     path: &Path,
@@ -64,8 +67,7 @@ pub(crate) fn add(
             let text = fs::read_to_string(path)?;
             mistake.in_file(path, &text).into()
         } else {
-            // One of ours, which needs what the new one has taken the place
-            // of.
+            // Another scenario depends on the one that was replaced.
             Usage(format!("{}: {other}: {}", path.display(), mistake.what))
                 .into()
         });
@@ -73,11 +75,11 @@ pub(crate) fn add(
     Ok(is_in_place.then_some(name))
 }
 
-/// Reads the scenario of one file, whatever else there is.
+/// Reads the scenario of one file, without checking it against others.
 ///
 /// # Errors
 ///
-/// A [`Usage`] error names the file, the line and what is wrong with it.
+/// Returns a [`Usage`] error that names the file, the line and the mistake.
 pub(crate) fn read_one(path: &Path) -> anyhow::Result<Scenario> {
     let text = fs::read_to_string(path)
         .with_context(|| Usage(format!("cannot read {}", path.display())))?;
@@ -89,7 +91,8 @@ fn parse(path: &Path, text: &str) -> Result<Scenario, Usage> {
     let mut scenario: Scenario = toml::from_str(text)
         .map_err(|error| Usage(format!("{}: {error}", path.display())))?;
     if !scenario.name.is_empty() {
-        let what = "`name` is for records: a file has its own";
+        let what =
+            "`name` is for records only: a scenario is named after its file";
         return Err(root("name", what).in_file(path, text));
     }
     scenario.name = name.into_owned();
@@ -143,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scenario_comes_back_from_a_record() {
+    fn a_scenario_is_read_back_from_a_record() {
         let points = expand(&[swept()], false);
         let text = serde_json::to_string(&points).unwrap();
         let read: Vec<Scenario> = serde_json::from_str(&text).unwrap();
@@ -151,12 +154,12 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_in_the_file_is_named() {
+    fn a_mistake_in_the_file_is_reported_with_its_line() {
         let cases = [
             ("window", "windwo", 7, "unknown field `windwo`"),
             ("question", "name = \"b\"\nquestion", 2, "is for records"),
             ("\"1s\"", "\"long\"", 7, "write a time as \"400ms\""),
-            ("\"1s\"", "\"0s\"", 7, "`window` is zero"),
+            ("\"1s\"", "\"0s\"", 7, "`window` must be more than 0"),
             ("\"1s\"", "\"400000000000y\"", 7, "must be at most 1day"),
             ("\"100ms\"", "\"2days\"", 6, "`warm_up` must be at most 1day"),
             ("\"50ms\"", "\"2days\"", 15, "`cost` must be at most 1day"),
@@ -164,13 +167,13 @@ mod tests {
             ("n = 1", "n = 46", 20, "from 0 to 45"),
             ("n = 1", "n = 1\ndepth = 0", 21, "from 1 to"),
             ("question = \"What is left?\"", "", 1, "missing field `question`"),
-            ("cost = \"50ms\"", "", 12, "either n or cost"),
-            ("cost = \"50ms\"", "cost = \"1s\"\nn = 1", 16, "either n or"),
+            ("cost = \"50ms\"", "", 12, "either `n` or `cost`"),
+            ("cost = \"50ms\"", "cost = \"1s\"\nn = 1", 16, "either `n` or"),
             ("connections = 2", "connections = 0", 19, "from 1 to 1000000"),
             ("connections = 2", "connections = -1", 19, "from 1 to 1000000"),
-            ("of = \"short\"", "of = \"other\"", 8, "`other`, but long, short"),
-            ("\"left\", ", "", 9, "need each other"),
-            ("n = 1", "n = 1\napart = true", 21, "to be measured here"),
+            ("of = \"short\"", "of = \"other\"", 8, "use one of long, short"),
+            ("\"left\", ", "", 9, "must be used together"),
+            ("n = 1", "n = 1\napart = true", 21, "can't be measured"),
             ("\"short\"\n        conn", "\"long\"\n conn", 18, "two groups"),
             ("\"long\"", "\"lo:ng\"", 13, "letters, digits, - and _"),
             ("\"rate\"", "\"speed\"", 10, "unknown variant `speed`"),
@@ -186,7 +189,7 @@ mod tests {
         }
     }
 
-    /// `GOOD`, with long clients that vary in number.
+    /// Returns `GOOD` with a sweep over the number of long clients.
     fn swept() -> Scenario {
         let sweep = r#"
             [sweep]
@@ -199,21 +202,21 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_becomes_a_scenario_for_each_value() {
+    fn a_sweep_expands_to_one_scenario_per_value() {
         let points = expand(&[swept()], false);
         let names: Vec<&str> = points.iter().map(|p| &*p.name).collect();
         assert_eq!(names, ["beside@0", "beside@1", "beside@4"]);
-        // Without clients, there is no group.
+        // A group without clients is left out.
         assert_eq!(points[0].groups.len(), 1);
         assert_eq!(points[2].groups[0].connections, 4);
         assert_eq!(points[2].base(), "beside");
-        // `perf2` does not vary.
+        // `perf2` has no sweep.
         assert_eq!(points[2].against.as_deref(), Some("perf2"));
         assert_eq!(expand(&[swept()], true).len(), 1);
     }
 
     #[test]
-    fn what_is_held_against_another_sweep_meets_the_same_value() {
+    fn a_point_is_compared_with_the_same_value_of_another_sweep() {
         let mut control = swept();
         control.name = "perf2".to_owned();
         control.against = None;
@@ -222,16 +225,16 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_in_a_sweep_is_named() {
+    fn a_mistake_in_a_sweep_is_reported() {
         let cases = [
-            ("\"long\"", "\"short\"", "is nobody"),
+            ("\"long\"", "\"short\"", "group `short` needs a client"),
             ("\"long\"", "\"middle\"", "no group"),
             ("\"connections\"", "\"clients\"", "unknown variant"),
             ("\"connections\"", "\"depth\"", "depth = 0"),
-            ("\"connections\"", "\"n\"", "either n or cost"),
-            ("[0, 1, 4]", "[0.5]", "no whole number"),
+            ("\"connections\"", "\"n\"", "either `n` or `cost`"),
+            ("[0, 1, 4]", "[0.5]", "not a whole number"),
             ("[0, 1, 4]", "[]", "is empty"),
-            ("[0, 1, 4]", "[1, 4, 1]", "it stands there twice"),
+            ("[0, 1, 4]", "[1, 4, 1]", "given twice"),
             ("[1]", "[2]", "not in `values`"),
         ];
         let (head, tail) = (GOOD, "of = \"connections\"");
@@ -248,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pace_follows_from_the_keys_of_its_group() {
+    fn a_groups_keys_determine_its_pace() {
         let think = Duration::from_millis(1);
         let cases = [
             ("", Pace::EAGER),
@@ -277,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scenarios_that_are_shipped_can_be_read() {
+    fn the_shipped_scenarios_can_be_read() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/scenarios");
         let scenarios = read(Path::new(folder)).unwrap();
         assert!(expand(&scenarios, false).len() > scenarios.len());

@@ -1,18 +1,18 @@
-//! Which contestants and scenarios the user wants.
+//! Selecting contestants and scenarios by regular expressions.
 
 use regex_lite::Regex;
 
 use crate::model::scenarios::{Scenario, expand};
 
-/// Whether one of the patterns matches; without patterns, everything does.
+/// Returns `true` if a pattern matches the name, or if there are no patterns.
 pub(crate) fn selects(patterns: &[Regex], name: &str) -> bool {
     patterns.is_empty() || patterns.iter().any(|p| p.is_match(name))
 }
 
-/// The scenarios that are wanted, and those that they build on. A pattern
-/// matches a scenario's name, or that of one value that it varies over, as
-/// `ladder@64`. Without patterns: those that take part without being asked
-/// for, at their usual values; or everything, if that `is_full`.
+/// Returns the selected scenarios, and those that they are compared with. A
+/// pattern matches a scenario's name, or the name of one point of its sweep,
+/// such as `ladder@64`. Without patterns, the selection is every scenario that
+/// isn't `on_request`, at its usual values, or everything if `is_full`.
 pub(crate) fn select_scenarios(
     scenarios: &[Scenario],
     patterns: &[Regex],
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_selected_by_any_pattern_or_by_none() {
+    fn a_name_is_selected_if_a_pattern_matches_or_there_are_none() {
         let patterns = |list: &[&str]| -> Vec<Regex> {
             list.iter().map(|text| Regex::new(text).unwrap()).collect()
         };

@@ -1,18 +1,19 @@
-//! Times of requests, as a histogram that records keep.
+//! Service and response times, as a histogram that is kept in the record.
 
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-/// The longest time that a histogram holds; longer ones count as this long.
+/// The longest time that a histogram can store; longer ones count as this
+/// long.
 const TIME_MAX_NS: u64 = 3_600_000_000_000;
 
-/// The precision of a histogram.
+/// The precision of a histogram, in decimal digits.
 const SIGNIFICANT_DIGITS: u8 = 3;
 
-/// A histogram of times, in a form that loses nothing: each bucket that is
-/// not empty, with its count.
+/// A histogram of times in nanoseconds, stored without loss: the value and the
+/// count of each bucket that isn't empty.
 #[derive(
     schemars::JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize,
 )]
@@ -22,27 +23,26 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    /// An empty histogram. All that this crate makes have the same buckets,
-    /// so that any two can be added.
+    /// Returns an empty histogram. All histograms of this crate have the same
+    /// buckets, so that any two can be added.
     pub(crate) fn recorder() -> Histogram<u64> {
         Histogram::new_with_bounds(1, TIME_MAX_NS, SIGNIFICANT_DIGITS)
             .expect("the bounds and the precision are in range")
     }
 
-    /// The time below which the share `quantile` of all lies; `None` when
-    /// there is none at all.
+    /// Returns the time at this quantile, or `None` if the histogram is empty.
     pub(crate) fn at_quantile_ns(&self, quantile: f64) -> Option<u64> {
         let histogram = self.to_histogram();
         let some = !histogram.is_empty();
         some.then(|| histogram.value_at_quantile(quantile))
     }
 
-    /// How many times there are.
+    /// Returns the number of recorded times.
     pub(crate) fn count(&self) -> u64 {
         self.counts.iter().map(|(_, count)| count).sum()
     }
 
-    /// Adds those that others measured. Nothing is lost: both have the same
+    /// Adds the times of another histogram, without loss, as both have the same
     /// buckets.
     pub(crate) fn add(&mut self, other: &Times) {
         let mut counts: BTreeMap<u64, u64> =
@@ -78,7 +78,8 @@ impl From<&Histogram<u64>> for Times {
 
 #[cfg(test)]
 impl Times {
-    /// These times in nanoseconds, each so often.
+    /// Returns the histogram of these pairs of a time in nanoseconds and a
+    /// count.
     pub(crate) fn of(counts: &[(u64, u64)]) -> Times {
         let counts = counts.to_vec();
         Times { significant_digits: SIGNIFICANT_DIGITS, counts }
@@ -90,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_histogram_comes_back_as_it_was() {
+    fn a_histogram_survives_a_round_trip() {
         let mut histogram = Times::recorder();
         for value in [1, 900, 12_345, 50_000_000, 50_000_001, TIME_MAX_NS] {
             histogram.record_n(value, value % 7 + 1).unwrap();
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn histograms_that_are_added_are_the_one_of_all_values() {
+    fn a_sum_of_histograms_equals_the_histogram_of_all_values() {
         for seed in 0..200 {
             let mut random = fastrand::Rng::with_seed(seed);
             let mut all = Times::recorder();
@@ -108,7 +109,7 @@ mod tests {
             for _ in 0..random.usize(1..5) {
                 let mut part = Times::recorder();
                 for _ in 0..random.usize(..400) {
-                    // Of all magnitudes, those beyond the longest included.
+                    // All magnitudes, beyond the longest time, too.
                     let value = random.u64(..) >> random.u32(..64);
                     part.saturating_record(value);
                     all.saturating_record(value);

@@ -1,4 +1,4 @@
-//! The advice for a terminal.
+//! The advice for a mix of requests for a terminal.
 
 use comfy_table::{Attribute, Cell};
 
@@ -12,7 +12,7 @@ use crate::model::record::Record;
 use crate::output::notes;
 use crate::output::table;
 
-/// The columns beside the contestant's name.
+/// The columns after the contestant's name.
 const FIGURES: [(&str, Figure); 4] = [
     ("p99", Figure::ResponseP99),
     ("p50", Figure::ResponseP50),
@@ -20,7 +20,7 @@ const FIGURES: [(&str, Figure); 4] = [
     ("memory", Figure::Rss),
 ];
 
-/// The question, the ranking, and what one must know to believe it.
+/// Returns the question, the ranking, the advice and the notes.
 pub(crate) fn text(record: &Record, ranking: &Advice<'_>) -> String {
     let mut text = format!("{}\n\n", ranking.scenario.question);
     text += &table(record, ranking);
@@ -83,8 +83,8 @@ fn table(record: &Record, ranking: &Advice<'_>) -> String {
     table.trim_fmt()
 }
 
-/// The median response time of another group of the mix, in nanoseconds: that
-/// of the rounds.
+/// Returns the median over rounds of the p50 response time of another group of
+/// the mix, in nanoseconds.
 fn response_p50(
     record: &Record,
     ranking: &Advice<'_>,
@@ -100,7 +100,7 @@ fn response_p50(
     median(&mut times.collect::<Vec<f64>>())
 }
 
-/// What follows, in a sentence.
+/// Returns the advice, in a sentence.
 fn advice(Advice { slo, places, .. }: &Advice<'_>) -> String {
     let first = places.first().and_then(|first| first.place);
     let holding = places.iter().filter(|place| place.rating == Rating::Holds);
@@ -109,35 +109,36 @@ fn advice(Advice { slo, places, .. }: &Advice<'_>) -> String {
         .filter(|place| place.place == first)
         .map(|place| place.contestant.name.as_str())
         .collect();
-    let tie = if best.len() > 1 { ", which tie" } else { "" };
+    let tie = if best.len() > 1 { " (tied)" } else { "" };
     let names = best.join(", ");
     match (slo, count) {
         (Some(slo), 0) => format!(
-            "Nobody holds {} for sure.\n",
+            "No contestant is certain to meet the limit of {}.\n",
             humantime::format_duration(*slo)
         ),
         (Some(slo), count) => format!(
-            "{count} of {} hold {}; the cheapest: {names}{tie}.\n",
+            "{count} of {} contestants meet the limit of {}; lowest cost: \
+             {names}{tie}.\n",
             places.len(),
             humantime::format_duration(*slo)
         ),
-        (None, 0) => "Nobody keeps up.\n".to_owned(),
+        (None, 0) => "No contestant keeps up.\n".to_owned(),
         (None, count) => format!(
-            "{count} of {} keep up; the shortest p99: {names}{tie}.\n",
+            "{count} of {} contestants keep up; lowest p99: {names}{tie}.\n",
             places.len()
         ),
     }
 }
 
-/// How to read the table.
+/// Returns the explanation of the table.
 fn conditions(record: &Record, ranking: &Advice<'_>) -> String {
     let Advice { scenario, slo, .. } = ranking;
     let by = match slo {
         Some(_) => {
-            "ranked by cost where they hold what was asked for, and by p99 \
-             where they do not"
+            "contestants that meet the limit are ranked by cost, the others \
+             by p99"
         }
-        None => "ranked by p99; --slo TIME asks for one",
+        None => "ranked by p99 (--slo TIME sets a limit)",
     };
     let findings = Findings::of(record);
     let floors = [Figure::ResponseP99, Figure::Cost].map(|figure| {
@@ -145,13 +146,14 @@ fn conditions(record: &Record, ranking: &Advice<'_>) -> String {
         format!(
             "{} {}",
             figure.name(),
-            floor.map_or("not known".to_owned(), units::floor)
+            floor.map_or("unknown".to_owned(), units::floor)
         )
     });
     format!(
-        "{by}; places are shared (=) where the difference is noise\n\
+        "{by}; = marks places shared because the difference is noise\n\
          p99 and p50 are response times of the {} requests, from when each \
-         was due; cost is server CPU time per reply of the whole mix\n\
+         was due; cost is the server's CPU time per reply, over the whole \
+         mix\n\
          noise floor: {}\n",
         scenario.measured_group,
         floors.join(", ")

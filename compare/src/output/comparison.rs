@@ -1,4 +1,4 @@
-//! Two runs compared, as a table and a summary for a terminal.
+//! The comparison of two runs for a terminal: a table and a summary.
 
 use comfy_table::Table;
 
@@ -11,8 +11,8 @@ pub(crate) fn text(comparison: &Comparison, allowed: Option<f64>) -> String {
     let mut text = String::new();
     if !comparison.machine_differences.is_empty() {
         text += &format!(
-            "warning: unlike machines (A / B): {}; what differs below may \
-             be theirs\n\n",
+            "warning: the machines differ (A / B): {}; differences below may \
+             be due to that\n\n",
             comparison.machine_differences.join("; ")
         );
     }
@@ -22,14 +22,13 @@ pub(crate) fn text(comparison: &Comparison, allowed: Option<f64>) -> String {
     text += &summary(comparison);
     if comparison.pairs > 0 {
         text += &format!(
-            "{} times two contestants are held against each other; of \
-             these, {} better in one run and worse in the other, by more \
-             than noise\n",
+            "{} pairs of contestants compared within each run; {} better in \
+             one run and worse in the other, by more than the noise floor\n",
             comparison.pairs,
             match comparison.reversed.len() {
-                0 => "none is".to_owned(),
-                1 => "1 is".to_owned(),
-                count => format!("{count} are"),
+                0 => "no pair is".to_owned(),
+                1 => "1 pair is".to_owned(),
+                count => format!("{count} pairs are"),
             }
         );
     }
@@ -49,13 +48,12 @@ pub(crate) fn text(comparison: &Comparison, allowed: Option<f64>) -> String {
         text += &match comparison.open() {
             0 => format!("no regression of more than {percent} %\n"),
             open if open == comparison.cells.len() => format!(
-                "a regression of more than {percent} % can't be ruled \
-                 out: nothing could be judged, all {open} figures are \
-                 open\n"
+                "a regression of more than {percent} % can't be ruled out: \
+                 all {open} figures are open\n"
             ),
             open => format!(
-                "no regression of more than {percent} % in what could be \
-                 judged: {open} of {} figures are open\n",
+                "no regression of more than {percent} % in the figures that \
+                 could be judged; {open} of {} figures are open\n",
                 comparison.cells.len()
             ),
         };
@@ -113,22 +111,22 @@ fn summary(comparison: &Comparison) -> String {
         counts.push(format!("{rest} open"));
     }
     let mut text = format!(
-        "{count} figures compared: {}; medians of each run's rounds, with \
-         95 % bootstrap intervals of their ratio\n",
+        "{count} figures compared: {}; ratios of the medians over rounds, with \
+         95 % bootstrap intervals\n",
         counts.join(", ")
     );
-    // Whoever looks at a hundred intervals sees some miss by chance.
+    // Of a hundred intervals, some miss the true value by chance.
     let misses = comparison.cells.iter().map(Compared::chance_of_a_miss);
     let by_chance = misses.sum::<f64>().round();
     if by_chance >= 1.0 {
         text += &format!(
-            "of so many intervals, about {by_chance} miss by chance: \
-             measure again what surprises\n"
+            "about {by_chance} of these intervals miss the true value by \
+             chance; measure surprising figures again\n"
         );
     }
     if comparison.cells.iter().any(|cell| cell.floor.is_none()) {
-        text += "noise ?: neither run has a contestant that took part \
-                 twice, so that a small difference may be noise\n";
+        text += "noise ?: no contestant took part twice in either run, so a \
+                 small difference may be noise\n";
     }
     text
 }

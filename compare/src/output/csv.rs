@@ -1,18 +1,18 @@
-//! A row for each figure of each cell, for a spreadsheet or a data frame:
-//! one kind of thing per column, in units that need no reading.
+//! The figures of a run as CSV: one row per figure of each cell, for a
+//! spreadsheet or a data frame, with plain numbers in base units.
 
 use crate::analysis::questions::value_of;
 use crate::output::sheet::{Row, Sheet, Validity};
 
-/// The columns.
+/// The names of the columns.
 const HEADER: &str = "scenario,of,value,contestant,again,label,figure,unit,\
                       median,low,high,rounds,lower_bound,validity,reason\n";
 
-/// Draws them.
+/// Returns the rows as CSV.
 ///
 /// # Errors
 ///
-/// Never: it shares its form with exporters that may fail.
+/// Never fails; other exporters with the same signature may.
 pub(crate) fn rows(sheet: &Sheet<'_>) -> anyhow::Result<String> {
     let mut text = HEADER.to_owned();
     for row in sheet.rows() {
@@ -48,7 +48,7 @@ fn fields(row: &Row<'_>) -> [String; 15] {
     ]
 }
 
-/// The validity's name, and why it is not `valid`.
+/// Returns the name of a validity, and the reason unless it is `valid`.
 pub(crate) fn validity(validity: &Validity) -> (&str, Option<&str>) {
     match validity {
         Validity::Valid => ("valid", None),
@@ -59,7 +59,7 @@ pub(crate) fn validity(validity: &Validity) -> (&str, Option<&str>) {
     }
 }
 
-/// A field as RFC 4180 wants it.
+/// Quotes a field if RFC 4180 requires it.
 fn quoted(field: &str) -> String {
     if field.contains(['"', ',', '\n', '\r']) {
         format!("\"{}\"", field.replace('"', "\"\""))
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_is_quoted_only_where_it_must_be() {
+    fn a_field_is_quoted_only_if_necessary() {
         let cases = [
             ("plain", "plain"),
             ("", ""),

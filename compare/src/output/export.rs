@@ -1,4 +1,4 @@
-//! The forms in which a verb gives its result, and where they are written.
+//! The output formats that a verb offers, and the files they are written to.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,21 +8,21 @@ use anyhow::{Context, ensure};
 use crate::base::exit::Usage;
 use crate::base::stdout;
 
-/// Stands for stdout where a file is asked for.
+/// The file name that means stdout.
 const STDOUT: &str = "-";
 
-/// A form that was asked for, or not.
+/// An output format, and the file for it if the user asked for one.
 pub(crate) struct Export<'a, T> {
     flag: &'static str,
     path: Option<&'a Path>,
     export: Render<T>,
 }
 
-/// Makes a text of a result.
+/// Converts a result to text.
 type Render<T> = fn(&T) -> anyhow::Result<String>;
 
 impl<'a, T> Export<'a, T> {
-    /// The form that `export` makes, for the path that `flag` names.
+    /// Returns the format that `export` makes, for the path given with `flag`.
     pub(crate) fn new(
         flag: &'static str,
         path: &'a Option<PathBuf>,
@@ -36,29 +36,29 @@ impl<'a, T> Export<'a, T> {
     }
 }
 
-/// Checks that they do not get in each other's way.
+/// Checks that at most one format goes to stdout.
 ///
 /// # Errors
 ///
-/// A [`Usage`] error when several are to go to stdout.
+/// Returns a [`Usage`] error if several do.
 pub(crate) fn check<T>(exports: &[Export<'_, T>]) -> anyhow::Result<()> {
     ensure!(
         exports.iter().filter(|form| form.goes_to_stdout()).count() <= 1,
-        Usage("only one of the forms can go to stdout (-)".to_owned())
+        Usage("only one output format can go to stdout (-)".to_owned())
     );
     Ok(())
 }
 
-/// Whether one of them goes to stdout.
+/// Returns whether one of the formats goes to stdout.
 pub(crate) fn go_to_stdout<T>(exports: &[Export<'_, T>]) -> bool {
     exports.iter().any(Export::goes_to_stdout)
 }
 
-/// Writes those that were asked for, and says whether any was.
+/// Writes the formats that the user asked for. Returns whether there are any.
 ///
 /// # Errors
 ///
-/// When a form can't be made, or a file not written.
+/// Fails if a format can't be made or a file can't be written.
 pub(crate) fn write<T>(
     exports: &[Export<'_, T>],
     result: &T,

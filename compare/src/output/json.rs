@@ -1,5 +1,5 @@
-//! The figures of a run for a program: what `--csv` holds, with what one
-//! must know of the run. What is raw stays in the record.
+//! The figures of a run as JSON: the rows of the CSV format, with a description
+//! of the run. Raw data stay in the record.
 
 use serde::Serialize;
 
@@ -10,14 +10,14 @@ use crate::model::machine::Machine;
 use crate::output::csv::validity;
 use crate::output::sheet::{Row, Sheet};
 
-/// The version of this form.
+/// The version of this format.
 const SCHEMA_VERSION: u32 = 1;
 
-/// Draws them.
+/// Returns the figures as JSON.
 ///
 /// # Errors
 ///
-/// When a figure is not a number that JSON knows.
+/// Fails if a figure can't be represented in JSON.
 pub(crate) fn document(sheet: &Sheet<'_>) -> anyhow::Result<String> {
     let record = sheet.record;
     let rows = sheet.rows();
@@ -54,7 +54,7 @@ struct JsonReport<'a> {
     figures: Vec<FigureOf<'a>>,
 }
 
-/// What differs less is noise.
+/// The noise floor of a figure; smaller differences are noise.
 #[derive(Serialize)]
 struct NoiseFloor<'a> {
     scenario: &'a str,
@@ -88,7 +88,7 @@ fn noise_floors<'a>(sheet: &Sheet<'a>) -> Vec<NoiseFloor<'a>> {
         let (scenario, figure) = (scenario.name.as_str(), figure.name());
         Some(NoiseFloor { scenario, figure, share })
     });
-    // A ratio to 0 is not a number, and no floor.
+    // A ratio to 0 isn't finite, so it is no floor.
     floors.filter(|floor| floor.share.is_finite()).collect()
 }
 

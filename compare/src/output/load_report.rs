@@ -1,4 +1,4 @@
-//! The report of a load, for a terminal.
+//! The report of a load for a terminal.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::model::load_plan::LoadPlan;
 use crate::model::load_report::{GroupReport, LoadReport};
 use crate::model::times::Times;
 
-/// The report, for people.
+/// Returns the report as text.
 pub(crate) fn text(plan: &LoadPlan, report: &LoadReport) -> String {
     let window = Duration::from_millis(report.window_ns / 1_000_000);
     let window = humantime::format_duration(window);
@@ -26,7 +26,7 @@ pub(crate) fn text(plan: &LoadPlan, report: &LoadReport) -> String {
         text += &format!("server: {percent:.0} % of a core");
         if report.replies() > 0 {
             let cost_us = cpu_ns as f64 / 1e3 / report.replies() as f64;
-            text += &format!(", {cost_us:.2} µs a reply");
+            text += &format!(", {cost_us:.2} µs per reply");
         }
         text += "\n";
     }
@@ -37,7 +37,7 @@ fn group_text(group: &GroupReport, window_ns: u64) -> String {
     let GroupReport { name, n, connected, connections, replies, .. } = group;
     let rate = units::number(group.rate(window_ns));
     let replies = units::number(*replies as f64);
-    // A client that comes back for each request connects again and again.
+    // With `churn`, a client connects once per request.
     let connected = if connected > connections {
         format!("{connections} at a time, {connected} in all")
     } else {
@@ -45,12 +45,12 @@ fn group_text(group: &GroupReport, window_ns: u64) -> String {
     };
     let mut text = format!(
         "{name}: n = {n}, {connected} connected\n  \
-         replies  {replies}, {rate} a second\n"
+         replies  {replies}, {rate} per second\n"
     );
     text += &times_text("service", &group.service_ns);
     if let Some(open) = &group.open {
         text += &times_text("response", &open.response_ns);
-        text += &times_text("lag of this side", &open.lag_ns);
+        text += &times_text("schedule lag", &open.lag_ns);
         if open.unanswered > 0 {
             text += &format!("  not answered: {}\n", open.unanswered);
         }

@@ -1,4 +1,4 @@
-//! The figures as tables that GitHub shows, for a README or an issue.
+//! The results of a run as Markdown tables, for a README or an issue.
 
 use std::fmt::Write;
 
@@ -9,19 +9,19 @@ use crate::model::scenarios::Scenario;
 use crate::output::notes;
 use crate::output::sheet::{Sheet, Validity};
 
-/// Draws them.
+/// Returns the tables as Markdown.
 ///
 /// # Errors
 ///
-/// Never: it shares its form with exporters that may fail.
+/// Never fails; other exporters with the same signature may.
 pub(crate) fn tables(sheet: &Sheet<'_>) -> anyhow::Result<String> {
     let mut text = format!("# Run {}\n\n", sheet.record.id());
     for question in sheet.questions() {
         section(&mut text, sheet, &question)?;
     }
-    text += "## What one must know\n\n";
+    text += "## Notes\n\n";
     for note in notes::notes(sheet.record) {
-        // The lines of a log stay one item.
+        // Keep the lines of a log in one list item.
         let note = escaped(&note).replace('\n', "\n  ");
         writeln!(text, "- {}", note.trim_start_matches("- "))?;
     }
@@ -64,7 +64,7 @@ fn section(
     writeln!(text)
 }
 
-/// A row a contestant, a column a figure.
+/// Writes a table with one row per contestant and one column per figure.
 fn table<'a>(
     text: &mut String,
     sheet: &Sheet<'a>,
@@ -121,8 +121,8 @@ fn figure_text<'a>(
     format!("{bound}{median}{suspect} ({interval})")
 }
 
-/// A text in which nothing is taken for Markdown that breaks a table or a
-/// page: names and logs are not ours.
+/// Escapes the characters that would break a table or a page. Names and logs
+/// come from users.
 pub(crate) fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;")
 }

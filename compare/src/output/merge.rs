@@ -1,4 +1,4 @@
-//! What a merged record is made of, for a terminal.
+//! The parts of a merged record for a terminal.
 
 use std::path::Path;
 
@@ -6,9 +6,9 @@ use crate::analysis::compatibility;
 use crate::model::record::Record;
 use crate::model::scenarios::ClientGroup;
 
-/// What a group of clients is in one line.
+/// Describes a group of clients in one line.
 fn clients(group: &ClientGroup) -> String {
-    let rate = group.rate.map(|rate| format!(", {rate} requests a second"));
+    let rate = group.rate.map(|rate| format!(", {rate} requests per second"));
     format!(
         "{}: {} connections{}",
         group.name,
@@ -37,17 +37,17 @@ pub(crate) fn text(merged: &Record, path: &Path) -> String {
         (!unlike.is_empty()).then(|| unlike.join("; "))
     });
     if let Some(unlike) = unlike {
-        text += &format!("note: the load machines are unlike: {unlike}\n");
+        text += &format!("note: the load machines differ: {unlike}\n");
     }
     let is_dirty = merged.machine.git_dirty.value == Some(true);
     if is_dirty && merged.parts.len() > 1 {
-        text += "note: files differed from the commit, and nobody knows \
-                 whether they were the same in all\n";
+        text += "note: files differed from the commit, and may differ between \
+                 the parts\n";
     }
     let voids = merged.voids();
     for (scenario, entrant, void) in voids {
         text += &format!(
-            "void in all, because it was in one: {entrant} in {scenario}: \
+            "void, because it is void in one part: {entrant} in {scenario}: \
              {}\n",
             void.reason
         );

@@ -1,4 +1,4 @@
-//! What one must know of a run to believe its figures.
+//! The notes under a table: how reliable the figures of a run are, and why.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use crate::model::record::Record;
 use crate::model::scenarios::Scenario;
 use crate::output::system_calls;
 
-/// Who needs less than this share of what naive recursion takes here does
-/// something else. A compiler alone does not make so much of a difference.
+/// The share of the time of naive recursion below which a contestant must
+/// compute `fib` in another way. Compilers alone differ by less.
 pub(crate) const SHORTCUT_SHARE: f64 = 0.4;
 
-/// How many suspect cells are named for each reason.
+/// The number of suspect figures that are named per reason.
 pub(crate) const SUSPECTS_NAMED: usize = 6;
 
-/// What one must know to believe the figures.
+/// Returns all notes on a run.
 pub(crate) fn notes(record: &Record) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(incomplete(record));
@@ -39,7 +39,7 @@ pub(crate) fn notes(record: &Record) -> Vec<String> {
     notes
 }
 
-/// What one must know of a run whatever its figures are used for.
+/// Returns the notes that don't depend on how the figures are compared.
 pub(crate) fn circumstances(record: &Record) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(incomplete(record));
@@ -56,8 +56,8 @@ pub(crate) fn circumstances(record: &Record) -> Vec<String> {
 }
 
 fn incomplete(record: &Record) -> Option<String> {
-    let text = "incomplete: the run was interrupted, and what follows stands \
-                on the rounds that were done";
+    let text = "incomplete: the run was interrupted; the figures are from the \
+                rounds before that";
     (!record.complete).then(|| text.to_owned())
 }
 
@@ -78,17 +78,17 @@ fn noise(record: &Record) -> String {
         .collect();
     if floors.is_empty() {
         return format!(
-            "noise floor: not known: {first} was not measured twice; ties \
-             stand on the intervals alone"
+            "noise floor: unknown, because {first} was not measured twice; \
+             ties are based only on the intervals"
         );
     }
     let shown = record.scenarios.iter().flat_map(|s| &s.figures).count();
     let unknown = match shown - floors.len() {
         0 => "",
-        _ => "; where it is not known, ties stand on the intervals alone",
+        _ => "; where it is unknown, ties are based only on the intervals",
     };
     format!(
-        "noise floor of this run ({first} against itself): {}; smaller \
+        "noise floor of this run ({first} compared with itself): {}; smaller \
          differences are ties{unknown}",
         floors.join(", ")
     )
@@ -104,15 +104,15 @@ fn by_design(record: &Record) -> Vec<String> {
     let kinds = [
         (
             ModelTrait::OneClientAtATime,
-            "serves one client at a time, and no other while that one stays",
+            "serves one client at a time; the others wait until it leaves",
         ),
         (
             ModelTrait::ComputesInline,
-            "computes where it should wait for its clients",
+            "computes in its event loop; all clients wait for that",
         ),
         (
             ModelTrait::WaitsForItsPool,
-            "waits for its pool where it should wait for its clients",
+            "waits for its pool in its event loop; all clients wait for that",
         ),
     ];
     let reason_of = |contestant: &Contestant| {
@@ -139,8 +139,8 @@ fn bottlenecks(record: &Record) -> Vec<String> {
         let busy: Vec<String> = busy.collect();
         (!busy.is_empty()).then(|| {
             format!(
-                "{}: the load generator was the bottleneck (its share of \
-                 its core), so that the rate is a lower bound, for {}",
+                "{}: the rate is a lower bound, because the load generator was \
+                 the bottleneck (use of its core), for {}",
                 scenario.name,
                 busy.join(", ")
             )
@@ -149,7 +149,7 @@ fn bottlenecks(record: &Record) -> Vec<String> {
     record.scenarios.iter().filter_map(busy_in).collect()
 }
 
-/// The reasons of figures that could not be had, each once.
+/// Returns the reasons why figures are missing, each one once.
 fn missing(record: &Record) -> Vec<String> {
     let rounds = record
         .cells
@@ -173,18 +173,20 @@ fn missing(record: &Record) -> Vec<String> {
     reasons
 }
 
-/// Cells that were measured and have no figure all the same.
+/// Lists the cells that were measured but have no value for a figure.
 fn without_figures(record: &Record) -> Vec<String> {
     let mut notes = Vec::new();
     for scenario in &record.scenarios {
         for &figure in &scenario.figures {
             let why = match figure {
-                // They have a reason of their own.
+                // These have a reason in the record.
                 Figure::Cost | Figure::Rss | Figure::Threads => continue,
                 Figure::P99 | Figure::ResponseP99 => {
-                    "fewer than 1,000 replies within the window"
+                    "fewer than 1,000 replies in the window"
                 }
-                Figure::Left => "no round together with what it is a share of",
+                Figure::Left => {
+                    "no round that also has the rate that it is a share of"
+                }
                 Figure::Time
                 | Figure::Rate
                 | Figure::P50
@@ -201,7 +203,7 @@ fn without_figures(record: &Record) -> Vec<String> {
             let names: Vec<&str> = names.filter(is_silent).collect();
             if !names.is_empty() {
                 notes.push(format!(
-                    "no {} in {} of {}: {why} (--duration makes it longer)",
+                    "no {} in {} for {}: {why} (--duration sets a longer one)",
                     figure.name(),
                     scenario.name,
                     names.join(", ")
@@ -212,7 +214,8 @@ fn without_figures(record: &Record) -> Vec<String> {
     notes
 }
 
-/// Who answers faster than naive recursion can: what a request costs is known.
+/// Lists the contestants that answer faster than naive recursion can, which is
+/// known from the calibration.
 fn shortcuts(record: &Record) -> Vec<String> {
     let findings = Findings::of(record);
     let mut notes = Vec::new();
@@ -231,8 +234,8 @@ fn shortcuts(record: &Record) -> Vec<String> {
             let Some(time) = found else { continue };
             if time.median < calibrated.took_ns as f64 * SHORTCUT_SHARE {
                 notes.push(format!(
-                    "{name} answers n = {} in {} in {}, which takes naive \
-                     recursion {} here: it does other work than the others",
+                    "{name} answers n = {} in {} in {}; naive recursion takes \
+                     {} here, so it must compute in another way",
                     calibrated.n,
                     scenario.name,
                     units::time(time.median),
@@ -244,13 +247,13 @@ fn shortcuts(record: &Record) -> Vec<String> {
     notes
 }
 
-/// Who did not take part, and why.
+/// Lists the contestants that were skipped, with the reasons.
 fn skipped(record: &Record) -> Vec<String> {
     let skipped = record.skipped.iter();
     skipped.map(|(name, why)| format!("skipped: {name}: {why}")).collect()
 }
 
-/// The figures that should not be leaned on, by reason.
+/// Lists the unreliable figures, by reason.
 pub(crate) fn suspects(record: &Record) -> Vec<String> {
     let findings = Findings::of(record);
     let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
@@ -272,7 +275,7 @@ pub(crate) fn suspects(record: &Record) -> Vec<String> {
     lines.collect()
 }
 
-/// The first of some suspects, and how many more there are.
+/// Names the first of some figures, and counts the others.
 pub(crate) fn first_few(suspects: &[String]) -> String {
     let more = suspects.len().saturating_sub(SUSPECTS_NAMED);
     let named = suspects[..suspects.len() - more].join(", ");
@@ -282,7 +285,7 @@ pub(crate) fn first_few(suspects: &[String]) -> String {
     }
 }
 
-/// The system calls of those that were traced, the frequent ones by name.
+/// Lists the system calls per reply of traced cells, the frequent ones by name.
 fn system_calls(record: &Record) -> Vec<String> {
     let cells = record.cells.iter().flat_map(|(scenario, row)| {
         row.iter().map(move |(entrant, cell)| (scenario, entrant, cell))
@@ -291,14 +294,14 @@ fn system_calls(record: &Record) -> Vec<String> {
         let counts = cell.system_calls.value.as_ref()?;
         let (all, often) = system_calls::in_words(counts);
         Some(format!(
-            "system calls a reply: {entrant} in {scenario}: {} ({often})",
+            "system calls per reply: {entrant} in {scenario}: {} ({often})",
             units::number(all)
         ))
     });
     lines.collect()
 }
 
-/// Rounds that the instrument itself spoilt.
+/// Lists rounds that are left out because the load generator failed.
 fn missed(record: &Record) -> Vec<String> {
     let cells = record.cells.iter().flat_map(|(scenario, row)| {
         row.iter().map(move |(entrant, cell)| (scenario, entrant, cell))
@@ -307,8 +310,8 @@ fn missed(record: &Record) -> Vec<String> {
         let (round, reason) = cell.missed.first_key_value()?;
         let count = cell.missed.len();
         Some(format!(
-            "left out: {count} of {} rounds of {entrant} in {scenario}; the \
-             first, round {round}: {reason}",
+            "left out: {count} of {} rounds of {entrant} in {scenario}; \
+             round {round}, the first of them: {reason}",
             count + cell.rounds.len()
         ))
     });
@@ -349,9 +352,9 @@ fn conditions(record: &Record) -> String {
         format!("{fewest} to {rounds}{of}")
     };
     let few = match rounds {
-        1 => " (one alone has no interval)",
-        2..=5 => " (so few that the intervals span them all)",
-        6..=8 => " (of which the intervals leave out the outermost two)",
+        1 => " (a single round has no interval)",
+        2..=5 => " (the intervals span all of them)",
+        6..=8 => " (the intervals leave out the lowest and the highest)",
         _ => "",
     };
     format!(
@@ -366,7 +369,7 @@ fn calibration(record: &Record) -> Vec<String> {
         let ms = |ns: u64| units::number(ns as f64 / 1e6);
         let fib = calibrated.fib.as_deref();
         format!(
-            "n = {} stands for {} ms here{}{} (it takes {} ms)",
+            "n = {} is used for {} ms of work{}{} (it takes {} ms here)",
             calibrated.n,
             ms(calibrated.cost_ns),
             if fib.is_some() { " with " } else { "" },
@@ -383,12 +386,13 @@ fn machine(record: &Record) -> String {
     let processor = machine.processor.value.as_deref().unwrap_or(unknown);
     let allowed = machine.processors_allowed.len();
     let one = if allowed == 1 {
-        ": server and load share it, so that rates say little; costs hold"
+        ": server and load generator share it, so rates are unreliable; costs \
+         are valid"
     } else {
         ""
     };
     format!(
-        "{processor}, {allowed} processor{} to use{one}; {}",
+        "{processor}, {allowed} usable processor{}{one}; {}",
         if allowed == 1 { "" } else { "s" },
         machine.kernel
     )

@@ -1,4 +1,4 @@
-//! The places of contestants by one figure, for a terminal.
+//! The ranking of contestants by one figure for a terminal.
 
 use crate::analysis::ranking::Ranking;
 use crate::analysis::statistics::Estimate;
@@ -8,7 +8,7 @@ pub(crate) fn text(ranking: &Ranking) -> String {
     let mut text = format!("{}: {better} is better", ranking.figure.name());
     if !ranking.places.is_empty() {
         text += &format!(
-            "; times worse than the best, over {}",
+            "; factors are relative to the best, over {}",
             ranking.scenarios.join(", ")
         );
     }

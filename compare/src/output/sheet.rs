@@ -1,5 +1,4 @@
-//! The figures of a run, worked out once: what all the forms of a report
-//! draw from.
+//! The figures of a run, computed once for all output formats.
 
 use std::collections::HashMap;
 
@@ -12,7 +11,8 @@ use crate::model::record::{Entrant, REPLIES_BEYOND, Record};
 use crate::model::scenarios::Scenario;
 use crate::output::summary;
 
-/// What is worked out of every cell, whether or not its scenario shows it.
+/// The figures that are computed for every cell, whether or not its scenario
+/// shows them.
 const ALWAYS: [Figure; 7] = [
     Figure::Rate,
     Figure::P50,
@@ -27,7 +27,7 @@ const ALWAYS: [Figure; 7] = [
 pub(crate) struct Sheet<'a> {
     /// The run.
     pub(crate) record: &'a Record,
-    /// What it says.
+    /// What follows from it.
     pub(crate) findings: Findings<'a>,
     estimates: HashMap<Key<'a>, Estimate>,
     doubts: HashMap<Key<'a>, String>,
@@ -37,39 +37,40 @@ type Key<'a> = (&'a str, &'a str, Figure);
 
 /// One figure of one cell.
 pub(crate) struct Row<'a> {
-    /// Under which scenario.
+    /// The scenario.
     pub(crate) scenario: &'a Scenario,
-    /// Whose.
+    /// The contestant.
     pub(crate) entrant: &'a Entrant,
-    /// Which.
+    /// The kind of figure.
     pub(crate) figure: Figure,
-    /// The figure, if it can be had.
+    /// Its value, if there is one.
     pub(crate) estimate: Option<Estimate>,
-    /// The rounds that it stands on.
+    /// The number of rounds that it is computed from.
     pub(crate) rounds: usize,
-    /// It is at least that, because the load generator was the bottleneck.
+    /// Whether it is a lower bound, because the load generator was the
+    /// bottleneck.
     pub(crate) is_lower_bound: bool,
-    /// How far it can be believed.
+    /// Its validity.
     pub(crate) validity: Validity,
 }
 
-/// How far a figure of a cell can be believed.
+/// Whether a figure of a cell is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Validity {
-    /// Nothing speaks against it.
+    /// There is no reason to doubt it.
     Valid,
-    /// It should not be leaned on, for these reasons.
+    /// It is unreliable, for these reasons.
     Suspect(String),
     /// It has no figures, for this reason.
     Void(String),
-    /// The model can't be asked that, for this reason.
+    /// The model can't play the scenario by design, for this reason.
     ByDesign(String),
     /// It was not measured.
     Absent,
 }
 
 impl<'a> Sheet<'a> {
-    /// Works out the figures of a run.
+    /// Computes the figures of a run.
     pub(crate) fn of(record: &'a Record) -> Sheet<'a> {
         let findings = Findings::of(record);
         let mut estimates = HashMap::new();
@@ -93,7 +94,7 @@ impl<'a> Sheet<'a> {
         Sheet { record, findings, estimates, doubts }
     }
 
-    /// A figure, if it can be had.
+    /// Returns the value of a figure, if there is one.
     pub(crate) fn estimate(
         &self,
         scenario: &Scenario,
@@ -105,17 +106,17 @@ impl<'a> Sheet<'a> {
         estimates.get(&key).copied()
     }
 
-    /// Who is compared, in the order of the record.
+    /// Returns the contestants, in the order of the record.
     pub(crate) fn contestants(&self) -> Vec<&'a Contestant> {
         self.record.contestants().collect()
     }
 
-    /// What was asked, in reading order.
+    /// Returns the questions of the run, in reading order.
     pub(crate) fn questions(&self) -> Vec<Question<'a>> {
         questions::of(self.record)
     }
 
-    /// Every figure of every cell.
+    /// Returns every figure of every cell.
     pub(crate) fn rows(&self) -> Vec<Row<'a>> {
         let mut rows = Vec::new();
         for scenario in &self.record.scenarios {
@@ -151,7 +152,7 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// Whether a figure is only a lower bound.
+    /// Returns whether a figure is only a lower bound.
     pub(crate) fn is_lower_bound(
         &self,
         scenario: &Scenario,
@@ -161,7 +162,7 @@ impl<'a> Sheet<'a> {
         self.findings.is_lower_bound(scenario, contestant, figure)
     }
 
-    /// How far a figure can be believed.
+    /// Returns the validity of a figure.
     pub(crate) fn validity(
         &self,
         scenario: &Scenario,
@@ -186,7 +187,7 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// Why a figure should not be leaned on, if there is a reason.
+    /// Returns the reasons why a figure is unreliable, if there are any.
     pub(crate) fn doubts(
         &self,
         scenario: &Scenario,
@@ -198,7 +199,8 @@ impl<'a> Sheet<'a> {
         doubts.get(&key).cloned()
     }
 
-    /// The sentence that answers a scenario's question, without the question.
+    /// Returns the sentence that answers a scenario's question, without the
+    /// question.
     pub(crate) fn answer(&self, scenario: &Scenario) -> Option<String> {
         let sentence = summary::answer(self.record, scenario)?;
         let question = format!("{}: {}", scenario.name, scenario.question);
@@ -206,7 +208,7 @@ impl<'a> Sheet<'a> {
         Some(answer.trim_start().to_owned())
     }
 
-    /// The best of all in a figure.
+    /// Returns the contestant that is best in a figure.
     pub(crate) fn best(
         &self,
         scenario: &Scenario,
@@ -226,7 +228,7 @@ impl<'a> Sheet<'a> {
         })
     }
 
-    /// How a contestant stands to the best.
+    /// Compares a contestant with the best.
     pub(crate) fn relation(
         &self,
         scenario: &Scenario,
@@ -240,9 +242,11 @@ impl<'a> Sheet<'a> {
         self.findings.relation(scenario, contestant, best, figure)
     }
 
-    /// A quantile of the service times: the median of the rounds. `None`
-    /// where too few replies of any round lie beyond it: of other rounds than
-    /// a lower quantile, it could come out below that.
+    /// Returns a quantile of the service times, as the median over rounds.
+    ///
+    /// Returns `None` if any round has too few replies beyond the quantile. If
+    /// only such rounds were left out, a higher quantile could be below a lower
+    /// one, since they would be computed from different rounds.
     pub(crate) fn quantile(
         &self,
         scenario: &Scenario,
@@ -266,9 +270,9 @@ impl<'a> Sheet<'a> {
         Estimate::of(&values?, self.record.seed)
     }
 
-    /// How much a figure grows between two scenarios, for each of so many
-    /// clients that the second has more. Never less than nothing: what looks
-    /// so is noise.
+    /// Returns the growth of a figure from one scenario to another, per client;
+    /// the second has `clients` more. Never negative: a negative difference is
+    /// noise.
     pub(crate) fn slope(
         &self,
         [few, many]: [&Scenario; 2],
@@ -285,7 +289,7 @@ impl<'a> Sheet<'a> {
         Estimate::of(&slopes, self.record.seed)
     }
 
-    /// What a contestant can do at most, as measured for a scenario whose
+    /// Returns the capacity of a contestant, as measured for a scenario whose
     /// load is a share of it.
     pub(crate) fn capacity(
         &self,
@@ -300,10 +304,11 @@ impl<'a> Sheet<'a> {
     }
 }
 
-/// The figures that a cell of a scenario may have.
+/// Returns the figures that a cell of a scenario may have.
 fn figures_of(scenario: &Scenario) -> Vec<Figure> {
     let mut figures = scenario.figures.clone();
-    // A control is there for its rate alone, but all of it is worth keeping.
+    // A control scenario shows only its rate, but all figures are worth
+    // keeping.
     figures.extend(ALWAYS.iter().filter(|f| !scenario.figures.contains(f)));
     figures
 }

@@ -1,5 +1,5 @@
-//! Below the table: one sentence per scenario that answers its question, and
-//! what one must know to believe it.
+//! The summary under the table: one sentence per scenario that answers its
+//! question.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ use crate::model::figure::Figure;
 use crate::model::record::Record;
 use crate::model::scenarios::Scenario;
 
-/// Below this share, what is left counts as nothing left.
-const NEXT_TO_NOTHING: f64 = 0.05;
+/// The share of a rate below which it counts as close to zero.
+const CLOSE_TO_ZERO: f64 = 0.05;
 
-/// Why a time does not compare.
-const STARVED: &str = "some of its clients waited in vain";
+/// The reason why a time can't be compared.
+const STARVED: &str = "some of its clients got no reply";
 
-/// One sentence per question: of a scenario that varies, at its most telling
+/// Returns one sentence per question; for a sweep, at its most informative
 /// value.
 pub(crate) fn answers(record: &Record) -> Vec<String> {
     let questions = questions::of(record);
@@ -25,10 +25,10 @@ pub(crate) fn answers(record: &Record) -> Vec<String> {
     points.filter_map(|point| answer(record, point)).collect()
 }
 
-/// The sentence for one scenario, if it asks anything.
+/// Returns the sentence for one scenario, if it has figures.
 pub(crate) fn answer(record: &Record, scenario: &Scenario) -> Option<String> {
     let findings = Findings::of(record);
-    // A load from elsewhere may not know what its server spent.
+    // The server's cost is unknown if it ran on another machine.
     let is_known =
         |figure: &&Figure| !findings.ranked(scenario, **figure).is_empty();
     let mut figures = scenario.figures.iter();
@@ -66,7 +66,8 @@ pub(crate) fn answer(record: &Record, scenario: &Scenario) -> Option<String> {
     Some(format!("{question} {bound}{median} with {best}{others}."))
 }
 
-/// `; a tie with a, b; c 1.20 [1.10, 1.30] times that; open (few rounds): d`.
+/// Compares the others with the best, in the form
+/// `; tied with a, b; c 1.20 [1.10, 1.30] times that; open (few rounds): d`.
 fn compare(others: &[(&str, Relation)]) -> String {
     let tied: Vec<&str> = others
         .iter()
@@ -90,7 +91,7 @@ fn compare(others: &[(&str, Relation)]) -> String {
     }
     let mut text = String::new();
     if !tied.is_empty() {
-        text += &format!("; a tie with {}", tied.join(", "));
+        text += &format!("; tied with {}", tied.join(", "));
     }
     if !apart.is_empty() {
         text += &format!("; {}", apart.join(", "));
@@ -101,11 +102,11 @@ fn compare(others: &[(&str, Relation)]) -> String {
     text
 }
 
-/// `98 % with a, 95 % with b; next to nothing with c.`
+/// Lists shares in the form `98 % with a, 95 % with b; close to zero: c.`
 fn shares(found: &[(&str, Estimate)]) -> String {
     let (most, least): (Vec<_>, Vec<_>) = found
         .iter()
-        .partition(|(_, estimate)| estimate.median >= NEXT_TO_NOTHING);
+        .partition(|(_, estimate)| estimate.median >= CLOSE_TO_ZERO);
     let list = |part: &[(&str, Estimate)]| {
         let shares = part.iter().map(|(name, estimate)| {
             let median = units::median(Figure::Left, estimate);
@@ -116,9 +117,9 @@ fn shares(found: &[(&str, Estimate)]) -> String {
     };
     match (most.is_empty(), least.is_empty()) {
         (false, true) => format!("{}.", list(&most)),
-        (true, _) => format!("Next to nothing: {}.", list(&least)),
+        (true, _) => format!("Close to zero: {}.", list(&least)),
         (false, false) => {
-            format!("{}; next to nothing: {}.", list(&most), list(&least))
+            format!("{}; close to zero: {}.", list(&most), list(&least))
         }
     }
 }

@@ -1,14 +1,14 @@
-//! System calls for each reply, in words.
+//! System calls per reply, in words.
 
 use std::collections::BTreeMap;
 
 use crate::analysis::units;
 
-/// A system call that is rarer, for each reply, is not named.
+/// The smallest number per reply of a system call that is named.
 const CALLS_NAMED_MIN: f64 = 0.05;
 
-/// How many there are in all for each reply, and the frequent ones by name, as
-/// `recvfrom 1, sendto 1`.
+/// Returns the total number per reply, and the frequent calls by name, in the
+/// form `recvfrom 1, sendto 1`.
 pub(crate) fn in_words(counts: &BTreeMap<String, f64>) -> (f64, String) {
     let often = counts.iter().filter(|(_, count)| **count >= CALLS_NAMED_MIN);
     let mut often: Vec<(&String, &f64)> = often.collect();

@@ -1,4 +1,5 @@
-//! The table: a row a contestant, a column a figure, each with its interval.
+//! The table of a run: one row per contestant, one column per figure, each
+//! with its interval.
 
 use std::env;
 use std::iter;
@@ -19,14 +20,15 @@ use crate::model::scenarios::Scenario;
 /// The space between two columns.
 const COLUMN_GAP: u16 = 1;
 
-/// A table with more columns is too wide for most terminals.
+/// The largest number of columns that fits most terminals.
 const COLUMNS_MAX: usize = 8;
 
-/// No line but the one under the headings.
+/// A table with a single line, under the headings.
 const STYLE: TableStyle = TableStyle::new()
     .header_separator(LineStyle::none().fill('-').junction('-'));
 
-/// Draws the figures of a run. Colours only for a terminal that wants them.
+/// Draws the figures of a run, with colours only on a terminal without
+/// NO_COLOR.
 pub(crate) fn draw(record: &Record) -> String {
     let findings = Findings::of(record);
     let columns: Vec<(&Scenario, Figure)> = questions::of(record)
@@ -68,8 +70,8 @@ pub(crate) fn draw(record: &Record) -> String {
     tables.collect::<Vec<_>>().join("\n\n")
 }
 
-/// Shares out the columns among tables that are not too wide: a scenario with
-/// all its values in one, or else each value with all its figures.
+/// Splits the columns into tables that aren't too wide. A scenario stays in one
+/// table if possible; otherwise each value of its sweep does.
 fn in_tables<'a, 'b>(
     columns: &'b [(&'a Scenario, Figure)],
 ) -> impl Iterator<Item = &'b [(&'a Scenario, Figure)]> {
@@ -100,12 +102,12 @@ fn in_tables<'a, 'b>(
     })
 }
 
-/// A table of contestants without rows.
+/// Returns an empty table of contestants.
 pub(crate) fn empty(headings: impl Iterator<Item = String>) -> Table {
     titled("contestant", headings)
 }
 
-/// A table without rows, whose first column has a title of its own.
+/// Returns an empty table whose first column has the title `first`.
 pub(crate) fn titled(
     first: &str,
     headings: impl Iterator<Item = String>,
@@ -129,8 +131,7 @@ pub(crate) fn titled(
     table
 }
 
-/// The contestant's name, and what it stands for if that is out of the
-/// ordinary.
+/// Returns the contestant's name, with its label unless that is `idiomatic`.
 fn title(contestant: &Contestant) -> String {
     match contestant.label {
         Label::Idiomatic => contestant.name.clone(),
@@ -140,7 +141,7 @@ fn title(contestant: &Contestant) -> String {
     }
 }
 
-/// The median above its interval, or why there is none.
+/// Returns the median above its interval, or `void` or `-` if there is none.
 fn figure_text(
     findings: &Findings<'_>,
     record: &Record,

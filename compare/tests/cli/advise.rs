@@ -66,12 +66,12 @@ fn an_invalid_mix_exits_with_2_and_names_the_reason() {
     );
     let closed = closed.to_str().unwrap();
     let cases: [(&[&str], &str); 7] = [
-        (&[], "say what is asked"),
-        (&["--short", "5"], "requests a second, as 2000/s"),
+        (&[], "the mix is empty"),
+        (&["--short", "5"], "requests per second, such as 2000/s"),
         (&["--short", "5/s"], "220 s"),
         (&["--long", "5/s", "50ms"], "RATE x TIME"),
         (&["--long", "5/s", "x", "soon"], "--long 5/s x soon"),
-        (&["--short", "900/s", "--clients", "0"], "nobody would ask"),
+        (&["--short", "900/s", "--clients", "0"], "must be at least 1"),
         (&[closed], "needs a `rate`"),
     ];
     for (arguments, expected) in cases {

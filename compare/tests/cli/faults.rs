@@ -1,6 +1,6 @@
-//! What goes wrong in the middle of a run: it is named, what was measured
-//! before is kept, nothing is left behind, and nobody is blamed for what was
-//! the fault of this side.
+//! Faults in the middle of a run: they are reported, earlier rounds are kept,
+//! no process is left behind, and no contestant is blamed for a fault of the
+//! load generator.
 
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -9,12 +9,12 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::*;
 
-/// Three rounds of one scenario, as short as can be.
+/// Three rounds of one scenario, as short as possible.
 const ROUNDS: [&str; 6] =
     ["-s", "^perf2$", "--rounds", "3", "--duration", "20ms"];
 
 #[test]
-fn who_fails_in_a_later_round_is_named_and_all_that_was_measured_is_kept() {
+fn a_failure_in_a_later_round_is_reported_and_earlier_rounds_are_kept() {
     let folder = Folder::new();
     let faults = [
         ("start", "it did not start"),
@@ -30,7 +30,7 @@ fn who_fails_in_a_later_round_is_named_and_all_that_was_measured_is_kept() {
         text += &contestant_with_a_bad_second_round(&folder, fault);
     }
     let file = folder.file("c.toml", &text);
-    // Long enough for a few requests on a machine that does much else.
+    // Long enough for a few requests on a busy machine.
     let mut arguments = ROUNDS;
     arguments[5] = "250ms";
     let output = compare(&file, &arguments);
@@ -66,7 +66,7 @@ fn who_fails_in_a_later_round_is_named_and_all_that_was_measured_is_kept() {
         let count: u64 = counts.filter_map(Value::as_u64).sum();
         assert!(count > 0, "{fault}: {cell}");
     }
-    assert!(table.contains("a known fault: it dies"), "{table}");
+    assert!(table.contains("known fault: it exits"), "{table}");
 
     for name in ["good", "good again"] {
         assert_eq!(cells[name]["void"], Value::Null);
@@ -77,12 +77,13 @@ fn who_fails_in_a_later_round_is_named_and_all_that_was_measured_is_kept() {
 }
 
 #[test]
-fn who_lies_while_its_n_is_looked_for_has_no_figure() {
+fn a_contestant_that_sends_wrong_replies_while_calibrating_is_void() {
     let folder = Folder::new();
-    // Too few are asked for what takes 50 ms to meet a lie again.
+    // The measurement itself sends too few requests to get a wrong reply.
     let lies = "\"wrong\", \"--after\", \"20\"]\nfib = \"own\"";
     let liar = contestant("liar", "wrong").replace("\"wrong\"]", lies);
-    // Another one of the same fib answers rightly, which excuses nobody.
+    // Another contestant with the same `fib` answers correctly; that is no
+    // excuse.
     let honest = contestant("honest", "none") + "fib = \"own\"";
     let all = contestant("good", "none") + &liar + &honest;
     let file = folder.file("c.toml", &all);
@@ -100,7 +101,7 @@ fn who_lies_while_its_n_is_looked_for_has_no_figure() {
         assert_eq!(record["cells"]["perf1"][name]["void"], Value::Null);
     }
 
-    // Where it is alone, nothing is said of it that was measured on others.
+    // Without that contestant, no calibration is reported.
     let folder = Folder::new();
     let file = folder.file("c.toml", &(contestant("good", "none") + &liar));
     let output = compare(&file, &arguments);
@@ -135,7 +136,7 @@ fn a_first_signal_ends_the_run_in_order_with_130_and_keeps_its_rounds() {
 }
 
 #[test]
-fn a_run_that_is_killed_leaves_a_whole_record_and_no_process() {
+fn a_killed_run_leaves_a_valid_record_and_no_process() {
     let folder = Folder::new();
     let mut run = Running::start(&folder, &["--rounds", "9999"]);
     run.wait_for_a_round(&folder);
@@ -146,8 +147,8 @@ fn a_run_that_is_killed_leaves_a_whole_record_and_no_process() {
 }
 
 #[test]
-fn nothing_is_left_behind_whichever_process_of_a_run_is_killed() {
-    // The front, the keeper, and the runner.
+fn no_process_is_left_whichever_process_of_a_run_is_killed() {
+    // The front, the keeper and the runner.
     for depth in 0..3 {
         let folder = Folder::new();
         let mut run = Running::start(&folder, &["--duration", "10m"]);
@@ -165,7 +166,7 @@ fn nothing_is_left_behind_whichever_process_of_a_run_is_killed() {
 }
 
 #[test]
-fn verify_takes_along_what_it_started() {
+fn a_killed_verify_leaves_no_process() {
     let cases = [(Signal::KILL, None), (Signal::INT, Some(130))];
     for (signal, code) in cases {
         let folder = Folder::new();
@@ -181,7 +182,7 @@ fn verify_takes_along_what_it_started() {
 }
 
 #[test]
-fn a_build_takes_along_what_it_started() {
+fn a_killed_build_leaves_no_process() {
     let cases = [(Signal::KILL, None), (Signal::INT, Some(130))];
     for (signal, code) in cases {
         let folder = Folder::new();
@@ -202,13 +203,13 @@ fn a_build_takes_along_what_it_started() {
 }
 
 #[test]
-fn a_disk_that_is_full_ends_nothing_but_the_record() {
+fn a_full_disk_affects_only_the_record() {
     let folder = Folder::new();
     let disk = folder.path.join("disk");
     fs::create_dir(&disk).unwrap();
     let file = folder.file("c.toml", &contestant("good", "none"));
     let kept = folder.path.join("kept.json");
-    // Both the record and the one that takes its place must fit.
+    // The record and its replacement must both fit.
     let words = format!(
         "mount -t tmpfs -o size=48k none {disk} && \
          {COMPARE} {rounds} --contestants {file} --out {disk}/out; code=$?; \
@@ -223,7 +224,7 @@ fn a_disk_that_is_full_ends_nothing_but_the_record() {
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("error: cannot write the record"), "{text}");
     assert!(text.contains("No space left on device"), "{text}");
-    // What was measured is printed all the same.
+    // The results are printed anyway.
     assert!(stdout(&output).contains("good"), "{output:?}");
     assert!(stdout(&output).contains("rounds: 12;"), "{output:?}");
     let record = read_json(&kept);
@@ -234,7 +235,7 @@ fn a_disk_that_is_full_ends_nothing_but_the_record() {
 }
 
 #[test]
-fn descriptors_that_run_out_here_are_no_fault_of_a_contestant() {
+fn a_contestant_is_not_blamed_for_missing_descriptors_of_the_load_generator() {
     let folder = Folder::new();
     let file = folder.file("c.toml", &two_good());
     let run = |limit: u32| {
@@ -257,7 +258,7 @@ fn descriptors_that_run_out_here_are_no_fault_of_a_contestant() {
         assert_ne!(cell["void"]["contestant_failed"], true);
         assert!(cell.to_string().contains("open files"), "{cell}");
     }
-    // Not enough for any server at all.
+    // Not enough to start a server.
     for limit in [12, 40] {
         let text = stderr(&run(limit));
         assert!(text.contains("need 64 open files at the least"), "{text}");
@@ -266,8 +267,9 @@ fn descriptors_that_run_out_here_are_no_fault_of_a_contestant() {
 }
 
 #[test]
-fn clients_come_from_another_address_when_the_ports_of_one_are_taken() {
-    // Sixty-four at once, and some thousands that leave theirs behind.
+fn clients_use_another_address_when_the_ports_of_one_are_taken() {
+    // 64 clients at once, and several thousand closed connections whose ports
+    // stay in use.
     for (scenario, ports) in [("ladder@64", 10), ("churn", 100)] {
         let folder = Folder::new();
         let Some(output) = with_ports(ports, scenario, &folder) else {
@@ -284,9 +286,9 @@ fn clients_come_from_another_address_when_the_ports_of_one_are_taken() {
 }
 
 #[test]
-fn ports_that_run_out_here_are_no_fault_of_a_contestant() {
+fn a_contestant_is_not_blamed_for_missing_ports_of_the_load_generator() {
     let folder = Folder::new();
-    // The server itself has the only one.
+    // The server itself uses the only port.
     let Some(output) = with_ports(1, "ladder@64", &folder) else { return };
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let record = read_json(&folder.path.join("out/run.json"));
@@ -298,7 +300,7 @@ fn ports_that_run_out_here_are_no_fault_of_a_contestant() {
     folder.assert_nothing_is_left();
 }
 
-/// A run of two rounds in a network of its own, with so many ports.
+/// Runs two rounds in a network namespace with `ports` ports.
 fn with_ports(ports: u16, scenario: &str, folder: &Folder) -> Option<Output> {
     let file = folder.file("c.toml", &two_good());
     let range = "/proc/sys/net/ipv4/ip_local_port_range";
@@ -314,7 +316,7 @@ fn with_ports(ports: u16, scenario: &str, folder: &Folder) -> Option<Output> {
 }
 
 #[test]
-fn a_second_run_is_refused_and_the_first_one_does_not_notice() {
+fn a_second_run_is_refused_without_an_effect_on_the_first() {
     let folder = Folder::new();
     let mut run = Running::start(&folder, &["--duration", "10m"]);
     run.wait_for(is_load);
@@ -332,14 +334,14 @@ fn a_second_run_is_refused_and_the_first_one_does_not_notice() {
     assert_eq!(read_json(&json)["complete"], false);
 }
 
-/// A run that goes on until it is ended.
+/// A run that lasts until it is ended.
 struct Running {
     child: Child,
 }
 
 impl Running {
-    /// The contestant is a shell that starts the server, so that there is one
-    /// that the runner did not start itself, and a daemon beside it.
+    /// Starts a run whose contestant is a shell that starts a server and a
+    /// daemon, so that there are processes that the runner didn't start itself.
     fn start(folder: &Folder, more: &[&str]) -> Running {
         let file = folder.file("c.toml", &daemon());
         let mut command = command(&file, more);
@@ -355,7 +357,7 @@ impl Running {
         Running { child: command.spawn().unwrap() }
     }
 
-    /// Waits until a process that descends from it was called like this.
+    /// Waits until a descendant has this command line.
     fn wait_for(&mut self, is_meant: fn(&str) -> bool) {
         wait_until("nothing was started", || {
             assert!(self.child.try_wait().unwrap().is_none(), "it has ended");
@@ -364,11 +366,11 @@ impl Running {
         });
     }
 
-    /// Waits until a whole round is on the disk.
+    /// Waits until a complete round is on disk.
     fn wait_for_a_round(&self, folder: &Folder) {
         let json = folder.path.join("out/run.json");
         wait_until("no round was finished", || {
-            // There is a whole record at any time, once there is one.
+            // Once there is a record, there is a valid one at any time.
             json.exists() && {
                 let record = read_json(&json);
                 let cell = &record["cells"]["perf2"]["daemon again"];
@@ -377,7 +379,7 @@ impl Running {
         });
     }
 
-    /// Waits for its end: its exit code, and what it printed.
+    /// Waits for the end of the run. Returns its exit code and its output.
     fn end(&mut self) -> (Option<i32>, String) {
         let mut text = String::new();
         let mut stdout = self.child.stdout.take().unwrap();
@@ -391,7 +393,7 @@ impl Running {
 }
 
 impl Drop for Running {
-    /// A test that failed leaves nothing behind either.
+    /// Ends the run, also if the test failed.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -399,8 +401,8 @@ impl Drop for Running {
 }
 
 impl Folder {
-    /// Waits until no process has this folder as its own for temporary files,
-    /// as all have that were started by a run in it.
+    /// Waits until no process has this folder as its TMPDIR, as all processes
+    /// of the run have.
     fn assert_nothing_is_left(&self) {
         let variable = format!("TMPDIR={}", self.path.display());
         let is_ours = |id: &u32| {
@@ -433,15 +435,14 @@ fn assert_finished_rounds_are_kept(folder: &Folder) {
     }
 }
 
-/// The numbers of the rounds of a cell that were measured.
+/// Returns the numbers of the rounds of a cell that were measured.
 fn rounds_of(cell: &Value) -> Vec<u64> {
     let rounds = cell["rounds"].as_array().unwrap().iter();
     rounds.map(|round| round["round"].as_u64().unwrap()).collect()
 }
 
-/// Runs a script in a namespace of its own. Where the system does not let
-/// everybody have one there is nothing to test, and that is said; but in CI,
-/// root must have one.
+/// Runs a script in a network namespace. If the system doesn't allow that, the
+/// test prints so and passes; in CI, root must be allowed.
 fn alone(folder: &Folder, what: &str, script: &str) -> Option<Output> {
     let ways: [&[&str]; 2] = [&["--user", "--map-root-user", what], &[what]];
     let called = |way: &[&str], script: &str| {
@@ -465,13 +466,13 @@ fn alone(folder: &Folder, what: &str, script: &str) -> Option<Output> {
         !(is_root && std::env::var_os("CI").is_some()),
         "no `unshare {what}` for root in CI: {reasons}"
     );
-    // Not by eprintln, which is kept from whoever reads of tests that passed.
+    // Not by eprintln, whose output is hidden for passed tests.
     let line = format!("not tested: no `unshare {what}` here: {reasons}\n");
     io::stderr().write_all(line.as_bytes()).unwrap();
     None
 }
 
-/// Of all that is started to measure, this comes last.
+/// The last process that is started for a measurement.
 fn is_load(command: &str) -> bool {
     command.contains(" --server-pid ")
 }
@@ -480,10 +481,10 @@ fn is_daemon(command: &str) -> bool {
     command.starts_with(DAEMON)
 }
 
-/// What the daemon does all day.
+/// The daemon's command.
 const DAEMON: &str = "sleep 86399";
 
-/// A shell that starts a server and a daemon.
+/// Returns a contestant: a shell that starts a server and a daemon.
 fn daemon() -> String {
     let script =
         format!("setsid {DAEMON} & {COMPARE} faulty --listen {{addr}} & wait");
@@ -497,8 +498,8 @@ fn two_good() -> String {
     contestant("good", "none") + &contestant("other", "none")
 }
 
-/// One that has the fault from its second start on, after a few requests: no
-/// more than a machine that does much else gets done in so short a time.
+/// Returns a contestant that has the fault from its second start on, after a
+/// few requests: few enough for a busy machine in so short a window.
 fn contestant_with_a_bad_second_round(folder: &Folder, fault: &str) -> String {
     let starts = folder.path.join(format!("starts-of-{fault}"));
     let more = format!(

@@ -1,4 +1,4 @@
-//! The load generator as a command.
+//! `compare load`.
 
 use std::io::Write;
 use std::net::TcpListener;
@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::*;
 
 #[test]
-fn what_would_never_end_or_overflow_is_refused() {
+fn arguments_that_would_never_end_or_overflow_are_refused() {
     let server = records::Server::start();
     let cases: [(&[&str], &str); 10] = [
         (&["--rate", "1e-300"], "--rate"),
@@ -33,7 +33,7 @@ fn what_would_never_end_or_overflow_is_refused() {
 }
 
 #[test]
-fn a_load_that_broke_off_is_not_complete() {
+fn an_interrupted_load_is_incomplete() {
     let folder = Folder::new();
     for (fault, last) in [("none", true), ("wrong", false)] {
         let server = records::Server::with_fault(fault);
@@ -86,7 +86,7 @@ fn a_signal_ends_a_load_in_order_with_130() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // The second one: the reply to the first was in the window.
+        // The second request: the reply to the first was in the window.
         (0..2).for_each(|_| first.recv().unwrap());
         kill_process(Pid::from_child(&child), signal).unwrap();
         let output = child.wait_with_output().unwrap();

@@ -1,4 +1,4 @@
-//! Contestants that have to be made first, and say what they are.
+//! Contestants that must be built first, and that report a version.
 
 use std::env;
 use std::fs::Permissions;
@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use super::*;
 
 #[test]
-fn a_contestant_is_made_by_its_own_command_and_tells_its_version() {
+fn a_contestant_is_built_by_its_own_command_and_its_version_is_recorded() {
     let folder = Folder::new();
     let made = folder.path.join("made");
     let text = contestant("good", "none")
@@ -24,7 +24,7 @@ fn a_contestant_is_made_by_its_own_command_and_tells_its_version() {
 }
 
 #[test]
-fn the_record_says_which_program_was_chosen() {
+fn the_record_names_the_program_that_was_chosen() {
     let folder = Folder::new();
     let program = folder.file("server-new", "#!/bin/sh\nexec \"$@\"\n");
     fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
@@ -45,11 +45,11 @@ fn the_record_says_which_program_was_chosen() {
     assert_eq!(good["version"]["value"], "version 8");
     let why = record["skipped"][0][1].as_str().unwrap();
     let all = "`server-newest`, `server-none`, `server-old`";
-    assert_eq!(why, format!("it needs one of {all}: none is here"));
+    assert_eq!(why, format!("none of {all} found in PATH"));
 }
 
 #[test]
-fn who_computes_with_a_fib_of_its_own_is_calibrated_by_itself() {
+fn a_contestant_with_its_own_fib_is_calibrated_separately() {
     let folder = Folder::new();
     let text = contestant("good", "none") + "fib = \"other\"\n";
     let arguments = ["-s", "^perf1$", "--rounds", "1", "--duration", "20ms"];
@@ -59,7 +59,7 @@ fn who_computes_with_a_fib_of_its_own_is_calibrated_by_itself() {
     let found = record["calibration"].as_array().unwrap();
     assert_eq!(found[0]["fib"], Value::Null);
     assert_eq!(found[1]["fib"], "other");
-    // It is the same fib after all.
+    // It is in fact the same `fib`.
     let [ours, others] =
         [0, 1].map(|index| found[index]["n"].as_i64().unwrap());
     assert!((ours - others).abs() <= 1, "{found:?}");
@@ -68,7 +68,7 @@ fn who_computes_with_a_fib_of_its_own_is_calibrated_by_itself() {
 }
 
 #[test]
-fn a_contestant_that_cannot_be_made_is_named_with_the_reason() {
+fn a_contestant_that_cannot_be_built_is_reported_with_the_reason() {
     let folder = Folder::new();
     let text = contestant("good", "none")
         + "prepare = [\"sh\", \"-c\", \"echo no yeast >&2; exit 7\"]\n";

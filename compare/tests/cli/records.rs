@@ -1,19 +1,20 @@
-//! The verbs that read records: what they make of two, of several, and of
-//! what is none.
+//! The verbs that read records: `cmp`, `merge`, `rank`, `load --scenario` and
+//! their errors.
 
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::*;
 
-/// What every made-up round holds, so that only what a test changes differs.
+/// The values of every synthetic round, so that only the changes of a test
+/// differ.
 pub(super) const TIME_NS: u64 = 100_000;
 
-/// The same: enough for a tail.
+/// The number of replies in a synthetic round: enough for a p99.
 const REPLIES: u64 = 2_000;
 
 #[test]
-fn a_broken_record_exits_with_2_and_says_what_it_is() {
+fn a_broken_record_exits_with_2_and_is_named() {
     let folder = Folder::new();
     let good = made_up(&folder, "good", |_| ());
     let text = fs::read_to_string(&good).unwrap();
@@ -59,7 +60,7 @@ fn assert_refused(folder: &Folder, good: &str, bad: &str, expected: &str) {
 }
 
 #[test]
-fn a_run_is_a_tie_with_itself() {
+fn a_run_ties_with_itself() {
     let folder = Folder::new();
     let run = made_up(&folder, "same", |_| ());
     let run = run.to_str().unwrap();
@@ -100,10 +101,10 @@ fn what_became_slower_is_named_and_exits_with_99_if_that_is_asked_for() {
 }
 
 #[test]
-fn a_regression_that_nobody_could_see_is_not_ruled_out() {
+fn a_regression_is_not_ruled_out_if_all_figures_are_open() {
     let folder = Folder::new();
     let before = made_up(&folder, "before", |_| ());
-    // Too few rounds for anything but a tie.
+    // Too few rounds for any verdict but a tie.
     let changed = |name: &str, entrants: &[&str]| {
         made_up(&folder, name, |record| {
             for entrant in entrants {
@@ -120,8 +121,8 @@ fn a_regression_that_nobody_could_see_is_not_ruled_out() {
     let some = changed("some", &["good"]);
     let all = changed("all", &["good", "other"]);
     let cases = [
-        (&some, 0, "in what could be judged: 5 of 10 figures are open"),
-        (&all, 1, "nothing could be judged, all 10 figures are open"),
+        (&some, 0, "that could be judged; 5 of 10 figures are open"),
+        (&all, 1, "can't be ruled out: all 10 figures are open"),
     ];
     for (after, code, expected) in cases {
         let [before, after] =
@@ -131,14 +132,14 @@ fn a_regression_that_nobody_could_see_is_not_ruled_out() {
         let text = stdout(&output);
         assert_eq!(output.status.code(), Some(code), "{text}");
         assert!(text.contains(expected), "{text}");
-        // Who did not ask for a verdict has none.
+        // Without the flag, there is no verdict.
         let output = call(&["cmp", before, after]);
         assert_eq!(output.status.code(), Some(0));
     }
 }
 
 #[test]
-fn two_runs_that_disagree_on_who_is_better_are_told_so() {
+fn a_comparison_that_two_runs_reverse_is_reported() {
     let folder = Folder::new();
     let slow = |names: &[&str]| {
         made_up(&folder, &format!("slow-{}", names[0]), |record| {
@@ -156,14 +157,14 @@ fn two_runs_that_disagree_on_who_is_better_are_told_so() {
                     that of other in A, 0.33 [0.33, 0.33] times in B";
     assert!(text.contains(expected), "{text}");
     let text = stdout(&call(&["cmp", good, good]));
-    let expected = "5 times two contestants are held against each other; of \
-                    these, none is better in one run";
+    let expected = "5 pairs of contestants compared within each run; no pair \
+                    is better in one run";
     assert!(text.contains(expected), "{text}");
     assert!(!text.contains("reversed:"), "{text}");
 }
 
 #[test]
-fn who_fails_after_a_change_only_is_a_regression() {
+fn a_contestant_that_fails_only_after_a_change_is_a_regression() {
     let folder = Folder::new();
     let before = made_up(&folder, "before", |_| ());
     let after = made_up(&folder, "after", |record| {
@@ -178,14 +179,14 @@ fn who_fails_after_a_change_only_is_a_regression() {
     let text = stdout(&output);
     assert!(text.contains("void in B: good in perf2: it died"), "{text}");
     assert!(text.contains("regression: good in perf2: it died"), "{text}");
-    // Who is void is not ranked, and the others are.
+    // A void contestant is not ranked; the others are.
     let text = stdout(&call(&["rank", after]));
     assert!(text.contains("good is not ranked: void in perf2"), "{text}");
     assert!(text.contains("   1  other"), "{text}");
 }
 
 #[test]
-fn cells_that_are_not_the_same_in_both_runs_are_listed_and_not_compared() {
+fn cells_that_differ_between_the_runs_are_listed_and_not_compared() {
     let folder = Folder::new();
     let before = made_up(&folder, "before", |_| ());
     let after = made_up(&folder, "after", |record| {
@@ -218,11 +219,11 @@ fn a_record_in_which_nothing_was_measured_has_no_ranks_and_exits_with_4() {
     let output = call(&["rank", empty.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(4), "{}", stdout(&output));
     let text = stderr(&output);
-    assert!(text.contains("the run has no round of anybody"), "{text}");
+    assert!(text.contains("the run has no complete round"), "{text}");
 }
 
 #[test]
-fn contestants_that_cannot_be_told_apart_share_a_place() {
+fn contestants_that_tie_share_a_place() {
     let folder = Folder::new();
     let equal = made_up(&folder, "equal", |_| ());
     let apart = made_up(&folder, "apart", |record| {
@@ -245,12 +246,12 @@ fn contestants_that_cannot_be_told_apart_share_a_place() {
 }
 
 #[test]
-fn runs_are_joined_round_behind_round() {
+fn merging_runs_appends_their_rounds() {
     let folder = Folder::new();
     let one = made_up(&folder, "one", |_| ());
     let two = made_up(&folder, "two", |record| {
         record["seed"] = 2.into();
-        // Somebody else took part.
+        // Another contestant took part.
         let row = record["cells"]["perf2"].as_object_mut().unwrap();
         let cell = row.remove("other").unwrap();
         row.insert("new".to_owned(), cell);
@@ -288,7 +289,7 @@ fn runs_are_joined_round_behind_round() {
     let seeds: Vec<_> = parts.iter().map(|part| &part["seed"]).collect();
     assert_eq!(seeds, [1, 2, 3]);
     assert_eq!(parts[0]["file"], one.to_str().unwrap());
-    // What is joined can be read like any other.
+    // A merged record can be read like any other.
     for verb in [vec!["rank"], vec!["cmp", one.to_str().unwrap()]] {
         let mut arguments = verb;
         arguments.push(all.to_str().unwrap());
@@ -297,7 +298,7 @@ fn runs_are_joined_round_behind_round() {
 }
 
 #[test]
-fn what_is_not_of_a_kind_is_not_joined() {
+fn runs_that_differ_in_kind_are_not_merged() {
     type Change = fn(&mut Value);
     let folder = Folder::new();
     let one = made_up(&folder, "one", |_| ());
@@ -366,7 +367,7 @@ fn what_is_not_of_a_kind_is_not_joined() {
     let unlike = folder.path.join("machine/run.json");
     let paths = [&one, &unlike].map(|path| path.to_str().unwrap());
     let text = stdout(&call(&["cmp", paths[0], paths[1]]));
-    assert!(text.starts_with("warning: unlike machines"), "{text}");
+    assert!(text.starts_with("warning: the machines differ"), "{text}");
     assert!(text.contains("/ Linux 1.0;"), "{text}");
 }
 
@@ -392,7 +393,7 @@ fn shards_of_one_window_add_up() {
         let together = ["--start-at", &start];
         vec![shard("a", &together), shard("b", &together)]
     });
-    // Once more, by itself and later.
+    // Another shard, on its own and later.
     in_time(|| vec![shard("later", &[])]);
 
     let out = folder.path.join("sum");
@@ -424,9 +425,9 @@ fn shards_of_one_window_add_up() {
     assert_ne!(seeds[0], seeds[1]);
     let reason =
         &record["cells"]["open"]["web"]["rounds"][0]["report"]["server_cpu_ns"];
-    assert_eq!(reason["reason"], "the server's process is not known");
+    assert_eq!(reason["reason"], "the server's process is unknown");
 
-    // Another window is another round, but not of a larger load.
+    // A different window is another round, not part of a larger load.
     let later = folder.path.join("later");
     let rounds = folder.path.join("rounds");
     let output = merge(&[&a, &later], &rounds);
@@ -439,8 +440,8 @@ fn shards_of_one_window_add_up() {
     assert!(text.contains("connections: 4 / 2"), "{text}");
 }
 
-/// Loads until none was late, for its start or its schedule: a machine that
-/// has more to do, as while it tests, may have had no time for it.
+/// Repeats a load until no shard was late for its start or its schedule: a
+/// machine that also runs other tests may be too slow.
 fn in_time(load: impl Fn() -> Vec<Child>) {
     for _ in 0..20 {
         let outputs = load().into_iter().map(Child::wait_with_output);
@@ -449,7 +450,7 @@ fn in_time(load: impl Fn() -> Vec<Child>) {
         for output in &outputs {
             let text = stderr(output);
             let is_late = text.contains("missed its schedule")
-                || text.contains("after the moment at which they were to ask");
+                || text.contains("after the start time");
             let code = if is_late { 1 } else { 0 };
             assert_eq!(output.status.code(), Some(code), "{text}");
             missed |= is_late;
@@ -458,11 +459,11 @@ fn in_time(load: impl Fn() -> Vec<Child>) {
             return;
         }
     }
-    panic!("this machine has no time for it");
+    panic!("every attempt was late: this machine is too busy");
 }
 
 #[test]
-fn shards_that_are_not_of_one_load_are_not_added_up() {
+fn shards_of_different_loads_are_not_merged() {
     type Change = fn(&mut Value);
     let folder = Folder::new();
     let server = Server::start();
@@ -516,7 +517,7 @@ fn shards_that_are_not_of_one_load_are_not_added_up() {
 }
 
 #[test]
-fn shards_that_started_together_have_no_rounds_of_their_own() {
+fn shards_that_started_together_share_their_rounds() {
     let folder = Folder::new();
     let server = Server::start();
     let first = folder.path.join("first");
@@ -533,7 +534,7 @@ fn shards_that_started_together_have_no_rounds_of_their_own() {
         folder.file(name, &shard.to_string())
     };
     let one = shard("one.json", 5, &|_| ());
-    // Its clients were connected a second later.
+    // Its clients connected a second later.
     let late = shard("late.json", 6, &|shard| {
         let windows = shard["shard"]["windows"].as_object_mut().unwrap();
         for began in windows.values_mut() {
@@ -544,7 +545,7 @@ fn shards_that_started_together_have_no_rounds_of_their_own() {
     let text = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "{text}");
     assert!(text.contains("round 1 began 1.000 s apart"), "{text}");
-    // Its second round was spoilt: the sum has the first one.
+    // Its second round failed, so the merged record has only the first.
     let short = shard("short.json", 7, &|shard| {
         let windows = shard["shard"]["windows"].as_object_mut().unwrap();
         windows.remove("2");
@@ -591,7 +592,7 @@ fn a_shard_of_several_rounds_is_a_run_like_any_other() {
 }
 
 #[test]
-fn a_scenario_that_cannot_be_played_elsewhere_is_refused() {
+fn a_scenario_that_load_cannot_play_is_refused() {
     let folder = Folder::new();
     let bad = folder.file("bad.toml", &OPEN.replace("window", "windwo"));
     let bad = bad.to_str().unwrap();
@@ -600,15 +601,15 @@ fn a_scenario_that_cannot_be_played_elsewhere_is_refused() {
     fs::write(taken.join("run.json"), "").unwrap();
     let taken = taken.to_str().unwrap();
     let cases: [(&[&str], &str); 11] = [
-        (&["nothing"], "neither a file nor one of bench/scenarios"),
-        (&["../scenarios/perf2"], "neither a file nor one of"),
+        (&["nothing"], "neither a file nor a name in bench/scenarios"),
+        (&["../scenarios/perf2"], "neither a file nor a name in"),
         (&[bad], "unknown field `windwo`"),
         (&["ladder"], "choose with --at, as one of 1, 8, 64"),
         (&["ladder", "--at", "0"], "--at 0"),
-        (&["ladder", "--at", "1.5"], "no whole number"),
-        (&["perf2", "--at", "1"], "nothing varies in it"),
+        (&["ladder", "--at", "1.5"], "not a whole number"),
+        (&["perf2", "--at", "1"], "the scenario has no sweep"),
         (&["apart", "--at", "1"], "group `long` is `apart`"),
-        (&["load-curve", "--at", "0.5"], "give it a `rate`"),
+        (&["load-curve", "--at", "0.5"], "replace it with a `rate`"),
         (&["perf2", "--start-at", "2001-01-01T00:00:00Z"], "--start-at"),
         (&["perf2", "--out", taken], "there is a run already"),
     ];
@@ -634,18 +635,18 @@ fn a_server_that_fails_leaves_a_void_shard() {
         "--scenario",
         "perf2",
         "--name",
-        "nobody",
+        "unknown",
         "--out",
         out.to_str().unwrap(),
     ]);
     assert_eq!(output.status.code(), Some(3));
     let record = read_json(&out.join("run.json"));
-    let void = &record["cells"]["perf2"]["nobody"]["void"];
+    let void = &record["cells"]["perf2"]["unknown"]["void"];
     assert_eq!(void["contestant_failed"], true);
 }
 
 #[test]
-fn completions_are_there_for_each_shell() {
+fn completions_are_printed_for_each_shell() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let output = call(&["completions", shell]);
         assert_eq!(output.status.code(), Some(0), "{shell}");
@@ -654,7 +655,7 @@ fn completions_are_there_for_each_shell() {
     assert_eq!(call(&["completions", "dcl"]).status.code(), Some(2));
 }
 
-/// A load of its own: two clients, two hundred requests a second.
+/// A scenario with two clients and two hundred requests per second.
 const OPEN: &str = r#"
 question = "Does it add up?"
 expectation = "It does."
@@ -671,7 +672,7 @@ rate = 200
 n = 1
 "#;
 
-/// Calls compare, which takes its files from where the arguments say.
+/// Runs `compare` with these arguments.
 pub(super) fn call(arguments: &[&str]) -> Output {
     Command::new(COMPARE).args(arguments).output().unwrap()
 }
@@ -682,7 +683,7 @@ fn merge(records: &[&Path], out: &Path) -> Output {
     command.output().unwrap()
 }
 
-/// A real run: three rounds of perf2, two contestants, no faults.
+/// Measures a run: three rounds of perf2, two contestants, no faults.
 pub(super) fn measured(folder: &Folder) -> PathBuf {
     let both = contestant("good", "none") + &contestant("other", "none");
     let file = folder.file("c.toml", &both);
@@ -692,7 +693,7 @@ pub(super) fn measured(folder: &Folder) -> PathBuf {
     folder.path.join("out/run.json")
 }
 
-/// A run whose rounds all came out the same, but for what is changed.
+/// Returns a run with identical rounds, except for what `change` does.
 pub(super) fn made_up(
     folder: &Folder,
     name: &str,
@@ -728,7 +729,7 @@ pub(super) fn rounds<'a>(
     rounds.as_array_mut().unwrap()
 }
 
-/// Replies that took so long each, on a machine that did nothing else.
+/// Sets the service time of every reply of a round.
 pub(super) fn fill(round: &mut Value, time_ns: u64) {
     let window_ns = REPLIES * time_ns;
     let report = &mut round["report"];
@@ -745,7 +746,7 @@ pub(super) fn fill(round: &mut Value, time_ns: u64) {
     group["service_ns"]["counts"] = serde_json::json!([[time_ns, REPLIES]]);
 }
 
-/// A server that is there until it is dropped.
+/// A server that runs until it is dropped.
 pub(super) struct Server {
     child: Child,
     pub(super) address: String,

@@ -1,5 +1,5 @@
-//! Records conform to the schema that is published. The check is by hand: it
-//! knows the few keywords that the schema uses, and fails on any other.
+//! Records conform to the published schema. The checker is hand-written: it
+//! knows the few keywords that the schema uses, and fails on all others.
 
 use serde_json::Map;
 
@@ -14,8 +14,8 @@ fn records_conform_to_the_published_schema() {
     let run = measured(&folder);
     let server = Server::start();
     let out = |name: &str| folder.path.join(name).to_str().unwrap().to_owned();
-    // The first asks for a cost, which is calibrated and may come out
-    // differently each time; so it is not among those that are merged.
+    // The first has a calibrated cost, whose n may differ each time, so it
+    // isn't merged.
     for (shard, value) in [("long", "1"), ("a", "0"), ("b", "0")] {
         let output = call(&[
             "load",
@@ -39,7 +39,7 @@ fn records_conform_to_the_published_schema() {
     for path in [run, shard, folder.path.join("merged/run.json")] {
         let mut record = read_json(&path);
         assert_eq!(schema.errors(&record), [""; 0], "{}", path.display());
-        // And the check is worth something.
+        // The checker must find a violation.
         record["complete"] = "soon".into();
         record["scenarios"][0]["of"] = Value::Null;
         record["scenarios"][0]["surprise"] = 1.into();
@@ -48,7 +48,7 @@ fn records_conform_to_the_published_schema() {
     }
 }
 
-/// Holds values against a schema.
+/// Checks values against a schema.
 struct Checker {
     root: Value,
 }
@@ -88,7 +88,7 @@ impl Checker {
                 "type" => types(argument).contains(&kind(value, argument)),
                 "enum" => argument.as_array().unwrap().contains(value),
                 "const" => argument == value,
-                // Limits are for numbers, where there are others, too.
+                // Limits apply only to numbers; other types may be allowed.
                 "minimum" => {
                     !value.is_number() || value.as_f64() >= argument.as_f64()
                 }
@@ -144,7 +144,7 @@ impl Checker {
         }
     }
 
-    /// The keys that are not named one by one.
+    /// The schema of keys that aren't listed.
     fn check_others(
         &self,
         keywords: &Map<String, Value>,
@@ -176,7 +176,8 @@ fn types(argument: &Value) -> Vec<&str> {
     }
 }
 
-/// The type of a value, a whole number being a number, too.
+/// Returns the type of a value; an integer counts as a number if that is
+/// `wanted`.
 fn kind(value: &Value, wanted: &Value) -> &'static str {
     match value {
         Value::Null => "null",

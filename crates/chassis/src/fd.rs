@@ -1,15 +1,15 @@
-//! File descriptors by number. The only `unsafe` of this crate.
+//! File descriptors by number: the only `unsafe` code of this crate.
 
 #![allow(unsafe_code)]
 
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-/// The open descriptor `fd`, for as long as one call needs it.
+/// Borrows the descriptor of a registered connection for one call.
 ///
-/// The registry knows each connection by its descriptor's number and uses it
-/// under its lock. A [`Client`](crate::Client) leaves the registry, under the
-/// same lock, before it closes its stream. So a number in the registry is an
-/// open descriptor, and that client's.
+/// The registry stores the number of each connection's descriptor, and uses it
+/// only under its lock. A [`Client`](crate::Client) is deregistered, under the
+/// same lock, before its stream is closed. So each number in the registry is
+/// an open descriptor of the right client.
 pub(crate) fn registered(fd: &RawFd) -> BorrowedFd<'_> {
     // SAFETY: `fd` is not -1, because it came from an `AsFd`, and it stays
     // open for as long as the caller holds the registry's lock (see above),
@@ -17,9 +17,9 @@ pub(crate) fn registered(fd: &RawFd) -> BorrowedFd<'_> {
     unsafe { BorrowedFd::borrow_raw(*fd) }
 }
 
-/// A descriptor that the service manager has passed to this process.
+/// Takes over a descriptor that the service manager passed to this process.
 pub(crate) fn inherited(fd: RawFd) -> OwnedFd {
-    // SAFETY: sd_listen_fds(3) hands these descriptors over to the process
-    // that LISTEN_PID names, which is this one; nothing else here takes them.
+    // SAFETY: sd_listen_fds(3) passes these descriptors to the process that
+    // LISTEN_PID names, which is this one, and nothing else takes them over.
     unsafe { OwnedFd::from_raw_fd(fd) }
 }

@@ -1,3 +1,5 @@
+//! Command-line flags: their help, defaults and values.
+
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::NonZeroUsize;
 use std::process;
@@ -10,17 +12,17 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
 /// Descriptors that are not connections: standard streams, listener, epoll,
-/// wake-up pipes. Those of worker processes come on top.
+/// wake-up pipes. Descriptors of worker processes are counted separately.
 const FDS_RESERVED: u64 = 64;
 
-/// More than anybody waits for, and little enough to be added to any time.
+/// Longer than anyone waits, and short enough to be added to any `Instant`.
 const DURATION_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
-/// The concurrency model that a server shows, and the flags that come of it.
+/// A server's concurrency model, and the flags that the model needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Model {
     pub(crate) name: &'static str,
-    /// Where it can compute, the default first.
+    /// Where the server can compute, the default first.
     pub(crate) computes: &'static [Compute],
     pub(crate) has_workers: bool,
     pub(crate) fds_per_worker: u64,
@@ -30,19 +32,20 @@ pub struct Model {
 /// Where a request is computed (`--compute`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compute {
-    /// Where it is handled.
+    /// On the thread that handles the request.
     Inline,
-    /// On a pool of workers; whoever waits for the answer is woken.
+    /// On a pool of workers; the client's task or loop is woken by the reply.
     Pool,
     /// On the runtime's own pool for blocking calls.
     Blocking,
-    /// On a pool of workers, but the event loop waits for it: the mistake
-    /// that the talk's version 5 shows.
+    /// On a pool of workers, while the event loop blocks until the reply is
+    /// ready: the mistake that the talk's version 5 shows.
     Stall,
 }
 
 impl Model {
-    /// A model that computes where it handles a request, and nowhere else.
+    /// Returns a model that computes only on the thread that handles the
+    /// request.
     pub const fn new(name: &'static str) -> Model {
         let computes = &[Compute::Inline];
         Model {
@@ -54,25 +57,25 @@ impl Model {
         }
     }
 
-    /// Sets where it can compute, the default first. With more than one value
-    /// it has the flag `--compute`.
+    /// Sets where the server can compute, the default first. More than one
+    /// value adds the flag `--compute`.
     pub const fn computes(self, computes: &'static [Compute]) -> Model {
         assert!(!computes.is_empty());
         Model { computes, ..self }
     }
 
-    /// Gives it a pool, and the flag `--workers`.
+    /// Adds the flag `--workers`, for a model with a pool.
     pub const fn with_workers(self) -> Model {
         Model { has_workers: true, ..self }
     }
 
-    /// Keeps so many descriptors for each worker. Otherwise connections may
-    /// take them, unless `--max-connections` is set.
+    /// Reserves this number of descriptors per worker, so that the default of
+    /// `--max-connections` doesn't use them up.
     pub const fn with_fds_per_worker(self, fds_per_worker: u64) -> Model {
         Model { fds_per_worker, ..self }
     }
 
-    /// Makes it one that can stop a job, and gives it `--job-timeout`.
+    /// Adds the flag `--job-timeout`, for a model that can stop a job.
     pub const fn with_job_timeout(self) -> Model {
         Model { has_job_timeout: true, ..self }
     }
@@ -89,7 +92,7 @@ impl ValueEnum for Compute {
 }
 
 impl Compute {
-    /// Its name on the command line.
+    /// Returns the value's name on the command line.
     fn name(self) -> &'static str {
         match self {
             Compute::Inline => "inline",
@@ -99,39 +102,40 @@ impl Compute {
         }
     }
 
-    /// Whether other clients wait while a request is computed.
+    /// Returns `true` if the thread that serves clients waits while a request
+    /// is computed.
     pub(crate) fn is_in_place(self) -> bool {
         matches!(self, Compute::Inline | Compute::Stall)
     }
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogFormat {
     Text,
     Json,
 }
 
-/// The command line, understood.
+/// The parsed command line.
 #[derive(Debug)]
 pub(crate) struct Flags {
     pub(crate) listen: SocketAddr,
     pub(crate) framing: Framing,
     pub(crate) n_max: u8,
     pub(crate) connections_max: usize,
-    /// `None`: a client may be idle for ever.
+    /// `None` if a client may be idle for ever.
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) drain_timeout: Duration,
     pub(crate) log_format: LogFormat,
     pub(crate) compute: Compute,
     pub(crate) workers: NonZeroUsize,
-    /// `None`: a job may take for ever.
+    /// `None` if a job may take for ever.
     pub(crate) job_timeout: Option<Duration>,
 }
 
 impl Flags {
-    /// The flags of this process. Ends it for `--help`, `--version` and
-    /// `--describe`, and with exit code 2 for flags that are not right.
+    /// Parses the flags of this process. Exits after `--help`, `--version` and
+    /// `--describe`, and exits with code 2 if a flag is wrong.
     pub(crate) fn parse(model: &Model) -> Flags {
         let matches = command(model).get_matches();
         if matches.get_flag("describe") {
@@ -141,7 +145,7 @@ impl Flags {
         Flags::new(model, &matches)
     }
 
-    /// Those of a server that was given none.
+    /// Returns the flags of an empty command line.
     #[cfg(test)]
     pub(crate) fn default_for(model: &Model) -> Flags {
         Flags::new(model, &command(model).get_matches_from(["server"]))
@@ -172,7 +176,7 @@ impl Flags {
     }
 }
 
-/// The value of a flag that not every model has.
+/// Returns the value of a flag that not every model has.
 fn flag<T: Clone + Send + Sync + 'static>(
     matches: &ArgMatches,
     name: &str,
@@ -184,18 +188,18 @@ fn cores() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-/// As many connections as descriptors are left for, and one at least.
+/// Returns how many connections the limit on descriptors allows; at least 1.
 fn connections_by_fds(
     fds_max: u64,
     model: &Model,
     workers: NonZeroUsize,
 ) -> usize {
-    let of_workers = model.fds_per_worker.saturating_mul(workers.get() as u64);
-    let left = fds_max.saturating_sub(FDS_RESERVED).saturating_sub(of_workers);
+    let for_workers = model.fds_per_worker.saturating_mul(workers.get() as u64);
+    let left = fds_max.saturating_sub(FDS_RESERVED).saturating_sub(for_workers);
     left.max(1) as usize
 }
 
-/// The limit on descriptors, after raising it as far as it goes.
+/// Raises the limit on descriptors as far as allowed, and returns it.
 fn fds_max() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, ..limit };
@@ -209,56 +213,56 @@ fn fds_max() -> u64 {
 fn command(model: &Model) -> Command {
     let mut command = Command::new(format!("server-{}", model.name))
         .version(env!("CARGO_PKG_VERSION"))
-        // The last one counts, so that a script's flags can be overruled.
+        // The last value counts, so that a script's flags can be overridden.
         .args_override_self(true)
         .about(format!(
-            "Answers fib(n) over TCP, a line each (model: {})",
+            "Answers fib(n) over TCP, one line each (model: {})",
             model.name
         ))
         .arg(
             value("listen", "ADDRESS", "127.0.0.1:25000")
                 .value_parser(parse_address)
-                .help("Where to listen; port 0 takes a free one"),
+                .help("Address to listen on; port 0 picks a free port"),
         )
         .arg(
             value("framing", "FRAMING", "line")
                 .value_parser(parse_framing)
-                .help("A request is a `line`, or, as in `talk`, one read"),
+                .help("What a request is: one `line`, or one read (`talk`)"),
         )
         .arg(
             value("max-n", "N", N_MAX_DEFAULT.to_string())
                 .value_parser(value_parser!(u8).range(..=i64::from(N_MAX)))
-                .help(format!("The largest n to answer, {N_MAX} at most")),
+                .help(format!("Largest n to answer, at most {N_MAX}")),
         )
         .arg(
-            option("max-connections", "NUMBER")
-                .value_parser(parse_count)
-                .help("Connections at once [default: by the fd limit]"),
+            option("max-connections", "NUMBER").value_parser(parse_count).help(
+                "Maximum number of connections [default: from the fd limit]",
+            ),
         )
         .arg(
             value("idle-timeout", "DURATION", "60s")
                 .value_parser(parse_duration)
-                .help("Closes a client on which nothing moves; 0 is never"),
+                .help("Time until an idle client is closed; 0 means never"),
         )
         .arg(
             value("drain-timeout", "DURATION", "5s")
                 .value_parser(parse_duration)
-                .help("How long a stop may wait for unfinished work"),
+                .help("Time that a stop waits for unfinished work"),
         )
         .arg(
             value("log-format", "FORMAT", "text")
                 .value_parser(parse_log_format)
-                .help("Log lines on stderr as `text` or `json`"),
+                .help("Format of log lines on stderr: `text` or `json`"),
         )
         .arg(
             Arg::new("describe")
                 .long("describe")
                 .action(ArgAction::SetTrue)
-                .help("Prints model, version and modes as JSON"),
+                .help("Print model, version and modes as JSON"),
         )
         .after_help(
             "RUST_LOG sets the log level (error, warn, info, debug). \
-             Under systemd, LISTEN_FDS and NOTIFY_SOCKET are honoured.",
+             LISTEN_FDS and NOTIFY_SOCKET of systemd are supported.",
         );
     if model.computes.len() > 1 {
         let names: Vec<_> =
@@ -268,21 +272,23 @@ fn command(model: &Model) -> Command {
         command = command.arg(
             value("compute", "WHERE", default)
                 .value_parser(move |name: &str| parse_compute(name, computes))
-                .help(format!("Where fib is computed: {}", names.join(", "))),
+                .help(format!("Where to compute fib: {}", names.join(", "))),
         );
     }
     if model.has_workers {
         command = command.arg(
             option("workers", "NUMBER")
                 .value_parser(value_parser!(NonZeroUsize))
-                .help("Workers that compute [default: the cores]"),
+                .help(
+                    "Number of workers that compute [default: number of cores]",
+                ),
         );
     }
     if model.has_job_timeout {
         command = command.arg(
             value("job-timeout", "DURATION", "0")
                 .value_parser(parse_duration)
-                .help("Stops a job that takes longer; 0 is never"),
+                .help("Time until a running job is stopped; 0 means never"),
         );
     }
     command
@@ -319,14 +325,14 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
     text.to_socket_addrs()
         .map_err(|error| format!("{error}; try 127.0.0.1:25000 or [::1]:0"))?
         .next()
-        .ok_or_else(|| "the name has no address".into())
+        .ok_or_else(|| "the host name has no address".into())
 }
 
 fn parse_framing(text: &str) -> Result<Framing, String> {
     match text {
         "line" => Ok(Framing::Line),
         "talk" => Ok(Framing::Talk),
-        _ => Err("it is `line` or `talk`".into()),
+        _ => Err("expected `line` or `talk`".into()),
     }
 }
 
@@ -334,7 +340,7 @@ fn parse_log_format(text: &str) -> Result<LogFormat, String> {
     match text {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
-        _ => Err("it is `text` or `json`".into()),
+        _ => Err("expected `text` or `json`".into()),
     }
 }
 
@@ -342,7 +348,7 @@ fn parse_compute(text: &str, computes: &[Compute]) -> Result<Compute, String> {
     let named = |compute: &&Compute| compute.name() == text;
     computes.iter().find(named).copied().ok_or_else(|| {
         let names: Vec<_> = computes.iter().map(|c| c.name()).collect();
-        format!("this model has {}", names.join(", "))
+        format!("this model supports {}", names.join(", "))
     })
 }
 
@@ -352,17 +358,17 @@ fn parse_count(text: &str) -> Result<usize, String> {
     Ok(count.get())
 }
 
-/// A duration as people write it: `500ms`, `60s`, `1m 30s`; `0` needs no
-/// unit.
+/// Parses a duration such as `500ms`, `60s` or `1m 30s`; `0` needs no unit.
 fn parse_duration(text: &str) -> Result<Duration, String> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
     let duration = humantime::parse_duration(text)
         .map_err(|error| format!("{error}; try 500ms or 60s"))?;
-    match duration <= DURATION_MAX {
-        true => Ok(duration),
-        false => Err("more than a hundred years".into()),
+    if duration <= DURATION_MAX {
+        Ok(duration)
+    } else {
+        Err("must be at most 100 years".into())
     }
 }
 
@@ -397,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write_is_understood() {
+    fn all_flags_are_parsed() {
         let flags = parse(
             &FULL,
             &[
@@ -427,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn descriptors_that_workers_need_are_no_connections() {
+    fn descriptors_of_workers_are_not_used_for_connections() {
         const PROCESSES: Model = FULL.with_fds_per_worker(4);
         for (fds_max, model, workers, connections) in [
             (1_024, &FULL, 8, 960),
@@ -444,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_names_the_flag() {
+    fn the_error_for_a_bad_value_names_the_flag() {
         for (model, argument) in [
             (&PLAIN, "--listen=nowhere"),
             (&PLAIN, "--framing=fax"),

@@ -1,4 +1,4 @@
-//! The one thread that stops the server, drains it and ends idle clients.
+//! The housekeeping thread: stops the server, drains it, ends idle clients.
 
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
@@ -14,29 +14,30 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
 use tracing::{error, info, warn};
 
-use crate::Chassis;
+use crate::chassis::Chassis;
 use crate::flags::Flags;
 use crate::listener::Listener;
-use crate::log::tell_service_manager;
+use crate::log::notify_service_manager;
 
-/// The exit code of a stop that had to cut something off.
+/// The exit code of a stop that cut off unfinished work.
 const EXIT_CUT_OFF: i32 = 3;
 
-/// Even with nobody to wait for, `accept` needs a moment to return.
+/// Even without clients, `accept` needs a moment to return.
 const DRAIN_TIMEOUT_MIN: Duration = Duration::from_millis(100);
 
-/// How many times within its timeout a client is looked at.
+/// How many sweeps for idle clients happen within the idle timeout.
 const SWEEPS_PER_IDLE_TIMEOUT: u32 = 10;
 const SWEEP_PERIOD_MAX: Duration = Duration::from_secs(1);
 const SWEEP_PERIOD_MIN: Duration = Duration::from_millis(1);
 
-/// The housekeeping thread's own things.
+/// The state of the housekeeping thread.
 struct Housekeeper {
     chassis: &'static Chassis,
     listener: Listener,
-    /// A signal has come.
+    /// Whether SIGTERM or SIGINT was received.
     signalled: Arc<AtomicBool>,
-    /// Readable when a signal has come or the last client has gone.
+    /// Readable after a signal, or when the last client of a stopping server
+    /// has gone.
     woken: UnixStream,
     idle: Option<IdleClock>,
     drain_timeout: Duration,
@@ -49,7 +50,7 @@ struct IdleClock {
     next_sweep: Instant,
 }
 
-/// Starts keeping house: makes the chassis, and the thread that cares for it.
+/// Creates the chassis and starts the housekeeping thread.
 pub(crate) fn start(
     listener: Listener,
     flags: &Flags,
@@ -58,8 +59,8 @@ pub(crate) fn start(
     woken.set_nonblocking(true)?;
     wake.set_nonblocking(true)?;
     let signalled = catch_signals(&wake)?;
-    // One server a process, for as long as the process: its clients' threads
-    // and tasks may refer to it without counting.
+    // A process has one chassis until it exits, so that threads and tasks can
+    // refer to it without reference counting.
     let chassis = Box::leak(Box::new(Chassis::new(flags, wake)));
     let housekeeper = Housekeeper {
         chassis,
@@ -72,13 +73,13 @@ pub(crate) fn start(
     };
     thread::Builder::new()
         .name("housekeeping".into())
-        .spawn(move || housekeeper.keep_house())?;
+        .spawn(move || housekeeper.run())?;
     Ok(chassis)
 }
 
-/// Makes SIGTERM and SIGINT set the flag that is returned, and write to
-/// `wake`. A second one ends the process, from within its handler: whatever
-/// the threads are busy with.
+/// Makes SIGTERM and SIGINT set the returned flag and write to `wake`. A
+/// second signal ends the process from within the signal handler, whatever the
+/// threads do.
 fn catch_signals(wake: &UnixStream) -> io::Result<Arc<AtomicBool>> {
     let signalled = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
@@ -91,20 +92,19 @@ fn catch_signals(wake: &UnixStream) -> io::Result<Arc<AtomicBool>> {
 }
 
 impl Housekeeper {
-    fn keep_house(mut self) -> ! {
+    fn run(mut self) -> ! {
         loop {
             self.wait();
             let now = Instant::now();
             if self.chassis.registry.is_drained() {
-                self.leave();
+                self.exit_drained();
             }
-            let failed = self.chassis.has_failed();
+            let must_stop =
+                self.chassis.has_failed() || self.signalled.load(SeqCst);
             match self.drain_deadline {
-                None if failed || self.signalled.load(SeqCst) => {
-                    self.begin_stop(now);
-                }
+                None if must_stop => self.begin_stop(now),
                 None => {}
-                Some(deadline) if now >= deadline => self.cut_off(),
+                Some(deadline) if now >= deadline => self.exit_cut_off(),
                 Some(_) => {}
             }
             if let Some(idle) = &mut self.idle {
@@ -113,7 +113,7 @@ impl Housekeeper {
         }
     }
 
-    /// Waits until it is woken or something is due.
+    /// Waits until a wake-up, the next sweep or the drain deadline.
     fn wait(&mut self) {
         let sweep = self.idle.as_ref().map(|idle| idle.next_sweep);
         let due = sweep.into_iter().chain(self.drain_deadline).min();
@@ -122,26 +122,26 @@ impl Housekeeper {
         let timeout =
             timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         let mut fds = [PollFd::new(&self.woken, PollFlags::IN)];
-        // EINTR and a spurious return are as good as any other.
+        // After EINTR, too, the caller checks everything.
         let _ = poll(&mut fds, timeout.as_ref());
         while matches!(self.woken.read(&mut [0; 64]), Ok(1..)) {}
     }
 
     fn begin_stop(&mut self, now: Instant) {
-        tell_service_manager(NotifyState::Stopping);
+        notify_service_manager(NotifyState::Stopping);
         let unfinished = self.chassis.registry.stop();
         info!(
             connections = unfinished.connections,
             computing = unfinished.computing,
-            "stopping, with {:?} to finish in",
+            "stopping: waiting up to {:?} for unfinished work",
             self.drain_timeout,
         );
-        self.listener.stop(|from| self.chassis.expect_knock(from));
+        self.listener.stop(|from| self.chassis.expect_self_connection(from));
         let timeout = self.drain_timeout.max(DRAIN_TIMEOUT_MIN);
         self.drain_deadline = Some(now + timeout);
     }
 
-    fn cut_off(&self) -> ! {
+    fn exit_cut_off(&self) -> ! {
         let unfinished = self.chassis.registry.unfinished();
         warn!(
             "cut off {} connections, {} of them with a request in work: not \
@@ -151,7 +151,7 @@ impl Housekeeper {
         process::exit(EXIT_CUT_OFF)
     }
 
-    fn leave(&self) -> ! {
+    fn exit_drained(&self) -> ! {
         let served = self.chassis.registry.served();
         info!(
             connections = served.connections,
@@ -159,7 +159,7 @@ impl Housekeeper {
             "stopped",
         );
         if self.chassis.has_failed() {
-            error!("stopped because it could not go on");
+            error!("stopped because the server could not accept clients");
             process::exit(1);
         }
         process::exit(0)
@@ -180,7 +180,10 @@ impl IdleClock {
         self.next_sweep = now + self.period;
         let ended = chassis.registry.sweep(now, self.timeout);
         if ended > 0 {
-            info!(connections = ended, "idle for {:?}: closed", self.timeout);
+            info!(
+                connections = ended,
+                "closed clients that were idle for {:?}", self.timeout,
+            );
         }
     }
 }

@@ -1,59 +1,156 @@
-use std::os::fd::AsFd;
+//! A request on its way to a pool, and the future of its reply.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use protocol::{Error, Reply, Request};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::Chassis;
-use crate::registry::Seat;
+use crate::chassis::Chassis;
+use crate::registry::ConnectionId;
 
-/// What a client that was reset shows to poll(2). One that only said that it
-/// has no more requests shows none of them.
-pub const RESET: PollFlags = PollFlags::HUP.union(PollFlags::ERR);
-
-/// A request on its way to a pool, where it may have to wait for long.
+/// A request to be computed away from its connection, by a pool in whose queue
+/// it may wait for long.
 ///
-/// It can cross to any thread and outlive its client: it knows the connection
-/// by its place in the registry, and not by a descriptor's number.
+/// A job can move to any thread and outlive its client. It identifies the
+/// connection by its entry in the registry, not by a descriptor's number,
+/// which another connection may get.
 #[derive(Debug)]
 pub struct Job {
     chassis: &'static Chassis,
-    pub(crate) seat: Seat,
+    connection: ConnectionId,
     request: Request,
 }
+
+/// A job whose reply a task awaits.
+///
+/// The task is always woken: if the job is dropped before it has run to its
+/// end, for instance because of a panic, the reply is `error: worker-lost`.
+#[derive(Debug)]
+pub struct PendingJob {
+    job: Job,
+    number: u64,
+    reply: Reply,
+}
+
+/// The future of a job's reply.
+#[derive(Debug)]
+pub struct ReplyFuture(ConnectionId);
 
 impl Job {
     pub(crate) fn new(
         chassis: &'static Chassis,
-        seat: Seat,
+        connection: ConnectionId,
         request: Request,
     ) -> Job {
-        Job { chassis, seat, request }
+        Job { chassis, connection, request }
     }
 
-    /// What is to be computed.
+    /// Returns the request to compute.
     pub fn request(&self) -> Request {
         self.request
     }
 
-    /// Computes the answer; see [`Request::compute`]. But a slow one whose
-    /// client was reset meanwhile is not begun: its answer is any, as the
-    /// write of it will fail.
+    /// Computes the reply as [`Request::compute`] does, but does not start a
+    /// long request whose client has gone meanwhile. The reply is then
+    /// arbitrary, because writing it will fail.
     pub fn compute(&self) -> Reply {
-        match self.request.is_slow() && self.is_unwanted() {
-            true => Reply::Error(Error::WorkerLost),
-            false => self.request.compute(),
+        if self.request.is_long() && self.client_is_gone() {
+            Reply::Error(Error::WorkerLost)
+        } else {
+            self.request.compute()
         }
     }
 
-    /// Whether its client was reset or has left.
-    fn is_unwanted(&self) -> bool {
-        self.chassis.registry.has_lost(&self.seat)
+    fn client_is_gone(&self) -> bool {
+        self.chassis.registry.is_gone(&self.connection)
+    }
+
+    /// Splits the job into the work, which any thread can run, and the reply,
+    /// which the client's task awaits.
+    pub fn into_pending(self) -> (PendingJob, ReplyFuture) {
+        let number = self.connection.activity.reply_slot.reserve();
+        let reply_future = ReplyFuture(self.connection.clone());
+        let reply = Reply::Error(Error::WorkerLost);
+        (PendingJob { job: self, number, reply }, reply_future)
     }
 }
 
-/// Whether the connection was reset.
-pub fn is_reset(stream: &impl AsFd) -> bool {
-    let mut fds = [PollFd::new(stream, PollFlags::empty())];
-    let polled = poll(&mut fds, Some(&Timespec::default()));
-    polled.is_ok() && fds[0].revents().intersects(RESET)
+impl PendingJob {
+    /// Computes the reply as [`Job::compute`] does, and wakes the task that
+    /// awaits it.
+    pub fn run(mut self) {
+        self.reply = self.job.compute();
+    }
+}
+
+impl Drop for PendingJob {
+    fn drop(&mut self) {
+        let slot = &self.job.connection.activity.reply_slot;
+        slot.fill(self.number, self.reply);
+    }
+}
+
+impl Future for ReplyFuture {
+    type Output = Reply;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Reply> {
+        self.0.activity.reply_slot.poll(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::panic;
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    use std::task::{Wake, Waker};
+    use std::time::Instant;
+
+    use super::*;
+
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Counter(AtomicUsize);
+
+    impl Wake for Counter {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_job_that_never_runs_to_its_end_is_still_replied_to() {
+        let chassis = Chassis::for_a_test();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let connection =
+            chassis.registry.register(&listener, Instant::now()).unwrap();
+        let counter = Arc::new(Counter::default());
+        let waker = Waker::from(Arc::clone(&counter));
+        let mut context = Context::from_waker(&waker);
+        let cases: [(fn(PendingJob), Reply); 3] = [
+            (PendingJob::run, Reply::Value(55)),
+            (drop, Reply::Error(Error::WorkerLost)),
+            (
+                |job| {
+                    let panics = move || {
+                        let _job = job;
+                        panic!("a test's panic");
+                    };
+                    panic::catch_unwind(panics).unwrap_err();
+                },
+                Reply::Error(Error::WorkerLost),
+            ),
+        ];
+        for (index, (end, expected)) in cases.into_iter().enumerate() {
+            let job = Job::new(chassis, connection.clone(), Request::Fib(10));
+            let (job, reply) = job.into_pending();
+            let mut reply = pin!(reply);
+            assert!(reply.as_mut().poll(&mut context).is_pending());
+            end(job);
+            assert_eq!(counter.0.load(Relaxed), index + 1);
+            assert_eq!(reply.poll(&mut context), Poll::Ready(expected));
+        }
+    }
 }

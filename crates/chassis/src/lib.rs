@@ -1,21 +1,21 @@
-//! What every server has and no model owns: flags, the listening socket,
-//! admission, the idle clock, stop and drain, logs.
+//! Everything a server needs that isn't its concurrency model: flags, the
+//! listening socket, admission, the idle timeout, stop and drain, logs.
 //!
-//! A server gives [`run`] one function, `serve`, which accepts clients. Each
-//! result of `accept` goes to [`Chassis::admit`], which says what became of
-//! it; an admitted [`Client`] says what its conversation waits for. That is
-//! all. No server has a line about signals, drain, timeouts or limits,
+//! A server gives [`run`] one function, `serve`, which accepts clients. It
+//! passes each result of `accept` to [`Chassis::admit`], which returns what to
+//! do next; an admitted [`Client`] returns what its conversation waits for.
+//! That is all. No server has a line about signals, drain, timeouts or limits,
 //! because of one idea: *stop is end-of-file*.
 //!
-//! When the server is told to stop, a housekeeping thread shuts the listening
-//! socket down, so that `accept` fails, and the reading side of every
-//! connection, so that `read` returns 0 as soon as everything received is
-//! read. A client that is idle for too long has both of its sides shut down.
-//! So each model leaves by the way that it already has for a client that
-//! hangs up, however it waits. See shutdown(2) and tcp(7).
+//! To stop the server, a housekeeping thread shuts down the listening socket,
+//! so that `accept` fails, and the reading side of every connection, so that
+//! `read` returns 0 once everything received has been read. A client that is
+//! idle for too long has both sides of its connection shut down. So each model
+//! ends a conversation by the path that it already has for a client that hangs
+//! up, however it waits. See shutdown(2) and tcp(7).
 
 mod admission;
-mod answer;
+mod chassis;
 mod client;
 mod fd;
 mod flags;
@@ -24,35 +24,38 @@ mod job;
 mod listener;
 mod log;
 mod registry;
+mod reply_slot;
+mod reset;
+mod thread;
 
 use std::io;
 use std::net::TcpListener;
 use std::process::ExitCode;
-use std::thread;
 
 use tracing::{Level, error};
 
-pub use admission::{Admission, Chassis};
-pub use answer::{Answer, Awaited};
+pub use admission::Admission;
+pub use chassis::Chassis;
 pub use client::{Client, Step};
 pub use flags::{Compute, Model};
-pub use job::{Job, RESET, is_reset};
+pub use job::{Job, PendingJob, ReplyFuture};
 pub use protocol::{Error, Reply, Request};
+pub use reset::{RESET, is_reset};
 
 /// Runs a server, from its command line to its exit code.
 ///
 /// `serve` accepts clients until [`Admission::Stop`]. It may return then, or
-/// never; what it returns is kept until the last client has gone, so that a
-/// runtime is not dropped from under its tasks. The process is ended by the
-/// housekeeping thread:
+/// never; its return value is kept until the last client has gone, so that a
+/// runtime is not dropped while it still runs tasks. The housekeeping thread
+/// ends the process:
 ///
 /// | exit code | when |
 /// | --- | --- |
-/// | 0 | stopped, and every client was answered |
-/// | 1 | it could not serve, or could not go on |
+/// | 0 | stopped, and every received request was answered |
+/// | 1 | the server could not start, or could not continue |
 /// | 2 | bad flags |
-/// | 3 | stopped, but something was cut off at the drain timeout |
-/// | 128 + signal | a second signal: stopped at once |
+/// | 3 | stopped, but some work was cut off at the drain timeout |
+/// | 128 + signal | stopped at once by a second signal |
 pub fn run<T>(
     model: Model,
     serve: fn(TcpListener, &'static Chassis) -> io::Result<T>,
@@ -63,32 +66,33 @@ pub fn run<T>(
         .and_then(|(listener, chassis)| Ok(serve(listener, chassis)?));
     match served {
         Ok(_kept_until_the_process_ends) => loop {
-            thread::park();
+            std::thread::park();
         },
         Err(error) => {
-            // Whatever RUST_LOG says, nobody should have to guess.
-            match tracing::enabled!(Level::ERROR) {
-                true => error!("{error}"),
-                false => eprintln!("error: {error}"),
+            // The reason is printed even if RUST_LOG turns error logs off.
+            if tracing::enabled!(Level::ERROR) {
+                error!("{error}");
+            } else {
+                eprintln!("error: {error}");
             }
             ExitCode::FAILURE
         }
     }
 }
 
-/// A server that can't serve.
+/// Why a server ended without being stopped.
 #[derive(Debug, thiserror::Error)]
-enum StartError {
+enum RunError {
     #[error(transparent)]
     Listen(#[from] listener::ListenError),
-    #[error("cannot go on: {0}")]
+    #[error("cannot serve: {0}")]
     System(#[from] io::Error),
 }
 
 fn start(
     model: &Model,
     flags: &flags::Flags,
-) -> Result<(TcpListener, &'static Chassis), StartError> {
+) -> Result<(TcpListener, &'static Chassis), RunError> {
     let listener = listener::Listener::open(flags.listen)?;
     let address = listener.socket.local_addr()?;
     let socket = listener.socket.try_clone()?;

@@ -1,3 +1,6 @@
+//! Log lines on stderr, the ready line on stdout, and messages to the service
+//! manager.
+
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -34,29 +37,29 @@ pub(crate) fn start(format: LogFormat) {
     };
     tracing_subscriber::registry().with(layer.with_filter(filter)).init();
     if let Err(error) = targets {
-        warn!("RUST_LOG={level} is not understood, logging at info: {error}");
+        warn!("cannot parse RUST_LOG={level}: {error}; logging at info");
     }
 }
 
-/// Says that the server serves: the ready line on stdout, and READY=1 to the
-/// service manager.
+/// Reports that the server is ready: prints the ready line to stdout, and
+/// sends READY=1 to the service manager.
 pub(crate) fn ready(address: SocketAddr, model: &str, framing: Framing) {
     if framing == Framing::Talk {
         warn!(
-            "--framing talk takes each read for one request: right only for \
-             clients that send one request at a time, over loopback"
+            "--framing talk takes each read for one request: this is right \
+             only for clients that send one request at a time, over loopback"
         );
     }
     let mut stdout = io::stdout();
-    // Nobody may be reading our stdout; the clients don't mind.
+    // Clients can be served even if stdout is closed.
     let _ = writeln!(stdout, "listening on {address} ({model})");
     let _ = stdout.flush();
-    tell_service_manager(NotifyState::Ready);
+    notify_service_manager(NotifyState::Ready);
 }
 
 /// Sends a state to the service manager, if there is one; see sd_notify(3).
-pub(crate) fn tell_service_manager(state: NotifyState<'_>) {
+pub(crate) fn notify_service_manager(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
-        warn!("cannot tell the service manager (NOTIFY_SOCKET): {error}");
+        warn!("cannot notify the service manager (NOTIFY_SOCKET): {error}");
     }
 }

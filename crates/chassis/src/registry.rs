@@ -1,4 +1,5 @@
-//! Every open connection, what it waits for, and since when nothing moved.
+//! The registry of open connections: what each waits for, and when it last
+//! made progress. Ends them when the server stops or a client is idle.
 
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::Relaxed};
@@ -11,15 +12,15 @@ use rustix::net::Shutdown;
 use rustix::net::sockopt::set_socket_linger;
 use slab::Slab;
 
-use crate::answer::Place;
 use crate::fd;
-use crate::job::is_reset;
+use crate::reply_slot::ReplySlot;
+use crate::reset::is_reset;
 
 /// The open connections of a server.
 ///
-/// Its lock is taken when a connection opens or closes, by each sweep of the
-/// idle clock, to stop, and when a slow request's turn on a pool has come;
-/// never for a quick request, nor where there is no pool.
+/// Its lock is taken when a connection opens or closes, by each sweep for idle
+/// clients, to stop, and when a pool is about to compute a long request; never
+/// for a short request, nor without a pool.
 #[derive(Debug)]
 pub(crate) struct Registry {
     connections_max: usize,
@@ -28,39 +29,39 @@ pub(crate) struct Registry {
 
 #[derive(Debug, Default)]
 struct State {
-    seats: Slab<Taken>,
-    /// Told to stop: no connection gets further input.
-    stopping: bool,
-    /// The server has been told that no client will come any more.
-    door_closed: bool,
+    connections: Slab<Entry>,
+    /// Whether the server stops: no connection gets further input.
+    is_stopping: bool,
+    /// Whether the server has reported that it accepts no more clients.
+    accepting_has_ended: bool,
     served: Served,
 }
 
-/// A connection, as the registry sees it.
+/// A connection, as the registry knows it.
 #[derive(Debug)]
-struct Taken {
-    /// Open for as long as this stands here; see [`fd::registered`].
+struct Entry {
+    /// Open as long as the entry exists; see [`fd::registered`].
     fd: RawFd,
-    signs: Arc<Signs>,
-    /// When it was last seen to have moved.
-    moved_at: Instant,
+    activity: Arc<Activity>,
+    /// When a sweep last found that the connection had made progress.
+    progressed_at: Instant,
 }
 
-/// The signs of life that a connection gives, without a lock or a clock, and
-/// the place for an answer that comes from another thread.
+/// A connection's activity, which its conversation records without a lock or
+/// a clock, and the slot for a reply that comes from another thread.
 #[derive(Debug)]
-pub(crate) struct Signs {
-    pub(crate) answer: Place,
+pub(crate) struct Activity {
+    pub(crate) reply_slot: ReplySlot,
     waits_for: AtomicU8,
-    /// Something moved since the last sweep.
-    moved: AtomicBool,
-    /// The server read or wrote since the last sweep.
-    attended: AtomicBool,
-    /// How many bytes may still be read. No limit until the server stops.
+    /// Whether a request was completed, or reply bytes were written, since the
+    /// last sweep.
+    made_progress: AtomicBool,
+    /// Whether the server read or wrote since the last sweep.
+    did_io: AtomicBool,
+    /// How many bytes may still be read; [`UNLIMITED`] until the server stops.
     input_bytes_left: AtomicUsize,
 }
 
-/// No limit to what may be read.
 const UNLIMITED: usize = usize::MAX;
 
 /// What a conversation waits for.
@@ -68,30 +69,30 @@ const UNLIMITED: usize = usize::MAX;
 #[repr(u8)]
 pub(crate) enum WaitsFor {
     Input,
-    Answer,
+    Reply,
     Output,
 }
 
-/// What a server has done so far.
+/// The number of connections and requests that a server has served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Served {
     pub(crate) connections: u64,
     pub(crate) requests: u64,
 }
 
-/// What is still going on.
+/// The work that a stopping server still has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unfinished {
     pub(crate) connections: usize,
-    /// Those among them whose request is being computed.
+    /// How many of these connections have a request in work.
     pub(crate) computing: usize,
 }
 
-/// A connection's place in the registry, by which it leaves again.
+/// Identifies a connection in the registry, and gives access to its activity.
 #[derive(Clone, Debug)]
-pub(crate) struct Seat {
+pub(crate) struct ConnectionId {
     key: usize,
-    pub(crate) signs: Arc<Signs>,
+    pub(crate) activity: Arc<Activity>,
 }
 
 impl Registry {
@@ -99,72 +100,80 @@ impl Registry {
         Registry { connections_max, state: Mutex::default() }
     }
 
-    /// Enters a connection; `None` if there are as many as there may be.
+    /// Registers a connection. Returns `None` if the maximum is reached.
     ///
-    /// The caller must [`leave`](Registry::leave) before it closes `stream`.
-    pub(crate) fn enter(
+    /// The caller must [`deregister`](Registry::deregister) the connection
+    /// before it closes `stream`.
+    pub(crate) fn register(
         &self,
         stream: &impl AsFd,
         now: Instant,
-    ) -> Option<Seat> {
+    ) -> Option<ConnectionId> {
         let mut state = self.state();
-        if state.seats.len() >= self.connections_max {
+        if state.connections.len() >= self.connections_max {
             return None;
         }
-        let signs = Arc::new(Signs::new());
-        if state.stopping {
-            end_input(stream, &signs);
+        let activity = Arc::new(Activity::new());
+        if state.is_stopping {
+            end_input(stream, &activity);
         }
-        let fd = stream.as_fd().as_raw_fd();
-        let taken = Taken { fd, signs: Arc::clone(&signs), moved_at: now };
-        let key = state.seats.insert(taken);
+        let key = state.connections.insert(Entry {
+            fd: stream.as_fd().as_raw_fd(),
+            activity: Arc::clone(&activity),
+            progressed_at: now,
+        });
         state.served.connections += 1;
-        Some(Seat { key, signs })
+        Some(ConnectionId { key, activity })
     }
 
-    /// Takes a connection out, after which it may be closed. Returns whether
-    /// it was the last one to be waited for.
-    pub(crate) fn leave(&self, seat: &Seat, requests: u64) -> bool {
+    /// Removes a connection, so that it may be closed. Returns `true` if the
+    /// server is drained now.
+    pub(crate) fn deregister(
+        &self,
+        connection: &ConnectionId,
+        requests: u64,
+    ) -> bool {
         let mut state = self.state();
-        state.seats.remove(seat.key);
+        state.connections.remove(connection.key);
         state.served.requests += requests;
         state.is_drained()
     }
 
-    /// Whether the connection was reset or has left.
-    pub(crate) fn has_lost(&self, seat: &Seat) -> bool {
+    /// Returns `true` if the connection was reset or deregistered.
+    pub(crate) fn is_gone(&self, connection: &ConnectionId) -> bool {
         let state = self.state();
-        // Its key may be another connection's by now.
-        let taken = state.seats.get(seat.key);
-        taken
-            .filter(|taken| Arc::ptr_eq(&taken.signs, &seat.signs))
-            .is_none_or(|taken| is_reset(&fd::registered(&taken.fd)))
+        // Another connection may have the key by now.
+        state
+            .connections
+            .get(connection.key)
+            .filter(|entry| Arc::ptr_eq(&entry.activity, &connection.activity))
+            .is_none_or(|entry| is_reset(&fd::registered(&entry.fd)))
     }
 
-    /// Ends the input of every connection, now and from now on. What they
-    /// have received will be answered.
+    /// Ends the input of all connections, present and future. Requests that
+    /// were received will still be answered.
     pub(crate) fn stop(&self) -> Unfinished {
         let mut state = self.state();
-        state.stopping = true;
-        for (_, taken) in &state.seats {
-            end_input(&fd::registered(&taken.fd), &taken.signs);
+        state.is_stopping = true;
+        for (_, entry) in &state.connections {
+            end_input(&fd::registered(&entry.fd), &entry.activity);
         }
         state.unfinished()
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        self.state().stopping
+        self.state().is_stopping
     }
 
-    /// Notes that the server will not accept any more. Returns whether there
-    /// is nothing left to wait for.
-    pub(crate) fn close_door(&self) -> bool {
+    /// Notes that the server will accept no more clients. Returns `true` if
+    /// the server is drained now.
+    pub(crate) fn end_accepting(&self) -> bool {
         let mut state = self.state();
-        state.door_closed = true;
+        state.accepting_has_ended = true;
         state.is_drained()
     }
 
-    /// Whether everybody has been answered and has left.
+    /// Returns `true` if the server stops and has no connection left.
     pub(crate) fn is_drained(&self) -> bool {
         self.state().is_drained()
     }
@@ -177,35 +186,35 @@ impl Registry {
         self.state().served
     }
 
-    /// Ends the connections on which nothing has moved for `idle_timeout`, by
-    /// the clock of the calls to this. Returns how many.
+    /// Ends the connections that have made no progress for `idle_timeout`, and
+    /// returns their number.
     ///
-    /// A connection that has moved since the last sweep is taken to have
-    /// moved now, so that one is ended between `idle_timeout` and that plus
-    /// the time between two sweeps.
+    /// Progress since the last sweep counts as made at `now`, so that the
+    /// timeout may be exceeded by the time between two sweeps.
     pub(crate) fn sweep(&self, now: Instant, idle_timeout: Duration) -> usize {
         let mut ended = 0;
-        for (_, taken) in &mut self.state().seats {
-            let waits_for = taken.signs.waits_for();
-            let attended = taken.signs.attended.swap(false, Relaxed);
-            if taken.signs.moved.swap(false, Relaxed)
-                || waits_for == WaitsFor::Answer
+        for (_, entry) in &mut self.state().connections {
+            let waits_for = entry.activity.waits_for();
+            let did_io = entry.activity.did_io.swap(false, Relaxed);
+            if entry.activity.made_progress.swap(false, Relaxed)
+                || waits_for == WaitsFor::Reply
             {
-                taken.moved_at = now;
-            } else if now.duration_since(taken.moved_at) >= idle_timeout
-                && (attended || !is_servers_turn(taken, waits_for))
+                entry.progressed_at = now;
+            } else if now.duration_since(entry.progressed_at) >= idle_timeout
+                && (did_io || !is_ready(entry, waits_for))
             {
-                end_both(taken, waits_for);
-                // A server that is slow to notice gets no second push.
-                taken.moved_at = now;
+                end_input_and_output(entry, waits_for);
+                // The server may take time to notice: don't end it again at
+                // the next sweep.
+                entry.progressed_at = now;
                 ended += 1;
             }
         }
         ended
     }
 
-    /// The state, also after a thread has panicked with it in its hands:
-    /// every change of it is complete in itself.
+    /// Locks the state, even if a thread has panicked while it held the lock:
+    /// no operation leaves the state inconsistent.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -213,38 +222,36 @@ impl Registry {
 
 impl State {
     fn is_drained(&self) -> bool {
-        self.stopping && self.door_closed && self.seats.is_empty()
+        self.is_stopping
+            && self.accepting_has_ended
+            && self.connections.is_empty()
     }
 
     fn unfinished(&self) -> Unfinished {
-        let computing = |(_, taken): &(usize, &Taken)| {
-            taken.signs.waits_for() == WaitsFor::Answer
+        let is_computing = |(_, entry): &(usize, &Entry)| {
+            entry.activity.waits_for() == WaitsFor::Reply
         };
         Unfinished {
-            connections: self.seats.len(),
-            computing: self.seats.iter().filter(computing).count(),
+            connections: self.connections.len(),
+            computing: self.connections.iter().filter(is_computing).count(),
         }
     }
 }
 
-impl Signs {
-    fn new() -> Signs {
-        Signs {
-            answer: Place::default(),
+impl Activity {
+    fn new() -> Activity {
+        Activity {
+            reply_slot: ReplySlot::default(),
             waits_for: AtomicU8::new(WaitsFor::Input as u8),
-            moved: AtomicBool::new(false),
-            attended: AtomicBool::new(false),
+            made_progress: AtomicBool::new(false),
+            did_io: AtomicBool::new(false),
             input_bytes_left: AtomicUsize::new(UNLIMITED),
         }
     }
 
-    /// Notes that the server did what the conversation waited for.
-    pub(crate) fn attended(&self) {
-        self.attended.store(true, Relaxed);
-    }
-
-    /// Notes that so many bytes were read.
-    pub(crate) fn received(&self, count: usize) {
+    /// Notes that `count` bytes were read.
+    pub(crate) fn note_input(&self, count: usize) {
+        self.did_io.store(true, Relaxed);
         let left = self.input_bytes_left.load(Relaxed);
         if left != UNLIMITED {
             let left = left.saturating_sub(count);
@@ -252,65 +259,72 @@ impl Signs {
         }
     }
 
-    /// Whether all that came before the stop has been read.
+    /// Notes that reply bytes were written.
+    pub(crate) fn note_output(&self) {
+        self.did_io.store(true, Relaxed);
+        self.note_progress();
+    }
+
+    /// Notes that a request was completed or its reply was computed.
+    pub(crate) fn note_progress(&self) {
+        self.made_progress.store(true, Relaxed);
+    }
+
+    /// Returns `true` if everything received before the stop has been read.
     pub(crate) fn input_has_ended(&self) -> bool {
         self.input_bytes_left.load(Relaxed) == 0
     }
 
-    /// Notes what the conversation waits for from now on.
+    /// Notes what the conversation waits for now.
     pub(crate) fn wait_for(&self, what: WaitsFor) {
         self.waits_for.store(what as u8, Relaxed);
-    }
-
-    /// Notes that a complete request came in or that reply bytes went out.
-    pub(crate) fn moved(&self) {
-        self.moved.store(true, Relaxed);
     }
 
     fn waits_for(&self) -> WaitsFor {
         match self.waits_for.load(Relaxed) {
             0 => WaitsFor::Input,
-            1 => WaitsFor::Answer,
+            1 => WaitsFor::Reply,
             _ => WaitsFor::Output,
         }
     }
 }
 
-/// Whether the connection is ready for what it waits for. Then, if the server
-/// has not attended to it either, it is not the client who keeps the server
-/// waiting: the server is busy elsewhere.
-fn is_servers_turn(taken: &Taken, waits_for: WaitsFor) -> bool {
+/// Returns `true` if the connection is ready for what it waits for. If the
+/// server has done no I/O on it since, the client isn't idle: the server is
+/// busy elsewhere.
+fn is_ready(entry: &Entry, waits_for: WaitsFor) -> bool {
     let readiness = match waits_for {
         WaitsFor::Output => PollFlags::OUT,
-        WaitsFor::Input | WaitsFor::Answer => PollFlags::IN,
+        WaitsFor::Input | WaitsFor::Reply => PollFlags::IN,
     };
-    let stream = fd::registered(&taken.fd);
+    let stream = fd::registered(&entry.fd);
     let mut fds = [PollFd::new(&stream, readiness)];
     matches!(poll(&mut fds, Some(&Timespec::default())), Ok(1))
 }
 
-/// Makes each read return 0 once everything received is read.
+/// Makes each read return 0 once everything received has been read.
 ///
-/// A client that goes on sending would never let it come to that: Linux takes
-/// its segments in even now. So the bytes that may still be read are limited
-/// to those that are there, and to one read that may be under way.
-fn end_input(stream: &impl AsFd, signs: &Signs) {
+/// On Linux, a socket whose reading side is shut down still accepts segments,
+/// so that a client that keeps sending would never cause end-of-file. So the
+/// number of bytes that may still be read is limited: to those that are in the
+/// socket, plus those of one read that may be in progress.
+fn end_input(stream: &impl AsFd, activity: &Activity) {
     // Both fail only if the client has already gone, which ends input too.
     let _ = rustix::net::shutdown(stream, Shutdown::Read);
-    let there = rustix::io::ioctl_fionread(stream).unwrap_or(0);
-    let limit = there as usize + BUFFER_BYTES_MAX;
-    signs.input_bytes_left.store(limit, Relaxed);
+    let queued = rustix::io::ioctl_fionread(stream).unwrap_or(0);
+    let limit = queued as usize + BUFFER_BYTES_MAX;
+    activity.input_bytes_left.store(limit, Relaxed);
 }
 
-/// Makes each read return 0, and each write fail.
-fn end_both(taken: &Taken, waits_for: WaitsFor) {
-    let stream = fd::registered(&taken.fd);
+/// Makes each read return 0 and each write fail.
+fn end_input_and_output(entry: &Entry, waits_for: WaitsFor) {
+    let stream = fd::registered(&entry.fd);
     if waits_for == WaitsFor::Output {
-        // The client does not take what it asked for. Without this, the
-        // kernel would go on offering it for minutes after the close.
+        // The client doesn't take its replies. Without this, the kernel would
+        // keep offering them for minutes after the close.
         let _ = set_socket_linger(stream, Some(Duration::ZERO));
     }
-    taken.signs.input_bytes_left.store(0, Relaxed);
+    entry.activity.input_bytes_left.store(0, Relaxed);
     let _ = rustix::net::shutdown(stream, Shutdown::Both);
 }
 
@@ -323,7 +337,7 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_secs(60);
 
-    /// A connection: the server's end and the client's.
+    /// Returns both ends of a connection: the server's and the client's.
     fn connection() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client =
@@ -331,7 +345,7 @@ mod tests {
         (listener.accept().unwrap().0, client)
     }
 
-    /// Whether the server's end would return from a read, rather than wait.
+    /// Returns `true` if a read of the server's end would not block.
     fn has_ended(mut server: &TcpStream) -> bool {
         server.set_nonblocking(true).unwrap();
         match server.read(&mut [0; 1]) {
@@ -341,18 +355,18 @@ mod tests {
     }
 
     #[test]
-    fn there_are_never_more_connections_than_there_may_be() {
+    fn the_number_of_connections_is_limited() {
         let registry = Registry::new(2);
         let now = Instant::now();
         let (stream, _client) = connection();
-        let first = registry.enter(&stream, now).unwrap();
-        let second = registry.enter(&stream, now).unwrap();
-        assert!(registry.enter(&stream, now).is_none());
-        registry.leave(&first, 1);
-        let third = registry.enter(&stream, now).unwrap();
-        assert!(registry.enter(&stream, now).is_none());
-        registry.leave(&second, 2);
-        registry.leave(&third, 3);
+        let first = registry.register(&stream, now).unwrap();
+        let second = registry.register(&stream, now).unwrap();
+        assert!(registry.register(&stream, now).is_none());
+        registry.deregister(&first, 1);
+        let third = registry.register(&stream, now).unwrap();
+        assert!(registry.register(&stream, now).is_none());
+        registry.deregister(&second, 2);
+        registry.deregister(&third, 3);
         assert_eq!(registry.served(), Served { connections: 3, requests: 6 });
     }
 
@@ -361,7 +375,7 @@ mod tests {
         let registry = Registry::new(9);
         let start = Instant::now();
         let (stream, _client) = connection();
-        let _seat = registry.enter(&stream, start).unwrap();
+        let _id = registry.register(&stream, start).unwrap();
         let almost = start + TIMEOUT - Duration::from_nanos(1);
         assert_eq!(registry.sweep(almost, TIMEOUT), 0);
         assert!(!has_ended(&stream));
@@ -370,13 +384,13 @@ mod tests {
     }
 
     #[test]
-    fn a_client_on_whom_something_moves_is_not_idle() {
+    fn a_client_that_makes_progress_is_not_idle() {
         let registry = Registry::new(9);
         let mut now = Instant::now();
         let (stream, _client) = connection();
-        let seat = registry.enter(&stream, now).unwrap();
+        let id = registry.register(&stream, now).unwrap();
         for _ in 0..5 {
-            seat.signs.moved();
+            id.activity.note_progress();
             now += TIMEOUT;
             assert_eq!(registry.sweep(now, TIMEOUT), 0);
         }
@@ -385,17 +399,17 @@ mod tests {
     }
 
     #[test]
-    fn a_client_who_waits_for_an_answer_is_not_idle() {
+    fn a_client_that_waits_for_a_reply_is_not_idle() {
         let registry = Registry::new(9);
         let mut now = Instant::now();
         let (stream, _client) = connection();
-        let seat = registry.enter(&stream, now).unwrap();
-        seat.signs.wait_for(WaitsFor::Answer);
+        let id = registry.register(&stream, now).unwrap();
+        id.activity.wait_for(WaitsFor::Reply);
         for _ in 0..5 {
             now += TIMEOUT;
             assert_eq!(registry.sweep(now, TIMEOUT), 0);
         }
-        seat.signs.wait_for(WaitsFor::Input);
+        id.activity.wait_for(WaitsFor::Input);
         assert_eq!(registry.sweep(now + TIMEOUT, TIMEOUT), 1);
     }
 
@@ -404,7 +418,7 @@ mod tests {
         let registry = Registry::new(9);
         let mut now = Instant::now();
         let (mut stream, mut client) = connection();
-        let _seat = registry.enter(&stream, now).unwrap();
+        let _id = registry.register(&stream, now).unwrap();
         client.write_all(b"1\n").unwrap();
         stream.peek(&mut [0; 1]).unwrap();
         now += TIMEOUT;
@@ -414,44 +428,44 @@ mod tests {
     }
 
     #[test]
-    fn a_client_whose_bytes_never_make_a_request_is_ended() {
+    fn a_client_whose_bytes_never_complete_a_request_is_ended() {
         let registry = Registry::new(9);
         let mut now = Instant::now();
         let (stream, mut client) = connection();
-        let seat = registry.enter(&stream, now).unwrap();
+        let id = registry.register(&stream, now).unwrap();
         client.write_all(b"1").unwrap();
         stream.peek(&mut [0; 1]).unwrap();
-        // The server reads, and the socket is readable again.
-        seat.signs.attended();
+        // The server has read a byte, and the socket is readable again.
+        id.activity.note_input(1);
         now += TIMEOUT;
         assert_eq!(registry.sweep(now, TIMEOUT), 1);
     }
 
     #[test]
-    fn after_the_stop_what_was_received_may_be_read_and_little_more() {
+    fn after_the_stop_received_bytes_and_one_buffer_more_may_be_read() {
         let registry = Registry::new(9);
         let (stream, mut client) = connection();
-        let seat = registry.enter(&stream, Instant::now()).unwrap();
+        let id = registry.register(&stream, Instant::now()).unwrap();
         client.write_all(&[b'1'; 1_000]).unwrap();
         stream.peek(&mut [0; 1]).unwrap();
-        seat.signs.received(1_000_000);
-        assert!(!seat.signs.input_has_ended());
+        id.activity.note_input(1_000_000);
+        assert!(!id.activity.input_has_ended());
         registry.stop();
-        seat.signs.received(1_000);
-        assert!(!seat.signs.input_has_ended());
-        seat.signs.received(BUFFER_BYTES_MAX);
-        assert!(seat.signs.input_has_ended());
+        id.activity.note_input(1_000);
+        assert!(!id.activity.input_has_ended());
+        id.activity.note_input(BUFFER_BYTES_MAX);
+        assert!(id.activity.input_has_ended());
     }
 
     #[test]
-    fn a_client_who_does_not_read_is_reset() {
+    fn a_client_that_does_not_read_is_reset() {
         let registry = Registry::new(9);
         let now = Instant::now();
         let (mut stream, mut client) = connection();
-        let seat = registry.enter(&stream, now).unwrap();
-        seat.signs.wait_for(WaitsFor::Output);
+        let id = registry.register(&stream, now).unwrap();
+        id.activity.wait_for(WaitsFor::Output);
 
-        // There is room to write: it is the server that does not write.
+        // The socket has room: it is the server that doesn't write.
         assert_eq!(registry.sweep(now + TIMEOUT, TIMEOUT), 0);
 
         stream.set_nonblocking(true).unwrap();
@@ -460,17 +474,17 @@ mod tests {
         let error = stream.write(&[0]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BrokenPipe);
 
-        registry.leave(&seat, 0);
+        registry.deregister(&id, 0);
         drop(stream);
         let error = std::io::copy(&mut client, &mut std::io::sink());
         assert_eq!(error.unwrap_err().kind(), ErrorKind::ConnectionReset);
     }
 
     #[test]
-    fn stopping_ends_input_but_not_what_was_received() {
+    fn stopping_ends_input_but_keeps_what_was_received() {
         let registry = Registry::new(9);
         let (mut stream, mut client) = connection();
-        let _seat = registry.enter(&stream, Instant::now()).unwrap();
+        let _id = registry.register(&stream, Instant::now()).unwrap();
         client.write_all(b"1\n").unwrap();
         stream.peek(&mut [0; 1]).unwrap();
         let unfinished = registry.stop();
@@ -486,43 +500,43 @@ mod tests {
         let registry = Registry::new(9);
         registry.stop();
         let (stream, _client) = connection();
-        let _seat = registry.enter(&stream, Instant::now()).unwrap();
+        let _id = registry.register(&stream, Instant::now()).unwrap();
         assert!(has_ended(&stream));
     }
 
     #[test]
-    fn a_connection_is_lost_once_it_was_reset_or_has_left() {
+    fn a_connection_is_gone_once_it_was_reset_or_deregistered() {
         let registry = Registry::new(9);
         let now = Instant::now();
         let (stream, client) = connection();
-        let seat = registry.enter(&stream, now).unwrap();
+        let id = registry.register(&stream, now).unwrap();
         client.shutdown(std::net::Shutdown::Write).unwrap();
         assert_eq!((&stream).read(&mut [0]).unwrap(), 0);
-        assert!(!registry.has_lost(&seat), "it only asks no more");
+        assert!(!registry.is_gone(&id), "the client can still read");
         set_socket_linger(&client, Some(Duration::ZERO)).unwrap();
         drop(client);
-        assert!(registry.has_lost(&seat));
+        assert!(registry.is_gone(&id));
 
-        // The next one gets its key.
-        registry.leave(&seat, 0);
+        // The next connection gets the same key.
+        registry.deregister(&id, 0);
         let (stream, _client) = connection();
-        let next = registry.enter(&stream, now).unwrap();
-        assert_eq!(next.key, seat.key);
-        assert!(registry.has_lost(&seat), "another one has its key");
-        assert!(!registry.has_lost(&next));
+        let next = registry.register(&stream, now).unwrap();
+        assert_eq!(next.key, id.key);
+        assert!(registry.is_gone(&id), "the key is another connection's");
+        assert!(!registry.is_gone(&next));
     }
 
     #[test]
-    fn drained_is_stopping_with_closed_door_and_nobody_left() {
+    fn a_stopping_server_is_drained_after_its_last_accept_and_client() {
         let registry = Registry::new(9);
         let (stream, _client) = connection();
-        let seat = registry.enter(&stream, Instant::now()).unwrap();
-        seat.signs.wait_for(WaitsFor::Answer);
+        let id = registry.register(&stream, Instant::now()).unwrap();
+        id.activity.wait_for(WaitsFor::Reply);
         let unfinished = registry.stop();
         assert_eq!(unfinished, Unfinished { connections: 1, computing: 1 });
         assert!(!registry.is_drained());
-        assert!(!registry.close_door());
-        assert!(registry.leave(&seat, 1));
+        assert!(!registry.end_accepting());
+        assert!(registry.deregister(&id, 1));
         assert!(registry.is_drained());
     }
 }

@@ -1,15 +1,17 @@
+//! A byte buffer of two sizes.
+
 use std::ops::{Deref, DerefMut};
 
-/// How many bytes of input, and how many of replies, a conversation has room
-/// for at first, which is what an idle client costs.
+/// The initial size of a conversation's input buffer and of its output buffer,
+/// which determines the cost of an idle client.
 pub const BUFFER_BYTES_MIN: usize = 256;
 
-/// How many it has room for while its client sends more at a time: the most
-/// that a greedy client can hold. A system call is dear beside a short
-/// request; with 256 bytes, one was needed for each hundred of them.
+/// The size of these buffers while the client sends more at a time: the most
+/// memory that a greedy client can use. A system call is expensive compared
+/// with a short request; with 256 bytes, one was needed for each hundred.
 pub const BUFFER_BYTES_MAX: usize = 4096;
 
-/// Bytes, as many as there is need for: few or many.
+/// A buffer that is either small or large.
 #[derive(Debug)]
 pub(crate) struct Buffer(Vec<u8>);
 
@@ -22,7 +24,8 @@ impl Buffer {
         self.0.len() == BUFFER_BYTES_MAX
     }
 
-    /// Makes it large or small. What is beyond the small size is lost.
+    /// Makes the buffer large or small. Shrinking drops the bytes beyond the
+    /// small size.
     #[inline]
     pub(crate) fn make_large(&mut self, large: bool) {
         if large != self.is_large() {

@@ -1,3 +1,5 @@
+//! One client's conversation, as a sequence of steps.
+
 use crate::buffer::{BUFFER_BYTES_MIN, Buffer};
 use crate::decoder::{Decoder, Framing};
 use crate::reply::{REPLY_BYTES_MAX, Reply};
@@ -5,37 +7,38 @@ use crate::request::Request;
 
 const _: () = assert!(BUFFER_BYTES_MIN >= REPLY_BYTES_MAX);
 
-/// What a conversation waits for, and there is nothing else that it could
-/// wait for.
+/// What a conversation waits for. There are no other cases.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step<'a> {
-    /// More input. Read into this space (never empty), then say
+    /// More input. Read into this space (never empty), then call
     /// [`received`](Conversation::received).
     Read(&'a mut [u8]),
-    /// The answer to this request. Compute it, here or elsewhere, then say
+    /// The reply to this request. Compute it, here or elsewhere, then call
     /// [`reply`](Conversation::reply).
     Compute(Request),
-    /// The client to take output. Write these bytes (never empty) or some of
-    /// them, then say [`sent`](Conversation::sent).
+    /// Room for output. Write some or all of these bytes (never empty), then
+    /// call [`sent`](Conversation::sent).
     Write(&'a [u8]),
-    /// Nothing: every request is answered, every reply sent, and no more can
-    /// come. Close the connection.
+    /// Nothing: every request is answered, every reply is sent, and no more
+    /// input can arrive. Close the connection.
     Close,
 }
 
-/// One client's conversation: what came in, what goes out, what is next.
+/// One client's conversation: received bytes, replies to send, and the next
+/// step.
 ///
-/// Back-pressure is in its order: it asks for input only when every request
-/// is answered and every reply sent. So a client that does not read is soon
-/// not read from, in bounded memory, and requests are answered one at a time
-/// and in order.
+/// The order of the steps provides back-pressure: input is wanted only after
+/// every request is answered and every reply is sent. So the server soon stops
+/// reading from a client that doesn't read, memory is bounded, and requests
+/// are answered one at a time and in order.
 ///
-/// It makes no system call and reads no clock. It allocates when a client
-/// begins to send many requests at a time, or ceases to; not for each.
+/// A conversation makes no system call and reads no clock. It allocates when a
+/// client starts or stops sending many requests at a time, but not for each
+/// request.
 #[derive(Debug)]
 pub struct Conversation {
     decoder: Decoder,
-    /// Decoded, but not yet handed out.
+    /// A request that is decoded, but not yet returned.
     held: Option<Request>,
     output: Buffer,
     /// The replies that are not sent yet are `output[sent..end]`.
@@ -45,8 +48,8 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// A conversation with a client that has said nothing yet. No n above
-    /// `n_max` is computed.
+    /// Creates the conversation of a new client. No n above `n_max` is
+    /// computed.
     pub fn new(framing: Framing, n_max: u8) -> Conversation {
         Conversation {
             decoder: Decoder::new(framing, n_max),
@@ -58,8 +61,8 @@ impl Conversation {
         }
     }
 
-    /// What to do next. Asked again before the step was done, it gives the
-    /// same step again, but for [`Step::Compute`], which it gives once.
+    /// Returns what to do next. If the last step was not done, it is returned
+    /// again, except for [`Step::Compute`], which is returned once.
     #[inline]
     pub fn next_step(&mut self) -> Step<'_> {
         let all_sent = self.sent == self.end;
@@ -68,7 +71,7 @@ impl Conversation {
             if all_sent {
                 self.clear_output();
             }
-            if all_sent || (self.has_room() && !request.is_slow()) {
+            if all_sent || (self.has_room() && !request.is_long()) {
                 return Step::Compute(request);
             }
             self.held = Some(request);
@@ -83,43 +86,43 @@ impl Conversation {
         }
     }
 
-    /// Takes `count` bytes, which were read into [`Step::Read`]'s space; 0 is
-    /// end-of-file, as for read(2).
+    /// Takes the `count` bytes that were read into the space of
+    /// [`Step::Read`]. A count of 0 is end-of-file, as for read(2).
     ///
     /// # Panics
     ///
-    /// If `count` is more than there was space for.
+    /// Panics if `count` is larger than the space.
     #[inline]
     pub fn received(&mut self, count: usize) {
         self.decoder.received(count);
         self.input_ended |= count == 0;
     }
 
-    /// Asks for no more input, as if it had come to its end.
+    /// Ends the input, as end-of-file does.
     #[inline]
     pub fn end_input(&mut self) {
         self.input_ended = true;
     }
 
-    /// Takes the answer to the request that [`Step::Compute`] gave.
+    /// Takes the reply to the request of [`Step::Compute`].
     #[inline]
     pub fn reply(&mut self, reply: Reply) {
         self.end += reply.encode(&mut self.output[self.end..]);
     }
 
-    /// Notes that the first `count` bytes of [`Step::Write`] are written.
+    /// Notes that the first `count` bytes of [`Step::Write`] were written.
     ///
     /// # Panics
     ///
-    /// If `count` is more than there was to write.
+    /// Panics if `count` is larger than the number of bytes to write.
     #[inline]
     pub fn sent(&mut self, count: usize) {
         assert!(count <= self.end - self.sent);
         self.sent += count;
     }
 
-    /// Begins anew, when all is sent, with as large a buffer as its client
-    /// needs.
+    /// Empties the output buffer, which must be sent, and makes it as large as
+    /// the client needs.
     #[inline]
     fn clear_output(&mut self) {
         (self.sent, self.end) = (0, 0);

@@ -1,3 +1,5 @@
+//! Splits received bytes into requests.
+
 use crate::buffer::{BUFFER_BYTES_MIN, Buffer};
 use crate::reply::Error;
 use crate::request::Request;
@@ -7,52 +9,52 @@ pub const LINE_BYTES_MAX: usize = 64;
 
 const _: () = assert!(BUFFER_BYTES_MIN >= 2 * LINE_BYTES_MAX);
 
-/// How requests are told apart.
+/// How received bytes are divided into requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Framing {
     /// A request is a line.
     #[default]
     Line,
-    /// A request is what one read returned, as the talk's own clients have
-    /// it. Right only while one send arrives as one read.
+    /// A request is the result of one read, as the talk's own clients assume.
+    /// This is right only as long as each send arrives as one read.
     Talk,
 }
 
-/// Takes bytes and gives requests, however the bytes were cut on their way.
+/// Decodes requests from bytes, however TCP has split the bytes.
 ///
-/// The order of calls: [`space`](Decoder::space) and
-/// [`received`](Decoder::received) for each read, then
+/// For each read, call [`space`](Decoder::space) and
+/// [`received`](Decoder::received), then
 /// [`next_request`](Decoder::next_request) until it returns `None`.
 #[derive(Debug)]
 pub struct Decoder {
     input: Buffer,
-    /// What `next_request` has not taken yet is `input[start..end]`.
+    /// The bytes that are not decoded yet are `input[start..end]`.
     start: usize,
     end: usize,
-    /// The last read brought so much that there is likely to be more.
+    /// Whether the last read returned so much that more input is likely.
     is_pipelined: bool,
-    /// Dropping the rest of a line that was too long.
-    skipping: bool,
+    /// Whether the rest of a line that was too long is being dropped.
+    is_skipping: bool,
     framing: Framing,
     n_max: u8,
 }
 
 impl Decoder {
-    /// A decoder for one connection, which takes no n above `n_max`.
+    /// Creates the decoder of one connection, which accepts no n above `n_max`.
     pub fn new(framing: Framing, n_max: u8) -> Decoder {
         Decoder {
             input: Buffer::new(),
             start: 0,
             end: 0,
             is_pipelined: false,
-            skipping: false,
+            is_skipping: false,
             framing,
             n_max,
         }
     }
 
-    /// Where the next bytes go. It is never empty once `next_request` has
-    /// returned `None`: what is left then is less than a line.
+    /// Returns the space for the next read. It is never empty once
+    /// `next_request` has returned `None`: less than a line is left then.
     #[inline]
     pub fn space(&mut self) -> &mut [u8] {
         if self.start < self.end {
@@ -68,7 +70,7 @@ impl Decoder {
     ///
     /// # Panics
     ///
-    /// If `count` is more than there was space for.
+    /// Panics if `count` is larger than the space.
     #[inline]
     pub fn received(&mut self, count: usize) {
         assert!(count <= self.input.len() - self.end);
@@ -77,13 +79,14 @@ impl Decoder {
             self.end == self.input.len() || count >= BUFFER_BYTES_MIN;
     }
 
-    /// Whether its client sends more at a time than the small buffer takes.
+    /// Returns `true` if the client sends more at a time than fits into the
+    /// small buffer.
     #[inline]
     pub(crate) fn is_pipelined(&self) -> bool {
         self.is_pipelined
     }
 
-    /// The next complete request, or `None` if more bytes are needed.
+    /// Returns the next complete request, or `None` if more bytes are needed.
     #[inline]
     pub fn next_request(&mut self) -> Option<Request> {
         if self.start == self.end {
@@ -97,7 +100,7 @@ impl Decoder {
 
     #[inline]
     fn next_line(&mut self) -> Option<Request> {
-        if self.skipping && !self.skip_line() {
+        if self.is_skipping && !self.skip_line() {
             return None;
         }
         let pending = &self.input[self.start..self.end];
@@ -111,20 +114,20 @@ impl Decoder {
             }
             None if line.len() == LINE_BYTES_MAX => {
                 self.start += LINE_BYTES_MAX;
-                self.skipping = true;
+                self.is_skipping = true;
                 Some(Request::Malformed(Error::LineTooLong))
             }
             None => None,
         }
     }
 
-    /// Drops input up to the next LF; `false` if there was none yet.
+    /// Drops input up to the next LF. Returns `false` if there was none yet.
     fn skip_line(&mut self) -> bool {
         let pending = &self.input[self.start..self.end];
         let line_end = pending.iter().position(|&byte| byte == b'\n');
         self.start = line_end.map_or(self.end, |at| self.start + at + 1);
-        self.skipping = line_end.is_none();
-        !self.skipping
+        self.is_skipping = line_end.is_none();
+        !self.is_skipping
     }
 
     fn whole_read(&mut self) -> Request {

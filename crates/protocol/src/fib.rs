@@ -1,11 +1,11 @@
-/// The `n`-th Fibonacci number, F(0) = 0 and F(1) = 1
+/// Returns the `n`-th Fibonacci number, where F(0) = 0 and F(1) = 1
 /// ([OEIS A000045](https://oeis.org/A000045)), by naive recursion.
 ///
-/// It takes one or two times F(n) nanoseconds, and has no point at which it
-/// could be stopped: it is the long job that the servers must live with. Never
-/// inlined, so that it costs the same in all ten.
+/// The call takes one to two times F(n) nanoseconds and has no point at which
+/// it could be stopped: this is the long job with which the servers must cope.
+/// It is never inlined, so that it costs the same in all ten.
 ///
-/// `n` above [`N_MAX`](crate::N_MAX) overflows.
+/// An `n` above [`N_MAX`](crate::N_MAX) overflows.
 #[inline(never)]
 pub fn fib(n: u8) -> u64 {
     if n < 2 { u64::from(n) } else { fib(n - 1) + fib(n - 2) }

@@ -1,12 +1,12 @@
-//! The wire protocol of the ten servers, without I/O: bytes go in, requests
-//! come out; answers go in, bytes come out.
+//! The wire protocol of the ten servers, without I/O: turns received bytes
+//! into requests, and replies into bytes to send.
 //!
-//! A request is a line with a number n, a reply a line with the n-th
+//! A request is a line with a number n; its reply is a line with the n-th
 //! Fibonacci number, computed by naive recursion: the cost is the point.
 //!
-//! [`Conversation`] is all that a server needs. It says what one client's
-//! conversation waits for, as the next [`Step`]; how to wait for it is what
-//! the ten servers differ in.
+//! [`Conversation`] is all that a server needs. It returns what one client's
+//! conversation waits for, as the next [`Step`]. The ten servers differ in how
+//! they wait for it.
 //!
 //! ```
 //! use protocol::{Conversation, Framing, Step};

@@ -1,35 +1,37 @@
+//! Replies, and how they are written as lines.
+
 /// The longest reply in bytes, LF included.
 pub const REPLY_BYTES_MAX: usize = 64;
 
-/// The answer to one request.
+/// The reply to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// A Fibonacci number.
     Value(u64),
-    /// Why there is none.
+    /// The reason why there is no number.
     Error(Error),
 }
 
-/// Why a request has no number for an answer.
+/// Why the reply to a request is not a number.
 ///
-/// As text, the first word is a stable token that clients can rely on; what
-/// follows is for people.
+/// In the reply line, the first word after `error: ` is a stable token on
+/// which clients can rely; the text after it is for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
     /// The line is not a plain decimal number.
     NotANumber,
-    /// n is above what this server answers.
+    /// n is above the limit of this server.
     TooLarge {
-        /// The largest n that it answers.
+        /// The largest n that the server answers.
         n_max: u8,
     },
-    /// The line has 64 bytes or more and no end among them.
+    /// The first 64 bytes of the line contain no LF.
     LineTooLong,
-    /// The server holds as many connections as it may; this one is closed.
+    /// The server has as many connections as it may have; this one is closed.
     ServerFull,
-    /// The job ran past its time and was stopped.
+    /// The job took longer than `--job-timeout` and was stopped.
     TimedOut,
-    /// The worker that held the job died.
+    /// The worker that ran the job died.
     WorkerLost,
 }
 
@@ -39,7 +41,7 @@ impl Reply {
     ///
     /// # Panics
     ///
-    /// If `space` has fewer than [`REPLY_BYTES_MAX`] bytes.
+    /// Panics if `space` has fewer than [`REPLY_BYTES_MAX`] bytes.
     #[inline]
     pub fn encode(self, space: &mut [u8]) -> usize {
         let space = &mut space[..REPLY_BYTES_MAX];
@@ -54,7 +56,7 @@ impl Reply {
 }
 
 impl Error {
-    /// The stable token that names the error on the wire.
+    /// Returns the stable token that names the error on the wire.
     pub fn token(self) -> &'static str {
         match self {
             Error::NotANumber => "not-a-number",
@@ -78,7 +80,7 @@ fn put_error(space: &mut [u8], error: Error) -> usize {
     put(space, end, "\n")
 }
 
-/// Puts `text` at `start`; returns where it ends.
+/// Copies `text` to `start` and returns where it ends.
 #[inline]
 fn put(space: &mut [u8], start: usize, text: &str) -> usize {
     let end = start + text.len();

@@ -1,32 +1,35 @@
+//! Requests, and how they are parsed and computed.
+
 use crate::fib::fib;
 use crate::reply::{Error, Reply};
 
 /// The largest n whose Fibonacci number fits into 64 bits.
 pub const N_MAX: u8 = 93;
 
-/// The largest n that a server answers unless it is told otherwise: about two
-/// seconds of work.
+/// The default of the largest n that a server answers: about two seconds of
+/// work.
 pub const N_MAX_DEFAULT: u8 = 45;
 
-/// The n from which computing takes longer than sending a reply: about 10 µs.
-const N_SLOW: u8 = 20;
+/// The smallest n whose computation takes longer than sending its reply: about
+/// 10 µs.
+const N_LONG: u8 = 20;
 
-/// What a client asked for.
+/// A client's request.
 ///
-/// A malformed line is a request too, one whose answer is an error, so that a
-/// server has one path for both. It is `Copy` and borrows nothing, so that it
-/// crosses a channel, a thread, an `await` or a process.
+/// A malformed line is a request too, and its reply is an error, so that a
+/// server has one path for both. A request is `Copy` and borrows nothing, so
+/// that it can cross a channel, a thread, an `await` or a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// The Fibonacci number of this n.
+    /// A request for the n-th Fibonacci number.
     Fib(u8),
-    /// Not a request that can be computed.
+    /// A line from which no number can be computed.
     Malformed(Error),
 }
 
 impl Request {
-    /// Computes the answer. It takes the time that it takes: up to seconds
-    /// for n around 45, on the thread that calls it.
+    /// Computes the reply on the calling thread, which takes up to seconds for
+    /// n around 45.
     pub fn compute(self) -> Reply {
         match self {
             Request::Fib(n) => Reply::Value(fib(n)),
@@ -34,13 +37,13 @@ impl Request {
         }
     }
 
-    /// Whether it takes so long to compute, from about 10 µs to seconds, that
-    /// others should have their turn before and after.
-    pub fn is_slow(self) -> bool {
-        matches!(self, Request::Fib(n) if n >= N_SLOW)
+    /// Returns `true` if computing the reply takes so long, from about 10 µs to
+    /// seconds, that other clients should be served before and after it.
+    pub fn is_long(self) -> bool {
+        matches!(self, Request::Fib(n) if n >= N_LONG)
     }
 
-    /// The request in a line without its end.
+    /// Parses a line without its end.
     #[inline]
     pub(crate) fn parse(line: &[u8], n_max: u8) -> Request {
         match parse_number(line) {
@@ -53,8 +56,8 @@ impl Request {
     }
 }
 
-/// Digits between spaces and tabs. A number too large for a `u8` comes back
-/// as `u8::MAX`, which is too large for every `n_max`.
+/// Parses digits between spaces and tabs. A number too large for a `u8` is
+/// returned as `u8::MAX`, which is above every `n_max`.
 #[inline]
 fn parse_number(line: &[u8]) -> Option<u8> {
     let mut digits = line;

@@ -1,4 +1,4 @@
-//! The protocol's rules, as bytes in and bytes out.
+//! The protocol's rules, as received bytes and expected replies.
 
 use proptest::prelude::*;
 use protocol::{
@@ -6,7 +6,7 @@ use protocol::{
     Step, fib,
 };
 
-/// Every rule of the protocol: what a client sends, what it gets.
+/// Every rule of the protocol: what a client sends, and what it receives.
 #[test]
 fn requests_get_the_replies_that_the_protocol_promises() {
     let not_a_number = "error: not-a-number\n";
@@ -21,7 +21,7 @@ fn requests_get_the_replies_that_the_protocol_promises() {
     check("0010\n", "55\n");
     check(format!("{}10\n", "0".repeat(61)), "55\n");
 
-    // Whatever is not of that form.
+    // Malformed requests.
     for line in [
         "", " ", "\t", "\r", "-1", "+1", "x", "1x", "x1", "0x10", "1e1", "1.0",
         "1,0", "1 0", "1\t0", "1\0", "\0", "1\r\r", "1\r ", "\x0b1", "\u{661}",
@@ -31,7 +31,7 @@ fn requests_get_the_replies_that_the_protocol_promises() {
     }
     check(b"\xff\xfe\n10\n", &format!("{not_a_number}55\n"));
 
-    // Too large, however many digits.
+    // Numbers above the limit, of any number of digits.
     for digits in [2, 3, 5, 20, 63] {
         let nines = "9".repeat(digits);
         check(format!("{nines}\n10\n"), &format!("{too_large}55\n"));
@@ -40,7 +40,7 @@ fn requests_get_the_replies_that_the_protocol_promises() {
         check(format!("{n}\n10\n"), &format!("{too_large}55\n"));
     }
 
-    // The longest line: 64 bytes, its LF included.
+    // The longest line: 64 bytes, including its LF.
     check(format!("{}1\n10\n", " ".repeat(62)), "1\n55\n");
     for bytes in [64, 65, 128, 255, 256, 257, 1_000, 100_000] {
         let line = "1".repeat(bytes);
@@ -48,13 +48,13 @@ fn requests_get_the_replies_that_the_protocol_promises() {
         check(&line, too_long);
     }
 
-    // The end: a last line without LF is dropped.
+    // The end of input: a last line without LF is dropped.
     check("", "");
     check("10\n1", "55\n");
     check("1", "");
     check("\n", not_a_number);
 
-    // Pipelining: one reply each, in order.
+    // Pipelining: one reply per request, in order.
     check("1\n".repeat(1_000), &"1\n".repeat(1_000));
     check(
         "25\nx\n0\n99\n1\n",
@@ -63,7 +63,7 @@ fn requests_get_the_replies_that_the_protocol_promises() {
 }
 
 #[test]
-fn n_max_bounds_what_is_computed() {
+fn no_n_above_n_max_is_computed() {
     check_with(
         Framing::Line,
         20,
@@ -94,7 +94,7 @@ fn in_talk_framing_each_read_is_a_request() {
 }
 
 #[test]
-fn no_input_is_asked_for_while_output_is_pending() {
+fn no_input_is_wanted_while_output_is_pending() {
     let mut conversation = Conversation::new(Framing::Line, 45);
     feed(&mut conversation, b"1\n");
     let Step::Compute(request) = conversation.next_step() else { panic!() };
@@ -109,12 +109,12 @@ fn no_input_is_asked_for_while_output_is_pending() {
 }
 
 #[test]
-fn a_finished_reply_does_not_wait_for_a_slow_request() {
+fn a_finished_reply_does_not_wait_for_a_long_request() {
     let mut conversation = Conversation::new(Framing::Line, 45);
     feed(&mut conversation, b"1\n2\n30\n");
     for _ in 0..2 {
         let Step::Compute(request) = conversation.next_step() else {
-            panic!("quick requests are answered together")
+            panic!("short requests are answered together")
         };
         conversation.reply(request.compute());
     }
@@ -139,7 +139,7 @@ fn the_steady_state_allocates_nothing() {
 }
 
 #[test]
-fn a_conversation_is_as_large_as_its_client_is_greedy() {
+fn the_buffers_grow_and_shrink_with_the_size_of_reads() {
     let mut conversation = Conversation::new(Framing::Line, 45);
     let requests = b"1\n".repeat(BUFFER_BYTES_MAX / 2);
     let mut sends_of_a_read = || {
@@ -166,7 +166,7 @@ fn a_conversation_is_as_large_as_its_client_is_greedy() {
 
 proptest! {
     #[test]
-    fn cutting_the_input_anywhere_changes_nothing(
+    fn splitting_the_input_anywhere_changes_nothing(
         input in lines(),
         cuts in prop::collection::vec(1..80_usize, 1..60),
     ) {
@@ -195,7 +195,7 @@ proptest! {
     }
 
     #[test]
-    fn random_bytes_get_the_same_replies_too(
+    fn random_bytes_get_the_replies_of_the_naive_implementation(
         input in prop::collection::vec(any::<u8>(), 0..2_000),
     ) {
         let actual = replies(Framing::Line, N, &[&input]);
@@ -206,10 +206,10 @@ proptest! {
     }
 }
 
-/// The limit in the properties: they would take long with a higher one.
+/// The limit in property tests: with a higher one they would take long.
 const N: u8 = 15;
 
-/// Bytes that are often requests, nearly requests, or too long.
+/// Generates bytes that are often requests, nearly requests, or too long.
 fn lines() -> impl Strategy<Value = Vec<u8>> {
     let line = prop_oneof![
         4 => "[ \t]{0,3}[0-9]{1,3}[ \t]{0,3}\r?\n",
@@ -222,7 +222,7 @@ fn lines() -> impl Strategy<Value = Vec<u8>> {
         .prop_map(|lines| lines.concat().into_bytes())
 }
 
-/// The protocol once more, with all of the input at hand, slow and plain.
+/// The protocol again, simple and slow, on the complete input.
 mod naive {
     use super::fib;
 
@@ -273,7 +273,7 @@ fn check_with(framing: Framing, n_max: u8, reads: &[&[u8]], expected: &str) {
     );
 }
 
-/// All replies to a client that sends `reads` and then closes.
+/// Returns all replies to a client that sends `reads` and then closes.
 fn replies(framing: Framing, n_max: u8, reads: &[&[u8]]) -> Vec<u8> {
     let mut conversation = Conversation::new(framing, n_max);
     let mut replies = Vec::new();
@@ -291,8 +291,8 @@ fn replies(framing: Framing, n_max: u8, reads: &[&[u8]]) -> Vec<u8> {
     replies
 }
 
-/// Gives the conversation, which must be waiting for input, as much of
-/// `input` as it takes in one read.
+/// Passes as much of `input` as fits into one read to the conversation, which
+/// must be waiting for input. Returns the number of bytes.
 fn feed(conversation: &mut Conversation, input: &[u8]) -> usize {
     let Step::Read(space) = conversation.next_step() else {
         panic!("not reading")
@@ -304,8 +304,8 @@ fn feed(conversation: &mut Conversation, input: &[u8]) -> usize {
     count
 }
 
-/// Plays the server until the conversation wants input or ends; returns how
-/// many bytes were sent.
+/// Does what a server does, until the conversation wants input or ends.
+/// Returns the number of bytes sent.
 fn drain(
     conversation: &mut Conversation,
     mut send: impl FnMut(&[u8]),

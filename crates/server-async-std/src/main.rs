@@ -1,23 +1,23 @@
-//! Model: a task per client on async-std; fib on a pool, whose answer wakes it.
-//! Waits on: epoll_wait(2), in whichever thread of the executor is idle.
-//! Limit: the pool: an answer waits for a free worker.
+//! Model: an async-std task per client, and a pool for fib that wakes the task.
+//! Waits on: epoll_wait(2), in an idle thread of the executor.
+//! Limit: the pool: a request waits for a free worker.
 //! Cost: a task per client; a read, a write and two wake-ups per request.
 //!
-//! async-std is discontinued (RUSTSEC-2025-0052), and names smol as the way
-//! on. It is here because much code that runs today is built on it.
+//! async-std is discontinued (RUSTSEC-2025-0052) and recommends smol. It is
+//! included because much running code is built on it.
+
+mod compute;
 
 use std::io;
 use std::net;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use async_std::io::{ReadExt, WriteExt};
 use async_std::net::{TcpListener, TcpStream};
 use async_std::task;
-use chassis::{
-    Admission, Chassis, Client, Compute, Model, Reply, Request, Step,
-};
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use chassis::{Admission, Chassis, Client, Compute, Model, Step};
+
+use crate::compute::Computer;
 
 const MODEL: Model = Model::new("async-std")
     .computes(&[Compute::Pool, Compute::Inline, Compute::Blocking])
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     chassis::run(MODEL, start)
 }
 
-/// Runs `serve`. The runtime's threads, as many as cores, run the clients'.
+/// Runs `serve`. The clients' tasks run on the runtime's threads, one per core.
 fn start(
     listener: net::TcpListener,
     chassis: &'static Chassis,
@@ -46,16 +46,16 @@ async fn serve(
         match chassis.admit(listener.accept().await) {
             Admission::Client(client) => {
                 let conversation = converse(client, computer.clone());
-                task::spawn(async { chassis.ended(conversation.await) });
+                task::spawn(async { chassis.log_end(conversation.await) });
             }
-            Admission::Nobody => {}
+            Admission::NoClient => {}
             Admission::Pause(time) => task::sleep(time).await,
             Admission::Stop => return Ok(()),
         }
     }
 }
 
-/// Talks to one client until it leaves.
+/// Talks to one client until it disconnects.
 async fn converse(
     mut client: Client<TcpStream>,
     computer: Computer,
@@ -76,58 +76,6 @@ async fn converse(
             }
             Step::Yield => task::yield_now().await,
             Step::Close => return Ok(()),
-        }
-    }
-}
-
-/// Where requests are computed.
-#[derive(Clone)]
-enum Computer {
-    /// In the client's task. The thread that polls it can't poll any other
-    /// task meanwhile.
-    Inline,
-    /// On rayon's workers. The task waits, which keeps nobody.
-    Pool(Arc<ThreadPool>),
-    /// On the runtime's own threads for calls that block, which it makes as
-    /// many as there are jobs, up to 500.
-    Blocking,
-}
-
-impl Computer {
-    fn new(chassis: &Chassis) -> io::Result<Computer> {
-        Ok(match chassis.compute() {
-            Compute::Blocking => Computer::Blocking,
-            Compute::Pool => {
-                let pool = ThreadPoolBuilder::new()
-                    .num_threads(chassis.workers().get())
-                    // A job that panics answers when it is dropped.
-                    .panic_handler(|_| ())
-                    .build()
-                    .map_err(io::Error::other)?;
-                Computer::Pool(Arc::new(pool))
-            }
-            _ => Computer::Inline,
-        })
-    }
-
-    async fn compute(
-        &self,
-        client: &Client<TcpStream>,
-        request: Request,
-    ) -> Reply {
-        let Request::Fib(_) = request else { return request.compute() };
-        match self {
-            Computer::Inline => request.compute(),
-            Computer::Pool(pool) => {
-                let (work, answer) = client.job(request).awaited();
-                pool.spawn(|| work.finish());
-                answer.await
-            }
-            Computer::Blocking => {
-                let (work, answer) = client.job(request).awaited();
-                task::spawn_blocking(|| work.finish());
-                answer.await
-            }
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Model: one client at a time; the next one waits until this one has gone.
+//! Model: one client at a time; the others wait until it disconnects.
 //! Waits on: accept(2), then read(2) and write(2) of the one client.
-//! Limit: the first client that stays.
+//! Limit: one connected client blocks all others.
 //! Cost: nothing per client; one read and one write per request.
 
 use std::io::{self, Read, Write};
@@ -14,19 +14,19 @@ fn main() -> ExitCode {
     chassis::run(Model::new("blocking"), serve)
 }
 
-/// Accepts clients, and talks to each until it leaves.
+/// Accepts clients, and talks to each until it disconnects.
 fn serve(listener: TcpListener, chassis: &'static Chassis) -> io::Result<()> {
     loop {
         match chassis.admit(listener.accept()) {
-            Admission::Client(client) => chassis.ended(converse(client)),
-            Admission::Nobody => {}
+            Admission::Client(client) => chassis.log_end(converse(client)),
+            Admission::NoClient => {}
             Admission::Pause(time) => thread::sleep(time),
             Admission::Stop => return Ok(()),
         }
     }
 }
 
-/// Talks to one client until it leaves.
+/// Talks to one client until it disconnects.
 fn converse(mut client: Client<TcpStream>) -> io::Result<()> {
     loop {
         match client.next_step() {
@@ -42,7 +42,7 @@ fn converse(mut client: Client<TcpStream>) -> io::Result<()> {
                 let count = stream.write(bytes)?;
                 client.sent(count);
             }
-            // There are none: they wait in the backlog.
+            // Nothing to yield to: other clients wait in the backlog.
             Step::Yield => {}
             Step::Close => return Ok(()),
         }

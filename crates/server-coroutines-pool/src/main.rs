@@ -1,18 +1,19 @@
-//! Model: a coroutine per client, fib on a pool, whose answer wakes it.
-//! Waits on: epoll_wait(2), for sockets and for a pool that has an answer.
-//! Limit: the pool: an answer waits for a free worker.
+//! Model: a coroutine per client, and a pool for fib that wakes the coroutine.
+//! Waits on: epoll_wait(2), for sockets and for replies of the pool.
+//! Limit: the pool: a request waits for a free worker.
 //! Cost: a task per client; a read, a write and two wake-ups per request.
+
+mod compute;
 
 use std::io;
 use std::net;
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use chassis::{
-    Admission, Chassis, Client, Compute, Model, Reply, Request, Step,
-};
+use chassis::{Admission, Chassis, Client, Compute, Model, Step};
 use coroutines::net::{TcpListener, TcpStream};
-use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::compute::Computer;
 
 const MODEL: Model = Model::new("coroutines-pool")
     .computes(&[Compute::Pool, Compute::Stall])
@@ -22,7 +23,7 @@ fn main() -> ExitCode {
     chassis::run(MODEL, start)
 }
 
-/// Runs `serve`, and the clients' coroutines, until the last has ended.
+/// Runs `serve` and the clients' coroutines until the last one has ended.
 fn start(
     listener: net::TcpListener,
     chassis: &'static Chassis,
@@ -43,17 +44,17 @@ async fn serve(
             Admission::Client(client) => {
                 let conversation = converse(client, Rc::clone(&computer));
                 coroutines::spawn(async {
-                    chassis.ended(conversation.await);
+                    chassis.log_end(conversation.await);
                 });
             }
-            Admission::Nobody => {}
+            Admission::NoClient => {}
             Admission::Pause(time) => coroutines::sleep(time).await,
             Admission::Stop => return Ok(()),
         }
     }
 }
 
-/// Talks to one client until it leaves.
+/// Talks to one client until it disconnects.
 async fn converse(
     mut client: Client<TcpStream>,
     computer: Rc<Computer>,
@@ -75,40 +76,5 @@ async fn converse(
             Step::Yield => coroutines::yield_now().await,
             Step::Close => return Ok(()),
         }
-    }
-}
-
-/// Where requests are computed.
-struct Computer {
-    pool: ThreadPool,
-    /// Wait for the pool as blocking code would, and keep everybody waiting:
-    /// the mistake of the talk's version 5.
-    stalls: bool,
-}
-
-impl Computer {
-    fn new(chassis: &Chassis) -> io::Result<Computer> {
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(chassis.workers().get())
-            // A job that panics answers when it is dropped.
-            .panic_handler(|_| ())
-            .build()
-            .map_err(io::Error::other)?;
-        let stalls = chassis.compute() == Compute::Stall;
-        Ok(Computer { pool, stalls })
-    }
-
-    async fn compute(
-        &self,
-        client: &Client<TcpStream>,
-        request: Request,
-    ) -> Reply {
-        let Request::Fib(_) = request else { return request.compute() };
-        if self.stalls {
-            return self.pool.install(|| request.compute());
-        }
-        let (work, answer) = client.job(request).awaited();
-        self.pool.spawn(|| work.finish());
-        answer.await
     }
 }

@@ -1,10 +1,10 @@
-//! The conformance suite, put to this server in each of its modes.
+//! Runs the conformance suite on this server in each of its modes.
 
 use conformance::{Subject, assert_conforms};
 
 #[test]
 fn the_server_conforms_with_compute_pool() {
-    // Two workers at least: a pool of one can't compute two jobs at a time.
+    // At least two workers: a pool of one can't compute two jobs at a time.
     let subject = subject("pool", &["--workers", "2"]);
     assert_conforms(subject.computes_on_a_pool());
 }

@@ -1,3 +1,15 @@
+//! The executor: keeps the tasks and polls those that were woken.
+//!
+//! A task that must wait leaves its waker with the event's source, and returns
+//! `Pending`. Then:
+//!
+//! 1. *wake*: the reactor, or another thread, calls the waker.
+//! 2. *queue*: the waker puts the task into the queue of woken tasks, unless
+//!    it is there already: directly on the executor's thread, through the
+//!    inbox on any other.
+//! 3. *poll*: the loop takes the queue and polls each task, up to its next
+//!    wait. While the queue is empty, the loop waits in epoll_wait(2).
+
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::{self, Future};
 use std::io;
@@ -13,9 +25,9 @@ use slab::Slab;
 use crate::inbox::{Inbox, Queued};
 use crate::reactor::Reactor;
 
-/// How often a task may use sockets before others have their turn, even if it
-/// need not wait for any of them. One that accepts clients, say, has no other
-/// reason to stop while there are some.
+/// How many socket operations a task may do in a row, even if it needs to wait
+/// for none of them, before other tasks are polled. Without this limit, a task
+/// that accepts clients would not suspend while there are any.
 const BUDGET: u32 = 64;
 
 thread_local! {
@@ -23,37 +35,41 @@ thread_local! {
     static CURRENT: OnceCell<Executor> = const { OnceCell::new() };
 }
 
-/// Keeps tasks, and polls each that was woken.
+/// Keeps tasks, and polls those that were woken.
 struct Executor {
     tasks: RefCell<Slab<Task>>,
-    /// Those that were woken on this thread, in that order.
+    /// The queue of tasks that were woken on this thread.
     ready: RefCell<Vec<Arc<TaskWaker>>>,
-    /// Those that were woken on others.
+    /// The queue of tasks that were woken on other threads.
     inbox: Arc<Inbox<Arc<TaskWaker>, mio::Waker>>,
     reactor: Reactor,
-    /// What is left of the running task's.
+    /// How many socket operations the running task may still do.
     budget: Cell<u32>,
 }
 
 struct Task {
-    /// `None` while it is polled.
+    /// `None` while the task is polled.
     future: Option<Pin<Box<dyn Future<Output = ()>>>>,
-    wakes: Arc<TaskWaker>,
+    waker: Arc<TaskWaker>,
 }
 
-/// What a task's waker is made of. It may outlive the task.
+/// The state behind a task's [`Waker`]. It may outlive the task.
 struct TaskWaker {
     slot: usize,
     queued: Queued,
     inbox: Arc<Inbox<Arc<TaskWaker>, mio::Waker>>,
 }
 
-/// Runs `main` and all that it spawns on this thread, until the last of them
-/// has ended. To be called once a thread.
+/// Runs `main` and all tasks that it spawns on this thread, until the last of
+/// them has ended.
 ///
 /// # Errors
 ///
-/// When `main` fails or epoll does.
+/// Returns the error of `main`, or of epoll.
+///
+/// # Panics
+///
+/// Panics if it is called twice on the same thread.
 pub fn run<F>(main: F) -> io::Result<()>
 where
     F: Future<Output = io::Result<()>> + 'static,
@@ -70,27 +86,28 @@ where
         let is_first = current.set(executor).is_ok();
         assert!(is_first, "a thread has one executor");
     });
-    let _guard = TasksEndWithRun;
+    let _guard = DropTasksAtEnd;
     let result = Rc::new(Cell::new(Ok(())));
     let result_of_main = Rc::clone(&result);
     spawn(async move { result_of_main.set(main.await) });
-    current(Executor::run)?;
+    with_executor(Executor::run)?;
     result.replace(Ok(()))
 }
 
-/// Ends the tasks that are left when `run` fails or panics: their sockets need
-/// the executor, which is gone for them when the thread's own values are.
-struct TasksEndWithRun;
+/// Drops the tasks that are left when `run` fails or panics. To drop their
+/// sockets takes the executor, which they can't reach any more while the
+/// thread's own values are dropped.
+struct DropTasksAtEnd;
 
-impl Drop for TasksEndWithRun {
+impl Drop for DropTasksAtEnd {
     fn drop(&mut self) {
-        current(Executor::end_tasks);
+        with_executor(Executor::drop_tasks);
     }
 }
 
-/// Makes a task of `future`, which runs beside the others.
+/// Spawns `future` as a task, which runs concurrently with the others.
 pub fn spawn<F: Future<Output = ()> + 'static>(future: F) {
-    current(|executor| executor.spawn(Box::pin(future)));
+    with_executor(|executor| executor.spawn(Box::pin(future)));
 }
 
 /// Waits for `time` to pass.
@@ -106,7 +123,7 @@ pub async fn sleep(time: Duration) {
     .await;
 }
 
-/// Lets all others who are ready have their turn.
+/// Suspends the task until all tasks that are ready now have been polled.
 pub async fn yield_now() {
     let mut has_yielded = false;
     future::poll_fn(|context| {
@@ -119,15 +136,15 @@ pub async fn yield_now() {
     .await;
 }
 
-/// Hands the reactor of this thread to `use_it`.
-pub(crate) fn with_reactor<T>(use_it: impl FnOnce(&Reactor) -> T) -> T {
-    current(|executor| use_it(&executor.reactor))
+/// Calls `f` with the reactor of this thread.
+pub(crate) fn with_reactor<T>(f: impl FnOnce(&Reactor) -> T) -> T {
+    with_executor(|executor| f(&executor.reactor))
 }
 
-/// Takes one from the running task's budget. When there is none left, the
-/// task is to wait for its next turn, for which it is woken already.
+/// Takes one operation from the running task's budget. If none is left, wakes
+/// the task, which must suspend, so that it is polled after the others.
 pub(crate) fn spend_budget(context: &Context<'_>) -> Poll<()> {
-    current(|executor| match executor.budget.get().checked_sub(1) {
+    with_executor(|executor| match executor.budget.get().checked_sub(1) {
         Some(left) => {
             executor.budget.set(left);
             Poll::Ready(())
@@ -139,17 +156,18 @@ pub(crate) fn spend_budget(context: &Context<'_>) -> Poll<()> {
     })
 }
 
-fn current<T>(use_it: impl FnOnce(&Executor) -> T) -> T {
+/// Calls `f` with the executor of this thread.
+fn with_executor<T>(f: impl FnOnce(&Executor) -> T) -> T {
     CURRENT.with(|current| {
-        use_it(current.get().expect("this thread is within coroutines::run"))
+        f(current.get().expect("this thread is within coroutines::run"))
     })
 }
 
 impl Executor {
-    /// The talk's loop: run who is ready, then ask who else is.
+    /// The talk's loop: wait for events, then poll the tasks that they woke.
     ///
-    /// Each round polls only those who were ready at its start. So a task
-    /// that wakes itself for ever keeps nobody from being asked.
+    /// Each round polls only the tasks that were woken before it. So a task
+    /// that always wakes itself doesn't keep the loop from the next events.
     fn run(&self) -> io::Result<()> {
         let mut round = Vec::new();
         while !self.tasks.borrow().is_empty() {
@@ -159,7 +177,7 @@ impl Executor {
                 self.ready.borrow_mut().append(&mut round);
             }
             mem::swap(&mut *self.ready.borrow_mut(), &mut round);
-            round.drain(..).for_each(|wakes| self.poll(wakes));
+            round.drain(..).for_each(|waker| self.poll(waker));
         }
         Ok(())
     }
@@ -167,38 +185,38 @@ impl Executor {
     fn spawn(&self, future: Pin<Box<dyn Future<Output = ()>>>) {
         let mut tasks = self.tasks.borrow_mut();
         let entry = tasks.vacant_entry();
-        let wakes = Arc::new(TaskWaker {
+        let waker = Arc::new(TaskWaker {
             slot: entry.key(),
             queued: Queued::new(),
             inbox: Arc::clone(&self.inbox),
         });
-        entry.insert(Task { future: Some(future), wakes: wakes.clone() });
-        wakes.wake();
+        entry.insert(Task { future: Some(future), waker: waker.clone() });
+        waker.wake();
     }
 
-    /// Drops all tasks, and those that they spawn while they are dropped.
-    fn end_tasks(&self) {
+    /// Drops all tasks, and the tasks that these spawn while being dropped.
+    fn drop_tasks(&self) {
         while !self.tasks.borrow().is_empty() {
             let tasks = mem::take(&mut *self.tasks.borrow_mut());
             drop(tasks);
         }
     }
 
-    /// Polls the task that `wakes` is for, if that has not ended: a late wake
-    /// must not reach another one in its slot.
-    fn poll(&self, wakes: Arc<TaskWaker>) {
+    /// Polls the task of `task_waker`, unless the task has ended: a late wake
+    /// must not reach the next task in its slot.
+    fn poll(&self, task_waker: Arc<TaskWaker>) {
         let mut tasks = self.tasks.borrow_mut();
-        let task = tasks.get_mut(wakes.slot);
-        let task = task.filter(|task| Arc::ptr_eq(&task.wakes, &wakes));
+        let task = tasks.get_mut(task_waker.slot);
+        let task = task.filter(|task| Arc::ptr_eq(&task.waker, &task_waker));
         let Some(task) = task else { return };
-        let mut future = task.future.take().expect("polled by us only");
+        let mut future = task.future.take().expect("no poll is nested");
         drop(tasks);
-        let slot = wakes.slot;
+        let slot = task_waker.slot;
         self.budget.set(BUDGET);
-        let waker = Waker::from(Arc::clone(&wakes));
+        let waker = Waker::from(Arc::clone(&task_waker));
         let mut context = Context::from_waker(&waker);
         let polled =
-            wakes.queued.give_up_and(|| future.as_mut().poll(&mut context));
+            task_waker.queued.clear_then(|| future.as_mut().poll(&mut context));
         let mut tasks = self.tasks.borrow_mut();
         if polled.is_pending() {
             tasks[slot].future = Some(future);
@@ -210,20 +228,20 @@ impl Executor {
 
 impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
-        if !self.queued.claim() {
+        if !self.queued.set() {
             return;
         }
-        let mut abroad = Some(self);
-        // It fails while this thread ends: then its executor has ended too.
+        let mut remote = Some(self);
+        // This fails while the thread ends: then its executor has ended too.
         let _ = CURRENT.try_with(|current| {
-            let Some(home) = current.get() else { return };
-            let is_home = |wakes: &mut Arc<TaskWaker>| {
-                Arc::ptr_eq(&wakes.inbox, &home.inbox)
+            let Some(executor) = current.get() else { return };
+            let is_local = |waker: &mut Arc<TaskWaker>| {
+                Arc::ptr_eq(&waker.inbox, &executor.inbox)
             };
-            home.ready.borrow_mut().extend(abroad.take_if(is_home));
+            executor.ready.borrow_mut().extend(remote.take_if(is_local));
         });
-        if let Some(wakes) = abroad {
-            Arc::clone(&wakes.inbox).push(wakes);
+        if let Some(waker) = remote {
+            Arc::clone(&waker.inbox).push(waker);
         }
     }
 }

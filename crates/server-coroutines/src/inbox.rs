@@ -1,4 +1,4 @@
-//! How other threads say what is ready, without a wake-up being lost.
+//! The queue through which other threads wake tasks, without a lost wake-up.
 
 use std::mem;
 
@@ -13,16 +13,16 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-/// A queue with many writers and one reader, which may be asleep.
+/// A queue with many writers and one reader, which may sleep.
 #[derive(Debug)]
 pub(crate) struct Inbox<T, U> {
     items: Mutex<Vec<T>>,
     reader: U,
 }
 
-/// Somebody who sleeps until there is something to do.
+/// A reader that another thread can wake.
 pub(crate) trait Unpark {
-    /// Wakes it; if it is awake, its next sleep ends at once.
+    /// Wakes the reader. If it is awake, its next sleep ends at once.
     fn unpark(&self);
 }
 
@@ -31,8 +31,8 @@ impl<T, U: Unpark> Inbox<T, U> {
         Inbox { items: Mutex::new(Vec::new()), reader }
     }
 
-    /// Leaves an item and wakes the reader. While there are items that it has
-    /// not taken, it has been woken for them, or is about to be.
+    /// Adds an item, and wakes the reader if the queue was empty. While there
+    /// are other items, the reader has been woken for them, or is about to be.
     pub(crate) fn push(&self, item: T) {
         let mut items = self.items.lock().expect("no holder panics");
         items.push(item);
@@ -43,15 +43,15 @@ impl<T, U: Unpark> Inbox<T, U> {
         }
     }
 
-    /// Takes all items into `to`, which must be empty. The two vectors change
-    /// places, so that nothing is allocated once both have grown.
+    /// Moves all items into `to`, which must be empty. The two vectors are
+    /// swapped, so that nothing is allocated once both have grown.
     pub(crate) fn take(&self, to: &mut Vec<T>) {
         debug_assert!(to.is_empty());
         mem::swap(&mut *self.items.lock().expect("no holder panics"), to);
     }
 }
 
-/// Whether a task stands in a queue already. It never stands there twice.
+/// Whether a task is in the queue of woken tasks. It is never there twice.
 #[derive(Debug)]
 pub(crate) struct Queued(AtomicBool);
 
@@ -60,18 +60,19 @@ impl Queued {
         Queued(AtomicBool::new(false))
     }
 
-    /// Claims a place in the queue; `false` if the task has one.
+    /// Sets the flag. Returns `true` if the caller must queue the task, and
+    /// `false` if the task is queued already.
     ///
-    /// Even then, what its waker has done before is seen by the task when it
-    /// is polled: hence a swap on both sides, each of which reads what the
-    /// other wrote.
-    pub(crate) fn claim(&self) -> bool {
+    /// In both cases, the task sees everything that the caller did before, when
+    /// it is polled next. That is why this and `clear_then` both swap: each
+    /// reads what the other wrote.
+    pub(crate) fn set(&self) -> bool {
         !self.0.swap(true, Ordering::AcqRel)
     }
 
-    /// Gives the place up, and polls the task: in this order, so that one
-    /// that is woken while it is polled is polled again.
-    pub(crate) fn give_up_and<T>(&self, poll: impl FnOnce() -> T) -> T {
+    /// Clears the flag, then polls the task: in this order, so that a task that
+    /// is woken while it is polled is polled again.
+    pub(crate) fn clear_then<T>(&self, poll: impl FnOnce() -> T) -> T {
         self.0.swap(false, Ordering::AcqRel);
         poll()
     }
@@ -92,11 +93,11 @@ mod model {
     }
 
     /// Two threads finish a job each and wake the one task that waits for
-    /// both, whatever the order in which everything happens.
+    /// both. The model tries all orders in which this can happen.
     #[test]
     fn no_wake_up_is_lost() {
         let mut model = loom::model::Builder::new();
-        // Without a bound it would take hours; few mistakes need more.
+        // Without a bound this would take hours; few mistakes need more.
         model.preemption_bound = Some(3);
         model.check(|| {
             let parked = Arc::new(Notify::new());
@@ -108,7 +109,7 @@ mod model {
                 let done = done.clone();
                 thread::spawn(move || {
                     done.fetch_add(1, Ordering::Relaxed);
-                    if queued.claim() {
+                    if queued.set() {
                         inbox.push(());
                     }
                 });
@@ -118,9 +119,9 @@ mod model {
             while seen < 2 {
                 parked.wait();
                 inbox.take(&mut woken);
-                assert!(woken.len() <= 1, "it stands in the queue twice");
+                assert!(woken.len() <= 1, "the task is in the queue twice");
                 for () in woken.drain(..) {
-                    seen = queued.give_up_and(|| done.load(Ordering::Relaxed));
+                    seen = queued.clear_then(|| done.load(Ordering::Relaxed));
                 }
             }
         });

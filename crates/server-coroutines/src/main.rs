@@ -1,6 +1,6 @@
 //! Model: a coroutine per client, on an executor written by hand.
-//! Waits on: epoll_wait(2), which wakes the coroutine whose socket is ready.
-//! Limit: one core, and the longest request: all others wait for it.
+//! Waits on: epoll_wait(2), which returns the sockets that are ready.
+//! Limit: one core; a long request blocks all other clients.
 //! Cost: a task per client; one read and one write per request.
 
 use std::io;
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     chassis::run(Model::new("coroutines"), start)
 }
 
-/// Runs `serve`, and the clients' coroutines, until the last has ended.
+/// Runs `serve` and the clients' coroutines until the last one has ended.
 fn start(
     listener: net::TcpListener,
     chassis: &'static Chassis,
@@ -34,17 +34,17 @@ async fn serve(
             Admission::Client(client) => {
                 let conversation = converse(client);
                 coroutines::spawn(async {
-                    chassis.ended(conversation.await);
+                    chassis.log_end(conversation.await);
                 });
             }
-            Admission::Nobody => {}
+            Admission::NoClient => {}
             Admission::Pause(time) => coroutines::sleep(time).await,
             Admission::Stop => return Ok(()),
         }
     }
 }
 
-/// Talks to one client until it leaves.
+/// Talks to one client until it disconnects.
 async fn converse(mut client: Client<TcpStream>) -> io::Result<()> {
     loop {
         match client.next_step() {

@@ -14,35 +14,36 @@ use crate::reactor::{Direction, Source};
 
 /// A listening socket.
 #[derive(Debug)]
-pub struct TcpListener(Watched<mio::net::TcpListener>);
+pub struct TcpListener(Registered<mio::net::TcpListener>);
 
 /// A connection.
 #[derive(Debug)]
-pub struct TcpStream(Watched<mio::net::TcpStream>);
+pub struct TcpStream(Registered<mio::net::TcpStream>);
 
 impl TcpListener {
-    /// Takes a listening socket over, which must be non-blocking.
+    /// Takes over a listening socket, which must be non-blocking.
     ///
     /// # Errors
     ///
-    /// When epoll can't watch it.
+    /// Returns an error if epoll can't watch the socket.
     pub fn from_std(listener: std::net::TcpListener) -> io::Result<Self> {
         let listener = mio::net::TcpListener::from_std(listener);
-        Ok(TcpListener(Watched::new(listener)?))
+        Ok(TcpListener(Registered::new(listener)?))
     }
 
     /// Waits for a client; see accept(2).
     ///
     /// # Errors
     ///
-    /// Those of accept(2), and when epoll can't watch the connection.
+    /// Returns the errors of accept(2), or an error if epoll can't watch the
+    /// connection.
     pub async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
-        let TcpListener(Watched { socket, source }) = self;
+        let TcpListener(Registered { socket, source }) = self;
         let (stream, peer) = future::poll_fn(|context| {
             try_when_ready(context, &source.input, || socket.accept())
         })
         .await?;
-        Ok((TcpStream(Watched::new(stream)?), peer))
+        Ok((TcpStream(Registered::new(stream)?), peer))
     }
 }
 
@@ -51,27 +52,27 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// Those of read(2).
+    /// Returns the errors of read(2).
     pub async fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
-        let TcpStream(Watched { socket, source }) = self;
+        let TcpStream(Registered { socket, source }) = self;
         let count = future::poll_fn(|context| {
             try_when_ready(context, &source.input, || socket.read(space))
         })
         .await?;
         if count < space.len() {
-            // It is empty: the next bytes will be a new edge.
-            source.input.exhausted();
+            // The socket is empty: the next bytes will cause an event.
+            source.input.clear_ready();
         }
         Ok(count)
     }
 
-    /// Waits until there is room and writes some of `bytes`; see write(2).
+    /// Waits for room for output and writes some of `bytes`; see write(2).
     ///
     /// # Errors
     ///
-    /// Those of write(2).
+    /// Returns the errors of write(2).
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let TcpStream(Watched { socket, source }) = self;
+        let TcpStream(Registered { socket, source }) = self;
         future::poll_fn(|context| {
             try_when_ready(context, &source.output, || socket.write(bytes))
         })
@@ -85,41 +86,43 @@ impl AsFd for TcpStream {
     }
 }
 
-/// Tries once if it may succeed; otherwise leaves the waker.
+/// Tries an operation if the socket may be ready for it. If the operation would
+/// block, leaves the task's waker.
 fn try_when_ready<T>(
     context: &Context<'_>,
     direction: &Direction,
-    try_it: impl FnOnce() -> io::Result<T>,
+    operation: impl FnOnce() -> io::Result<T>,
 ) -> Poll<io::Result<T>> {
     if direction.is_ready() {
         ready!(spend_budget(context));
-        match try_it() {
+        match operation() {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                direction.exhausted();
+                direction.clear_ready();
             }
-            tried => return Poll::Ready(tried),
+            result => return Poll::Ready(result),
         }
     }
     direction.wake_when_ready(context.waker());
     Poll::Pending
 }
 
-/// A socket that the reactor watches.
+/// A socket that is registered with the reactor until it is dropped.
 #[derive(Debug)]
-struct Watched<S: event::Source> {
+struct Registered<S: event::Source> {
     socket: S,
     source: Rc<Source>,
 }
 
-impl<S: event::Source> Watched<S> {
-    fn new(mut socket: S) -> io::Result<Watched<S>> {
-        let source = with_reactor(|reactor| reactor.enter(&mut socket))?;
-        Ok(Watched { socket, source })
+impl<S: event::Source> Registered<S> {
+    fn new(mut socket: S) -> io::Result<Registered<S>> {
+        let source = with_reactor(|reactor| reactor.register(&mut socket))?;
+        Ok(Registered { socket, source })
     }
 }
 
-impl<S: event::Source> Drop for Watched<S> {
+impl<S: event::Source> Drop for Registered<S> {
     fn drop(&mut self) {
-        with_reactor(|reactor| reactor.leave(&mut self.socket, &self.source));
+        let Registered { socket, source } = self;
+        with_reactor(|reactor| reactor.deregister(socket, source));
     }
 }

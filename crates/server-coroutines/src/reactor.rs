@@ -1,3 +1,6 @@
+//! The reactor: waits for sockets, timers and other threads, and wakes the
+//! tasks that wait for them.
+
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
@@ -12,10 +15,10 @@ use crate::inbox::Unpark;
 
 const EVENTS_PER_POLL: usize = 1_024;
 
-/// The token of the waker for other threads; a source's is its slot.
+/// The token of the waker for other threads. A source's token is its slot.
 const INBOX: Token = Token(usize::MAX);
 
-/// Waits for sockets and for times, and wakes who waits for them.
+/// Waits for events, and wakes the tasks that wait for them.
 pub(crate) struct Reactor {
     poll: RefCell<Poll>,
     events: RefCell<Events>,
@@ -24,8 +27,9 @@ pub(crate) struct Reactor {
     timers: RefCell<Vec<(Instant, Waker)>>,
 }
 
-/// What is known of a socket, and who waits for it: one reader and one
-/// writer at most. Of several wakers, the latest counts.
+/// The readiness of a socket, and the tasks that wait for it: at most one
+/// reader and one writer. If a direction is given several wakers, only the
+/// latest is woken.
 #[derive(Debug)]
 pub(crate) struct Source {
     slot: usize,
@@ -36,16 +40,19 @@ pub(crate) struct Source {
 /// One direction of a socket.
 #[derive(Debug, Default)]
 pub(crate) struct Direction {
-    /// A try may succeed. An edge says so; a try finds the contrary.
+    /// Whether an operation may succeed. Set by an event, cleared by an
+    /// operation that would block or by a short read.
     is_ready: Cell<bool>,
-    /// The end has been told, or urgent data: from now on, a short read does
-    /// not mean that there is nothing left.
-    is_at_end: Cell<bool>,
+    /// Whether to try every operation, because the end or urgent data was
+    /// reported: from then on, a short read doesn't mean that the socket is
+    /// empty.
+    stays_ready: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
 impl Reactor {
-    /// A reactor, and the waker that ends its wait from another thread.
+    /// Creates a reactor, and the waker with which another thread can end its
+    /// wait.
     pub(crate) fn new() -> io::Result<(Reactor, mio::Waker)> {
         let poll = Poll::new()?;
         let registry = poll.registry().try_clone()?;
@@ -60,8 +67,8 @@ impl Reactor {
         Ok((reactor, waker))
     }
 
-    /// Watches a socket.
-    pub(crate) fn enter(
+    /// Registers a socket, for all events until it is deregistered.
+    pub(crate) fn register(
         &self,
         socket: &mut impl event::Source,
     ) -> io::Result<Rc<Source>> {
@@ -76,28 +83,30 @@ impl Reactor {
         Ok(Rc::clone(entry.insert(source)))
     }
 
-    /// Watches it no longer.
-    pub(crate) fn leave(
+    /// Deregisters a socket.
+    pub(crate) fn deregister(
         &self,
         socket: &mut impl event::Source,
         source: &Source,
     ) {
-        // It fails only for a socket that is not registered.
+        // This fails only for a socket that is not registered.
         let _ = self.registry.deregister(socket);
         self.sources.borrow_mut().remove(source.slot);
     }
 
-    /// Wakes `waker` at `time`, or a little later.
+    /// Wakes `waker` at `time` or a little later.
     pub(crate) fn wake_at(&self, time: Instant, waker: &Waker) {
         self.timers.borrow_mut().push((time, waker.clone()));
     }
 
-    /// Waits for events, unless there is something else to do, and wakes who
-    /// waited for them. Returns whether another thread has left something.
+    /// Takes events, and wakes the tasks that wait for them. If the executor
+    /// is idle, waits for the next event or timer. Returns `true` if the inbox
+    /// has items.
     pub(crate) fn wait(&self, is_idle: bool) -> io::Result<bool> {
-        let timeout = match is_idle {
-            true => self.time_to_next_timer(),
-            false => Some(Duration::ZERO),
+        let timeout = if is_idle {
+            self.time_to_next_timer()
+        } else {
+            Some(Duration::ZERO)
         };
         let mut events = self.events.borrow_mut();
         match self.poll.borrow_mut().poll(&mut events, timeout) {
@@ -105,8 +114,8 @@ impl Reactor {
             polled => polled?,
         }
         let mut has_inbox = false;
-        // No task runs meanwhile, so no slot passes to another socket while
-        // an event for the last one is still to come.
+        // No task runs meanwhile. So no slot is reused by another socket before
+        // the last event of its previous socket is noted.
         for event in &*events {
             match event.token() {
                 INBOX => has_inbox = true,
@@ -140,37 +149,38 @@ impl Reactor {
 }
 
 impl Source {
-    /// Notes what an event tells, which may be nothing: a wake without reason
-    /// costs one try.
+    /// Notes an event. Events may be spurious: these cost one operation that
+    /// would block.
     fn note(&self, event: &Event) {
         let input_ended =
             event.is_read_closed() || event.is_priority() || event.is_error();
         if event.is_readable() || input_ended {
-            self.input.ready(input_ended);
+            self.input.set_ready(input_ended);
         }
         let output_ended = event.is_write_closed() || event.is_error();
         if event.is_writable() || output_ended {
-            self.output.ready(output_ended);
+            self.output.set_ready(output_ended);
         }
     }
 }
 
 impl Direction {
-    fn ready(&self, is_at_end: bool) {
+    /// Notes that an operation may succeed, and wakes the task that waits.
+    fn set_ready(&self, stays_ready: bool) {
         self.is_ready.set(true);
-        self.is_at_end.set(self.is_at_end.get() || is_at_end);
+        self.stays_ready.set(self.stays_ready.get() || stays_ready);
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
     }
 
-    /// Whether a try may succeed.
+    /// Returns `true` if an operation may succeed.
     pub(crate) fn is_ready(&self) -> bool {
-        self.is_ready.get() || self.is_at_end.get()
+        self.is_ready.get() || self.stays_ready.get()
     }
 
-    /// Notes that there is nothing left, until the next edge.
-    pub(crate) fn exhausted(&self) {
+    /// Notes that an operation would block until the next event.
+    pub(crate) fn clear_ready(&self) {
         self.is_ready.set(false);
     }
 
@@ -182,7 +192,7 @@ impl Direction {
 
 impl Unpark for mio::Waker {
     fn unpark(&self) {
-        // The one failure is a counter that is full, which wakes as well.
+        // The only failure is a full counter, which also wakes.
         let _ = self.wake();
     }
 }

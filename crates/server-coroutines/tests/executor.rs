@@ -1,4 +1,4 @@
-//! What an executor must get right about wakers, each as a small program.
+//! Tests of the executor's wakers, each as a small program.
 
 use std::cell::{Cell, RefCell};
 use std::future::{self, Future};
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use coroutines::net;
 
-/// No program takes so long, unless it waits for what never comes.
+/// No program takes longer, unless a wake-up was lost.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Runs a program on a thread of its own: a thread has one executor.
@@ -33,12 +33,12 @@ where
     });
     let timed_out =
         end.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
-    assert!(!timed_out, "a wake-up was lost: it waits for ever");
+    assert!(!timed_out, "a wake-up was lost: the program still waits");
     thread.join().unwrap();
 }
 
 #[test]
-fn a_wake_while_it_is_polled_is_not_lost() {
+fn a_wake_during_the_poll_is_not_lost() {
     run(|| {
         let mut polls = 0;
         future::poll_fn(move |context| {
@@ -79,7 +79,7 @@ fn a_late_wake_does_not_reach_the_next_task_in_the_slot() {
         coroutines::yield_now().await;
         let late = late.take().expect("the first task has run");
 
-        // It takes the slot that the first one has left.
+        // This task gets the slot of the first one.
         let polls = Rc::new(Cell::new(0));
         let (count, next) = (Rc::clone(&polls), Rc::<RefCell<_>>::default());
         let own = Rc::clone(&next);
@@ -103,15 +103,15 @@ fn a_late_wake_does_not_reach_the_next_task_in_the_slot() {
 }
 
 #[test]
-fn only_the_latest_waker_counts() {
+fn only_the_latest_waker_is_woken() {
     run(|| async {
         let (mut stream, mut client) = connection().await;
         let mut space = [0; 8];
         let mut read = Box::pin(stream.read(&mut space));
 
-        // First with a waker of nobody's, then with the task's own.
-        let mut nobody = Context::from_waker(Waker::noop());
-        assert!(poll_once(read.as_mut(), &mut nobody).is_pending());
+        // First with a waker that does nothing, then with the task's own.
+        let mut noop = Context::from_waker(Waker::noop());
+        assert!(poll_once(read.as_mut(), &mut noop).is_pending());
         future::poll_fn(|context| {
             assert!(poll_once(read.as_mut(), context).is_pending());
             Poll::Ready(())
@@ -123,7 +123,7 @@ fn only_the_latest_waker_counts() {
 }
 
 #[test]
-fn a_task_that_wakes_itself_for_ever_does_not_keep_others_from_io() {
+fn a_task_that_always_wakes_itself_does_not_keep_others_from_io() {
     run(|| async {
         let over = Rc::new(Cell::new(false));
         let is_over = Rc::clone(&over);
@@ -140,7 +140,7 @@ fn a_task_that_wakes_itself_for_ever_does_not_keep_others_from_io() {
 }
 
 #[test]
-fn a_panic_ends_the_other_tasks_with_their_sockets() {
+fn a_panic_drops_the_other_tasks_with_their_sockets() {
     let (sender, client) = mpsc::channel();
     let thread = thread::spawn(move || {
         coroutines::run(async move {

@@ -1,4 +1,4 @@
-//! A pool whose finished jobs look like a readable socket.
+//! A pool whose replies the event loop notices like a readable socket.
 
 use std::io;
 use std::mem;
@@ -10,24 +10,25 @@ use chassis::{Error, Job, Reply};
 use mio::{Registry, Token, Waker};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// Workers, and the answers that they have found.
+/// The workers, and the replies that they have computed.
 pub(crate) struct Pool {
     workers: ThreadPool,
-    answers: Arc<Answers>,
-    /// Empty but while they are given out. It changes places with
-    /// [`Answers::found`], so that nothing is allocated once both have grown.
+    inbox: Arc<Inbox>,
+    /// Empty except while the replies are passed on. It is swapped with
+    /// [`Inbox::replies`], so that nothing is allocated once both have grown.
     taken: Vec<(usize, Reply)>,
 }
 
-/// Answers that the loop has not taken yet, each with its client's slot.
-struct Answers {
-    found: Mutex<Vec<(usize, Reply)>>,
-    /// Makes an event with the pool's token.
+/// The replies that the loop has not taken yet, each with its client's slot.
+struct Inbox {
+    replies: Mutex<Vec<(usize, Reply)>>,
+    /// Causes an event with the pool's token.
     waker: Waker,
 }
 
 impl Pool {
-    /// A pool that wakes the poll of `registry` with an event of `token`.
+    /// Starts a pool that wakes the poll of `registry` with an event of
+    /// `token`.
     pub(crate) fn new(
         workers: NonZeroUsize,
         registry: &Registry,
@@ -38,48 +39,48 @@ impl Pool {
             .build()
             .map_err(io::Error::other)?;
         let waker = Waker::new(registry, token)?;
-        let answers = Arc::new(Answers { found: Mutex::default(), waker });
-        Ok(Pool { workers, answers, taken: Vec::new() })
+        let inbox = Arc::new(Inbox { replies: Mutex::default(), waker });
+        Ok(Pool { workers, inbox, taken: Vec::new() })
     }
 
-    /// Computes the answer for the client in `slot`, who must stay there
-    /// until it is taken.
+    /// Computes the reply for the client in `slot`, which must keep the slot
+    /// until the reply is taken.
     pub(crate) fn compute(&self, job: Job, slot: usize) {
-        let answers = Arc::clone(&self.answers);
+        let inbox = Arc::clone(&self.inbox);
         self.workers.spawn(move || {
-            answers.put(slot, unless_it_panics(|| job.compute()));
+            inbox.push(slot, catch_panic(|| job.compute()));
         });
     }
 
-    /// Gives all answers that are there to `take`. One event may stand for
-    /// many of them.
-    pub(crate) fn take_answers(&mut self, mut take: impl FnMut(usize, Reply)) {
-        mem::swap(&mut *self.answers.found(), &mut self.taken);
+    /// Passes all replies in the inbox to `take`: one event may report many.
+    pub(crate) fn take_replies(&mut self, mut take: impl FnMut(usize, Reply)) {
+        mem::swap(&mut *self.inbox.replies(), &mut self.taken);
         self.taken.drain(..).for_each(|(slot, reply)| take(slot, reply));
     }
 }
 
-impl Answers {
-    /// Wakes the loop for the first of them only: it takes all there are.
-    fn put(&self, slot: usize, reply: Reply) {
-        let mut found = self.found();
-        found.push((slot, reply));
-        let is_first = found.len() == 1;
-        drop(found);
+impl Inbox {
+    /// Adds a reply, and wakes the loop if it is the first one: the loop takes
+    /// all replies at once.
+    fn push(&self, slot: usize, reply: Reply) {
+        let mut replies = self.replies();
+        replies.push((slot, reply));
+        let is_first = replies.len() == 1;
+        drop(replies);
         if is_first {
-            // The one failure is a counter that is full, which wakes as well.
+            // The only failure is a full counter, which also wakes.
             let _ = self.waker.wake();
         }
     }
 
-    fn found(&self) -> MutexGuard<'_, Vec<(usize, Reply)>> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    fn replies(&self) -> MutexGuard<'_, Vec<(usize, Reply)>> {
+        self.replies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A job that panics costs its client an error line, and nobody else
-/// anything.
-fn unless_it_panics(job: impl FnOnce() -> Reply + panic::UnwindSafe) -> Reply {
+/// Runs a job. If it panics, its client gets `error: worker-lost`, and no other
+/// client is affected.
+fn catch_panic(job: impl FnOnce() -> Reply + panic::UnwindSafe) -> Reply {
     panic::catch_unwind(job).unwrap_or(Reply::Error(Error::WorkerLost))
 }
 
@@ -88,10 +89,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_job_that_panics_costs_one_error() {
-        let reply = unless_it_panics(|| panic!("a test's panic"));
+    fn a_job_that_panics_costs_one_error_reply() {
+        let reply = catch_panic(|| panic!("a test's panic"));
         assert_eq!(reply, Reply::Error(Error::WorkerLost));
-        let reply = unless_it_panics(|| Reply::Value(1));
+        let reply = catch_panic(|| Reply::Value(1));
         assert_eq!(reply, Reply::Value(1));
     }
 }

@@ -1,7 +1,7 @@
-//! Model: a thread per client, fib in a worker process, which can be killed.
-//! Waits on: read(2) and write(2), and poll(2) for a worker's answer.
-//! Limit: workers: an answer waits for a free one; and threads.
-//! Cost: a stack per client; a read, a write and a trip to a process and back.
+//! Model: a thread per client, and killable worker processes for fib.
+//! Waits on: read(2) and write(2), and poll(2) for replies of the workers.
+//! Limit: the workers, for which requests wait; and the number of threads.
+//! Cost: a stack per client; a read, a write and two pipe trips per request.
 
 mod pool;
 mod worker;
@@ -22,16 +22,8 @@ const MODEL: Model = Model::new("processes")
     .with_fds_per_worker(pool::FDS_PER_WORKER)
     .with_job_timeout();
 
-/// A conversation needs a few KiB at its deepest. Only what is touched is
-/// ever backed by memory; the rest is address space, of which ten thousand
-/// threads would take twenty GiB by default.
-const STACK_BYTES: usize = 128 * 1024;
-
 fn main() -> ExitCode {
-    match worker::is_one() {
-        true => worker::work(),
-        false => chassis::run(MODEL, serve),
-    }
+    if worker::is_worker() { worker::run() } else { chassis::run(MODEL, serve) }
 }
 
 /// Accepts clients, and gives each a thread.
@@ -39,31 +31,18 @@ fn serve(listener: TcpListener, chassis: &'static Chassis) -> io::Result<()> {
     let pool = Pool::new(chassis.workers(), chassis.job_timeout())?;
     loop {
         match chassis.admit(listener.accept()) {
-            Admission::Client(client) => spawn(client, &pool, chassis),
-            Admission::Nobody => {}
+            Admission::Client(client) => {
+                let pool = Arc::clone(&pool);
+                chassis.spawn_thread(move || converse(client, &pool));
+            }
+            Admission::NoClient => {}
             Admission::Pause(time) => thread::sleep(time),
             Admission::Stop => return Ok(()),
         }
     }
 }
 
-/// Talks to one client in a thread of its own. When no thread can be had, the
-/// client is dropped with the closure, and told so.
-fn spawn(
-    client: Client<TcpStream>,
-    pool: &Arc<Pool>,
-    chassis: &'static Chassis,
-) {
-    let pool = Arc::clone(pool);
-    let spawned = thread::Builder::new()
-        .stack_size(STACK_BYTES)
-        .spawn(move || chassis.ended(converse(client, &pool)));
-    if let Err(error) = spawned {
-        chassis.refused(&error);
-    }
-}
-
-/// Talks to one client until it leaves.
+/// Talks to one client until it disconnects.
 fn converse(mut client: Client<TcpStream>, pool: &Pool) -> io::Result<()> {
     loop {
         match client.next_step() {
@@ -79,7 +58,7 @@ fn converse(mut client: Client<TcpStream>, pool: &Pool) -> io::Result<()> {
                 let count = stream.write(bytes)?;
                 client.sent(count);
             }
-            // The kernel sees to it: it can stop a thread at any point.
+            // Not needed: the kernel can interrupt a thread at any point.
             Step::Yield => {}
             Step::Close => return Ok(()),
         }

@@ -1,7 +1,8 @@
-//! Worker processes, lent to one client's thread at a time.
+//! A pool of worker processes, each used by one client's thread at a time.
 //!
-//! It is long because a process, unlike a thread of a pool, can die, hang or
-//! be killed at any point, and each must cost no more than the one job.
+//! This module is long because a process, unlike a thread of a pool, can die,
+//! hang or be killed at any point, and none of these may cost more than the
+//! one job.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -24,28 +25,29 @@ use tracing::{debug, info, warn};
 
 use crate::worker::{self, BEGUN};
 
-/// Both ends of two pipes while a worker is started; afterwards our ends, and
-/// the handle by which to kill it.
+/// The server's descriptors for a worker: while it starts, both ends of two
+/// pipes; afterwards, one end of each and the pidfd with which to kill it.
 pub(crate) const FDS_PER_WORKER: u64 = 4;
 
-/// How long a worker may take to be ready. One that takes longer was stopped.
+/// How long a worker may take to be ready. One that takes longer was suspended
+/// by a signal.
 const START_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// How long to wait before a worker that ended at once, unasked, is replaced:
-/// at first, and at most. It doubles in between.
+/// How long to wait before replacing a worker that ended early by itself: the
+/// first time, and at most. The time doubles in between.
 const BACK_OFF_MIN: Duration = Duration::from_millis(50);
 const BACK_OFF_MAX: Duration = Duration::from_secs(5);
 
-/// A worker that lived for so long did not end at once.
+/// A worker that ends before this time has ended early.
 const LIFE_MIN: Duration = Duration::from_secs(1);
 
-/// How many workers a job is given to in all, because it was not begun.
+/// How many workers are tried for a job that the last one had not begun.
 const TRIES_MAX: usize = 5;
 
-/// How often a client that waits for a worker is looked at.
+/// How often to check whether a client that waits for a worker was reset.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
 
-/// Worker processes, and who waits for one.
+/// The idle workers, and the clients' threads that wait for one.
 #[derive(Debug)]
 pub(crate) struct Pool {
     state: Mutex<State>,
@@ -55,39 +57,41 @@ pub(crate) struct Pool {
 #[derive(Debug, Default)]
 struct State {
     idle: Vec<Worker>,
-    /// First come, first served: else a greedy client could take again the
-    /// worker that it has just put back.
+    /// First come, first served. Otherwise a greedy client could take the
+    /// worker again that it has just put back.
     waiting: VecDeque<Thread>,
 }
 
-/// A worker, as whoever has a job for it sees it.
+/// A worker as the thread that has a job for it uses it.
 #[derive(Debug)]
 struct Worker {
     jobs: ChildStdin,
-    answers: ChildStdout,
+    replies: ChildStdout,
     process: Arc<Process>,
 }
 
-/// A worker, as whoever wants it dead or alive sees it.
+/// The process of a worker, shared by the thread that may kill it and the one
+/// that replaces it.
 #[derive(Debug)]
 struct Process {
-    handle: OwnedFd,
-    /// It was killed by the server, with a job that nobody waits for.
-    is_unwanted: AtomicBool,
+    pidfd: OwnedFd,
+    /// Whether the server killed the worker in order to stop its job.
+    was_killed: AtomicBool,
 }
 
-/// What came of a job.
+/// How a job ended.
 enum Outcome {
-    Answer(u64),
-    /// The worker ended, and had not begun.
+    Value(u64),
+    /// The worker died before it had begun the job.
     NotBegun,
-    Lost,
+    /// The worker died with the job.
+    WorkerLost,
     TimedOut,
-    ClientGone,
+    ClientReset,
 }
 
 impl Pool {
-    /// Starts the workers, and a thread that replaces those that end.
+    /// Starts the workers, each with a thread that replaces it when it ends.
     pub(crate) fn new(
         workers: NonZeroUsize,
         job_timeout: Option<Duration>,
@@ -101,16 +105,17 @@ impl Pool {
                 .spawn(move || pool.keep_one(started))?;
         }
         drop(started);
-        // It fails when each keeper has dropped its end.
+        // This returns an error once each thread has dropped its sender.
         let _ = all_started.recv();
         Ok(pool)
     }
 
-    /// Computes the answer in a worker process.
+    /// Computes the reply in a worker process.
     ///
     /// # Errors
     ///
-    /// When `client` was reset: its job is not started, or is stopped.
+    /// Returns an error if `client` was reset. Then its job is not started, or
+    /// is stopped.
     pub(crate) fn compute(
         &self,
         request: Request,
@@ -122,17 +127,17 @@ impl Pool {
         for _ in 0..TRIES_MAX {
             let mut worker = self.take(client)?;
             match worker.run(n, client, self.job_timeout) {
-                Outcome::Answer(value) => {
+                Outcome::Value(value) => {
                     self.put(worker);
                     return Ok(Reply::Value(value));
                 }
                 Outcome::NotBegun => {}
-                Outcome::Lost => break,
+                Outcome::WorkerLost => break,
                 Outcome::TimedOut => {
                     worker.process.kill();
                     return Ok(Reply::Error(Error::TimedOut));
                 }
-                Outcome::ClientGone => {
+                Outcome::ClientReset => {
                     worker.process.kill();
                     return Err(io::ErrorKind::ConnectionReset.into());
                 }
@@ -141,12 +146,15 @@ impl Pool {
         Ok(Reply::Error(Error::WorkerLost))
     }
 
-    /// A worker, at once or when it is the client's turn, unless the client is
-    /// reset while it waits: it is not to keep its thread, its descriptor and
-    /// its place among `--max-connections` for so long.
+    /// Returns a worker, at once or after those clients that came first.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the client is reset while it waits, so that it does
+    /// not keep a thread, a descriptor and a connection until its turn.
     fn take(&self, client: &TcpStream) -> io::Result<Worker> {
         let mut state = self.state();
-        // For most: looking at the client is for those who wait.
+        // The common case, in which the client isn't checked.
         if state.waiting.is_empty()
             && let Some(worker) = state.idle.pop()
         {
@@ -158,18 +166,18 @@ impl Pool {
         loop {
             drop(state);
             thread::park_timeout(LOOK_PERIOD);
-            let is_gone = is_reset(client);
+            let was_reset = is_reset(client);
             state = self.state();
-            if is_gone {
+            if was_reset {
                 state.waiting.retain(|other| !is_me(other));
-                call_first(state);
+                wake_first(state);
                 return Err(io::ErrorKind::ConnectionReset.into());
             }
             if state.waiting.front().is_some_and(is_me)
                 && let Some(worker) = state.idle.pop()
             {
                 state.waiting.pop_front();
-                call_first(state);
+                wake_first(state);
                 return Ok(worker);
             }
         }
@@ -178,19 +186,19 @@ impl Pool {
     fn put(&self, worker: Worker) {
         let mut state = self.state();
         state.idle.push(worker);
-        call_first(state);
+        wake_first(state);
     }
 
-    /// Keeps one worker alive: starts it, reaps it when it ends, starts the
-    /// next. The kernel ends the worker when this thread ends, which is when
-    /// the server does, however that ends.
+    /// Keeps one worker running: starts it, reaps it when it ends, starts the
+    /// next one. The kernel kills the worker when this thread ends, that is
+    /// when the server ends, in whatever way.
     ///
-    /// `first_started` is dropped when the first one is ready, or has failed.
+    /// `first_started` is dropped when the first worker is ready or has failed.
     fn keep_one(&self, first_started: mpsc::Sender<Infallible>) -> ! {
         let mut first_started = Some(first_started);
         let mut back_off = BACK_OFF_MIN;
         loop {
-            let birth = Instant::now();
+            let start_time = Instant::now();
             let started = start(worker::command(), START_TIME_MAX);
             let started = started.map(|(worker, child)| {
                 let process = Arc::clone(&worker.process);
@@ -198,51 +206,52 @@ impl Pool {
                 (process, child)
             });
             drop(first_started.take());
-            let was_unwanted = match started {
+            let was_killed = match started {
                 Ok((process, child)) => {
                     self.reap(child, &process);
-                    process.is_unwanted()
+                    process.was_killed()
                 }
                 Err(error) => {
                     warn!("cannot start a worker: {error}");
                     false
                 }
             };
-            // One that was killed for its job's sake is no sign of trouble. A
-            // client that asks for much and leaves must not stop the others.
-            if was_unwanted || birth.elapsed() >= LIFE_MIN {
+            // A worker that was killed to stop its job is not a fault, and is
+            // replaced at once: a client that sends long requests and leaves
+            // must not slow down the others.
+            if was_killed || start_time.elapsed() >= LIFE_MIN {
                 back_off = BACK_OFF_MIN;
                 continue;
             }
-            warn!("that was soon; the next worker starts in {back_off:?}");
+            warn!("worker ended early; restarting it in {back_off:?}");
             thread::sleep(back_off);
             back_off = next_back_off(back_off);
         }
     }
 
-    /// Waits until a worker has ended, and lends it no more.
+    /// Waits until a worker has ended, and removes it from the pool.
     fn reap(&self, mut child: Child, process: &Arc<Process>) {
         match child.wait() {
-            Ok(status) if process.is_unwanted() => {
-                debug!("a worker was stopped ({status})");
+            Ok(status) if process.was_killed() => {
+                debug!("killed a worker to stop its job ({status})");
             }
-            Ok(status) => info!("a worker has ended ({status})"),
+            Ok(status) => info!("worker ended ({status})"),
             Err(error) => warn!("cannot wait for a worker: {error}"),
         }
         let is_other = |idle: &Worker| !Arc::ptr_eq(&idle.process, process);
         self.state().idle.retain(is_other);
     }
 
-    /// The state, also after a thread has panicked with it in its hands:
-    /// every change of it is complete in itself.
+    /// Locks the state, even if a thread has panicked while it held the lock:
+    /// no operation leaves the state inconsistent.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Wakes whoever waits first, if there is a worker: outside the lock, which
-/// is what one who is woken takes first.
-fn call_first(state: MutexGuard<'_, State>) {
+/// Wakes the thread that has waited longest, if there is a worker. The lock is
+/// released first, because the woken thread takes it.
+fn wake_first(state: MutexGuard<'_, State>) {
     let first = state.waiting.front().filter(|_| !state.idle.is_empty());
     let first = first.cloned();
     drop(state);
@@ -255,17 +264,17 @@ fn next_back_off(back_off: Duration) -> Duration {
     (back_off * 2).min(BACK_OFF_MAX)
 }
 
-/// Starts a worker and waits until it is ready. If it is not in time, nothing
-/// is left of it.
+/// Starts a worker and waits until it is ready. If it isn't ready in time, the
+/// worker is killed and reaped.
 fn start(
     mut command: Command,
     time_max: Duration,
 ) -> io::Result<(Worker, Child)> {
     let mut child = command.spawn()?;
-    match Worker::begin(&mut child, time_max) {
+    match Worker::new(&mut child, time_max) {
         Ok(worker) => Ok((worker, child)),
         Err(error) => {
-            // Whatever it waits for or does: the wait for it must end.
+            // Whatever the worker does, `wait` must return.
             child.kill()?;
             let status = child.wait()?;
             Err(io::Error::other(format!("{error} ({status})")))
@@ -274,33 +283,33 @@ fn start(
 }
 
 impl Worker {
-    /// The worker that the child is, as soon as it is ready.
-    fn begin(child: &mut Child, time_max: Duration) -> io::Result<Worker> {
+    /// Waits until the child is ready, and returns it as a worker.
+    fn new(child: &mut Child, time_max: Duration) -> io::Result<Worker> {
         let pid = Pid::from_child(child);
         let mut worker = Worker {
             process: Arc::new(Process {
-                handle: pidfd_open(pid, PidfdFlags::empty())?,
-                is_unwanted: AtomicBool::new(false),
+                pidfd: pidfd_open(pid, PidfdFlags::empty())?,
+                was_killed: AtomicBool::new(false),
             }),
             jobs: child.stdin.take().expect("stdin is piped"),
-            answers: child.stdout.take().expect("stdout is piped"),
+            replies: child.stdout.take().expect("stdout is piped"),
         };
         let time_max = Timespec::try_from(time_max).ok();
-        let mut fds = [PollFd::new(&worker.answers, PollFlags::IN)];
+        let mut fds = [PollFd::new(&worker.replies, PollFlags::IN)];
         if retry_on_intr(|| poll(&mut fds, time_max.as_ref()))? == 0 {
-            return Err(io::Error::other("it was not ready in time"));
+            return Err(io::Error::other("not ready in time"));
         }
-        match worker.answer() {
+        match worker.message() {
             Some(BEGUN) => Ok(worker),
-            _ => Err(io::Error::other("it did not say that it was ready")),
+            _ => Err(io::Error::other("did not report that it is ready")),
         }
     }
 
-    /// Has the job done, unless something comes in between. If it gave no
-    /// answer, the worker must not be used again.
+    /// Runs a job until it ends in any way. If the outcome isn't a value, the
+    /// worker must not be used again.
     ///
-    /// The client is looked at only during a slow job: to wait for a quick one
-    /// costs less than to replace a worker.
+    /// The client is watched only during a long job: waiting for a short one
+    /// costs less than replacing a worker.
     fn run(
         &mut self,
         n: u8,
@@ -311,7 +320,7 @@ impl Worker {
             return Outcome::NotBegun;
         }
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
-        let watched = if Request::Fib(n).is_slow() { 2 } else { 1 };
+        let watched = if Request::Fib(n).is_long() { 2 } else { 1 };
         let mut has_begun = false;
         loop {
             let left = deadline.map(|deadline| {
@@ -319,44 +328,44 @@ impl Worker {
             });
             let timeout = left.and_then(|left| Timespec::try_from(left).ok());
             let mut fds = [
-                PollFd::new(&self.answers, PollFlags::IN),
+                PollFd::new(&self.replies, PollFlags::IN),
                 PollFd::new(client, PollFlags::empty()),
             ];
-            // EINTR is as good as any other return: it all is looked at.
+            // After EINTR, too, everything is checked.
             let _ = poll(&mut fds[..watched], timeout.as_ref());
-            let [answer, client] = fds.map(|fd| fd.revents());
-            if !answer.is_empty() {
-                match self.answer() {
+            let [reply, client] = fds.map(|fd| fd.revents());
+            if !reply.is_empty() {
+                match self.message() {
                     Some(BEGUN) => has_begun = true,
-                    Some(value) => return Outcome::Answer(value),
-                    None if has_begun => return Outcome::Lost,
+                    Some(value) => return Outcome::Value(value),
+                    None if has_begun => return Outcome::WorkerLost,
                     None => return Outcome::NotBegun,
                 }
             } else if client.intersects(RESET) {
-                return Outcome::ClientGone;
+                return Outcome::ClientReset;
             } else if left.is_some_and(|left| left.is_zero()) {
                 return Outcome::TimedOut;
             }
         }
     }
 
-    /// What it says, or `None` if it has ended instead.
-    fn answer(&mut self) -> Option<u64> {
+    /// Reads a message of the worker. Returns `None` if the worker has ended.
+    fn message(&mut self) -> Option<u64> {
         let mut number = [0; 8];
-        self.answers.read_exact(&mut number).ok()?;
+        self.replies.read_exact(&mut number).ok()?;
         Some(u64::from_ne_bytes(number))
     }
 }
 
 impl Process {
     fn kill(&self) {
-        self.is_unwanted.store(true, Release);
-        // It fails only for one that has ended by itself.
-        let _ = pidfd_send_signal(&self.handle, Signal::KILL);
+        self.was_killed.store(true, Release);
+        // This fails only if the process has ended by itself.
+        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
     }
 
-    fn is_unwanted(&self) -> bool {
-        self.is_unwanted.load(Acquire)
+    fn was_killed(&self) -> bool {
+        self.was_killed.load(Acquire)
     }
 }
 
@@ -370,7 +379,7 @@ mod tests {
 
     use super::*;
 
-    /// What a worker says first, and then nothing more.
+    /// Reports that the worker is ready, and then nothing more.
     const READY: &str = r"printf '\377\377\377\377\377\377\377\377'; \
         exec cat >/dev/null";
 
@@ -386,34 +395,34 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_of_a_worker_that_is_never_ready() {
+    fn a_worker_that_is_never_ready_is_killed_and_reaped() {
         const HOUR: Duration = Duration::from_secs(3_600);
         const MOMENT: Duration = Duration::from_millis(100);
         for (script, time_max, error) in [
             (
                 "exit 7",
                 HOUR,
-                "it did not say that it was ready (exit status: 7)",
+                "did not report that it is ready (exit status: 7)",
             ),
             (
                 "printf 'so what?'; exec sleep 1000",
                 HOUR,
-                "it did not say that it was ready (signal: 9 (SIGKILL))",
+                "did not report that it is ready (signal: 9 (SIGKILL))",
             ),
             (
                 "kill -STOP $$",
                 MOMENT,
-                "it was not ready in time (signal: 9 (SIGKILL))",
+                "not ready in time (signal: 9 (SIGKILL))",
             ),
         ] {
             let started = start(shell(script), time_max);
-            // The status, which shows that it has been reaped.
+            // The exit status shows that the process was reaped.
             assert_eq!(started.unwrap_err().to_string(), error, "{script}");
         }
     }
 
     #[test]
-    fn who_waited_first_has_the_first_worker() {
+    fn the_client_that_waited_longest_gets_the_first_worker() {
         let pool = empty_pool();
         let [(one, mut first), (other, mut second)] = [worker(), worker()];
         let (client, _peer) = connection();
@@ -435,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_is_reset_in_the_queue_is_passed_over() {
+    fn a_client_that_is_reset_in_the_queue_is_skipped() {
         let pool = empty_pool();
         let (worker, mut child) = worker();
         let (reset, peer) = connection();
@@ -461,7 +470,7 @@ mod tests {
         Pool { state: Mutex::default(), job_timeout: None }
     }
 
-    /// A worker, which ends when it is dropped.
+    /// Returns a worker that ends when it is dropped.
     fn worker() -> (Worker, Child) {
         start(shell(READY), START_TIME_MAX).unwrap()
     }
@@ -473,7 +482,7 @@ mod tests {
         command
     }
 
-    /// The server's end of a connection, and its client's.
+    /// Returns both ends of a connection: the server's and the client's.
     fn connection() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -481,9 +490,9 @@ mod tests {
         (listener.accept().unwrap().0, client)
     }
 
-    /// Looks until it is so.
-    fn until(is_so: impl Fn() -> bool) {
-        while !is_so() {
+    /// Waits until a condition holds.
+    fn until(condition: impl Fn() -> bool) {
+        while !condition() {
             thread::yield_now();
         }
     }

@@ -1,6 +1,7 @@
-//! A worker process: computes what it reads from stdin, until end-of-file.
+//! A worker process: computes the jobs that it reads from stdin.
 //!
-//! A job is a byte, its n. An answer is eight, a number as this machine has it.
+//! A job is one byte, its n. A reply is eight bytes, a number in this machine's
+//! byte order. The worker ends at end-of-file.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -17,18 +18,19 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use rustix::thread;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-/// The one argument that makes a worker of this program; the parent's process
-/// id follows.
+/// The argument that makes this program a worker. The parent's process id
+/// follows.
 const WORKER: &str = "--worker-of";
 
-/// An answer that is no Fibonacci number: says that a worker is ready for its
-/// first job, or that it has begun one that will take a while. One that dies
-/// with a job that it has not begun was dying before: a process that is killed
-/// still takes what lies in its pipe.
+/// A message that is not a Fibonacci number: the worker is ready for its first
+/// job, or has begun a long job. A worker that dies before it has begun its
+/// job was dying when it got the job: the pipe of a process that was killed
+/// still accepts jobs.
 pub(crate) const BEGUN: u64 = u64::MAX;
 
-/// The command that starts a worker: the program that runs, not the one that
-/// has its path by now. An upgrade may have put another one there.
+/// Returns the command that starts a worker. It runs the program of this
+/// process, and not the file that has the program's path now, because an
+/// upgrade may have replaced the file.
 pub(crate) fn command() -> Command {
     let mut command = Command::new("/proc/self/exe");
     command
@@ -39,13 +41,13 @@ pub(crate) fn command() -> Command {
     command
 }
 
-/// Whether this process is to be a worker.
-pub(crate) fn is_one() -> bool {
+/// Returns `true` if this process was started as a worker.
+pub(crate) fn is_worker() -> bool {
     env::args_os().nth(1).is_some_and(|argument| argument == WORKER)
 }
 
-/// Works until there is nobody to work for.
-pub(crate) fn work() -> ExitCode {
+/// Runs the worker until the server closes its stdin.
+pub(crate) fn run() -> ExitCode {
     match prepare().and_then(|()| compute_all()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -55,41 +57,41 @@ pub(crate) fn work() -> ExitCode {
     }
 }
 
-/// Ties this process's life to its parent's alone. Ctrl-C reaches it too, but
-/// the server will want its answer before it leaves. End-of-file says that
-/// the server has gone, but only to one that reads: a worker in the middle of
-/// a job needs the signal.
+/// Makes this process end with its parent, and only then. Ctrl-C signals the
+/// worker too, but a stopping server still needs its reply. At the server's
+/// end, a worker that reads gets end-of-file; one that computes needs the
+/// parent-death signal.
 fn prepare() -> io::Result<()> {
-    // First of all: one that is stopped before this line outlives the server,
-    // as long as it is stopped.
+    // First of all: a worker that is suspended before this line outlives the
+    // server for as long as it is suspended.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let parent = getppid().map(|pid| pid.as_raw_nonzero().to_string());
     if parent.map(OsString::from) != env::args_os().nth(2) {
-        // It ended before the line above: nobody would signal us.
-        return Err(io::Error::other("the server has gone"));
+        // The server ended before the line above, so no signal would arrive.
+        return Err(io::Error::other("the server has ended"));
     }
     for signal in [SIGINT, SIGTERM] {
         let ignored = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(signal, ignored)?;
     }
-    // It would be called `exe`, after the link that it was started by.
+    // Otherwise the name would be `exe`, after the link in `command`.
     thread::set_name(c"fib-worker")?;
     Ok(())
 }
 
 fn compute_all() -> io::Result<()> {
     let stdout = io::stdout().as_fd().try_clone_to_owned()?;
-    // A file, because stdout might send a number in two parts.
-    let mut answers = File::from(stdout);
-    let mut answer = |number: u64| answers.write_all(&number.to_ne_bytes());
-    answer(BEGUN)?;
+    // A file, because `Stdout` might write a number in two parts.
+    let mut replies = File::from(stdout);
+    let mut send = |number: u64| replies.write_all(&number.to_ne_bytes());
+    send(BEGUN)?;
     for n in io::stdin().lock().bytes() {
         let request = Request::Fib(n?);
-        if request.is_slow() {
-            answer(BEGUN)?;
+        if request.is_long() {
+            send(BEGUN)?;
         }
         if let Reply::Value(value) = request.compute() {
-            answer(value)?;
+            send(value)?;
         }
     }
     Ok(())

@@ -1,11 +1,11 @@
-//! The conformance suite, put to this server.
+//! Runs the conformance suite on this server.
 
 use conformance::{Subject, assert_conforms};
 
 #[test]
 fn the_server_conforms() {
     let program = env!("CARGO_BIN_EXE_server-processes");
-    // Two workers at least: a pool of one can't compute two jobs at a time.
+    // At least two workers: a pool of one can't compute two jobs at a time.
     let subject =
         Subject::new([program, "--listen", "{addr}", "--workers", "2"])
             .thread_per_client()

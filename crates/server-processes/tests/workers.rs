@@ -1,4 +1,4 @@
-//! What becomes of worker processes, and of clients that wait for one.
+//! Tests of worker processes that die, and of clients that wait for one.
 
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
@@ -16,14 +16,14 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_server-processes");
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Not a number, so that it is answered without a worker; and a job that no
-/// one lives to see the end of, before which that answer is sent.
+/// A malformed request, which is answered without a worker; then a job that
+/// takes centuries, before which the reply to the first is sent.
 const ERROR_AND_ENDLESS_JOB: &[u8] = b"x\n93\n";
 
 const ANY_N: [&str; 2] = ["--max-n", "93"];
 
 #[test]
-fn only_a_worker_that_dies_unasked_is_a_sign_of_trouble() {
+fn only_a_worker_that_dies_by_itself_is_logged() {
     let server = start(PROGRAM, &["--workers", "1", ANY_N[0], ANY_N[1]]);
     let mut polite = Client::of(&server);
     for _ in 0..5 {
@@ -43,7 +43,7 @@ fn only_a_worker_that_dies_unasked_is_a_sign_of_trouble() {
 }
 
 #[test]
-fn a_client_that_is_reset_while_it_waits_for_a_worker_leaves_its_place() {
+fn a_client_that_is_reset_while_it_waits_for_a_worker_is_dropped() {
     let flags = ["--workers", "1", "--max-connections", "2"];
     let server = start(PROGRAM, &[&flags[..], &ANY_N].concat());
     let mut computed = Client::of(&server);
@@ -60,7 +60,7 @@ fn a_client_that_is_reset_while_it_waits_for_a_worker_leaves_its_place() {
 }
 
 #[test]
-fn workers_have_descriptors_however_many_clients_come() {
+fn any_number_of_clients_leaves_descriptors_for_workers() {
     const FDS: u64 = 250;
     let flags = ["--workers", "40"];
     let server = launch(PROGRAM, &flags).limit(Resource::Nofile, FDS);
@@ -83,11 +83,11 @@ fn workers_have_descriptors_however_many_clients_come() {
 }
 
 #[test]
-fn workers_are_replaced_after_the_program_was_moved_away() {
+fn workers_are_replaced_even_if_the_program_file_is_gone() {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let program = directory.join(format!("server-{}", std::process::id()));
-    // A link, because a copy that another test's fork still holds open for
-    // writing can't be started.
+    // A link, because a copy can't be started while another test's child
+    // process has it open for writing.
     fs::hard_link(PROGRAM, &program).unwrap();
     let server = start(program.to_str().unwrap(), &["--workers", "1"]);
     fs::remove_file(&program).unwrap();
@@ -122,11 +122,12 @@ impl Client {
     }
 
     fn send(&mut self, bytes: &[u8]) {
-        // It fails if the client was refused, which its reply will show.
+        // This fails if the client was refused, which its reply will show.
         let _ = self.0.get_mut().write_all(bytes);
     }
 
-    /// The next line, or nothing if the server left with input unread.
+    /// Returns the next line, or an empty one if the server closed the
+    /// connection with unread input.
     fn reply(&mut self) -> String {
         let mut line = String::new();
         match self.0.read_line(&mut line) {
@@ -142,7 +143,7 @@ impl Client {
     }
 }
 
-/// Whether one more client is served.
+/// Returns `true` if one more client is served.
 fn has_room(server: &Server) -> bool {
     Client::of(server).ask("x") == "error: not-a-number"
 }
@@ -156,7 +157,7 @@ fn only_worker(server: &Server) -> Pid {
     workers[0]
 }
 
-/// The children of the server's threads, but for those that have died.
+/// Returns the children of the server's threads that are alive.
 fn workers(server: &Server) -> Vec<Pid> {
     let pid = server.pid().as_raw_nonzero();
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
@@ -173,7 +174,7 @@ fn workers(server: &Server) -> Vec<Pid> {
         .collect()
 }
 
-/// A process's state, as in proc(5)'s stat.
+/// Returns a process's state as in /proc/PID/stat; see proc(5).
 fn state(process: Pid) -> Option<char> {
     let pid = process.as_raw_nonzero();
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -184,11 +185,11 @@ fn kill(process: Pid) {
     kill_process(process, Signal::KILL).unwrap();
 }
 
-/// Looks until it is so.
-fn until(mut is_so: impl FnMut() -> bool) {
+/// Waits until a condition holds.
+fn until(mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < PATIENCE, "not so after {PATIENCE:?}");
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}");
         thread::yield_now();
     }
 }

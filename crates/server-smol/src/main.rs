@@ -1,34 +1,35 @@
-//! Model: a task per client on smol; fib on a pool, whose answer wakes it.
-//! Waits on: epoll_wait(2), in whichever thread of the executor is idle.
-//! Limit: the pool: an answer waits for a free worker.
+//! Model: a smol task per client, and a pool for fib that wakes the task.
+//! Waits on: epoll_wait(2), in an idle thread of the executor.
+//! Limit: the pool: a request waits for a free worker.
 //! Cost: a task per client; a read, a write and two wake-ups per request.
+
+mod compute;
 
 use std::future;
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::thread;
 
-use chassis::{
-    Admission, Chassis, Client, Compute, Model, Reply, Request, Step,
-};
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use chassis::{Admission, Chassis, Client, Compute, Model, Step};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, Executor, Timer};
+
+use crate::compute::Computer;
 
 const MODEL: Model = Model::new("smol")
     .computes(&[Compute::Pool, Compute::Inline, Compute::Blocking])
     .with_workers();
 
-/// Runs the clients' tasks. `smol::spawn` has one too, on a single thread.
+/// Runs the clients' tasks. The executor of `smol::spawn` has only one thread
+/// by default.
 static EXECUTOR: Executor<'static> = Executor::new();
 
 fn main() -> ExitCode {
     chassis::run(MODEL, start)
 }
 
-/// Runs `serve`, and the clients' tasks on a thread per core.
+/// Runs `serve` on this thread, and the clients' tasks on one thread per core.
 fn start(listener: TcpListener, chassis: &'static Chassis) -> io::Result<()> {
     for _ in 0..thread::available_parallelism()?.get() {
         thread::Builder::new().spawn(|| {
@@ -50,17 +51,17 @@ async fn serve(
             Admission::Client(client) => {
                 let conversation = converse(client, computer.clone());
                 EXECUTOR
-                    .spawn(async { chassis.ended(conversation.await) })
+                    .spawn(async { chassis.log_end(conversation.await) })
                     .detach();
             }
-            Admission::Nobody => {}
+            Admission::NoClient => {}
             Admission::Pause(time) => _ = Timer::after(time).await,
             Admission::Stop => return Ok(()),
         }
     }
 }
 
-/// Talks to one client until it leaves.
+/// Talks to one client until it disconnects.
 async fn converse(
     mut client: Client<Async<TcpStream>>,
     computer: Computer,
@@ -81,58 +82,6 @@ async fn converse(
             }
             Step::Yield => smol::future::yield_now().await,
             Step::Close => return Ok(()),
-        }
-    }
-}
-
-/// Where requests are computed.
-#[derive(Clone)]
-enum Computer {
-    /// In the client's task. The thread that polls it can't poll any other
-    /// task meanwhile.
-    Inline,
-    /// On rayon's workers. The task waits, which keeps nobody.
-    Pool(Arc<ThreadPool>),
-    /// On the runtime's own threads for calls that block, which it makes as
-    /// many as there are jobs, up to 500.
-    Blocking,
-}
-
-impl Computer {
-    fn new(chassis: &Chassis) -> io::Result<Computer> {
-        Ok(match chassis.compute() {
-            Compute::Blocking => Computer::Blocking,
-            Compute::Pool => {
-                let pool = ThreadPoolBuilder::new()
-                    .num_threads(chassis.workers().get())
-                    // A job that panics answers when it is dropped.
-                    .panic_handler(|_| ())
-                    .build()
-                    .map_err(io::Error::other)?;
-                Computer::Pool(Arc::new(pool))
-            }
-            _ => Computer::Inline,
-        })
-    }
-
-    async fn compute(
-        &self,
-        client: &Client<Async<TcpStream>>,
-        request: Request,
-    ) -> Reply {
-        let Request::Fib(_) = request else { return request.compute() };
-        match self {
-            Computer::Inline => request.compute(),
-            Computer::Pool(pool) => {
-                let (work, answer) = client.job(request).awaited();
-                pool.spawn(|| work.finish());
-                answer.await
-            }
-            Computer::Blocking => {
-                let (work, answer) = client.job(request).awaited();
-                smol::unblock(|| work.finish()).detach();
-                answer.await
-            }
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Model: a thread per client; the kernel switches between them.
-//! Waits on: accept(2) in one thread, read(2) and write(2) in each other.
-//! Limit: threads: their memory, and the time to switch between them.
+//! Model: a thread per client; the kernel switches between threads.
+//! Waits on: accept(2) in one thread, read(2) and write(2) in the others.
+//! Limit: the number of threads: their memory and the time to switch.
 //! Cost: a stack per client; one read, one write and a switch per request.
 
 use std::io::{self, Read, Write};
@@ -10,11 +10,6 @@ use std::thread;
 
 use chassis::{Admission, Chassis, Client, Model, Step};
 
-/// A conversation needs a few KiB at its deepest. Only what is touched is
-/// ever backed by memory; the rest is address space, of which ten thousand
-/// threads would take twenty GiB by default.
-const STACK_BYTES: usize = 128 * 1024;
-
 fn main() -> ExitCode {
     chassis::run(Model::new("threads"), serve)
 }
@@ -23,26 +18,17 @@ fn main() -> ExitCode {
 fn serve(listener: TcpListener, chassis: &'static Chassis) -> io::Result<()> {
     loop {
         match chassis.admit(listener.accept()) {
-            Admission::Client(client) => spawn(client, chassis),
-            Admission::Nobody => {}
+            Admission::Client(client) => {
+                chassis.spawn_thread(move || converse(client));
+            }
+            Admission::NoClient => {}
             Admission::Pause(time) => thread::sleep(time),
             Admission::Stop => return Ok(()),
         }
     }
 }
 
-/// Talks to one client in a thread of its own. When no thread can be had, the
-/// client is dropped with the closure, and told so.
-fn spawn(client: Client<TcpStream>, chassis: &'static Chassis) {
-    let spawned = thread::Builder::new()
-        .stack_size(STACK_BYTES)
-        .spawn(move || chassis.ended(converse(client)));
-    if let Err(error) = spawned {
-        chassis.refused(&error);
-    }
-}
-
-/// Talks to one client until it leaves.
+/// Talks to one client until it disconnects.
 fn converse(mut client: Client<TcpStream>) -> io::Result<()> {
     loop {
         match client.next_step() {
@@ -58,7 +44,7 @@ fn converse(mut client: Client<TcpStream>) -> io::Result<()> {
                 let count = stream.write(bytes)?;
                 client.sent(count);
             }
-            // The kernel sees to it: it can stop a thread at any point.
+            // Not needed: the kernel can interrupt a thread at any point.
             Step::Yield => {}
             Step::Close => return Ok(()),
         }

@@ -1,4 +1,4 @@
-//! The conformance suite, put to this server.
+//! Runs the conformance suite on this server.
 
 use conformance::{Subject, assert_conforms};
 

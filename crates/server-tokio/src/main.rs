@@ -1,21 +1,21 @@
-//! Model: a task per client on tokio; fib on a pool, whose answer wakes it.
-//! Waits on: epoll_wait(2), in whichever worker of the runtime is idle.
-//! Limit: the pool: an answer waits for a free worker.
+//! Model: a tokio task per client, and a pool for fib that wakes the task.
+//! Waits on: epoll_wait(2), in an idle worker thread of the runtime.
+//! Limit: the pool: a request waits for a free worker.
 //! Cost: a task per client; a read, a write and two wake-ups per request.
+
+mod compute;
 
 use std::io;
 use std::net;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use chassis::{
-    Admission, Chassis, Client, Compute, Model, Reply, Request, Step,
-};
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use chassis::{Admission, Chassis, Client, Compute, Model, Step};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::{task, time};
+
+use crate::compute::Computer;
 
 const MODEL: Model = Model::new("tokio")
     .computes(&[Compute::Pool, Compute::Inline, Compute::Blocking])
@@ -25,7 +25,8 @@ fn main() -> ExitCode {
     chassis::run(MODEL, start)
 }
 
-/// Runs `serve` on a runtime, which must outlive it: the clients' tasks do.
+/// Runs `serve` on a runtime, and returns the runtime: dropping it would drop
+/// the clients' tasks.
 fn start(
     listener: net::TcpListener,
     chassis: &'static Chassis,
@@ -47,16 +48,16 @@ async fn serve(
         match chassis.admit(listener.accept().await) {
             Admission::Client(client) => {
                 let conversation = converse(client, computer.clone());
-                task::spawn(async { chassis.ended(conversation.await) });
+                task::spawn(async { chassis.log_end(conversation.await) });
             }
-            Admission::Nobody => {}
+            Admission::NoClient => {}
             Admission::Pause(time) => time::sleep(time).await,
             Admission::Stop => return Ok(()),
         }
     }
 }
 
-/// Talks to one client until it leaves.
+/// Talks to one client until it disconnects.
 async fn converse(
     mut client: Client<TcpStream>,
     computer: Computer,
@@ -77,58 +78,6 @@ async fn converse(
             }
             Step::Yield => task::yield_now().await,
             Step::Close => return Ok(()),
-        }
-    }
-}
-
-/// Where requests are computed.
-#[derive(Clone)]
-enum Computer {
-    /// In the client's task. The runtime's worker that polls it can't poll
-    /// any other task meanwhile.
-    Inline,
-    /// On rayon's workers. The task waits, which keeps nobody.
-    Pool(Arc<ThreadPool>),
-    /// On the runtime's own threads for calls that block, which it makes as
-    /// many as there are jobs, up to 512.
-    Blocking,
-}
-
-impl Computer {
-    fn new(chassis: &Chassis) -> io::Result<Computer> {
-        Ok(match chassis.compute() {
-            Compute::Blocking => Computer::Blocking,
-            Compute::Pool => {
-                let pool = ThreadPoolBuilder::new()
-                    .num_threads(chassis.workers().get())
-                    // A job that panics answers when it is dropped.
-                    .panic_handler(|_| ())
-                    .build()
-                    .map_err(io::Error::other)?;
-                Computer::Pool(Arc::new(pool))
-            }
-            _ => Computer::Inline,
-        })
-    }
-
-    async fn compute(
-        &self,
-        client: &Client<TcpStream>,
-        request: Request,
-    ) -> Reply {
-        let Request::Fib(_) = request else { return request.compute() };
-        match self {
-            Computer::Inline => request.compute(),
-            Computer::Pool(pool) => {
-                let (work, answer) = client.job(request).awaited();
-                pool.spawn(|| work.finish());
-                answer.await
-            }
-            Computer::Blocking => {
-                let (work, answer) = client.job(request).awaited();
-                task::spawn_blocking(|| work.finish());
-                answer.await
-            }
         }
     }
 }

@@ -1,5 +1,4 @@
-//! What `compare load` is told: its flags, and the plan or the scenario that they
-//! give.
+//! The arguments of `compare load`, and the load plan that they describe.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -20,34 +19,34 @@ use crate::model::load_plan::{
 };
 use crate::model::scenarios::{self, Scenario, WARM_UP};
 
-/// What `compare load` is told.
+/// The arguments of `compare load`.
 #[derive(Args, Debug)]
 pub(crate) struct Load {
     /// The server's address
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) addr: String,
-    /// What each request asks for
+    /// The n of each request
     #[arg(long, default_value_t = 1, conflicts_with = "groups",
           value_parser = clap::value_parser!(u8).range(..=93))]
     pub(crate) n: u8,
-    /// How many clients
+    /// The number of clients
     #[arg(long, default_value_t = 1, conflicts_with = "groups",
           value_parser = load_plan::connections)]
     pub(crate) connections: usize,
-    /// How many requests each client has in flight
+    /// The number of requests that each client has in flight
     #[arg(long, default_value_t = 1, conflicts_with = "groups")]
     pub(crate) depth: usize,
-    /// How long each client pauses between a reply and its next request
+    /// The time that each client waits between a reply and its next request
     #[arg(long, default_value = "0s", value_name = "TIME",
           value_parser = limits::time,
           conflicts_with = "groups")]
     pub(crate) think: Duration,
-    /// An open loop: so many requests a second, whether or not the earlier
-    /// ones were answered
+    /// Run an open loop: send this many requests per second, whether or not
+    /// earlier ones were answered
     #[arg(long, value_name = "PER SECOND", value_parser = load_plan::rate,
           conflicts_with_all = ["groups", "depth", "think"])]
     pub(crate) rate: Option<f64>,
-    /// How the requests of an open loop are spread
+    /// The distribution of the times between requests of an open loop
     #[arg(
         long,
         default_value = "poisson",
@@ -55,40 +54,41 @@ pub(crate) struct Load {
         requires = "rate"
     )]
     pub(crate) arrivals: Arrivals,
-    /// A new connection for each request
+    /// Open a new connection for each request
     #[arg(long, conflicts_with_all = ["groups", "depth", "think", "rate"])]
     pub(crate) churn: bool,
-    /// A group of clients, as `short:n=1,connections=64`; repeatable; they
-    /// connect in this order. More keys: depth, think, rate, arrivals,
-    /// churn, silent, addr
+    /// A group of clients, for example `short:n=1,connections=64`. Further
+    /// keys are depth, think, rate, arrivals, churn, silent and addr. Groups
+    /// connect in the given order; repeatable
     #[arg(long = "group", value_name = "NAME:KEY=VALUE,...")]
     pub(crate) groups: Vec<GroupPlan>,
-    /// How the server tells requests apart: `talk` is that of the talk's own
-    /// servers, a read for each, without an end of line
+    /// How requests are delimited: by line ends, or as in the talk's servers,
+    /// where each read is one request
     #[arg(long, default_value = "line")]
     pub(crate) framing: Framing,
-    /// How long to measure [default: 2s, or the scenario's]
+    /// How long to measure [default: 2s, or the scenario's window]
     #[arg(long, value_name = "TIME",
           value_parser = limits::time)]
     pub(crate) duration: Option<Duration>,
-    /// How long the clients talk before [default: 200ms, or the scenario's]
+    /// How long to load the server before measuring [default: 200ms, or the
+    /// scenario's warm-up]
     #[arg(long, value_name = "TIME",
           value_parser = limits::time)]
     pub(crate) warm_up: Option<Duration>,
-    /// After how long a reply counts as not coming [default: 5s, of a
-    /// scenario 5s after its window]
+    /// The time after which a reply counts as missing [default: 5s; with
+    /// --scenario, 5s after the end of the window]
     #[arg(long, value_name = "TIME",
           value_parser = limits::timeout)]
     pub(crate) reply_timeout: Option<Duration>,
-    /// The server's process id, to measure its CPU time and memory too
+    /// The server's process ID, to also measure its CPU time and memory
     #[arg(long, value_name = "PID")]
     pub(crate) server_pid: Option<i32>,
-    /// Load from these processors, a thread on each, as 0,2-3 [default: one
-    /// thread, where the system puts it]
+    /// Run one load thread on each of these processors, for example 0,2-3
+    /// [default: one thread, on any processor]
     #[arg(long, value_name = "LIST")]
     pub(crate) load_cpus: Option<CpuList>,
-    /// Repeats the random arrivals of a load [default: 0, of a scenario
-    /// another one each time]
+    /// The seed of random arrivals [default: 0; with --scenario, a new one each
+    /// time]
     #[arg(long)]
     pub(crate) seed: Option<u64>,
     /// Print JSON
@@ -98,10 +98,10 @@ pub(crate) struct Load {
     pub(crate) scenario_args: ScenarioArgs,
 }
 
-/// How long to measure, if nobody says otherwise.
+/// The default window.
 const WINDOW: Duration = Duration::from_secs(2);
 
-/// After how long a reply counts as not coming.
+/// The default time after which a reply counts as missing.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Load {
@@ -156,11 +156,11 @@ impl Load {
     }
 }
 
-/// What `compare load` is told about scenarios.
+/// The arguments of `compare load` that concern scenarios.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ScenarioArgs {
-    /// The clients, window and warm-up of a scenario: a file, or a name in
-    /// bench/scenarios
+    /// Use the clients, window and warm-up of a scenario: a file, or the name
+    /// of one in bench/scenarios
     #[arg(
         long,
         value_name = "FILE_OR_NAME",
@@ -170,44 +170,44 @@ pub(crate) struct ScenarioArgs {
         ]
     )]
     pub(crate) scenario: Option<String>,
-    /// The value of what varies in the scenario
+    /// The value of the scenario's sweep to play
     #[arg(long, value_name = "VALUE", requires = "scenario")]
     pub(crate) at: Option<f64>,
-    /// What the server is called in the record [default: its address]
+    /// The server's name in the record [default: its address]
     #[arg(long, requires = "scenario")]
     pub(crate) name: Option<String>,
-    /// How many windows to measure
+    /// The number of windows to measure
     #[arg(long, default_value_t = 1, value_name = "N", requires = "scenario",
           value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) rounds: u64,
-    /// The folder for a record, which `merge` and `report` take
+    /// Keep a record in this folder, for `merge` and `report`
     #[arg(long, value_name = "FOLDER", requires = "scenario")]
     pub(crate) out: Option<PathBuf>,
-    /// When the clients begin to ask, so that those of several machines do
-    /// so together; they connect before. In UTC, as 2025-01-31T12:00:00Z, or
-    /// in seconds since 1970
+    /// When the clients start sending, to start several machines at the same
+    /// time; they connect before it. In UTC, for example
+    /// 2025-01-31T12:00:00Z, or in seconds since 1970
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) start_at: Option<SystemTime>,
 }
 
 impl ScenarioArgs {
-    /// Whether a scenario is to be played.
+    /// Returns whether `--scenario` is given.
     pub(crate) fn is_wanted(&self) -> bool {
         self.scenario.is_some()
     }
 
-    /// When to start, if not at once.
+    /// Returns the time to start, or `None` to start immediately.
     ///
     /// # Errors
     ///
-    /// A [`Usage`] error when that was before now.
+    /// Returns a [`Usage`] error if the time has already passed.
     pub(crate) fn start(&self) -> anyhow::Result<Option<SystemTime>> {
         let Some(start) = self.start_at else { return Ok(None) };
         let late = SystemTime::now().duration_since(start);
         if let Ok(late) = late {
             let late = Duration::from_millis(late.as_millis() as u64);
             return Err(Usage(format!(
-                "--start-at: that was {} ago; mind that times are in UTC",
+                "--start-at: the time was {} ago; note that it is in UTC",
                 humantime::format_duration(late)
             ))
             .into());
@@ -228,8 +228,8 @@ impl ScenarioArgs {
                 let values: Vec<String> =
                     sweep.values.iter().map(f64::to_string).collect();
                 return Err(usage(format!(
-                    "--scenario {name}: {} of `{}` vary; choose with --at, as \
-                     one of {}",
+                    "--scenario {name}: the {} of `{}` vary; choose one with \
+                     --at: {}",
                     sweep.parameter.name(),
                     sweep.group,
                     values.join(", ")
@@ -238,11 +238,11 @@ impl ScenarioArgs {
         };
         for group in &scenario.groups {
             let why = if group.apart {
-                "is `apart`: it goes to a second server of the same kind, and \
-                 --addr names only one; leave it out of a file of your own"
+                "is `apart`, so it needs a second server, but --addr is only \
+                 one; remove the group in a scenario file of your own"
             } else if group.load.is_some() {
-                "has a `load`: a share of a capacity that nobody measured; \
-                 give it a `rate` in a file of your own"
+                "has a `load`, a share of a capacity that isn't known here; \
+                 replace it with a `rate` in a scenario file of your own"
             } else {
                 continue;
             };
@@ -252,8 +252,8 @@ impl ScenarioArgs {
         }
         if let Some(against) = scenario.against.take() {
             eprintln!(
-                "note: `left` is a share of the rate in `{against}`, which is \
-                 not measured here: the record has the rate"
+                "note: `left` is a share of the rate in `{against}`, which \
+                 isn't measured here; the record has the rate instead"
             );
             let shown = scenario.figures.contains(&Figure::Rate);
             scenario.figures.retain(|figure| *figure != Figure::Left);
@@ -265,7 +265,8 @@ impl ScenarioArgs {
     }
 }
 
-/// A file, or the name of one of ours.
+/// Returns the scenario file at the path `name`, or the one in
+/// bench/scenarios.
 fn find(name: &str) -> anyhow::Result<PathBuf> {
     let path = Path::new(name);
     if path.is_file() {
@@ -273,19 +274,19 @@ fn find(name: &str) -> anyhow::Result<PathBuf> {
     }
     let usage = || {
         Usage(format!(
-            "--scenario {name}: neither a file nor one of bench/scenarios; \
-             `compare list` lists those"
+            "--scenario {name}: neither a file nor a name in bench/scenarios; \
+             `compare list` prints the names"
         ))
     };
     let root = workspace::root().ok().with_context(usage)?;
     let ours = root.join("bench/scenarios").join(format!("{name}.toml"));
-    // A name, not a way out of the folder.
+    // A path with more components could leave the folder.
     let is_name = path.components().count() == 1 && ours.is_file();
     ensure!(is_name, usage());
     Ok(ours)
 }
 
-/// Reads a moment: RFC 3339 in UTC, or seconds since 1970.
+/// Parses a time in UTC, as RFC 3339 or as seconds since 1970.
 fn moment(text: &str) -> Result<SystemTime, String> {
     let seconds = text.parse::<f64>().ok();
     let after_1970 = |seconds| {
@@ -296,8 +297,8 @@ fn moment(text: &str) -> Result<SystemTime, String> {
         .and_then(after_1970)
         .or_else(|| humantime::parse_rfc3339(text).ok())
         .ok_or_else(|| {
-            "expected a time in UTC, as 2025-01-31T12:00:00Z, or the seconds \
-             since 1970, as `date +%s` says them"
+            "expected a time in UTC, such as 2025-01-31T12:00:00Z, or the \
+             seconds since 1970, as printed by `date +%s`"
                 .to_owned()
         })
 }
@@ -307,7 +308,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_read_in_both_forms() {
+    fn a_start_time_is_read_in_both_formats() {
         let at = |ms| UNIX_EPOCH + Duration::from_millis(ms);
         let cases = [
             ("0", at(0)),

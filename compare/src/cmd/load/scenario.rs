@@ -1,5 +1,5 @@
-//! `compare load --scenario`: a scenario's clients against a server that
-//! nobody started for them, and a record of what they met.
+//! `compare load --scenario`: plays a scenario's clients against a server that
+//! is already running, and keeps a record.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,26 +34,27 @@ use crate::model::runs;
 use crate::model::scenarios::Scenario;
 use crate::output::load_report::text;
 
-/// What is said of a load that nothing came of.
+/// The message for a load that was interrupted too early.
 pub(crate) const BEFORE_THE_WINDOW: &str =
     "interrupted before the window: nothing was measured";
 
-/// How much longer than its window a reply may take.
+/// The time after the end of the window after which a reply counts as missing.
 const REPLY_GRACE: Duration = Duration::from_secs(5);
 
-/// Between the rounds of machines that start together: clients connect in it.
+/// The time between two rounds with `--start-at`, in which clients connect.
 const ROUND_GAP: Duration = engine::CONNECT_AHEAD;
 
-/// Of machines that start together, one that is late by a larger share of the
-/// window measured another one.
+/// The share of the window by which a start may be late with `--start-at`. A
+/// machine that starts later measures a different window than the others.
 const LATE_SHARE: f64 = 0.05;
 
-/// Loads a server as a scenario says, once or several times, and keeps a
-/// record.
+/// Plays a scenario against a server for the given number of rounds, and keeps
+/// a record.
 ///
 /// # Errors
 ///
-/// When the command line can't be followed, or this side fails.
+/// Fails if the arguments don't fit the scenario, or if the load generator
+/// fails.
 pub(crate) fn run(
     mut load: Load,
     interrupt: &Interrupt,
@@ -103,15 +104,15 @@ fn complete(
     load.warm_up = Some(scenario.warm_up);
     load.reply_timeout
         .get_or_insert(scenario.warm_up + scenario.window + REPLY_GRACE);
-    // Machines with the same seed would ask at the same moments.
+    // Machines with the same seed would send at the same moments.
     load.seed.get_or_insert_with(|| fastrand::u64(..1_000_000));
     let calibration =
         calibration::calibrations(std::slice::from_ref(scenario))?;
     for calibrated in &calibration {
         let ms = |ns: u64| units::number(ns as f64 / 1e6);
         eprintln!(
-            "note: n = {} stands for {} ms on this machine (it takes {} ms); \
-             the server's may be another",
+            "note: n = {} is used for {} ms of work (it takes {} ms on this \
+             machine; the server's may differ)",
             calibrated.n,
             ms(calibrated.cost_ns),
             ms(calibrated.took_ns)
@@ -123,14 +124,14 @@ fn complete(
     Ok(calibration)
 }
 
-/// Why a window is not that of the machines that started in time, if it began
-/// so late.
+/// Returns the reason why a window that started `late` can't be merged with
+/// those of other machines, if it is too late for that.
 pub(crate) fn too_late(plan: &LoadPlan, late: Duration) -> Option<String> {
     (late > plan.window.mul_f64(LATE_SHARE)).then(|| {
         let late = Duration::from_millis(late.as_millis() as u64);
         format!(
-            "the clients were connected {} after the moment at which they \
-             were to ask: give them more time with a later --start-at",
+            "the clients were connected {} after the start time; choose a \
+             later --start-at",
             humantime::format_duration(late)
         )
     })
@@ -141,7 +142,7 @@ fn since_1970_ns(moment: SystemTime) -> u64 {
     since.as_nanos() as u64
 }
 
-/// What was said of the load, before what was not said is filled in.
+/// Returns the flags as given, before defaults are filled in.
 fn invocation(load: &Load) -> Invocation {
     let file = load.scenario_args.scenario.as_ref().map(PathBuf::from);
     let file = file.filter(|path| path.is_file());
@@ -156,7 +157,7 @@ fn invocation(load: &Load) -> Invocation {
     }
 }
 
-/// One shard that is being measured.
+/// A shard while it is being measured.
 struct ShardRun {
     record: Record,
     /// Where the record is kept, if it is.
@@ -235,7 +236,7 @@ impl ShardRun {
             if interrupt.is_requested() && report.window_ns < window_ns {
                 // It has less to say than the others, and none of its own
                 // length on other machines.
-                eprintln!("round {round}: interrupted, so the record lacks it");
+                eprintln!("round {round}: interrupted; not in the record");
                 break;
             }
             self.round(round, plan, &loaded);
@@ -259,7 +260,7 @@ impl ShardRun {
         self.keep(round, plan.server, late, report);
     }
 
-    /// Judges what came of a round as `run` does.
+    /// Keeps a round, or the reason why it is missing or void, as `run` does.
     fn keep(
         &mut self,
         round: u64,
@@ -274,8 +275,8 @@ impl ShardRun {
             Some(Void { round, reason, contestant_failed, log, faults })
         };
         let late = || report.late(processors_of(server), false);
-        // Whoever is short of ports or descriptors here can't tell what the
-        // server did wrong from what came of that.
+        // Without enough ports or descriptors on this side, faults of the
+        // server can't be distinguished from the consequences.
         let spoilt = report.own_limit().or(late_start);
         if let (None, Some(reason)) = (&spoilt, report.server_fault()) {
             cell.void = void(reason, true);
@@ -289,10 +290,10 @@ impl ShardRun {
         let bottleneck = if report.generator_share() > BUSY_SHARE {
             Bottleneck::Generator
         } else {
-            // How many processors the server has is not known.
+            // The number of processors of the server is unknown.
             Bottleneck::Unknown
         };
-        let capacity = "no rate of this scenario is a share of it";
+        let capacity = "no rate of this scenario is a share of a capacity";
         cell.rounds.push(Round {
             round,
             place: 1,
@@ -320,17 +321,18 @@ impl ShardRun {
     }
 }
 
-/// On how many processors a server may run; one that is elsewhere has a CPU
-/// time that is not known, and no number makes it busy.
+/// Returns the number of processors that the server may use, or 1 if it isn't
+/// known. The CPU time of such a server isn't known either, so that the number
+/// has no effect.
 fn processors_of(server: Option<Pid>) -> usize {
     let set = server.and_then(|pid| sched_getaffinity(Some(pid)).ok());
     set.map_or(1, |set| set.count().max(1) as usize)
 }
 
-/// This machine, which is not the server's.
+/// Returns this machine without what describes the server's.
 fn machine(allowed: &[usize]) -> Machine {
     let here = machine::describe(Path::new("."), allowed);
-    let why = "the server is elsewhere";
+    let why = "the server is on another machine";
     Machine {
         toolchain: Reading::missing(why),
         git_revision: Reading::missing(why),
@@ -339,13 +341,13 @@ fn machine(allowed: &[usize]) -> Machine {
     }
 }
 
-/// Somebody's server, of which no more is known than that it serves.
+/// Returns an entry for a server that the user started, with only a name.
 fn entrant(name: &str) -> Entrant {
     let contestant = Contestant::peer(name.to_owned(), Vec::new());
     Entrant {
         contestant,
         alias_of: None,
-        version: Reading::missing("the server was started by somebody else"),
+        version: Reading::missing("the server was started by the user"),
     }
 }
 
@@ -355,7 +357,7 @@ mod tests {
     use crate::model::load_report::{GroupReport, OpenLoop};
     use crate::model::times::Times;
 
-    /// What an open loop saw whose requests were sent so late.
+    /// Returns the report of an open loop that sent requests `lag` late.
     fn report(lag: Duration) -> LoadReport {
         let mut group = GroupReport::made_up("open");
         group.open = Some(OpenLoop {
@@ -377,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_that_this_side_spoilt_is_no_round() {
+    fn a_round_spoilt_by_the_load_generator_is_not_kept() {
         let rounds = 4;
         let mut run = shard_run(rounds);
         let [in_time, late] = [0, 50].map(Duration::from_millis).map(report);
@@ -393,13 +395,13 @@ mod tests {
         assert_eq!(kept(1, &in_time), (1, 0, false));
         assert_eq!(kept(2, &late), (1, 1, false));
         assert_eq!(kept(3, &limited), (1, 2, false));
-        // Of more than half of the rounds, nothing is left to say.
+        // With more than half of the rounds missing, the cell is void.
         assert_eq!(kept(4, &late), (1, 3, true));
         assert!(run.outcome().is_err());
     }
 
     #[test]
-    fn what_a_server_did_wrong_is_kept_by_kind() {
+    fn the_faults_of_a_server_are_kept_by_kind() {
         let mut run = shard_run(5);
         let mut report = report(Duration::ZERO);
         let faults = &mut report.groups[0].faults;

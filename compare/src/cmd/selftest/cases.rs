@@ -1,4 +1,4 @@
-//! The known servers, and what must come back of each.
+//! The known servers, and the expected figures of each.
 
 use std::time::Duration;
 
@@ -8,26 +8,29 @@ use crate::model::load_plan::{Arrivals, Pace};
 use crate::model::load_report::{GroupReport, LoadReport};
 use crate::model::times::Times;
 
-/// How long each known server is measured, unless its case says otherwise.
+/// The default time for which a known server is measured.
 pub(crate) const WINDOW: Duration = Duration::from_secs(1);
 
-/// A server with a known conduct, and what must come back.
+/// A server with a known behaviour, and the expected figures.
 pub(crate) struct Case {
-    /// What the server does.
+    /// What the server does, as a phrase after "a server that".
     pub(crate) what: &'static str,
-    /// The flags that make it do so.
+    /// The flags of `compare faulty` for this behaviour.
     pub(crate) behaviour: &'static [&'static str],
     pub(crate) connections: usize,
     pub(crate) pace: Pace,
     pub(crate) window: Duration,
-    /// What is looked at, within which bounds it must lie, and what it is.
+    /// The figures to check.
     pub(crate) checks: &'static [Check],
 }
 
+/// A figure and its expected range.
+/// A figure and its expected range.
+/// A figure and its expected range.
 pub(crate) struct Check {
     pub(crate) what: &'static str,
     pub(crate) unit: Unit,
-    /// From what is counted to the bounds.
+    /// Returns the bounds within which the figure must lie.
     pub(crate) bounds: fn(&Observed) -> (f64, f64),
     pub(crate) value: fn(&Observed) -> f64,
 }
@@ -40,7 +43,7 @@ pub(crate) enum Unit {
     PerSecond,
 }
 
-/// What the load generator saw.
+/// What the load generator measured.
 pub(crate) struct Observed {
     pub(crate) report: LoadReport,
     pub(crate) group: GroupReport,
@@ -79,20 +82,20 @@ pub(crate) const CASES: [Case; 7] = [
         checks: &[Check {
             what: "cost",
             unit: Unit::Microseconds,
-            // What the kernel does for a request comes on top.
+            // The kernel's work for a request is added.
             bounds: |_| (200.0, 300.0),
             value: Observed::cost_us,
         }],
     },
     Case {
-        what: "stands still for 1 s of every 5, asked in an open loop",
+        what: "stops for 1 s in every 5, under an open loop",
         behaviour: &["--stall", "1s"],
         connections: 64,
         pace: Pace::Open { rate: 200.0, arrivals: Arrivals::Constant },
         window: Duration::from_secs(10),
         checks: &[
-            // A fifth of all requests waits between 0 and 1 s, all waits
-            // equally likely: half of them 500 ms or more.
+            // A fifth of all requests waits, for a time that is uniformly
+            // distributed between 0 and 1 s: half of them 500 ms or more.
             Check {
                 what: "response p50",
                 unit: Unit::Milliseconds,
@@ -112,7 +115,7 @@ pub(crate) const CASES: [Case; 7] = [
                 value: |observed| observed.response_ms(0.99),
             },
             Check {
-                what: "requests in all",
+                what: "total requests",
                 unit: Unit::Count,
                 bounds: |_| (1_995.0, 2_005.0),
                 value: |observed| {
@@ -127,7 +130,7 @@ pub(crate) const CASES: [Case; 7] = [
         ],
     },
     Case {
-        what: "the same, asked in a closed loop that omits most of it",
+        what: "stops for 1 s in every 5, under a closed loop, which omits it",
         behaviour: &["--stall", "1s"],
         connections: 1,
         pace: EAGER,
@@ -140,7 +143,7 @@ pub(crate) const CASES: [Case; 7] = [
         }],
     },
     Case {
-        what: "answers one request in a thousand wrongly",
+        what: "sends one wrong reply in a thousand",
         behaviour: &["--fault", "wrong", "--one-in", "1000"],
         connections: 8,
         pace: EAGER,
@@ -184,11 +187,11 @@ pub(crate) const CASES: [Case; 7] = [
     },
 ];
 
-/// A server that leaves nothing to measure.
+/// A server that breaks, so that its cell must be void.
 pub(crate) struct Broken {
     pub(crate) what: &'static str,
     pub(crate) behaviour: &'static [&'static str],
-    /// What must be said of it.
+    /// The expected reason.
     pub(crate) reason: &'static str,
 }
 
@@ -205,27 +208,27 @@ pub(crate) const BROKEN: [Broken; 2] = [
     },
 ];
 
-/// Two servers, and how the second must stand to the first.
+/// A server that is compared with another, and the expected verdict.
 pub(crate) struct Rival {
     pub(crate) what: &'static str,
     pub(crate) behaviour: &'static [&'static str],
-    /// The bounds of the ratio of their costs.
+    /// The bounds of the ratio of its cost to the cost of the other.
     pub(crate) bounds: (f64, f64),
-    /// Whether a run would call the two a tie.
+    /// Whether the expected verdict is a tie.
     pub(crate) is_tied: bool,
 }
 
 pub(crate) const RIVALS: [Rival; 2] = [
     Rival {
-        what: "works as long as another, which works for 200 µs",
+        what: "works for 200 µs, like the server it is compared with",
         behaviour: &["--work", "200us"],
         bounds: (0.95, 1.05),
         is_tied: true,
     },
     Rival {
-        what: "works for 300 µs, beside another's 200 µs",
+        what: "works for 300 µs, compared with one that works for 200 µs",
         behaviour: &["--work", "300us"],
-        // What the kernel does for a request is the same for both.
+        // The kernel's work for a request is the same for both.
         bounds: (1.3, 1.5),
         is_tied: false,
     },
@@ -235,7 +238,7 @@ fn one_in_a_thousand(observed: &Observed) -> (f64, f64) {
     let Faults { wrong, reset, .. } = observed.group.faults;
     let requests = observed.group.replies_in_all + wrong + reset;
     let expected = (requests / 1_000) as f64;
-    // A reset connection may take a reply along that had been counted.
+    // A reset may discard a reply that was already counted.
     ((expected - 1.0).max(1.0), expected + 1.0)
 }
 

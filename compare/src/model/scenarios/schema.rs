@@ -1,4 +1,4 @@
-//! A scenario as its file and a record have it.
+//! The types of a scenario, as its file and records contain it.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -14,53 +14,54 @@ use crate::model::load_plan::{Arrivals, DEPTH_MAX, Pace};
 use crate::model::optional_duration;
 use crate::model::placement::Cpus;
 
-/// A question, and the clients that put it.
+/// A question about the contestants, and the load that answers it.
 #[derive(
     schemars::JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize,
 )]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Scenario {
-    /// The name of its file, without the ending. A record has it; a file must
-    /// not.
+    /// The name of the scenario's file without its extension, and the value of
+    /// its sweep, if it has one. Only records contain it.
     #[serde(default)]
     pub(crate) name: String,
-    /// What it asks.
+    /// The question that the scenario answers.
     pub(crate) question: String,
-    /// What one would expect, before measuring.
+    /// The answer that one would expect before measuring.
     pub(crate) expectation: String,
     /// What the figures mean, and what they don't.
     pub(crate) analysis: String,
-    /// It takes part only when it is asked for by name.
+    /// Whether the scenario is measured only if it is selected by name.
     #[serde(default)]
     pub(crate) on_request: bool,
-    /// Which processors the server and its clients run on.
+    /// How the processors are divided between server and load generator.
     #[serde(default)]
     pub(crate) cpus: Cpus,
-    /// How long the clients talk before anything is counted.
+    /// How long the clients send requests before anything is counted.
     #[serde(with = "duration", default = "usual_warm_up")]
     #[schemars(with = "String")]
     pub(crate) warm_up: Duration,
-    /// How long they are measured.
+    /// How long the clients are measured.
     #[serde(with = "duration")]
     #[schemars(with = "String")]
     pub(crate) window: Duration,
-    /// The clients, in the order in which they connect.
+    /// The client groups, in the order in which they connect.
     #[serde(rename = "group")]
     pub(crate) groups: Vec<ClientGroup>,
-    /// What varies, if anything does.
+    /// The parameter that varies, if one does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sweep: Option<Sweep>,
-    /// Which value of the sweep this is; none in a file.
+    /// The value of the sweep that was measured. Only records contain it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) point: Option<Point>,
-    /// The group whose figures answer the question.
+    /// The name of the group whose figures answer the question.
     #[serde(rename = "of")]
     pub(crate) measured_group: String,
-    /// The scenario that `left` is the share of.
+    /// The baseline scenario: the figure `left` is the rate as a share of the
+    /// baseline's rate.
     #[serde(default)]
     pub(crate) against: Option<String>,
-    /// The figures that it shows; the first is the answer. None, if it is
-    /// only there for another scenario to be held against.
+    /// The figures to show; the first one answers the question. Empty, if the
+    /// scenario only serves as the `against` of another one.
     pub(crate) figures: Vec<Figure>,
 }
 
@@ -68,22 +69,22 @@ fn usual_warm_up() -> Duration {
     WARM_UP
 }
 
-/// Clients that all do the same.
+/// Clients that all behave in the same way.
 #[derive(
     schemars::JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize,
 )]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Group")]
 pub(crate) struct ClientGroup {
-    /// Its name.
+    /// The group's name.
     pub(crate) name: String,
-    /// How many clients.
+    /// The number of clients, which have one connection each.
     #[serde(deserialize_with = "connections")]
     pub(crate) connections: usize,
-    /// They connect, and never ask.
+    /// Whether the clients connect, but send no requests.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) silent: bool,
-    /// They connect anew for each request.
+    /// Whether the clients open a new connection for each request.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) churn: bool,
     /// How many requests each client keeps in flight.
@@ -93,7 +94,7 @@ pub(crate) struct ClientGroup {
         skip_serializing_if = "Option::is_none"
     )]
     pub(crate) depth: Option<usize>,
-    /// How long each pauses between a reply and the next request.
+    /// How long each client pauses between a reply and its next request.
     #[serde(
         default,
         with = "optional_duration",
@@ -101,26 +102,27 @@ pub(crate) struct ClientGroup {
     )]
     #[schemars(with = "Option<String>")]
     pub(crate) think: Option<Duration>,
-    /// An open loop: requests a second, of the whole group.
+    /// The requests per second of the whole group, in an open loop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rate: Option<f64>,
-    /// The same, as a share of what the contestant can do at most.
+    /// The rate of an open loop as a share of the contestant's capacity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) load: Option<f64>,
-    /// How the requests of an open loop are spread.
+    /// How the requests of an open loop are spread over time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) arrivals: Option<Arrivals>,
-    /// They go to a server of their own: the same contestant once more.
+    /// Whether the clients have a server of their own, a second one of the same
+    /// contestant.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) apart: bool,
-    /// What each request asks for.
+    /// The n of each request.
     #[serde(
         default,
         deserialize_with = "n",
         skip_serializing_if = "Option::is_none"
     )]
     pub(crate) n: Option<u8>,
-    /// How long each request should take: n is calibrated to it.
+    /// How long each request should take; n is calibrated to that.
     #[serde(
         default,
         with = "optional_duration",
@@ -130,26 +132,26 @@ pub(crate) struct ClientGroup {
     pub(crate) cost: Option<Duration>,
 }
 
-/// What varies in a scenario: one thing, of one group.
+/// The values of a parameter that varies, in one client group.
 #[derive(
     schemars::JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize,
 )]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sweep {
-    /// The group.
+    /// The name of the group.
     pub(crate) group: String,
-    /// What of it.
+    /// The parameter that varies.
     #[serde(rename = "of")]
     pub(crate) parameter: Parameter,
-    /// The values that it takes.
+    /// The values of the parameter.
     pub(crate) values: Vec<f64>,
-    /// Those that take part in a run that did not ask for the scenario; all,
-    /// if it isn't said.
+    /// The values that are measured if the scenario isn't selected by name; by
+    /// default, all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) usual: Option<Vec<f64>>,
 }
 
-/// What can vary.
+/// A parameter of a client group that can vary.
 #[derive(
     schemars::JsonSchema,
     Clone,
@@ -163,17 +165,17 @@ pub(crate) struct Sweep {
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "Knob")]
 pub(crate) enum Parameter {
-    /// How many clients.
+    /// The number of clients.
     Connections,
-    /// How many requests each has in flight.
+    /// How many requests each client keeps in flight.
     Depth,
-    /// The number that is asked for.
+    /// The n of each request.
     N,
-    /// How long a request should take, in milliseconds.
+    /// How long each request should take, in milliseconds.
     Cost,
-    /// Requests a second.
+    /// The requests per second of an open loop.
     Rate,
-    /// The same, as a share of what the contestant can do at most.
+    /// The rate of an open loop as a share of the contestant's capacity.
     Load,
 }
 
@@ -182,7 +184,7 @@ pub(crate) enum Parameter {
     schemars::JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize,
 )]
 pub(crate) struct Point {
-    /// The scenario that varies.
+    /// The name of the scenario with the sweep.
     #[serde(rename = "of")]
     pub(crate) scenario: String,
     /// The value.
@@ -190,7 +192,7 @@ pub(crate) struct Point {
 }
 
 impl Scenario {
-    /// The name of its file, whatever value of its sweep it is.
+    /// Returns the scenario's name without the value of its sweep.
     pub(crate) fn base(&self) -> &str {
         self.point.as_ref().map_or(&self.name, |point| &point.scenario)
     }
@@ -200,14 +202,19 @@ impl Scenario {
         self.groups.iter().find(|group| group.name == self.measured_group)
     }
 
-    /// Whether the clients that it shows ask at a rate that is given.
+    /// Returns `true` if the measured clients are an open loop, whose rate is
+    /// given.
     pub(crate) fn is_offered(&self) -> bool {
         self.measured().is_some_and(ClientGroup::is_open_loop)
     }
 }
 
 impl ClientGroup {
-    /// Sets what varies.
+    /// Sets a parameter.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the parameter can't have this value.
     pub(crate) fn set(
         &mut self,
         parameter: Parameter,
@@ -220,7 +227,7 @@ impl ClientGroup {
             {
                 Ok(value as usize)
             }
-            _ => Err(format!("{value} is no whole number up to {max}")),
+            _ => Err(format!("{value} is not a whole number from 0 to {max}")),
         };
         match parameter {
             Parameter::Connections => {
@@ -235,8 +242,8 @@ impl ClientGroup {
         Ok(())
     }
 
-    /// When its clients ask. Those whose rate is a share of a capacity ask as
-    /// fast as they can: that is how the capacity is measured.
+    /// Returns when the clients send requests. Clients whose rate is a share of
+    /// the capacity send as fast as they can, which measures the capacity.
     pub(crate) fn pace(&self) -> Pace {
         match *self {
             ClientGroup { silent: true, .. } => Pace::Silent,
@@ -249,19 +256,20 @@ impl ClientGroup {
         }
     }
 
-    /// An open loop at so many requests a second.
+    /// Returns an open loop with this number of requests per second.
     pub(crate) fn open_loop(&self, rate: f64) -> Pace {
         let arrivals = self.arrivals.unwrap_or_default();
         Pace::Open { rate, arrivals }
     }
 
+    /// Returns `true` if the clients are an open loop.
     pub(crate) fn is_open_loop(&self) -> bool {
         self.rate.is_some() || self.load.is_some()
     }
 }
 
 impl Parameter {
-    /// Its name, as in the file.
+    /// Returns the parameter's name, as scenario files spell it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Parameter::Connections => "connections",
@@ -274,16 +282,18 @@ impl Parameter {
     }
 }
 
-/// How long clients talk before anything is counted, if nobody says otherwise.
+/// The default warm-up: how long the clients send requests before anything is
+/// counted.
 pub(crate) const WARM_UP: Duration = Duration::from_millis(200);
 
-/// A cost; less than a microsecond of it can't be calibrated.
+/// Returns a cost that is given in milliseconds. Less than a microsecond can't
+/// be calibrated.
 fn milliseconds(value: f64) -> Result<Duration, String> {
-    let is_credible = (1e-3..=TIME_MAX.as_secs_f64() * 1e3).contains(&value);
-    if is_credible {
+    let is_allowed = (1e-3..=TIME_MAX.as_secs_f64() * 1e3).contains(&value);
+    if is_allowed {
         Ok(Duration::from_secs_f64(value / 1e3))
     } else {
-        Err("no time, in milliseconds, that can be asked for".into())
+        Err(format!("must be from 0.001 to {} ms", TIME_MAX.as_millis()))
     }
 }
 
@@ -294,7 +304,7 @@ fn is_false(value: &bool) -> bool {
 fn n<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<u8>, D::Error> {
-    // More than that, the servers refuse, unless told otherwise.
+    // By default, the servers refuse a greater n.
     let n = whole(deserializer, 0..=N_MAX_DEFAULT.into())?;
     Ok(Some(n as u8))
 }

@@ -1,10 +1,10 @@
-//! A scenario that varies, as one scenario for each value.
+//! The expansion of a sweep: one scenario for each of its values.
 
 use crate::model::scenarios::schema::{Point, Scenario, Sweep};
 use crate::model::scenarios::validation::check;
 
-/// What is measured: each scenario, or in place of one that varies, one for
-/// each value, which is named after both.
+/// Replaces each scenario that has a sweep by one scenario per value (a point),
+/// whose name contains the value. Only the usual values, if `only_usual`.
 pub(crate) fn expand(
     scenarios: &[Scenario],
     only_usual: bool,
@@ -32,19 +32,22 @@ pub(crate) fn expand(
     expanded.collect()
 }
 
+/// Returns the name of a scenario at one value of its sweep.
 pub(crate) fn point_name(scenario: &str, value: f64) -> String {
     format!("{scenario}@{value}")
 }
 
 impl Scenario {
-    /// One value of what varies, be it among those of the file or not.
+    /// Returns the scenario at one value of its sweep. The value need not be
+    /// one of the file's.
     ///
     /// # Errors
     ///
-    /// When nothing varies, or can't take this value.
+    /// Returns an error if the scenario has no sweep, or if the value is
+    /// invalid.
     pub(crate) fn point_at(&self, value: f64) -> Result<Scenario, String> {
         let Some(sweep) = &self.sweep else {
-            return Err("nothing varies in it".to_owned());
+            return Err("the scenario has no sweep".to_owned());
         };
         let values = vec![value];
         let sweep = Sweep { values, usual: None, ..sweep.clone() };
@@ -61,7 +64,7 @@ impl Scenario {
             if group.name == sweep.group {
                 group
                     .set(sweep.parameter, value)
-                    .expect("each value was tried when the file was read");
+                    .expect("each value was checked when the file was read");
             }
         }
         scenario.groups.retain(|group| group.connections > 0);

@@ -1,4 +1,4 @@
-//! What is wrong with a scenario whose file has the right form.
+//! Validation of scenarios, after their files were parsed.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +13,8 @@ use crate::model::scenarios::schema::{
     ClientGroup, Parameter, Scenario, Sweep,
 };
 
-/// What one file can't show to be wrong, with the name of the scenario.
+/// Checks what depends on several scenarios. An error comes with the name of
+/// the scenario.
 pub(crate) fn check_together(
     scenarios: &[Scenario],
 ) -> Result<(), (&str, Mistake)> {
@@ -24,7 +25,7 @@ pub(crate) fn check_together(
         let Some(other) = other else {
             let names = scenarios.iter().map(|other| other.name.as_str());
             let what = format!(
-                "`{against}` is no scenario; there are {}",
+                "`against`: no scenario `{against}`; use one of {}",
                 list(names)
             );
             return Err((name, root("against", what)));
@@ -34,8 +35,8 @@ pub(crate) fn check_together(
         };
         if other.sweep.is_some() && values(&other.sweep) != values(sweep) {
             let what = format!(
-                "`{against}`, which it is held against, varies, but over \
-                 other values"
+                "`against`: the sweeps of `{against}` and of this scenario \
+                 must have the same values"
             );
             return Err((name, root("against", what)));
         }
@@ -45,15 +46,15 @@ pub(crate) fn check_together(
         if scenario.figures.is_empty()
             && !scenarios.iter().any(|other| other.against.as_ref() == of)
         {
-            let what = "`figures` is empty, and no scenario is held `against` \
-                        it: nothing would be shown";
+            let what = "`figures` is empty, and no other scenario is compared \
+                        `against` this one: nothing would be shown";
             return Err((&scenario.name, root("figures", what)));
         }
     }
     Ok(())
 }
 
-/// What is wrong with a value that has the right form, and where it stands.
+/// A mistake in a scenario's file: where it is, and what is wrong.
 #[derive(Debug)]
 pub(crate) struct Mistake {
     table: Table,
@@ -65,17 +66,18 @@ pub(crate) struct Mistake {
 #[derive(Clone, Copy, Debug)]
 enum Table {
     Root,
-    /// The group of this index.
+    /// The group with this index.
     Group(usize),
     Sweep,
 }
 
-/// A mistake in the file's own keys.
+/// Returns a mistake in a top-level key.
 pub(crate) fn root(key: &'static str, what: impl Into<String>) -> Mistake {
     Mistake { table: Table::Root, key, what: what.into() }
 }
 
 impl Mistake {
+    /// Returns the mistake as an error that names the file and the line.
     pub(crate) fn in_file(&self, path: &Path, text: &str) -> Usage {
         let path = path.display();
         let what = &self.what;
@@ -85,7 +87,7 @@ impl Mistake {
         })
     }
 
-    /// The line of its key or, where that is missing, of its table.
+    /// Returns the line of the key or, if the key is missing, of its table.
     fn line(&self, text: &str) -> Option<usize> {
         let root = DeTable::parse(text).ok()?;
         let start_of = |table: &DeTable<'_>, key: &str| {
@@ -110,7 +112,7 @@ impl Mistake {
     }
 }
 
-/// Names, for a choice among them.
+/// Joins names with commas.
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
@@ -135,7 +137,7 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), Mistake> {
         })?;
     }
     if scenario.point.is_some() {
-        let what = "`point` is for records, not for files";
+        let what = "`point` is for records only; remove it";
         return Err(root("point", what));
     }
     let Some(index) =
@@ -143,16 +145,18 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), Mistake> {
     else {
         let names = list(groups.iter().map(|group| group.name.as_str()));
         let what =
-            format!("`of`: there is no group `{measured_group}`, but {names}");
+            format!("`of`: no group `{measured_group}`; use one of {names}");
         return Err(root("of", what));
     };
     let measured = &groups[index];
     if measured.silent {
-        let what = "it is the one to be measured, and silent".to_owned();
+        let what = "`of` names a silent group, which can't be measured";
+        let what = what.to_owned();
         return Err(in_group(index, ("silent", what)));
     }
     if measured.apart {
-        let what = "it is to be measured here, and `apart`".to_owned();
+        let what = "`of` names a group `apart`, which can't be measured";
+        let what = what.to_owned();
         return Err(in_group(index, ("apart", what)));
     }
     let responds = [Figure::ResponseP50, Figure::ResponseP99];
@@ -160,18 +164,18 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), Mistake> {
         && !measured.is_open_loop()
     {
         let what = format!(
-            "response times are those of an open loop: group `{measured_group}` has \
-             neither rate nor load"
+            "only an open loop has response times: give group \
+             `{measured_group}` a `rate` or a `load`"
         );
         return Err(root("figures", what));
     }
     if figures.contains(&Figure::Left) != against.is_some() {
         let key = if against.is_some() { "against" } else { "figures" };
-        let what = "`against` and the figure `left` need each other";
+        let what = "`against` and the figure `left` must be used together";
         return Err(root(key, what));
     }
     if window.is_zero() {
-        let what = "`window` is zero: nothing would be measured";
+        let what = "`window` must be more than 0";
         return Err(root("window", what));
     }
     check_time("window", *window)
@@ -190,7 +194,7 @@ fn check_time(key: &'static str, time: Duration) -> Result<(), Wrong> {
     Ok(())
 }
 
-/// Groups are told apart by their names, also on a command line.
+/// Checks that a group's name is unique, and fit for a command line.
 fn check_name(
     group: &ClientGroup,
     before: &[ClientGroup],
@@ -198,7 +202,7 @@ fn check_name(
     let name = &group.name;
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
     if name.is_empty() || !name.chars().all(is_plain) {
-        let what = "`name` must be of letters, digits, - and _";
+        let what = "`name` must consist of letters, digits, - and _";
         return Err(("name", what.to_owned()));
     }
     if before.iter().any(|other| other.name == *name) {
@@ -212,13 +216,13 @@ fn check_group(group: &ClientGroup) -> Result<(), Wrong> {
     let asked = usize::from(n.is_some()) + usize::from(cost.is_some());
     if asked != usize::from(!silent) {
         let key = if *silent && n.is_none() { "cost" } else { "n" };
-        let what = "give either n or cost, or else silent";
+        let what = "give either `n` or `cost`, or `silent = true`";
         return Err((key, what.to_owned()));
     }
     if !(1..=CONNECTIONS_MAX).contains(&group.connections) {
         let what = format!(
             "`connections` must be from 1 to {CONNECTIONS_MAX}; only a sweep \
-             may come to 0"
+             may set it to 0"
         );
         return Err(("connections", what));
     }
@@ -231,8 +235,8 @@ fn check_group(group: &ClientGroup) -> Result<(), Wrong> {
     ];
     let mut given = paces.iter().filter(|(_, is_given)| *is_given);
     if let (Some(_), Some((key, _))) = (given.next(), given.next()) {
-        let what = "depth or think, rate, load, churn and silent exclude each \
-                    other";
+        let what = "depth or think, rate, load, churn and silent are mutually \
+                    exclusive";
         return Err((key, what.to_owned()));
     }
     if depth.is_some_and(|depth| !(1..=DEPTH_MAX).contains(&depth)) {
@@ -251,7 +255,7 @@ fn check_group(group: &ClientGroup) -> Result<(), Wrong> {
     check_time("think", think.unwrap_or_default())?;
     check_time("cost", cost.unwrap_or_default())?;
     if group.arrivals.is_some() && !group.is_open_loop() {
-        let what = "`arrivals` needs a rate or a load".to_owned();
+        let what = "`arrivals` needs `rate` or `load`".to_owned();
         return Err(("arrivals", what));
     }
     Ok(())
@@ -265,7 +269,7 @@ fn check_sweep(
     let Sweep { group, parameter, values, usual } = sweep;
     let Some(varied) = groups.iter().find(|other| other.name == *group) else {
         let names = list(groups.iter().map(|group| group.name.as_str()));
-        let what = format!("there is no group `{group}`, but {names}");
+        let what = format!("no group `{group}`; use one of {names}");
         return Err(("group", what));
     };
     if values.is_empty() {
@@ -275,14 +279,15 @@ fn check_sweep(
         let what = |error| format!("{} = {value}: {error}", parameter.name());
         let wrong = |error| ("values", what(error));
         if values[..index].contains(&value) {
-            return Err(wrong("it stands there twice".to_owned()));
+            return Err(wrong("the value is given twice".to_owned()));
         }
         let mut group = varied.clone();
         group.set(*parameter, value).map_err(wrong)?;
-        // No clients at all is a value like others, if others vary.
+        // A sweep may go down to no clients, but not in the measured group.
         if *parameter == Parameter::Connections && value == 0.0 {
             if group.name == measured {
-                let error = format!("`of = \"{measured}\"` is nobody then");
+                let error =
+                    format!("the measured group `{measured}` needs a client");
                 return Err(wrong(error));
             }
         } else {
@@ -292,15 +297,15 @@ fn check_sweep(
     let usual = usual.iter().flatten();
     match usual.into_iter().find(|value| !values.contains(value)) {
         Some(value) => {
-            let what = format!("{value} is usual, but not in `values`");
+            let what = format!("`usual` has {value}, which is not in `values`");
             Err(("usual", what))
         }
         None => Ok(()),
     }
 }
 
-/// Less than a thousandth of what a server can do is no load.
+/// The lowest `load`: less than a thousandth of the capacity is no load.
 const LOAD_MIN: f64 = 0.001;
 
-/// More than ten times what a server can do teaches nothing more.
+/// The highest `load`: more than ten times the capacity shows nothing new.
 const LOAD_MAX: f64 = 10.0;
