@@ -1,5 +1,5 @@
-//! The analysis of records, as pure functions: estimates, comparisons, rankings,
-//! verdicts on claims, advice, and merging.
+//! The analysis of records, as pure functions: estimates, comparisons,
+//! rankings, verdicts on claims, advice, and merging.
 
 pub(crate) mod advice;
 pub(crate) mod claims;
