@@ -7,6 +7,9 @@ something up. Also records how one server stops while a client is idle. Run it
 in the root of the workspace, after
 
     cargo build --release --workspace
+
+The order of the threads may differ from recording to recording. So read what
+the chapters say about a new trace, and change it where it isn't true any more.
 """
 
 import contextlib
