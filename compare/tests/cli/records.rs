@@ -310,7 +310,7 @@ fn runs_that_differ_in_kind_are_not_merged() {
                 record["seed"] = 2.into();
                 record["machine"]["kernel"] = "Linux 1.0".into();
             },
-            "unlike machines stay apart",
+            "runs of different machines can't be merged",
         ),
         (
             "revision",
@@ -352,7 +352,7 @@ fn runs_that_differ_in_kind_are_not_merged() {
                     "address": "[::1]:1", "groups": [], "windows": {},
                 });
             },
-            "they stay apart",
+            "a run can't be merged with a record of `compare load`",
         ),
     ];
     for (name, change, expected) in cases {
@@ -473,17 +473,20 @@ fn shards_of_different_loads_are_not_merged() {
     load.push(first.to_str().unwrap());
     assert_eq!(call(&load).status.code(), Some(0));
     let cases: [(Change, &str); 5] = [
-        (|shard| shard["seed"] = 5.into(), "--seed must be another one"),
+        (
+            |shard| shard["seed"] = 5.into(),
+            "--seed must differ on each machine",
+        ),
         (
             |shard| {
                 let began = &mut shard["shard"]["windows"]["1"];
                 *began = (began.as_u64().unwrap() + 10_000_000).into();
             },
-            "overlap, but their windows are not the same",
+            "overlap, but their windows differ",
         ),
         (
             |shard| shard["shard"]["address"] = "[::1]:1".into(),
-            "one load has one --addr",
+            "all shards of a load must have the same --addr",
         ),
         (
             |shard| {
@@ -492,14 +495,14 @@ fn shards_of_different_loads_are_not_merged() {
                 row.insert("www".to_owned(), cell);
                 shard["entrants"][0]["contestant"]["name"] = "www".into();
             },
-            "it is called web and www: give them the same --name",
+            "call it web and www: use the same --name for all shards",
         ),
         (
             |shard| {
                 let round = &mut shard["cells"]["perf2"]["web"]["rounds"][0];
                 round["report"]["groups"][0]["n"] = 2.into();
             },
-            "asked for n = 1 on one machine and n = 2 on another",
+            "requested n = 1 on one machine and n = 2 on another",
         ),
     ];
     for (change, expected) in cases {
