@@ -12,9 +12,9 @@ use crate::analysis::compatibility::{
 use crate::analysis::merge::shards::add_up_shards;
 use crate::analysis::merge::source::Source;
 use crate::base::exit::Usage;
+use crate::model::calibration::Calibrated;
 use crate::model::provenance::Part;
 use crate::model::record::Record;
-use crate::model::scenarios::Scenario;
 
 /// Merges records. The loads of several machines in one window are added up to
 /// one round; all other rounds are concatenated and renumbered.
@@ -99,26 +99,14 @@ fn join(mut sum: Source, other: Source) -> anyhow::Result<Source> {
             }
         }
     }
-    let known = |scenario: &Scenario| {
-        record.scenarios.iter().any(|other| other.name == scenario.name)
-    };
-    let mut new = more.scenarios;
-    new.retain(|scenario| !known(scenario));
-    record.scenarios.append(&mut new);
-    let mut new = more.entrants;
-    new.retain(|entrant| {
-        let name = &entrant.contestant.name;
-        record.entrants.iter().all(|other| other.contestant.name != *name)
+    append_new(&mut record.scenarios, more.scenarios, |one, other| {
+        one.name == other.name
     });
-    record.entrants.append(&mut new);
-    let mut new = more.skipped;
-    new.retain(|skipped| !record.skipped.contains(skipped));
-    record.skipped.append(&mut new);
-    let mut new = more.calibration;
-    new.retain(|calibrated| {
-        record.calibration.iter().all(|other| !other.is_like(calibrated))
+    append_new(&mut record.entrants, more.entrants, |one, other| {
+        one.contestant.name == other.contestant.name
     });
-    record.calibration.append(&mut new);
+    append_new(&mut record.skipped, more.skipped, |one, other| one == other);
+    append_new(&mut record.calibration, more.calibration, Calibrated::is_like);
     if let (Some(mine), Some(others)) = (&mut record.shard, more.shard) {
         // After renumbering, rounds can't be matched by number with those of
         // other shards that started at the same time.
@@ -132,6 +120,16 @@ fn join(mut sum: Source, other: Source) -> anyhow::Result<Source> {
     record.rounds = offset + more.rounds;
     sum.name = format!("{}, {name}", sum.name);
     Ok(sum)
+}
+
+/// Appends the values that `list` does not have yet.
+fn append_new<T>(
+    list: &mut Vec<T>,
+    mut new: Vec<T>,
+    is_same: impl Fn(&T, &T) -> bool,
+) {
+    new.retain(|one| !list.iter().any(|other| is_same(one, other)));
+    list.append(&mut new);
 }
 
 /// Checks that the rounds of two records measured the same thing.

@@ -118,57 +118,25 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
 }
 
 pub(crate) fn check(scenario: &Scenario) -> Result<(), Mistake> {
-    let Scenario { groups, measured_group, figures, against, window, .. } =
-        scenario;
-    let in_group = |index: usize, (key, what): Wrong| {
-        let name = &groups[index].name;
-        let what = format!("group `{name}`: {what}");
-        Mistake { table: Table::Group(index), key, what }
-    };
+    let Scenario { groups, figures, against, window, .. } = scenario;
     for (index, group) in groups.iter().enumerate() {
         check_group(group)
             .and_then(|()| check_name(group, &groups[..index]))
-            .map_err(|wrong| in_group(index, wrong))?;
+            .map_err(|wrong| in_group(groups, index, wrong))?;
     }
     if let Some(sweep) = &scenario.sweep {
-        check_sweep(sweep, groups, measured_group).map_err(|(key, what)| {
-            let what = format!("sweep: {what}");
-            Mistake { table: Table::Sweep, key, what }
-        })?;
+        check_sweep(sweep, groups, &scenario.measured_group).map_err(
+            |(key, what)| {
+                let what = format!("sweep: {what}");
+                Mistake { table: Table::Sweep, key, what }
+            },
+        )?;
     }
     if scenario.point.is_some() {
         let what = "`point` is for records only; remove it";
         return Err(root("point", what));
     }
-    let Some(index) =
-        groups.iter().position(|group| group.name == *measured_group)
-    else {
-        let names = list(groups.iter().map(|group| group.name.as_str()));
-        let what =
-            format!("`of`: no group `{measured_group}`; use one of {names}");
-        return Err(root("of", what));
-    };
-    let measured = &groups[index];
-    if measured.silent {
-        let what = "`of` names a silent group, which can't be measured";
-        let what = what.to_owned();
-        return Err(in_group(index, ("silent", what)));
-    }
-    if measured.apart {
-        let what = "`of` names a group `apart`, which can't be measured";
-        let what = what.to_owned();
-        return Err(in_group(index, ("apart", what)));
-    }
-    let responds = [Figure::ResponseP50, Figure::ResponseP99];
-    if figures.iter().any(|figure| responds.contains(figure))
-        && !measured.is_open_loop()
-    {
-        let what = format!(
-            "only an open loop has response times: give group \
-             `{measured_group}` a `rate` or a `load`"
-        );
-        return Err(root("figures", what));
-    }
+    check_measured_group(scenario)?;
     if figures.contains(&Figure::Left) != against.is_some() {
         let key = if against.is_some() { "against" } else { "figures" };
         let what = "`against` and the figure `left` must be used together";
@@ -183,8 +151,54 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), Mistake> {
         .map_err(|(key, what)| root(key, what))
 }
 
+/// Checks that the measured group exists, that it can be measured, and that it
+/// has the figures.
+fn check_measured_group(scenario: &Scenario) -> Result<(), Mistake> {
+    let Scenario { groups, measured_group, figures, .. } = scenario;
+    let Some(index) =
+        groups.iter().position(|group| group.name == *measured_group)
+    else {
+        let names = list(groups.iter().map(|group| group.name.as_str()));
+        let what =
+            format!("`of`: no group `{measured_group}`; use one of {names}");
+        return Err(root("of", what));
+    };
+    let measured = &groups[index];
+    if measured.silent {
+        let what = "`of` names a silent group, which can't be measured";
+        let what = what.to_owned();
+        return Err(in_group(groups, index, ("silent", what)));
+    }
+    if measured.apart {
+        let what = "`of` names a group `apart`, which can't be measured";
+        let what = what.to_owned();
+        return Err(in_group(groups, index, ("apart", what)));
+    }
+    let responds = [Figure::ResponseP50, Figure::ResponseP99];
+    if figures.iter().any(|figure| responds.contains(figure))
+        && !measured.is_open_loop()
+    {
+        let what = format!(
+            "only an open loop has response times: give group \
+             `{measured_group}` a `rate` or a `load`"
+        );
+        return Err(root("figures", what));
+    }
+    Ok(())
+}
+
 /// A key, and what is wrong with its value.
 type Wrong = (&'static str, String);
+
+fn in_group(
+    groups: &[ClientGroup],
+    index: usize,
+    (key, what): Wrong,
+) -> Mistake {
+    let name = &groups[index].name;
+    let what = format!("group `{name}`: {what}");
+    Mistake { table: Table::Group(index), key, what }
+}
 
 fn check_time(key: &'static str, time: Duration) -> Result<(), Wrong> {
     if time > TIME_MAX {
