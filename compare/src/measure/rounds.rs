@@ -1,4 +1,4 @@
-//! Runner contestants under scenarios, round by round.
+//! Measuring contestants under scenarios, round by round.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;

@@ -261,7 +261,7 @@ fn a_contestant_is_not_blamed_for_missing_descriptors_of_the_load_generator() {
     // Not enough to start a server.
     for limit in [12, 40] {
         let text = stderr(&run(limit));
-        assert!(text.contains("need 64 open files at the least"), "{text}");
+        assert!(text.contains("need at least 64 open files"), "{text}");
     }
     folder.assert_nothing_is_left();
 }
