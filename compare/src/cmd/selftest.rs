@@ -335,10 +335,10 @@ fn verdict(is_tied: bool) -> &'static str {
 
 /// Returns this program as a server with a known behaviour.
 fn faulty(behaviour: &[&str]) -> anyhow::Result<Contestant> {
+    let program = env::current_exe()
+        .context("cannot determine the path of this program")?;
     let program =
-        env::current_exe().context("cannot find this program's path")?;
-    let program =
-        program.to_str().context("this program's path is not UTF-8")?;
+        program.to_str().context("the path of this program is not UTF-8")?;
     let mut contestant = Contestant::given("known=known {addr}")?;
     contestant.command = [program, "faulty", "--listen", "{addr}"]
         .iter()

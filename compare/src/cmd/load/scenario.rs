@@ -293,7 +293,7 @@ impl ShardRun {
             // The number of processors of the server is unknown.
             Bottleneck::Unknown
         };
-        let capacity = "no rate of this scenario is a share of a capacity";
+        let capacity = "no rate of this scenario is a share of the capacity";
         cell.rounds.push(Round {
             round,
             place: 1,
