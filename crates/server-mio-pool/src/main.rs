@@ -109,7 +109,7 @@ fn accept(
             }
             Admission::NoClient => {}
             Admission::Pause(time) => listener.pause(time),
-            Admission::Stop => return listener.stop(),
+            Admission::Stop => return listener.stop(registry),
         }
     }
 }

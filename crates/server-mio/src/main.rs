@@ -96,7 +96,7 @@ fn accept(
             }
             Admission::NoClient => {}
             Admission::Pause(time) => listener.pause(time),
-            Admission::Stop => return listener.stop(),
+            Admission::Stop => return listener.stop(registry),
         }
     }
 }
