@@ -12,8 +12,8 @@ use tracing::{debug, error, warn};
 use crate::chassis::Chassis;
 use crate::client::{Client, refuse};
 
-/// How long to wait before the next `accept` when the last one found no
-/// descriptor or no memory.
+/// How long to wait before the next `accept` when the last one failed for lack
+/// of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a server does after an `accept`.
@@ -24,10 +24,10 @@ pub enum Admission<S: AsFd> {
     /// Accept the next client: this one was refused or has already gone.
     NoClient,
     /// Accept again after this time: the process is out of descriptors or
-    /// memory. The client that waits will not be reported as ready again.
+    /// memory. No further event will report the client that is waiting.
     Pause(Duration),
-    /// Accept no more clients: the server stops. Continue to serve those that
-    /// are connected.
+    /// Accept no more clients: the server is stopping. Continue to serve those
+    /// that are connected.
     Stop,
 }
 

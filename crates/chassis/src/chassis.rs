@@ -72,8 +72,8 @@ impl Chassis {
         self.job_timeout
     }
 
-    /// Registers the address of the server's connection to itself. The client
-    /// that is accepted from this address means that the server must stop.
+    /// Stores the address from which the server connects to itself. When a
+    /// connection from this address is accepted, the server must stop.
     pub(crate) fn expect_self_connection(&self, from: SocketAddr) {
         // It is set once, because the server is stopped once.
         let _ = self.self_connection.set(from);
@@ -88,7 +88,7 @@ impl Chassis {
         let _ = (&self.housekeeping).write(&[0]);
     }
 
-    /// Notes that the server must stop because it can't accept any more.
+    /// Notes that the server must stop because it can't accept clients.
     pub(crate) fn fail(&self) {
         self.has_failed.store(true, Relaxed);
     }

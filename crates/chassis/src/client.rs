@@ -33,7 +33,7 @@ pub enum Step<'a, S> {
     /// call [`sent`](Client::sent).
     Write(&'a mut S, &'a [u8]),
     /// Other clients: this client's turn is over, after a long request or many
-    /// steps. Continue once every client that is ready now had a turn.
+    /// steps. Continue once every client that is ready now has had a turn.
     Yield,
     /// Nothing. Drop the client, which closes the connection.
     Close,
@@ -94,9 +94,8 @@ impl<S: AsFd> Client<S> {
         &mut self.stream
     }
 
-    /// Returns what the conversation waits for. If the last step was not done,
-    /// it is returned again, except for [`Step::Compute`], which is returned
-    /// once.
+    /// Returns what the conversation waits for. A step that was not carried out
+    /// is returned again, except for [`Step::Compute`], which is returned once.
     #[inline]
     pub fn next_step(&mut self) -> Step<'_, S> {
         self.is_served = true;

@@ -15,7 +15,7 @@ use serde_json::json;
 /// wake-up pipes. Descriptors of worker processes are counted separately.
 const FDS_RESERVED: u64 = 64;
 
-/// Longer than anyone waits, and short enough to be added to any `Instant`.
+/// The longest duration of a flag: short enough to be added to any `Instant`.
 const DURATION_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
 /// A server's concurrency model, and the flags that the model needs.

@@ -144,8 +144,8 @@ impl Housekeeper {
     fn exit_cut_off(&self) -> ! {
         let unfinished = self.chassis.registry.unfinished();
         warn!(
-            "cut off {} connections, {} of them with a request in work: not \
-             finished within --drain-timeout",
+            "cut off {} connections, {} of them with a request in progress: \
+             not finished within --drain-timeout",
             unfinished.connections, unfinished.computing,
         );
         process::exit(EXIT_CUT_OFF)

@@ -8,8 +8,8 @@ use protocol::{Error, Reply, Request};
 use crate::chassis::Chassis;
 use crate::registry::ConnectionId;
 
-/// A request to be computed away from its connection, by a pool in whose queue
-/// it may wait for long.
+/// A request to be computed by a pool, in whose queue it may wait for a long
+/// time.
 ///
 /// A job can move to any thread and outlive its client. It identifies the
 /// connection by its entry in the registry, not by a descriptor's number,
@@ -45,14 +45,9 @@ impl Job {
         Job { chassis, connection, request }
     }
 
-    /// Returns the request to compute.
-    pub fn request(&self) -> Request {
-        self.request
-    }
-
-    /// Computes the reply as [`Request::compute`] does, but does not start a
-    /// long request whose client has gone meanwhile. The reply is then
-    /// arbitrary, because writing it will fail.
+    /// Computes the reply as [`Request::compute`] does, except for a long
+    /// request whose client is gone: its reply is arbitrary, because writing it
+    /// will fail.
     pub fn compute(&self) -> Reply {
         if self.request.is_long() && self.client_is_gone() {
             Reply::Error(Error::WorkerLost)

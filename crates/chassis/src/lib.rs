@@ -1,18 +1,18 @@
 //! Everything a server needs that isn't its concurrency model: flags, the
 //! listening socket, admission, the idle timeout, stop and drain, logs.
 //!
-//! A server gives [`run`] one function, `serve`, which accepts clients. It
+//! A server passes one function to [`run`]: `serve`, which accepts clients. It
 //! passes each result of `accept` to [`Chassis::admit`], which returns what to
 //! do next; an admitted [`Client`] returns what its conversation waits for.
-//! That is all. No server has a line about signals, drain, timeouts or limits,
+//! That is all. No server has code for signals, drain, timeouts or limits,
 //! because of one idea: *stop is end-of-file*.
 //!
 //! To stop the server, a housekeeping thread shuts down the listening socket,
 //! so that `accept` fails, and the reading side of every connection, so that
 //! `read` returns 0 once everything received has been read. A client that is
 //! idle for too long has both sides of its connection shut down. So each model
-//! ends a conversation by the path that it already has for a client that hangs
-//! up, however it waits. See shutdown(2) and tcp(7).
+//! ends a conversation by the path that it already has for a client that
+//! disconnects, however it waits. See shutdown(2) and tcp(7).
 
 mod admission;
 mod chassis;

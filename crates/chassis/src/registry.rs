@@ -19,8 +19,8 @@ use crate::reset::is_reset;
 /// The open connections of a server.
 ///
 /// Its lock is taken when a connection opens or closes, by each sweep for idle
-/// clients, to stop, and when a pool is about to compute a long request; never
-/// for a short request, nor without a pool.
+/// clients, to stop, and when a pool is about to compute a long request. No
+/// short request takes it, and no request that isn't computed on a pool.
 #[derive(Debug)]
 pub(crate) struct Registry {
     connections_max: usize,
@@ -30,7 +30,7 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct State {
     connections: Slab<Entry>,
-    /// Whether the server stops: no connection gets further input.
+    /// Whether the server is stopping: no connection gets further input.
     is_stopping: bool,
     /// Whether the server has reported that it accepts no more clients.
     accepting_has_ended: bool,
@@ -84,7 +84,7 @@ pub(crate) struct Served {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unfinished {
     pub(crate) connections: usize,
-    /// How many of these connections have a request in work.
+    /// How many of these connections have a request in progress.
     pub(crate) computing: usize,
 }
 
@@ -173,7 +173,8 @@ impl Registry {
         state.is_drained()
     }
 
-    /// Returns `true` if the server stops and has no connection left.
+    /// Returns `true` if the server is stopping, accepts no more clients, and
+    /// has no connection left.
     pub(crate) fn is_drained(&self) -> bool {
         self.state().is_drained()
     }
@@ -320,8 +321,8 @@ fn end_input(stream: &impl AsFd, activity: &Activity) {
 fn end_input_and_output(entry: &Entry, waits_for: WaitsFor) {
     let stream = fd::registered(&entry.fd);
     if waits_for == WaitsFor::Output {
-        // The client doesn't take its replies. Without this, the kernel would
-        // keep offering them for minutes after the close.
+        // The client doesn't read its replies. Without this, the kernel would
+        // keep trying to send them for minutes after the close.
         let _ = set_socket_linger(stream, Some(Duration::ZERO));
     }
     entry.activity.input_bytes_left.store(0, Relaxed);

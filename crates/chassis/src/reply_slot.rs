@@ -5,9 +5,9 @@ use std::task::{Context, Poll, Waker};
 
 use protocol::Reply;
 
-/// Holds the reply to a connection's request, until the client's task takes
-/// it. A connection has one request in work at a time, so that it needs one
-/// slot, where a oneshot channel would be allocated for each request.
+/// Holds the reply to a connection's request until the client's task takes it.
+/// A connection has one request in progress at a time, so one slot serves all
+/// of them, where a oneshot channel would be allocated for each.
 #[derive(Debug, Default)]
 pub(crate) struct ReplySlot(Mutex<State>);
 

@@ -61,7 +61,7 @@ impl Conversation {
         }
     }
 
-    /// Returns what to do next. If the last step was not done, it is returned
+    /// Returns what to do next. A step that was not carried out is returned
     /// again, except for [`Step::Compute`], which is returned once.
     #[inline]
     pub fn next_step(&mut self) -> Step<'_> {

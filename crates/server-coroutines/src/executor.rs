@@ -25,9 +25,9 @@ use slab::Slab;
 use crate::inbox::{Inbox, Queued};
 use crate::reactor::Reactor;
 
-/// How many socket operations a task may do in a row, even if it needs to wait
-/// for none of them, before other tasks are polled. Without this limit, a task
-/// that accepts clients would not suspend while there are any.
+/// How many socket operations a task may do before other tasks are polled,
+/// even if none of them would block. Without this limit, a task that accepts
+/// clients would not suspend as long as any are waiting.
 const BUDGET: u32 = 64;
 
 thread_local! {
@@ -94,9 +94,9 @@ where
     result.replace(Ok(()))
 }
 
-/// Drops the tasks that are left when `run` fails or panics. To drop their
-/// sockets takes the executor, which they can't reach any more while the
-/// thread's own values are dropped.
+/// Drops the remaining tasks when `run` fails or panics. Their sockets need the
+/// executor to deregister, and can't access it any more while the thread's
+/// local values are destroyed.
 struct DropTasksAtEnd;
 
 impl Drop for DropTasksAtEnd {
@@ -166,8 +166,8 @@ fn with_executor<T>(f: impl FnOnce(&Executor) -> T) -> T {
 impl Executor {
     /// The talk's loop: wait for events, then poll the tasks that they woke.
     ///
-    /// Each round polls only the tasks that were woken before it. So a task
-    /// that always wakes itself doesn't keep the loop from the next events.
+    /// Each round polls only the tasks that were woken before it began. So a
+    /// task that always wakes itself doesn't keep the loop from taking events.
     fn run(&self) -> io::Result<()> {
         let mut round = Vec::new();
         while !self.tasks.borrow().is_empty() {

@@ -63,9 +63,9 @@ impl Queued {
     /// Sets the flag. Returns `true` if the caller must queue the task, and
     /// `false` if the task is queued already.
     ///
-    /// In both cases, the task sees everything that the caller did before, when
-    /// it is polled next. That is why this and `clear_then` both swap: each
-    /// reads what the other wrote.
+    /// In both cases, everything that the caller did before happens before the
+    /// task's next poll. That is why both this and `clear_then` swap, and not
+    /// only load or store: each synchronises with the other.
     pub(crate) fn set(&self) -> bool {
         !self.0.swap(true, Ordering::AcqRel)
     }

@@ -43,9 +43,9 @@ pub(crate) struct Direction {
     /// Whether an operation may succeed. Set by an event, cleared by an
     /// operation that would block or by a short read.
     is_ready: Cell<bool>,
-    /// Whether to try every operation, because the end or urgent data was
-    /// reported: from then on, a short read doesn't mean that the socket is
-    /// empty.
+    /// Whether `is_ready` is ignored, because the end of input, an error or
+    /// urgent data was reported: from then on, a short read doesn't mean that
+    /// the socket is empty.
     stays_ready: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
@@ -99,9 +99,9 @@ impl Reactor {
         self.timers.borrow_mut().push((time, waker.clone()));
     }
 
-    /// Takes events, and wakes the tasks that wait for them. If the executor
-    /// is idle, waits for the next event or timer. Returns `true` if the inbox
-    /// has items.
+    /// Wakes the tasks whose events or timers have occurred. If the executor is
+    /// idle, first waits until one does. Returns `true` if the inbox may have
+    /// items.
     pub(crate) fn wait(&self, is_idle: bool) -> io::Result<bool> {
         let timeout = if is_idle {
             self.time_to_next_timer()
@@ -114,8 +114,8 @@ impl Reactor {
             polled => polled?,
         }
         let mut has_inbox = false;
-        // No task runs meanwhile. So no slot is reused by another socket before
-        // the last event of its previous socket is noted.
+        // No task runs meanwhile, so no slot is reused before the last event of
+        // its previous socket has been noted.
         for event in &*events {
             match event.token() {
                 INBOX => has_inbox = true,
@@ -149,8 +149,8 @@ impl Reactor {
 }
 
 impl Source {
-    /// Notes an event. Events may be spurious: these cost one operation that
-    /// would block.
+    /// Notes an event. A spurious event costs at most one operation that would
+    /// block.
     fn note(&self, event: &Event) {
         let input_ended =
             event.is_read_closed() || event.is_priority() || event.is_error();
@@ -192,7 +192,8 @@ impl Direction {
 
 impl Unpark for mio::Waker {
     fn unpark(&self) {
-        // The only failure is a full counter, which also wakes.
+        // This fails only if the eventfd's counter is full, which wakes the
+        // reader, too.
         let _ = self.wake();
     }
 }

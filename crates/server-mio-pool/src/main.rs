@@ -37,9 +37,9 @@ fn main() -> ExitCode {
 /// Accepts clients, and gives a turn to each client that is ready.
 ///
 /// Each change of readiness is reported once, so a client whose turn ends
-/// early is queued for another one. All events of a batch are noted before
-/// any client gets a turn or is accepted: so no slot is reused before the last
-/// event of its previous client is noted.
+/// before its socket would block is queued for another turn. All events of a
+/// batch are noted before any client gets a turn or is accepted. So no slot is
+/// reused before the last event of its previous client has been noted.
 fn serve(listener: TcpListener, chassis: &'static Chassis) -> io::Result<()> {
     let mut poll = Poll::new()?;
     let mut listener = Listener::new(listener, poll.registry(), LISTENER)?;
@@ -89,7 +89,7 @@ fn serve(listener: TcpListener, chassis: &'static Chassis) -> io::Result<()> {
     }
 }
 
-/// Accepts clients for a turn.
+/// Accepts at most [`ACCEPTS_PER_TURN`] clients.
 fn accept(
     listener: &mut Listener,
     clients: &mut Slab<Client<Socket>>,
@@ -109,7 +109,7 @@ fn accept(
             }
             Admission::NoClient => {}
             Admission::Pause(time) => listener.pause(time),
-            Admission::Stop => return listener.stop(),
+            Admission::Stop => return listener.stop(registry),
         }
     }
 }
@@ -118,8 +118,8 @@ fn accept(
 enum Turn {
     /// The socket isn't ready. The next event gives the client another turn.
     Waits,
-    /// The pool has the request. The reply gives the client another turn; until
-    /// then, events don't, so that the client keeps its slot.
+    /// The pool has the request. Only the reply gives the client another turn,
+    /// so that the client keeps its slot until then.
     Computes,
     HasMore,
     Over,

@@ -1,4 +1,4 @@
-//! A pool whose replies the event loop notices like a readable socket.
+//! A thread pool that reports its replies to the event loop as an event.
 
 use std::io;
 use std::mem;
@@ -14,7 +14,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 pub(crate) struct Pool {
     workers: ThreadPool,
     inbox: Arc<Inbox>,
-    /// Empty except while the replies are passed on. It is swapped with
+    /// Empty, except in `take_replies`. It is swapped with
     /// [`Inbox::replies`], so that nothing is allocated once both have grown.
     taken: Vec<(usize, Reply)>,
 }
@@ -52,7 +52,7 @@ impl Pool {
         });
     }
 
-    /// Passes all replies in the inbox to `take`: one event may report many.
+    /// Calls `take` for each reply in the inbox: one event may report many.
     pub(crate) fn take_replies(&mut self, mut take: impl FnMut(usize, Reply)) {
         mem::swap(&mut *self.inbox.replies(), &mut self.taken);
         self.taken.drain(..).for_each(|(slot, reply)| take(slot, reply));
@@ -68,7 +68,8 @@ impl Inbox {
         let is_first = replies.len() == 1;
         drop(replies);
         if is_first {
-            // The only failure is a full counter, which also wakes.
+            // This fails only if the eventfd's counter is full, which wakes the
+            // loop, too.
             let _ = self.waker.wake();
         }
     }

@@ -61,8 +61,11 @@ impl Listener {
         self.resume_at = Some(Instant::now() + time);
     }
 
-    /// Accepts no more clients.
-    pub fn stop(&mut self) {
+    /// Accepts no more clients. If the service manager passed the socket, those
+    /// that connect from now on wait for the next server.
+    pub fn stop(&mut self, registry: &Registry) {
+        // This fails only for a socket that is not registered.
+        let _ = registry.deregister(&mut self.listener);
         self.is_ready = false;
     }
 
@@ -74,5 +77,34 @@ impl Listener {
         }
         let until = |at: Instant| at.saturating_duration_since(Instant::now());
         Some(self.resume_at.map_or(Duration::ZERO, until))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mio::{Events, Poll};
+
+    use super::*;
+
+    #[test]
+    fn a_client_that_connects_after_the_stop_causes_no_event() {
+        let mut poll = Poll::new().unwrap();
+        let mut events = Events::with_capacity(8);
+        let socket = net::TcpListener::bind("127.0.0.1:0").unwrap();
+        // As the chassis does, the test keeps the socket open.
+        let listener = socket.try_clone().unwrap();
+        let mut listener =
+            Listener::new(listener, poll.registry(), Token(0)).unwrap();
+        for is_stopped in [false, true] {
+            if is_stopped {
+                listener.stop(poll.registry());
+            }
+            let _client =
+                net::TcpStream::connect(socket.local_addr().unwrap()).unwrap();
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            assert_eq!(events.is_empty(), is_stopped);
+            events.iter().for_each(|_| listener.note());
+            assert_eq!(listener.try_accept().is_none(), is_stopped);
+        }
     }
 }

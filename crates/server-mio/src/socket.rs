@@ -11,7 +11,7 @@ use mio::{Interest, Registry, Token};
 /// A non-blocking socket that is registered once, for all events.
 ///
 /// An operation is tried only if it may succeed, which saves system calls. If
-/// it would block, the client has to wait for the next event.
+/// it would block, the client waits for the next event.
 #[derive(Debug)]
 pub struct Socket {
     stream: TcpStream,
@@ -26,8 +26,9 @@ pub struct Socket {
     /// Whether a write may succeed. Set by an event, cleared by a write that
     /// would block.
     is_writable: bool,
-    /// Whether the client waits for an event. If it doesn't, because its turn
-    /// is not over or its request is being computed, events are only noted.
+    /// Whether the client waits for an event. If it doesn't, because it is
+    /// queued for a turn or its request is being computed, events are only
+    /// noted.
     awaits_event: bool,
 }
 
@@ -57,8 +58,9 @@ impl Socket {
         registry.register(&mut self.stream, token, all)
     }
 
-    /// Notes an event. Returns `true` if the client waits for one, and so must
-    /// get a turn. A spurious event costs one operation that would block.
+    /// Notes an event. Returns `true` if the client was waiting for one and so
+    /// must get a turn. A spurious event costs at most one operation that would
+    /// block.
     pub fn note(&mut self, event: &Event) -> bool {
         self.reads_until_blocked |=
             event.is_read_closed() || event.is_priority() || event.is_error();

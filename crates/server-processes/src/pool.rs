@@ -29,23 +29,23 @@ use crate::worker::{self, BEGUN};
 /// pipes; afterwards, one end of each and the pidfd with which to kill it.
 pub(crate) const FDS_PER_WORKER: u64 = 4;
 
-/// How long a worker may take to be ready. One that takes longer was suspended
-/// by a signal.
+/// How long a worker may take to be ready. A worker that takes longer is
+/// assumed to be suspended by a signal.
 const START_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// How long to wait before replacing a worker that ended early by itself: the
-/// first time, and at most. The time doubles in between.
+/// How long to wait before replacing a worker that ended early by itself. The
+/// time doubles from the minimum to the maximum.
 const BACK_OFF_MIN: Duration = Duration::from_millis(50);
 const BACK_OFF_MAX: Duration = Duration::from_secs(5);
 
 /// A worker that ends before this time has ended early.
 const LIFE_MIN: Duration = Duration::from_secs(1);
 
-/// How many workers are tried for a job that the last one had not begun.
+/// How many workers are tried for a job if each ends before it begins the job.
 const TRIES_MAX: usize = 5;
 
 /// How often to check whether a client that waits for a worker was reset.
-const LOOK_PERIOD: Duration = Duration::from_secs(1);
+const RESET_CHECK_PERIOD: Duration = Duration::from_secs(1);
 
 /// The idle workers, and the clients' threads that wait for one.
 #[derive(Debug)]
@@ -57,12 +57,12 @@ pub(crate) struct Pool {
 #[derive(Debug, Default)]
 struct State {
     idle: Vec<Worker>,
-    /// First come, first served. Otherwise a greedy client could take the
-    /// worker again that it has just put back.
+    /// First come, first served. Otherwise, a greedy client could at once take
+    /// back the worker that it has just returned.
     waiting: VecDeque<Thread>,
 }
 
-/// A worker as the thread that has a job for it uses it.
+/// A worker, as used by the thread that has a job for it.
 #[derive(Debug)]
 struct Worker {
     jobs: ChildStdin,
@@ -146,12 +146,13 @@ impl Pool {
         Ok(Reply::Error(Error::WorkerLost))
     }
 
-    /// Returns a worker, at once or after those clients that came first.
+    /// Takes an idle worker. Waits while there is none, or while clients that
+    /// came earlier wait.
     ///
     /// # Errors
     ///
-    /// Returns an error if the client is reset while it waits, so that it does
-    /// not keep a thread, a descriptor and a connection until its turn.
+    /// Returns an error if the client is reset while it waits. So a client that
+    /// was reset doesn't occupy a thread and a descriptor until its turn.
     fn take(&self, client: &TcpStream) -> io::Result<Worker> {
         let mut state = self.state();
         // The common case, in which the client isn't checked.
@@ -165,7 +166,7 @@ impl Pool {
         state.waiting.push_back(me.clone());
         loop {
             drop(state);
-            thread::park_timeout(LOOK_PERIOD);
+            thread::park_timeout(RESET_CHECK_PERIOD);
             let was_reset = is_reset(client);
             state = self.state();
             if was_reset {
@@ -183,6 +184,7 @@ impl Pool {
         }
     }
 
+    /// Returns a worker to the pool.
     fn put(&self, worker: Worker) {
         let mut state = self.state();
         state.idle.push(worker);
@@ -190,8 +192,8 @@ impl Pool {
     }
 
     /// Keeps one worker running: starts it, reaps it when it ends, starts the
-    /// next one. The kernel kills the worker when this thread ends, that is
-    /// when the server ends, in whatever way.
+    /// next one. The kernel kills the worker when this thread ends, which it
+    /// does only when the server ends.
     ///
     /// `first_started` is dropped when the first worker is ready or has failed.
     fn keep_one(&self, first_started: mpsc::Sender<Infallible>) -> ! {
@@ -223,7 +225,7 @@ impl Pool {
                 back_off = BACK_OFF_MIN;
                 continue;
             }
-            warn!("worker ended early; restarting it in {back_off:?}");
+            warn!("worker failed early; starting the next one in {back_off:?}");
             thread::sleep(back_off);
             back_off = next_back_off(back_off);
         }
