@@ -42,7 +42,7 @@ pub(crate) struct Advise {
         "MeasurementOptions", "ContestantArgs", "scenario", "long", "short",
     ])]
     run: Option<String>,
-    /// Long requests: the number per second, and the time each one computes
+    /// Long requests: the number per second, and the time to compute each one
     #[arg(long, num_args = 1..=3, value_name = "RATE x TIME")]
     long: Vec<String>,
     /// Short requests (n = 1): the number per second
@@ -52,8 +52,9 @@ pub(crate) struct Advise {
     #[arg(long, value_name = "N", default_value_t = 64,
           value_parser = load_plan::connections)]
     clients: usize,
-    /// The time within which 99 of 100 short requests must be answered, from
-    /// when each was due; of long requests, if there are no short ones
+    /// The time within which 99 of 100 short requests must be answered, counted
+    /// from when each was due; if there are no short requests, the limit for
+    /// the long ones
     #[arg(long, value_name = "TIME",
           value_parser = options::positive_duration)]
     slo: Option<Duration>,

@@ -49,13 +49,14 @@ pub(crate) struct Claims {
     /// Only claims whose name matches; repeatable
     #[arg(short = 'c', long = "claim", value_name = "REGEX")]
     claim: Vec<Regex>,
-    /// The file of claims [default: bench/claims.toml]
+    /// The file that describes the claims [default: bench/claims.toml]
     #[arg(long, value_name = "FILE")]
     claims: Option<PathBuf>,
-    /// The file of contestants [default: bench/contestants.toml]
+    /// The file that describes the contestants [default:
+    /// bench/contestants.toml]
     #[arg(long, value_name = "FILE")]
     contestants: Option<PathBuf>,
-    /// Write a page that works offline to FILE; `-` is stdout
+    /// Write to FILE a page that works offline; `-` is stdout
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Write Markdown tables, for a README or an issue; `-` is stdout

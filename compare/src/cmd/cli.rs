@@ -19,7 +19,7 @@ use crate::cmd::selftest::SelfTest;
 use crate::cmd::verify::Verify;
 
 /// Measures what concurrency models cost: runs servers that differ only in
-/// their model side by side, under the same load.
+/// their model, side by side and under the same load.
 ///
 /// Exit codes: 0 success, 1 failure, 2 usage error, 3 a contestant failed or
 /// sent a wrong reply, 4 nothing selected, 99 regression, 130 interrupted.
@@ -38,11 +38,11 @@ enum Verb {
     Run(Box<Run>),
     /// Writes the results of a run as a page, tables or data
     Report(Report),
-    /// Loads the server at an address and reports how it performed
+    /// Generates load on the server at an address and reports how it performed
     Load(Load),
     /// Checks that contestants conform to the protocol
     Verify(Verify),
-    /// Tests the instrument itself, on servers with known faults
+    /// Tests `compare` itself, on servers with known faults
     #[command(name = "selftest")]
     SelfTest(SelfTest),
     /// Checks the talk's claims on this machine, or against a run
@@ -56,7 +56,7 @@ enum Verb {
     Cmp(Cmp),
     /// Ranks the contestants of a run, figure by figure
     Rank(Rank),
-    /// Merges runs, or the shards of a load from several machines
+    /// Merges runs, or records of several machines that loaded one server
     Merge(Merge),
     /// Prints the JSON Schema of a record
     Schema,

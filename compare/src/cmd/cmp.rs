@@ -17,7 +17,7 @@ pub(crate) struct Cmp {
     /// The baseline run: its file, its folder, its name under runs/, or `last`
     #[arg(value_name = "A")]
     before: String,
-    /// The run to compare with it
+    /// The run to compare with A
     #[arg(value_name = "B")]
     after: String,
     /// Only contestants whose name matches; repeatable
@@ -26,10 +26,10 @@ pub(crate) struct Cmp {
     /// Only scenarios whose name matches; repeatable
     #[arg(short = 's', long = "scenario", value_name = "REGEX")]
     scenario: Vec<Regex>,
-    /// Exit with 99 if any figure of B is worse than in A by more than PERCENT
-    /// (for example `5%`) over its whole interval, and by more than the noise
-    /// floor, or if a contestant failed only in B. Exit with 1 if every figure
-    /// is undecided
+    /// Exit with 99 if any figure is worse in B than in A, over its whole
+    /// interval, by more than PERCENT (for example `5%`) and by more than the
+    /// noise floor, or if a contestant failed only in B. Exit with 1 if every
+    /// figure is undecided
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     fail_on_regression: Option<f64>,
 }
@@ -73,7 +73,7 @@ fn percent(text: &str) -> Result<f64, String> {
         Ok(percent) if percent >= 0.0 && percent.is_finite() => {
             Ok(percent / 100.0)
         }
-        _ => Err("expected a share of 0 or more, as 5%".to_owned()),
+        _ => Err("expected a percentage of 0 or more, such as 5%".to_owned()),
     }
 }
 

@@ -13,16 +13,17 @@ use crate::model::selection::selects;
 /// The contestants that the command line selects.
 #[derive(Args, Debug)]
 pub(crate) struct ContestantArgs {
-    /// Only contestants whose name matches; repeatable [default: the
-    /// idiomatic ones]
+    /// Only contestants whose name matches; repeatable [default: those that
+    /// `compare list` labels as idiomatic; with --contestants, all]
     #[arg(short = 'e', long = "contestant", value_name = "REGEX")]
     contestant: Vec<Regex>,
-    /// Adds a contestant, for example 'mine=python3 my_server.py {port}';
-    /// {addr}, {host} and {port} are replaced by the address to listen on;
-    /// repeatable
+    /// Add a contestant, for example 'mine=python3 my_server.py {port}';
+    /// {addr}, {host} and {port} are replaced by the address to listen on, its
+    /// host and its port; repeatable
     #[arg(long, value_name = "NAME=COMMAND")]
     with: Vec<String>,
-    /// The file of contestants [default: bench/contestants.toml]
+    /// The file that describes the contestants [default:
+    /// bench/contestants.toml]
     #[arg(long, value_name = "FILE")]
     pub(crate) contestants: Option<PathBuf>,
 }

@@ -15,7 +15,8 @@ use crate::model::scenarios::{self, Scenario};
 /// The arguments of `compare list`.
 #[derive(Args, Debug)]
 pub(crate) struct List {
-    /// The file of contestants [default: bench/contestants.toml]
+    /// The file that describes the contestants [default:
+    /// bench/contestants.toml]
     #[arg(long, value_name = "FILE")]
     contestants: Option<PathBuf>,
 }

@@ -24,7 +24,8 @@ use crate::output::merge::text;
 /// The arguments of `compare merge`.
 #[derive(Args, Debug)]
 pub(crate) struct Merge {
-    /// The runs or shards to merge: files, folders, or names under runs/
+    /// The runs to merge, or the shards: records that `compare load` made on
+    /// several machines. Each is a file, a folder, or a name under runs/
     #[arg(required = true, num_args = 2.., value_name = "RUN_OR_SHARD")]
     records: Vec<String>,
     /// The folder for the merged record

@@ -32,8 +32,9 @@ const FIGURES: [Figure; 9] = [
 
 /// The explanation below the rankings.
 const FOOTNOTE: &str = "
-contestants share a place if the difference to the first of that place is below
-the noise floor, or if its interval includes 1; 95 % bootstrap intervals
+contestants share a place if they tie with the first one of that place: if their
+difference is below the noise floor, or the interval of their ratio includes 1;
+95 % bootstrap intervals
 ";
 
 /// The arguments of `compare rank`.

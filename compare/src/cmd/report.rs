@@ -16,13 +16,13 @@ use crate::output::{csv, html, json, markdown, text};
 pub(crate) struct Report {
     /// The run: its file, its folder, its name under runs/, or `last`
     run: String,
-    /// Write a page with charts that works offline to FILE; `-` is stdout
+    /// Write to FILE a page with charts that works offline; `-` is stdout
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Write Markdown tables, for a README or an issue; `-` is stdout
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// Write CSV, one row per figure of each cell; `-` is stdout
+    /// Write CSV, one row per scenario, contestant and figure; `-` is stdout
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
     /// Write JSON: the figures and a description of the run; `-` is stdout

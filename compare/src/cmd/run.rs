@@ -24,10 +24,11 @@ pub(crate) struct Run {
     #[command(flatten)]
     contestant_args: ContestantArgs,
     /// Only scenarios whose name matches, and those that they are compared
-    /// with; repeatable
+    /// with; repeatable [default: those that `compare list` doesn't mark as on
+    /// request, at the usual values of their sweeps]
     #[arg(short = 's', long = "scenario", value_name = "REGEX")]
     scenario: Vec<Regex>,
-    /// Adds a scenario from a file; repeatable
+    /// Add a scenario from a file; repeatable
     #[arg(long, value_name = "FILE")]
     scenario_file: Vec<PathBuf>,
     /// Measure all scenarios, with all values of their sweeps

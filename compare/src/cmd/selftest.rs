@@ -57,7 +57,7 @@ const CLIENTS: &str = "clients";
 /// The arguments of `compare selftest`.
 #[derive(Args, Debug)]
 pub(crate) struct SelfTest {
-    /// No progress on stderr
+    /// Don't print progress to stderr
     #[arg(long)]
     quiet: bool,
 }

@@ -30,16 +30,18 @@ pub(crate) struct Verify {
     /// Only contestants whose name matches; repeatable
     #[arg(short = 'e', long = "contestant", value_name = "REGEX")]
     contestant: Vec<Regex>,
-    /// The file of contestants [default: bench/contestants.toml]
+    /// The file that describes the contestants [default:
+    /// bench/contestants.toml]
     #[arg(long, value_name = "FILE")]
     contestants: Option<PathBuf>,
-    /// Only cases whose name or family contains this text
+    /// Only test cases whose name or family contains this text
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// Repeats the random choices of a run
+    /// The seed of all random choices, to repeat those of an earlier run
+    /// [default: a new one each time]
     #[arg(long)]
     seed: Option<u64>,
-    /// No progress on stderr
+    /// Don't print progress to stderr
     #[arg(long)]
     quiet: bool,
 }

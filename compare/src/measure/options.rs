@@ -17,10 +17,12 @@ pub(crate) struct MeasurementOptions {
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) rounds: Option<u64>,
-    /// Run three rounds only; for claims, skip those that take long
+    /// Run only three rounds; for claims, also use shorter windows and check
+    /// only the main claims
     #[arg(long, conflicts_with = "rounds")]
     pub(crate) quick: bool,
-    /// The length of each window [default: the scenario's]
+    /// The length of each window, the time in which a contestant is measured
+    /// [default: the scenario's]
     #[arg(long, value_name = "TIME", value_parser = positive_duration)]
     pub(crate) duration: Option<Duration>,
     /// The seed of all random choices, to repeat those of a run [default: a

@@ -211,12 +211,13 @@ fn fds_max() -> u64 {
 }
 
 fn command(model: &Model) -> Command {
-    let mut command = Command::new(format!("server-{}", model.name))
+    let command = Command::new(format!("server-{}", model.name))
         .version(env!("CARGO_PKG_VERSION"))
         // The last value counts, so that a script's flags can be overridden.
         .args_override_self(true)
         .about(format!(
-            "Answers fib(n) over TCP, one line each (model: {})",
+            "Reads lines with a number n over TCP and replies with fib(n) \
+             (model: {})",
             model.name
         ))
         .arg(
@@ -227,7 +228,7 @@ fn command(model: &Model) -> Command {
         .arg(
             value("framing", "FRAMING", "line")
                 .value_parser(parse_framing)
-                .help("What a request is: one `line`, or one read (`talk`)"),
+                .help("What a request is: a line (`line`) or a read (`talk`)"),
         )
         .arg(
             value("max-n", "N", N_MAX_DEFAULT.to_string())
@@ -236,18 +237,19 @@ fn command(model: &Model) -> Command {
         )
         .arg(
             option("max-connections", "NUMBER").value_parser(parse_count).help(
-                "Maximum number of connections [default: from the fd limit]",
+                "Maximum number of connections [default: as many as the \
+                 limit on open files allows]",
             ),
         )
         .arg(
             value("idle-timeout", "DURATION", "60s")
                 .value_parser(parse_duration)
-                .help("Time until an idle client is closed; 0 means never"),
+                .help("Time until an idle connection is closed; 0 means never"),
         )
         .arg(
             value("drain-timeout", "DURATION", "5s")
                 .value_parser(parse_duration)
-                .help("Time that a stop waits for unfinished work"),
+                .help("Time that a stopping server waits for unfinished work"),
         )
         .arg(
             value("log-format", "FORMAT", "text")
@@ -264,6 +266,11 @@ fn command(model: &Model) -> Command {
             "RUST_LOG sets the log level (error, warn, info, debug). \
              LISTEN_FDS and NOTIFY_SOCKET of systemd are supported.",
         );
+    add_flags_of_model(command, model)
+}
+
+/// Adds the flags that only some models have.
+fn add_flags_of_model(mut command: Command, model: &Model) -> Command {
     if model.computes.len() > 1 {
         let names: Vec<_> =
             model.computes.iter().map(|compute| compute.name()).collect();
@@ -279,16 +286,14 @@ fn command(model: &Model) -> Command {
         command = command.arg(
             option("workers", "NUMBER")
                 .value_parser(value_parser!(NonZeroUsize))
-                .help(
-                    "Number of workers that compute [default: number of cores]",
-                ),
+                .help("Number of workers that compute [default: one per core]"),
         );
     }
     if model.has_job_timeout {
         command = command.arg(
             value("job-timeout", "DURATION", "0")
                 .value_parser(parse_duration)
-                .help("Time until a running job is stopped; 0 means never"),
+                .help("Time until a computation is stopped; 0 means never"),
         );
     }
     command

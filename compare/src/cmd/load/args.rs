@@ -25,7 +25,7 @@ pub(crate) struct Load {
     /// The server's address
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) addr: String,
-    /// The n of each request
+    /// The n to send in each request
     #[arg(long, default_value_t = 1, conflicts_with = "groups",
           value_parser = clap::value_parser!(u8).range(..=93))]
     pub(crate) n: u8,
@@ -62,8 +62,8 @@ pub(crate) struct Load {
     /// connect in the given order; repeatable
     #[arg(long = "group", value_name = "NAME:KEY=VALUE,...")]
     pub(crate) groups: Vec<GroupPlan>,
-    /// How requests are delimited: by line ends, or as in the talk's servers,
-    /// where each read is one request
+    /// How the server delimits requests: by line ends (`line`), or like the
+    /// talk's servers, which take each read as one request (`talk`)
     #[arg(long, default_value = "line")]
     pub(crate) framing: Framing,
     /// How long to measure [default: 2s, or the scenario's window]
@@ -170,22 +170,22 @@ pub(crate) struct ScenarioArgs {
         ]
     )]
     pub(crate) scenario: Option<String>,
-    /// The value of the scenario's sweep to play
+    /// The value of the parameter that the scenario varies, if it is a sweep
     #[arg(long, value_name = "VALUE", requires = "scenario")]
     pub(crate) at: Option<f64>,
     /// The server's name in the record [default: its address]
     #[arg(long, requires = "scenario")]
     pub(crate) name: Option<String>,
-    /// The number of windows to measure
+    /// The number of rounds, each with one window
     #[arg(long, default_value_t = 1, value_name = "N", requires = "scenario",
           value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) rounds: u64,
     /// Keep a record in this folder, for `merge` and `report`
     #[arg(long, value_name = "FOLDER", requires = "scenario")]
     pub(crate) out: Option<PathBuf>,
-    /// When the clients start sending, to start several machines at the same
-    /// time; they connect before it. In UTC, for example
-    /// 2025-01-31T12:00:00Z, or in seconds since 1970
+    /// The time at which the clients start sending, so that several machines
+    /// start together; the clients connect in the seconds before it. In UTC,
+    /// for example 2025-01-31T12:00:00Z, or in seconds since 1970
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) start_at: Option<SystemTime>,
 }

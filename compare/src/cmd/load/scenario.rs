@@ -234,8 +234,8 @@ impl ShardRun {
             })?;
             let window_ns = plan.window.as_nanos() as u64;
             if interrupt.is_requested() && report.window_ns < window_ns {
-                // It has less to say than the others, and none of its own
-                // length on other machines.
+                // A shorter window has fewer replies than the others, and no
+                // counterpart of the same length on other machines.
                 eprintln!("round {round}: interrupted; not in the record");
                 break;
             }
