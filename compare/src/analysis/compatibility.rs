@@ -190,7 +190,7 @@ mod tests {
     fn entrants_whose_version_is_missing_for_other_words_do_not_differ() {
         let entrant = |reason: &str| Entrant {
             contestant: Contestant::peer("a".to_owned(), Vec::new()),
-            again: None,
+            alias_of: None,
             version: Reading::missing(reason),
         };
         assert_eq!(entrants(&entrant("old words"), &entrant("new")), None);
