@@ -504,11 +504,26 @@ fn expect_turn_beside_greedy(
 }
 
 fn greedy_p99(fixture: &Fixture<'_>) -> CaseResult {
+    /// Other work of the machine may spoil one attempt; an unfair server fails
+    /// in all.
+    const ATTEMPTS: usize = 3;
+    let n = fixture.n_that_takes(Duration::from_micros(500))?;
+    let mut result = compare_p99(fixture, n);
+    for _ in 1..ATTEMPTS {
+        if result.is_ok() {
+            break;
+        }
+        result = compare_p99(fixture, n);
+    }
+    result
+}
+
+/// Compares the p99 of polite clients beside a greedy one with that before it.
+fn compare_p99(fixture: &Fixture<'_>, n: u64) -> CaseResult {
     const IN_FLIGHT: usize = 1_000;
     const FACTOR_MAX: u32 = 3;
     /// Smaller differences may be due to other work of the machine.
     const NOISE: Duration = Duration::from_millis(5);
-    let n = fixture.n_that_takes(Duration::from_micros(500))?;
     let server = fixture.server(&ANY_N)?;
     let mut polite = server.clients(POLITE)?;
     polite.iter_mut().try_for_each(|client| client.ask(10))?;
