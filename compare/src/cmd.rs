@@ -1,5 +1,5 @@
 //! The command line: one file per verb, with its arguments, the calls that it
-//! makes, and its exit code.
+//! makes, and its exit code; and what several verbs share.
 
 pub(crate) mod advise;
 pub(crate) mod claims;

@@ -177,7 +177,7 @@ impl<'a> Evidence<'a> {
                 (
                     "it computes in its event loop, one request after another",
                     "it waits for its pool in its event loop, for one request \
-                 after another",
+                     after another",
                 )
             } else {
                 (
