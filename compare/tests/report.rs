@@ -1,8 +1,8 @@
 //! `compare report`: a kept run in each output format, and the page as shown by
 //! a browser.
 
-#[path = "report/again.rs"]
-mod again;
+#[path = "report/rerun.rs"]
+mod rerun;
 #[path = "report/browser.rs"]
 mod browser;
 #[path = "report/full.rs"]
