@@ -117,7 +117,9 @@ pub(crate) fn judge<'a>(
 ) -> Vec<JudgedClaim<'a>> {
     let judged = claims.iter().map(|claim| JudgedClaim {
         claim,
-        trials: { claim.trials.iter() }
+        trials: claim
+            .trials
+            .iter()
             .map(|trial| JudgedTrial::of(record, claim.band(), trial))
             .collect(),
     });

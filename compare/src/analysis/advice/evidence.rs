@@ -4,8 +4,7 @@
 use crate::analysis::advice::rating::Rating;
 use crate::analysis::statistics::{Estimate, median};
 use crate::analysis::units;
-use crate::model::contestant::Contestant;
-use crate::model::contestant::ModelTrait;
+use crate::model::contestant::{Contestant, ModelTrait};
 use crate::model::record::{Record, Round, Void};
 use crate::model::scenarios::{ClientGroup, Scenario};
 
