@@ -1,5 +1,5 @@
-//! Ctrl-C: the first one ends the run after its record is written, the second
-//! one ends the process immediately.
+//! Ctrl-C: the first one stops the run and keeps its record, the second one
+//! ends the process immediately.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

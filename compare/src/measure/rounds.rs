@@ -111,7 +111,7 @@ impl Measurement<'_> {
             for contestant in &contestants {
                 let name = contestant.name.as_str();
                 self.progress.show(&format!(
-                    "system calls of {name} in {}",
+                    "counting system calls of {name} in {}",
                     scenario.name
                 ));
                 let counted =

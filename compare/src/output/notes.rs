@@ -227,7 +227,7 @@ fn shortcuts(record: &Record) -> Vec<String> {
         for contestant in record.contestants() {
             let fib = contestant.fib.as_deref();
             let mut known = record.calibration.iter();
-            let known = known.find(|known| known.is_of(cost, fib));
+            let known = known.find(|known| known.is_for(cost, fib));
             let Some(calibrated) = known else { continue };
             let name = contestant.name.as_str();
             let found = findings.estimate(scenario, name, Figure::Time);

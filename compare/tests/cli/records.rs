@@ -614,7 +614,7 @@ fn a_scenario_that_load_cannot_run_is_refused() {
         (&["apart", "--at", "1"], "group `long` is `apart`"),
         (&["load-curve", "--at", "0.5"], "replace it with a `rate`"),
         (&["perf2", "--start-at", "2001-01-01T00:00:00Z"], "--start-at"),
-        (&["perf2", "--out", taken], "there is a run already"),
+        (&["perf2", "--out", taken], "already exists; choose another"),
     ];
     for (arguments, expected) in cases {
         let address = "127.0.0.1:1";
