@@ -607,7 +607,7 @@ fn a_scenario_that_load_cannot_run_is_refused() {
         (&["nothing"], "neither a file nor a name in bench/scenarios"),
         (&["../scenarios/perf2"], "neither a file nor a name in"),
         (&[bad], "unknown field `windwo`"),
-        (&["ladder"], "choose one with --at: 1, 8, 64"),
+        (&["ladder"], "choose a value with --at: 1, 8, 64"),
         (&["ladder", "--at", "0"], "--at 0"),
         (&["ladder", "--at", "1.5"], "not a whole number"),
         (&["perf2", "--at", "1"], "the scenario has no sweep"),

@@ -1,5 +1,5 @@
-//! `compare load --scenario`: runs a scenario's clients against a server that is
-//! already running, and keeps a record.
+//! `compare load --scenario`: runs a scenario's clients against a server that
+//! is already running, and keeps a record.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -48,8 +48,8 @@ const ROUND_GAP: Duration = engine::CONNECT_AHEAD;
 /// machine that starts later measures a different window than the others.
 const LATE_SHARE: f64 = 0.05;
 
-/// Runs a scenario's clients against a server for the given number of rounds, and keeps
-/// a record.
+/// Runs a scenario's clients against a server for the given number of rounds,
+/// and keeps a record.
 ///
 /// # Errors
 ///
