@@ -26,14 +26,14 @@ pub(crate) fn render(root: &Path, arguments: &str) -> anyhow::Result<String> {
     let solution = format!("{folder}/solution.{extension}");
     let code = code::block(root, &starter)?;
     let diff = code::diff(root, &format!("{starter} {solution}"))?;
-    let alternative = match (extension, is_starter_only) {
-        (_, true) => "",
-        ("toml", false) => "To check another file instead, use `--with FILE`.",
-        (_, false) => {
-            "To check a program of your own, in any language, use `--with \
-             'COMMAND'`. Its arguments, such as the port, are appended to the \
-             command."
-        }
+    let alternative = if is_starter_only {
+        ""
+    } else if extension == "toml" {
+        "To check another file instead, use `--with FILE`."
+    } else {
+        "To check a program of your own, in any language, use `--with \
+         'COMMAND'`. Its arguments, such as the port, are appended to the \
+         command."
     };
     Ok(format!(
         "Start from `{starter}`. Change it until its check passes:\n\n\

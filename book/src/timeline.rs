@@ -387,14 +387,12 @@ fn step(
             (Activity::Waits, Some(client))
         }
         Client::HandedOver { left, is_back } => {
-            let next = match (left, is_back) {
-                (1, true) => None,
-                (1, false) => {
-                    Some(Client::Computes { left: COMPUTE_STEPS[index] })
-                }
-                (left, is_back) => {
-                    Some(Client::HandedOver { left: left - 1, is_back })
-                }
+            let next = if left > 1 {
+                Some(Client::HandedOver { left: left - 1, is_back })
+            } else if is_back {
+                None
+            } else {
+                Some(Client::Computes { left: COMPUTE_STEPS[index] })
             };
             (Activity::HandedOver, next)
         }

@@ -9,7 +9,7 @@
 
 #[cfg(not(target_os = "linux"))]
 compile_error!(
-    "compare measures by means of Linux: epoll, /proc, CPU affinity and the \
+    "compare runs only on Linux: it needs epoll, /proc, CPU affinity and the \
      CPU clocks of other processes"
 );
 

@@ -3,7 +3,7 @@
 
 pub(crate) mod build;
 pub(crate) mod calibration;
-pub(crate) mod calibrator;
+mod calibrator;
 pub(crate) mod cell;
 pub(crate) mod clients;
 pub(crate) mod failure;
@@ -14,5 +14,5 @@ pub(crate) mod plan;
 pub(crate) mod processors;
 pub(crate) mod programs;
 pub(crate) mod progress;
-pub(crate) mod rounds;
-pub(crate) mod system_calls;
+mod rounds;
+mod system_calls;

@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const SHORT: [&str; 6] = ["-s", "perf2", "--rounds", "1", "--duration", "20ms"];
 
 #[test]
-fn a_command_line_that_is_not_understood_exits_with_2() {
+fn an_invalid_command_line_exits_with_2() {
     let folder = Folder::new();
     let file = |text| folder.file("contestants.toml", text);
     let good = file(&contestant("good", "none"));

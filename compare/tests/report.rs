@@ -1,12 +1,12 @@
 //! `compare report`: a kept run in each output format, and the page as shown by
 //! a browser.
 
-#[path = "report/again.rs"]
-mod again;
 #[path = "report/browser.rs"]
 mod browser;
 #[path = "report/full.rs"]
 mod full;
+#[path = "report/rerun.rs"]
+mod rerun;
 
 use std::fs::{self, File};
 use std::io::Read;

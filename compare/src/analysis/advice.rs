@@ -34,7 +34,7 @@ pub(crate) struct Place<'a> {
     pub(crate) contestant: &'a Contestant,
     /// How well it handles the mix.
     pub(crate) rating: Rating,
-    /// The reason, unless it holds the limit.
+    /// The reason, unless it meets the limit.
     pub(crate) why: Option<String>,
 }
 

@@ -40,7 +40,7 @@ impl<'a> Verdicts<'a> {
     }
 }
 
-/// The reason of an open verdict for an interval that contains an edge.
+/// The reason why a verdict is open if the interval contains an edge.
 const AT_THE_EDGE: &str = "the interval includes the edge of the band";
 
 /// A claim, and the results of its trials.
@@ -117,7 +117,9 @@ pub(crate) fn judge<'a>(
 ) -> Vec<JudgedClaim<'a>> {
     let judged = claims.iter().map(|claim| JudgedClaim {
         claim,
-        trials: { claim.trials.iter() }
+        trials: claim
+            .trials
+            .iter()
             .map(|trial| JudgedTrial::of(record, claim.band(), trial))
             .collect(),
     });
@@ -126,7 +128,7 @@ pub(crate) fn judge<'a>(
 
 impl<'a> JudgedTrial<'a> {
     fn of(record: &Record, band: Band, trial: &'a Trial) -> JudgedTrial<'a> {
-        let mut outcome = JudgedTrial {
+        let mut judged = JudgedTrial {
             trial,
             figures: [None, None],
             ratio: None,
@@ -138,8 +140,8 @@ impl<'a> JudgedTrial<'a> {
         let [left, right] = match trial.sides().map(measured) {
             [Ok(left), Ok(right)] => [left, right],
             [Err(verdict), _] | [_, Err(verdict)] => {
-                outcome.verdict = verdict;
-                return outcome;
+                judged.verdict = verdict;
+                return judged;
             }
         };
         let estimate = |by_round: &BTreeMap<u64, f64>| {
@@ -147,22 +149,22 @@ impl<'a> JudgedTrial<'a> {
             Estimate::of(&values, record.seed)
         };
         let ratios = ratios(&left, &right);
-        outcome.figures = [estimate(&left), estimate(&right)];
-        outcome.ratio = estimate(&ratios);
-        outcome.rounds = ratios.len();
+        judged.figures = [estimate(&left), estimate(&right)];
+        judged.ratio = estimate(&ratios);
+        judged.rounds = ratios.len();
         let sides = trial.sides();
-        outcome.doubts =
+        judged.doubts =
             sides.iter().flat_map(|side| doubts(record, side)).collect();
         let is_bound = sides.map(|side| is_lower_bound(record, side));
-        outcome.verdict = match &outcome.ratio {
+        judged.verdict = match &judged.ratio {
             None => Verdict::Failed(format!(
                 "there is no ratio: {} is 0, or has no round in common with \
                  the left side",
                 trial.right
             )),
-            Some(ratio) => verdict_on(band, ratio, outcome.rounds, is_bound),
+            Some(ratio) => verdict_on(band, ratio, judged.rounds, is_bound),
         };
-        outcome
+        judged
     }
 
     /// Returns whether the run contains the figures of this trial.
@@ -235,8 +237,8 @@ fn figure(
         });
     }
     let cell = record.cell(scenario, contestant);
-    let asked = asked(record, scenario);
-    let (Some(cell), Some(asked)) = (cell, asked) else {
+    let measured = scenario_named(record, scenario);
+    let (Some(cell), Some(measured)) = (cell, measured) else {
         let why = format!("{contestant} in {scenario} is not in the run");
         return Err(Verdict::Untried(why));
     };
@@ -249,7 +251,7 @@ fn figure(
     if let Some(why) = &cell.by_design {
         return failed(&format!("not measured, by design: {why}"));
     }
-    let by_round = record.figure(asked, contestant, *figure);
+    let by_round = record.figure(measured, contestant, *figure);
     if by_round.is_empty() {
         return failed(&format!("no {} was measured", figure.name()));
     }
@@ -257,12 +259,12 @@ fn figure(
 }
 
 /// Returns the scenario with that name, as it was measured.
-fn asked<'a>(record: &'a Record, name: &str) -> Option<&'a Scenario> {
+fn scenario_named<'a>(record: &'a Record, name: &str) -> Option<&'a Scenario> {
     record.scenarios.iter().find(|scenario| scenario.name == name)
 }
 
 fn is_lower_bound(record: &Record, side: &Side) -> bool {
-    asked(record, &side.scenario).is_some_and(|scenario| {
+    scenario_named(record, &side.scenario).is_some_and(|scenario| {
         let findings = Findings::of(record);
         findings.is_lower_bound(scenario, &side.contestant, side.figure)
     })
@@ -271,7 +273,7 @@ fn is_lower_bound(record: &Record, side: &Side) -> bool {
 /// Returns the reasons why a figure is suspect. The width of its interval isn't
 /// one, because the verdict depends on the interval of the ratio.
 fn doubts<'a>(record: &Record, side: &'a Side) -> Vec<(&'a Side, Doubt)> {
-    let Some(scenario) = asked(record, &side.scenario) else {
+    let Some(scenario) = scenario_named(record, &side.scenario) else {
         return Vec::new();
     };
     let findings = Findings::of(record);

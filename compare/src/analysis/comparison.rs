@@ -10,10 +10,11 @@ use crate::model::figure::Figure;
 use crate::model::record::{Record, Void, ratios};
 use crate::model::scenarios::Scenario;
 
-/// The reason why a comparison is open: the rounds of two runs aren't compared
-/// pair by pair, so what other processes or the hypervisor took in one run
+/// The reason why a comparison is open although both runs have the figure. The
+/// rounds of two runs aren't compared pair by pair, so a disturbance of one run
 /// doesn't cancel out.
-const DISTURBED: &str = "the machine was disturbed (more than 5 % of its time)";
+const DISTURBED: &str = "other processes or the hypervisor took more than 5 % \
+                         of the machine's time";
 
 /// The differences between two runs.
 pub(crate) struct Comparison {
@@ -192,7 +193,7 @@ impl Compared {
 }
 
 /// Returns the scenarios that are the same in both runs, and adds a line to
-/// `apart` for each scenario that differs.
+/// `not_compared` for each scenario that differs.
 fn pairs<'a>(
     before: &'a Record,
     after: &'a Record,

@@ -148,7 +148,7 @@ pub(crate) fn agree_on_method(
     other: &Record,
 ) -> Result<(), String> {
     let [method, others] = [&one.cost_method, &other.cost_method];
-    // Of the machines of one load, only the one that runs the server can
+    // If several machines load one server, only the machine that runs it can
     // measure its cost.
     if one.shard.is_none() && method != others {
         return Err(format!(
@@ -158,8 +158,8 @@ pub(crate) fn agree_on_method(
     match calibrations(&one.calibration, &other.calibration) {
         None => Ok(()),
         Some(difference) => Err(format!(
-            "{difference}; to use one n, replace the group's cost by an n in a \
-             scenario file of your own"
+            "{difference}; to use the same n, replace the group's cost by an n \
+             in a scenario file of your own"
         )),
     }
 }

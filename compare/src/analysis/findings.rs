@@ -327,7 +327,7 @@ impl<'a> Findings<'a> {
         let n_of = |contestant: &Contestant| {
             let mut known = self.record.calibration.iter();
             let fib = contestant.fib.as_deref();
-            known.find(|known| known.is_of(cost, fib)).map(|known| known.n)
+            known.find(|known| known.is_for(cost, fib)).map(|known| known.n)
         };
         let mut contestants = self.record.contestants();
         let first = contestants.next().and_then(n_of);

@@ -152,7 +152,7 @@ fn agree_on_all(one: &Record, other: &Record) -> Result<(), String> {
     if let [Some(one), Some(other)] = &addresses
         && one != other
     {
-        return Err(format!("they load {one} and {other}"));
+        return Err(format!("they load different servers: {one} and {other}"));
     }
     let revision = |record: &Record| record.machine.git_revision.value.clone();
     let [one_revision, other_revision] = [revision(one), revision(other)];

@@ -76,14 +76,14 @@ impl<'a> Question<'a> {
         names.sort_unstable();
         names.dedup();
         for name in names {
-            for knob in KNOBS {
-                let turned = self.points.iter().all(|point| {
+            for parameter in PARAMETERS {
+                let matches = self.points.iter().all(|point| {
                     let group = point.groups.iter().find(|g| g.name == name);
                     let value = point.point.as_ref().map(|p| p.value);
-                    setting(group, knob) == value
+                    setting(group, parameter) == value
                 });
-                if turned && self.is_sweep() {
-                    return Some((knob, name));
+                if matches && self.is_sweep() {
+                    return Some((parameter, name));
                 }
             }
         }
@@ -113,7 +113,7 @@ impl<'a> Question<'a> {
     }
 
     /// Returns the name of the parameter that varies.
-    pub(crate) fn knob_name(&self) -> String {
+    pub(crate) fn parameter_name(&self) -> String {
         match self.varies() {
             Some((Parameter::Load, _)) => {
                 "offered load (share of capacity)".into()
@@ -180,7 +180,7 @@ impl<'a> Question<'a> {
     }
 }
 
-const KNOBS: [Parameter; 6] = [
+const PARAMETERS: [Parameter; 6] = [
     Parameter::Connections,
     Parameter::Depth,
     Parameter::N,
@@ -190,8 +190,8 @@ const KNOBS: [Parameter; 6] = [
 ];
 
 /// Returns the value of a parameter in a group.
-fn setting(group: Option<&ClientGroup>, knob: Parameter) -> Option<f64> {
-    match knob {
+fn setting(group: Option<&ClientGroup>, parameter: Parameter) -> Option<f64> {
+    match parameter {
         // A group without connections isn't in the record.
         Parameter::Connections => {
             Some(group.map_or(0.0, |group| group.connections as f64))

@@ -130,7 +130,9 @@ impl Ranking {
                 match median(&mut values) {
                     None => Some(format!("no figure in {of}")),
                     // A geometric mean can't include 0.
-                    Some(value) if value <= 0.0 => Some(format!("0 in {of}")),
+                    Some(value) if value <= 0.0 => {
+                        Some(format!("the figure is 0 in {of}"))
+                    }
                     Some(_) => None,
                 }
             })

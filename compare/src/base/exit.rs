@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 /// The outcome of a command that could be carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Everything was done, and every contestant kept to the protocol.
+    /// Everything was done, and every contestant conformed to the protocol.
     Done,
     /// No contestant failed, but not everything could be measured.
     InstrumentFailed,

@@ -1,5 +1,5 @@
-//! Ctrl-C: the first one stops the run in an orderly way, the second one at
-//! once.
+//! Ctrl-C: the first one stops the run and keeps its record, the second one
+//! ends the process immediately.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

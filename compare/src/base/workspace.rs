@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-/// The file by which the root of the workspace is recognized.
+/// The file by which the root of the workspace is recognised.
 const MARK: &str = "bench/contestants.toml";
 
 /// Returns the root of the workspace that this program was built from, or else

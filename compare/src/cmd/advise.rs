@@ -75,7 +75,7 @@ impl Advise {
         if let Some(run) = &self.run {
             let record = runs::read(run)?;
             let [scenario] = record.scenarios.as_slice() else {
-                let what = "it has more than one scenario; a mix is one";
+                let what = "a mix is a run of exactly one scenario";
                 return Err(Usage(format!("--run {run}: {what}")).into());
             };
             mix::check(scenario)

@@ -29,12 +29,12 @@ use crate::output::export::{self, Export};
 /// outside the interval.
 const ROUNDS: u64 = 7;
 
-/// The share of each scenario's window that is measured. The claims' bands are
+/// The length of a window, as a share of the scenario's. The claims' bands are
 /// wide, so shorter windows are enough.
-const WINDOWS: f64 = 0.75;
+const WINDOW_SHARE: f64 = 0.75;
 
-/// The share with `--quick`.
-const WINDOWS_QUICK: f64 = 0.5;
+/// The length of a window with `--quick`, as a share of the scenario's.
+const WINDOW_SHARE_QUICK: f64 = 0.5;
 
 /// The arguments of `compare claims`.
 #[derive(Args, Debug)]
@@ -109,17 +109,15 @@ impl Claims {
         } else {
             Outcome::Interrupted
         };
-        let is_written = export::write(&exports, &verdicts);
-        let text = match is_written {
-            Ok(true) if export::go_to_stdout(&exports) => None,
-            _ => Some(text::text(&verdicts) + "\n"),
-        };
-        match text {
-            Some(text) => measured.print(&text)?,
+        let written = export::write(&exports, &verdicts);
+        if written.is_ok() && export::go_to_stdout(&exports) {
             // Another line on stdout would make the JSON invalid.
-            None => measured.report_path()?,
+            measured.report_path()?;
+        } else {
+            let text = text::text(&verdicts) + "\n";
+            measured.print(&text)?;
         }
-        is_written?;
+        written?;
         Ok(outcome)
     }
 
@@ -151,7 +149,8 @@ impl Claims {
         claims::check_against(claims, &contestants, &scenarios)?;
         let cells = cells(claims, &scenarios);
         scenarios.retain(|s| cells.iter().any(|(name, _)| s.name == *name));
-        let share = if self.options.quick { WINDOWS_QUICK } else { WINDOWS };
+        let share =
+            if self.options.quick { WINDOW_SHARE_QUICK } else { WINDOW_SHARE };
         scenarios.iter_mut().for_each(|s| s.window = s.window.mul_f64(share));
         let is_needed = |contestant: &Contestant| {
             cells.iter().any(|(_, name)| contestant.name == *name)
@@ -182,9 +181,8 @@ fn cells(
     let trials = claims.iter().flat_map(|claim| &claim.trials);
     for Side { figure, contestant, scenario } in trials.flat_map(Trial::sides) {
         cells.insert((scenario.clone(), contestant.clone()));
-        let invocation = scenarios.iter().find(|other| other.name == *scenario);
-        let against =
-            invocation.and_then(|invocation| invocation.against.clone());
+        let measured = scenarios.iter().find(|other| other.name == *scenario);
+        let against = measured.and_then(|scenario| scenario.against.clone());
         if let (Figure::Left, Some(against)) = (figure, against) {
             cells.insert((against, contestant.clone()));
         }

@@ -45,7 +45,7 @@ enum Verb {
     /// Tests `compare` itself, on servers with known faults
     #[command(name = "selftest")]
     SelfTest(SelfTest),
-    /// Checks the talk's claims on this machine, or against a run
+    /// Checks the talk's claims, on this machine or by an existing run
     Claims(Box<Claims>),
     /// Reports which models sustain a mix of long and short requests, and at
     /// what cost

@@ -58,8 +58,7 @@ impl Cmp {
         } else if self.fail_on_regression.is_some()
             && comparison.open() == cells
         {
-            // A gate that could judge nothing must not look like one that
-            // passed.
+            // A check that could decide nothing must not pass.
             Outcome::InstrumentFailed
         } else {
             Outcome::Done
@@ -67,7 +66,7 @@ impl Cmp {
     }
 }
 
-/// Reads `5%`, or `5`, as a share.
+/// Parses a percentage, such as `5%` or `5`, and returns it as a share.
 fn percent(text: &str) -> Result<f64, String> {
     match text.trim_end_matches('%').trim_end().parse::<f64>() {
         Ok(percent) if percent >= 0.0 && percent.is_finite() => {
@@ -82,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_share_is_read_with_and_without_its_sign() {
+    fn a_percentage_is_parsed_with_and_without_its_sign() {
         for (text, expected) in [("5%", 0.05), ("12.5", 0.125), ("0 %", 0.0)] {
             assert_eq!(percent(text), Ok(expected));
         }

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use regex_lite::Regex;
 
-use crate::model::contestant::Contestant;
-use crate::model::contestant::Label;
-use crate::model::contestants::read;
+use crate::model::contestant::{Contestant, Label};
+use crate::model::contestants;
 use crate::model::selection::selects;
 
 /// The contestants that the command line selects.
@@ -43,19 +42,19 @@ impl ContestantArgs {
     ) -> anyhow::Result<Vec<Contestant>> {
         let shipped = || root.join("bench/contestants.toml");
         let path = self.contestants.clone().unwrap_or_else(shipped);
-        let only_usual =
+        let only_idiomatic =
             self.contestants.is_none() && self.contestant.is_empty();
-        let mut contestants = read(&path)?;
+        let mut contestants = contestants::read(&path)?;
         for pattern in &self.contestant {
-            // Patterns that do match would hide one with a typing error.
+            // If other patterns match, a mistyped one would go unnoticed.
             if !contestants.iter().any(|c| pattern.is_match(&c.name)) {
                 eprintln!("-e '{pattern}' matches no contestant");
             }
         }
         contestants.retain(|contestant| {
-            let is_usual = contestant.label == Label::Idiomatic;
+            let is_idiomatic = contestant.label == Label::Idiomatic;
             selects(&self.contestant, &contestant.name)
-                && (is_usual || !only_usual)
+                && (is_idiomatic || !only_idiomatic)
         });
         for text in &self.with {
             let mine = Contestant::given(text)?;

@@ -45,8 +45,8 @@ impl List {
         }
         text += "scenarios\n";
         for Scenario { name, question, on_request, .. } in scenarios {
-            let asked = if on_request { "on request" } else { "" };
-            text += &format!("  {name:<width$} {asked:<10} {question}\n");
+            let when = if on_request { "on request" } else { "" };
+            text += &format!("  {name:<width$} {when:<10} {question}\n");
         }
         text += "claims\n";
         for claim in claims {

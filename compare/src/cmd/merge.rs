@@ -34,7 +34,7 @@ pub(crate) struct Merge {
 }
 
 impl Merge {
-    /// Merges the records, keeps the result and prints its parts.
+    /// Merges the records, writes the result and prints its parts.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let mut sources = Vec::new();
         for name in &self.records {
@@ -49,6 +49,7 @@ impl Merge {
     }
 }
 
+/// Reads a record to merge. One that wasn't merged itself is its only part.
 fn read(name: &str) -> anyhow::Result<Source> {
     let mut record = runs::read(name)?;
     if record.parts.is_empty() {

@@ -1,4 +1,4 @@
-//! How a run ended, for the exit code.
+//! The outcome of a run, which determines the exit code.
 
 use crate::base::exit::Outcome;
 use crate::model::record::Record;

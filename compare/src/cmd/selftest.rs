@@ -83,21 +83,21 @@ impl SelfTest {
         for case in &CASES {
             progress.show(case.what);
             match retry_if_failed(|| bench.check_case(case))? {
-                Some(played) => lines.extend(played),
+                Some(new) => lines.extend(new),
                 None => return Ok(Outcome::Interrupted),
             }
         }
         for broken in &BROKEN {
             progress.show(broken.what);
             match retry_if_failed(|| bench.check_fault(broken))? {
-                Some(played) => lines.extend(played),
+                Some(new) => lines.extend(new),
                 None => return Ok(Outcome::Interrupted),
             }
         }
         for rival in &RIVALS {
             progress.show(rival.what);
             match retry_if_failed(|| bench.check_rival(rival))? {
-                Some(played) => lines.extend(played),
+                Some(new) => lines.extend(new),
                 None => return Ok(Outcome::Interrupted),
             }
         }
@@ -108,26 +108,26 @@ impl SelfTest {
     }
 }
 
-/// Returns the result of the first attempt. If a check failed in it, all checks
-/// must pass in every further attempt: then an instrument that was disturbed
-/// once passes, and one that can't see a fault fails.
+/// Runs some checks, and repeats them if one fails. All repetitions must pass:
+/// so an instrument that was disturbed once passes, and one that misses a fault
+/// fails, even if a repetition passes by chance. Returns the last results.
 fn retry_if_failed(
-    mut play: impl FnMut() -> anyhow::Result<Option<Vec<ResultLine>>>,
+    mut attempt: impl FnMut() -> anyhow::Result<Option<Vec<ResultLine>>>,
 ) -> anyhow::Result<Option<Vec<ResultLine>>> {
-    let has_passed = |played: &Option<Vec<ResultLine>>| {
-        played.as_ref().is_none_or(|lines| lines.iter().all(|l| l.passed))
+    let has_passed = |lines: &Option<Vec<ResultLine>>| {
+        lines.as_ref().is_none_or(|lines| lines.iter().all(|l| l.passed))
     };
-    let mut played = play()?;
-    if has_passed(&played) {
-        return Ok(played);
+    let mut lines = attempt()?;
+    if has_passed(&lines) {
+        return Ok(lines);
     }
     for _ in 1..TRIES {
-        played = play()?;
-        if !has_passed(&played) {
+        lines = attempt()?;
+        if !has_passed(&lines) {
             break;
         }
     }
-    Ok(played)
+    Ok(lines)
 }
 
 /// What all measurements share.
@@ -176,7 +176,7 @@ impl Bench<'_> {
             }
             Err(Failure::Contestant { reason, .. }) => (false, reason),
             Err(failure) => (false, format!("not blamed: {failure}")),
-            Ok(_) => (false, "no fault seen".to_owned()),
+            Ok(_) => (false, "no fault found".to_owned()),
         };
         Ok(Some(vec![ResultLine {
             what: broken.what.to_owned(),
@@ -363,8 +363,8 @@ fn text(lines: &[ResultLine]) -> String {
     }
     let failed = lines.iter().filter(|line| !line.passed).count();
     let sentence = match failed {
-        0 => "All figures are as expected: the instrument sees each known \
-              fault."
+        0 => "All figures are as expected: the instrument detects each \
+              known fault."
             .to_owned(),
         count => format!(
             "{count} of {} figures are outside the expected range: don't \

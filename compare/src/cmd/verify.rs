@@ -17,9 +17,7 @@ use crate::base::workspace;
 use crate::measure::build;
 use crate::measure::programs;
 use crate::measure::progress::Progress;
-use crate::model::contestant::Contestant;
-use crate::model::contestant::Framing;
-use crate::model::contestant::ModelTrait;
+use crate::model::contestant::{Contestant, Framing, ModelTrait};
 use crate::model::contestants::{self, family_named};
 use crate::model::selection::selects;
 use crate::output::table;
@@ -100,12 +98,11 @@ impl Verify {
         }
         let name = contestant.name.as_str();
         progress.show(&format!("verifying {name}"));
-        let mut played = 0;
+        let mut count = 0;
         conformance::run(&subject(contestant), &selection, |finding| {
-            played += 1;
+            count += 1;
             let case = finding.case.name;
-            progress
-                .show(&format!("verifying {name}: {played} played, {case}"));
+            progress.show(&format!("verifying {name}: case {count}, {case}"));
             if let CaseOutcome::Failed(_) = &finding.outcome {
                 progress.note(&format!("{name}: {finding}"));
             }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::load::tally::{Sent, Tally, error_token};
 use crate::model::contestant::Framing;
-use crate::model::faults::fibonacci;
+use crate::model::fibonacci::fibonacci;
 
 /// The size of the buffer for one read.
 pub(crate) const READ_BYTES: usize = 4096;
@@ -204,15 +204,6 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-
-    #[test]
-    fn the_expected_numbers_are_those_of_the_protocol() {
-        for n in 0..=25 {
-            assert_eq!(fibonacci(n), protocol::fib(n));
-        }
-        // OEIS A000045: the last number that fits into 64 bits.
-        assert_eq!(fibonacci(93), 12_200_160_415_121_876_738);
-    }
 
     /// Processes the replies to four requests for F(7), which come in pieces.
     fn take(pieces: &[&str]) -> (usize, Tally) {

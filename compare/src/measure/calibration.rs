@@ -156,9 +156,9 @@ mod tests {
         assert_eq!(asked, [15, 19, 23, 27]);
         assert_eq!(calibrated.n, 27);
         let ms = Duration::from_millis;
-        assert!(calibrated.is_of(ms(50), Some("slow")));
-        assert!(!calibrated.is_of(ms(50), None));
-        assert!(!calibrated.is_of(ms(51), Some("slow")));
+        assert!(calibrated.is_for(ms(50), Some("slow")));
+        assert!(!calibrated.is_for(ms(50), None));
+        assert!(!calibrated.is_for(ms(51), Some("slow")));
     }
 
     #[test]

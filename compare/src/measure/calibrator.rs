@@ -72,7 +72,7 @@ impl Calibrator<'_> {
             }
         }
         let mut ours = record.calibration.iter();
-        let ours = ours.find(|c| c.is_of(cost, None));
+        let ours = ours.find(|c| c.is_for(cost, None));
         for (contestant, failure) in failures {
             let name = &contestant.name;
             let note =

@@ -36,8 +36,8 @@ const EXIT_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long to wait for the last line of a process that has ended.
 const LAST_LINE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long a server may take to end under strace, which writes its summary
-/// after that: longer than the drain.
+/// How long a server may take to end under strace: longer than the drain, after
+/// which strace writes its summary.
 const TRACED_EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many of a server's last log lines are kept in the record of a failure.
@@ -143,29 +143,31 @@ impl Cell<'_> {
         Ok(counts.into_iter().map(each).collect())
     }
 
-    /// Starts the server under strace(1), calls `play`, and stops the server.
-    /// Returns the result of `play`, and the number of system calls by name.
+    /// Starts the server under strace(1), calls `load`, and stops the server.
+    /// Returns the result of `load`, and the number of system calls by name.
     fn trace<T>(
         &self,
         interrupt: &Interrupt,
-        play: impl FnOnce(&Server) -> Result<T, Failure>,
+        load: impl FnOnce(&Server) -> Result<T, Failure>,
     ) -> Result<(T, BTreeMap<String, u64>), Failure> {
         let trouble = |error: io::Error| {
-            Failure::Instrument(format!("no summary of strace: {error}"))
+            Failure::Instrument(format!(
+                "cannot read the summary of strace: {error}"
+            ))
         };
         let summary = tempfile::NamedTempFile::new().map_err(trouble)?;
         let path = summary.path().display().to_string();
         let tracer = ["strace", "-f", "-c", "-o", &path].map(str::to_owned);
         let command = tracer.into_iter().chain(self.contestant.command.clone());
         let mut server = self.start(command.collect(), interrupt)?;
-        let played = play(&server).and_then(|played| {
+        let result = load(&server).and_then(|result| {
             end_traced(&mut server)?;
-            Ok(played)
+            Ok(result)
         });
         drop(server);
-        let played = played?;
+        let result = result?;
         let text = fs::read_to_string(summary.path()).map_err(trouble)?;
-        Ok((played, system_calls::read_summary(&text)))
+        Ok((result, system_calls::read_summary(&text)))
     }
 
     fn start(
@@ -253,8 +255,9 @@ impl Cell<'_> {
         let deadline = Instant::now() + patience;
         let read = |line: String| {
             serde_json::from_str(&line).map_err(|error| {
-                let text =
-                    format!("invalid report of the load generator: {error}");
+                let text = format!(
+                    "the load generator sent an invalid report: {error}"
+                );
                 Failure::Instrument(text)
             })
         };
@@ -271,8 +274,9 @@ impl Cell<'_> {
                     return read(line);
                 }
                 let log = load.log().join("; ");
-                let text =
-                    format!("no report of the load generator: {status} {log}");
+                let text = format!(
+                    "the load generator sent no report: {status} {log}"
+                );
                 return Err(Failure::Instrument(text));
             }
         }

@@ -28,7 +28,7 @@ pub(crate) fn groups(
     fib: Option<&str>,
 ) -> Result<Vec<Clients>, Failure> {
     let n_of = |cost: Duration| {
-        let known = calibration.iter().find(|known| known.is_of(cost, fib));
+        let known = calibration.iter().find(|known| known.is_for(cost, fib));
         known.map(|known| known.n).ok_or_else(|| {
             let cost = humantime::format_duration(cost);
             Failure::Instrument(format!("the n that takes {cost} is unknown"))

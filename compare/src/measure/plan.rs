@@ -14,16 +14,16 @@ use crate::measure::options::{MeasurementOptions, ROUNDS_QUICK};
 use crate::measure::processors::Processors;
 use crate::measure::programs;
 use crate::measure::progress::Progress;
-use crate::measure::rounds::Runner;
-use crate::model::contestant::Contestant;
-use crate::model::contestant::ModelTrait;
+use crate::measure::rounds::Measurement;
+use crate::model::contestant::{Contestant, ModelTrait};
 use crate::model::contestants::ALIAS_SUFFIX;
 use crate::model::invocation::Invocation;
 use crate::model::record::{Entrant, Record};
 use crate::model::runs;
 use crate::model::scenarios::Scenario;
 
-/// The default number of rounds: the fewest that give an interval.
+/// The default number of rounds: the fewest whose interval is nearly a 95 %
+/// interval.
 pub(crate) const ROUNDS: u64 = 5;
 
 /// What to measure.
@@ -84,7 +84,7 @@ impl MeasurementPlan {
         runs::create(&folder)?;
         let path = runs::file(&folder);
         record.write(&path)?;
-        let mut runner = Runner {
+        let mut measurement = Measurement {
             path: &path,
             processors: &processors,
             interrupt,
@@ -97,10 +97,10 @@ impl MeasurementPlan {
             own_system_calls: HashMap::new(),
         };
         progress.measure(
-            runner.cells_of(&record) * record.rounds as usize
+            measurement.cells_of(&record) * record.rounds as usize
                 + record.contestants().count() * traced.len(),
         );
-        let flow = runner.measure_all(traced, &mut record);
+        let flow = measurement.measure_all(traced, &mut record);
         record.complete = flow.is_continue();
         let saved = record.write(&path);
         progress.clear();
@@ -167,7 +167,7 @@ impl FinishedRun {
 }
 
 /// Returns the contestants, and an alias of one of them.
-pub(crate) fn with_alias(contestants: Vec<Contestant>) -> Vec<Entrant> {
+fn with_alias(contestants: Vec<Contestant>) -> Vec<Entrant> {
     let mut entrants: Vec<Entrant> =
         contestants.into_iter().map(programs::entrant).collect();
     let is_usual = |entrant: &&Entrant| {

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use anyhow::ensure;
+use anyhow::bail;
 use rustix::thread::{CpuSet, sched_getaffinity};
 
 use crate::base::exit::Usage;
@@ -43,7 +43,7 @@ impl Processors {
                     "{flag}: processor {cpu} is not available; use some of \
                      {allowed:?}"
                 );
-                ensure!(false, Usage(text));
+                bail!(Usage(text));
             }
         }
         Ok(Processors { allowed, server, load })

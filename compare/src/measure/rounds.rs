@@ -14,9 +14,7 @@ use crate::measure::processors::Processors;
 use crate::measure::programs;
 use crate::measure::progress::Progress;
 use crate::model::calibration::Calibrated;
-use crate::model::contestant::Contestant;
-use crate::model::contestant::Framing;
-use crate::model::contestant::ModelTrait;
+use crate::model::contestant::{Contestant, Framing, ModelTrait};
 use crate::model::contestants::ALIAS_SUFFIX;
 use crate::model::reading::Reading;
 use crate::model::record::{Entrant, Record, Round, Void};
@@ -29,7 +27,7 @@ const TRACED_WINDOW: Duration = Duration::from_millis(500);
 const CLIENTS_THAT_QUEUE_MAX: usize = 1_000;
 
 /// The state of a measurement over all rounds.
-pub(crate) struct Runner<'a> {
+pub(crate) struct Measurement<'a> {
     /// The path of the record.
     pub(crate) path: &'a Path,
     pub(crate) processors: &'a Processors,
@@ -49,7 +47,7 @@ pub(crate) struct Runner<'a> {
     pub(crate) own_system_calls: HashMap<String, BTreeMap<String, u64>>,
 }
 
-impl Runner<'_> {
+impl Measurement<'_> {
     /// Returns `true` if a cell should be measured.
     fn is_wanted(&self, scenario: &Scenario, contestant: &Contestant) -> bool {
         let key = || (scenario.name.clone(), contestant.name.clone());
@@ -113,7 +111,7 @@ impl Runner<'_> {
             for contestant in &contestants {
                 let name = contestant.name.as_str();
                 self.progress.show(&format!(
-                    "system calls of {name} in {}",
+                    "counting system calls of {name} in {}",
                     scenario.name
                 ));
                 let counted =
@@ -144,7 +142,7 @@ impl Runner<'_> {
             return Err(missing("a group `apart` can't be traced"));
         }
         if scenario.groups.iter().any(|group| group.load.is_some()) {
-            return Err(missing("a server has another capacity under strace"));
+            return Err(missing("a server's capacity is lower under strace"));
         }
         let kept = record.cell_mut(&scenario.name, &contestant.name);
         if kept.void.is_some() || kept.by_design.is_some() {
@@ -353,7 +351,7 @@ fn beyond_design(
     let is_pipelined =
         scenario.groups.iter().any(|group| group.depth.unwrap_or(1) > 1);
     if is_pipelined && contestant.framing == Framing::Talk {
-        let why = "it treats whatever one read returns as one request";
+        let why = "it treats the bytes of one read as one request";
         return Some(why.to_owned());
     }
     let clients: usize =
@@ -362,8 +360,8 @@ fn beyond_design(
         && clients > CLIENTS_THAT_QUEUE_MAX;
     is_beyond.then(|| {
         format!(
-            "it serves one client at a time, and {clients} do not fit into \
-             its backlog"
+            "it serves one client at a time, and {clients} clients don't fit \
+             into its backlog"
         )
     })
 }

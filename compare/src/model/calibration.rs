@@ -23,7 +23,7 @@ pub(crate) struct Calibrated {
 
 impl Calibrated {
     /// Returns `true` if this is the calibration of this cost for that fib.
-    pub(crate) fn is_of(&self, cost: Duration, fib: Option<&str>) -> bool {
+    pub(crate) fn is_for(&self, cost: Duration, fib: Option<&str>) -> bool {
         u128::from(self.cost_ns) == cost.as_nanos()
             && self.fib.as_deref() == fib
     }

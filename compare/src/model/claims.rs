@@ -263,7 +263,9 @@ pub(crate) fn check_against(
             ];
             for (kind, name, known) in pairs {
                 let value = format!("{name}@");
-                let values: Vec<&str> = { known.iter().copied() }
+                let values: Vec<&str> = known
+                    .iter()
+                    .copied()
                     .filter(|other| other.starts_with(&value))
                     .collect();
                 if !values.is_empty() {

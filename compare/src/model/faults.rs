@@ -88,13 +88,3 @@ impl Faults {
         (!all.is_empty()).then(|| all.join(", "))
     }
 }
-
-/// Returns F(n) by addition: the load generator must know the number, but not
-/// spend the time of the naive recursion.
-pub(crate) fn fibonacci(n: u8) -> u64 {
-    let (mut last, mut next) = (0_u64, 1_u64);
-    for _ in 0..n {
-        (last, next) = (next, last.wrapping_add(next));
-    }
-    last
-}

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::faults::{Faults, fibonacci};
+use crate::model::faults::Faults;
+use crate::model::fibonacci::fibonacci;
 use crate::model::reading::Reading;
 use crate::model::times::Times;
 

@@ -27,7 +27,7 @@ use crate::model::times::Times;
 pub(crate) const SCHEMA_VERSION: u32 = 2;
 
 /// The most rounds of a record, as a sanity check of its file.
-pub(crate) const ROUNDS_MAX: u64 = 1_000_000;
+const ROUNDS_MAX: u64 = 1_000_000;
 
 /// How many replies must be slower than a tail quantile for it to be shown.
 pub(crate) const REPLIES_BEYOND: f64 = 10.0;
@@ -238,7 +238,7 @@ impl Record {
     /// schema version.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Record> {
         #[derive(Deserialize)]
-        struct Form {
+        struct Header {
             schema_version: u32,
         }
         let text = fs::read(path)
@@ -251,14 +251,14 @@ impl Record {
                 format!("{path}: not a record of compare: {error}")
             })
         };
-        let form: Form = serde_json::from_slice(&text).map_err(broken)?;
+        let header: Header = serde_json::from_slice(&text).map_err(broken)?;
         ensure!(
-            form.schema_version == SCHEMA_VERSION,
+            header.schema_version == SCHEMA_VERSION,
             Usage(format!(
                 "{}: a record of schema version {}; this compare reads \
                  version {SCHEMA_VERSION}",
                 path.display(),
-                form.schema_version
+                header.schema_version
             ))
         );
         let record: Record = serde_json::from_slice(&text).map_err(broken)?;
@@ -266,9 +266,9 @@ impl Record {
         let is_sound = |round: &Round| {
             round.report.window_ns > 0 && round.round <= ROUNDS_MAX
         };
-        let rounds = cells.flat_map(|cell| &cell.rounds);
+        let mut rounds = cells.flat_map(|cell| &cell.rounds);
         ensure!(
-            record.rounds <= ROUNDS_MAX && { rounds }.all(is_sound),
+            record.rounds <= ROUNDS_MAX && rounds.all(is_sound),
             Usage(format!(
                 "{}: not a record of compare: a window has no length, or \
                  there are more than {ROUNDS_MAX} rounds",
@@ -482,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tail_is_shown_only_if_enough_of_its_own_times_lie_beyond_it() {
+    fn each_p99_needs_ten_times_beyond_it_in_its_own_histogram() {
         let (few, many) = ([(1_000, 999)], [(1_000_000, 1_000)]);
         let cases = [
             // The server stalled: the replies to requests that were due in

@@ -106,7 +106,7 @@ pub(crate) fn create(folder: &Path) -> anyhow::Result<()> {
     ensure!(
         !path.exists(),
         Usage(format!(
-            "--out: there is a run already: {}; choose another folder",
+            "--out: {} already exists; choose another folder",
             path.display()
         ))
     );

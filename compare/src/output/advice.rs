@@ -150,7 +150,7 @@ fn conditions(record: &Record, ranking: &Advice<'_>) -> String {
         )
     });
     format!(
-        "{by}; = marks places shared because the difference is noise\n\
+        "{by}; = marks a shared place: the difference is noise\n\
          p99 and p50 are response times of the {} requests, from when each \
          was due; cost is the server's CPU time per reply, over the whole \
          mix\n\

@@ -3,6 +3,6 @@
 pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod markdown;
-pub(crate) mod notes;
-pub(crate) mod outcomes;
+mod notes;
+mod outcomes;
 pub(crate) mod text;

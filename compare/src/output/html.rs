@@ -1,18 +1,18 @@
 //! The report of a run as one HTML page that needs no other file. It follows
 //! the reader's colour theme, can be printed, and works without its script.
 
-pub(crate) mod chart_frame;
-pub(crate) mod charts;
+mod chart_frame;
+mod charts;
 pub(crate) mod document;
-pub(crate) mod dot_plot;
+mod dot_plot;
 pub(crate) mod family;
-pub(crate) mod heat_map;
-pub(crate) mod overview;
-pub(crate) mod panels;
-pub(crate) mod rerun;
-pub(crate) mod shared;
-pub(crate) mod sweep_charts;
-pub(crate) mod tables;
+mod heat_map;
+mod overview;
+mod panels;
+mod rerun;
+mod shared;
+mod sweep_charts;
+mod tables;
 
 use std::fmt::Write;
 
@@ -88,8 +88,8 @@ fn section<'a>(
 }
 
 fn answer_text<'a>(sheet: &Sheet<'a>, question: &Question<'a>) -> String {
-    let telling = question.main_point();
-    let Some(answer) = sheet.answer(telling) else { return String::new() };
+    let main = question.main_point();
+    let Some(answer) = sheet.answer(main) else { return String::new() };
     if !question.is_sweep() {
         return format!("<p class=\"answer\">{}</p>\n", escaped(&answer));
     }
@@ -97,8 +97,7 @@ fn answer_text<'a>(sheet: &Sheet<'a>, question: &Question<'a>) -> String {
         let name = escaped(&question.point_name(point));
         format!("<b>{name}:</b> {}", escaped(answer))
     };
-    let mut html =
-        format!("<p class=\"answer\">{}</p>\n", item(telling, &answer));
+    let mut html = format!("<p class=\"answer\">{}</p>\n", item(main, &answer));
     html += "<details><summary>The answer at each value</summary>\n<ul>\n";
     for point in &question.points {
         if let Some(answer) = sheet.answer(point) {

@@ -23,7 +23,7 @@ pub(crate) fn tables(sheet: &Sheet<'_>) -> anyhow::Result<String> {
     for note in notes::notes(sheet.record) {
         // Keep the lines of a log in one list item.
         let note = escaped(&note).replace('\n', "\n  ");
-        writeln!(text, "- {}", note.trim_start_matches("- "))?;
+        writeln!(text, "- {note}")?;
     }
     Ok(text)
 }

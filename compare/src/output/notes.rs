@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::analysis::findings::Findings;
 use crate::analysis::units;
-use crate::model::contestant::Contestant;
-use crate::model::contestant::ModelTrait;
+use crate::model::contestant::{Contestant, ModelTrait};
 use crate::model::figure::Figure;
 use crate::model::record::Record;
 use crate::model::scenarios::Scenario;
@@ -13,10 +12,10 @@ use crate::output::system_calls;
 
 /// The share of the time of naive recursion below which a contestant must
 /// compute `fib` in another way. Compilers alone differ by less.
-pub(crate) const SHORTCUT_SHARE: f64 = 0.4;
+const SHORTCUT_SHARE: f64 = 0.4;
 
 /// The number of suspect figures that are named per reason.
-pub(crate) const SUSPECTS_NAMED: usize = 6;
+const SUSPECTS_NAMED: usize = 6;
 
 /// Returns all notes on a run.
 pub(crate) fn notes(record: &Record) -> Vec<String> {
@@ -108,11 +107,11 @@ fn by_design(record: &Record) -> Vec<String> {
         ),
         (
             ModelTrait::ComputesInline,
-            "computes in its event loop; all clients wait for that",
+            "computes in its event loop; meanwhile, all clients wait",
         ),
         (
             ModelTrait::WaitsForItsPool,
-            "waits for its pool in its event loop; all clients wait for that",
+            "waits for its pool in its event loop; meanwhile, all clients wait",
         ),
     ];
     let reason_of = |contestant: &Contestant| {
@@ -134,13 +133,13 @@ fn bottlenecks(record: &Record) -> Vec<String> {
         let busy = record.contestants().filter_map(|contestant| {
             let name = contestant.name.as_str();
             let share = findings.busy_generator(scenario, name)?;
-            Some(format!("{name} ({:.0} %)", share * 100.0))
+            Some(format!("{:.0} % with {name}", share * 100.0))
         });
         let busy: Vec<String> = busy.collect();
         (!busy.is_empty()).then(|| {
             format!(
                 "{}: the rate is a lower bound, because the load generator was \
-                 the bottleneck (use of its core), for {}",
+                 the bottleneck (use of its core): {}",
                 scenario.name,
                 busy.join(", ")
             )
@@ -182,15 +181,16 @@ fn without_figures(record: &Record) -> Vec<String> {
                 // These have a reason in the record.
                 Figure::Cost | Figure::Rss | Figure::Threads => continue,
                 Figure::P99 | Figure::ResponseP99 => {
-                    "fewer than 1,000 replies in the window"
+                    "fewer than 1,000 replies in the window (--duration sets \
+                     a longer window)"
                 }
-                Figure::Left => {
-                    "no round that also has the rate that it is a share of"
-                }
+                Figure::Left => "no round has the rates of both scenarios",
                 Figure::Time
                 | Figure::Rate
                 | Figure::P50
-                | Figure::ResponseP50 => "no reply within the window",
+                | Figure::ResponseP50 => {
+                    "no reply in the window (--duration sets a longer window)"
+                }
             };
             let is_silent = |name: &&str| {
                 let cell = record.cell(&scenario.name, name);
@@ -203,7 +203,7 @@ fn without_figures(record: &Record) -> Vec<String> {
             let names: Vec<&str> = names.filter(is_silent).collect();
             if !names.is_empty() {
                 notes.push(format!(
-                    "no {} in {} for {}: {why} (--duration sets a longer one)",
+                    "no {} in {} for {}: {why}",
                     figure.name(),
                     scenario.name,
                     names.join(", ")
@@ -227,17 +227,17 @@ fn shortcuts(record: &Record) -> Vec<String> {
         for contestant in record.contestants() {
             let fib = contestant.fib.as_deref();
             let mut known = record.calibration.iter();
-            let known = known.find(|known| known.is_of(cost, fib));
+            let known = known.find(|known| known.is_for(cost, fib));
             let Some(calibrated) = known else { continue };
             let name = contestant.name.as_str();
             let found = findings.estimate(scenario, name, Figure::Time);
             let Some(time) = found else { continue };
             if time.median < calibrated.took_ns as f64 * SHORTCUT_SHARE {
                 notes.push(format!(
-                    "{name} answers n = {} in {} in {}; naive recursion takes \
-                     {} here, so it must compute in another way",
-                    calibrated.n,
+                    "{name} in {}: it answers n = {} in {}; naive recursion \
+                     takes {} here, so it must compute in another way",
                     scenario.name,
+                    calibrated.n,
                     units::time(time.median),
                     units::time(calibrated.took_ns as f64)
                 ));

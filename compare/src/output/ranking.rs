@@ -8,7 +8,7 @@ pub(crate) fn text(ranking: &Ranking) -> String {
     let mut text = format!("{}: {better} is better", ranking.figure.name());
     if !ranking.places.is_empty() {
         text += &format!(
-            "; factors are relative to the best, over {}",
+            "; how many times worse than the best, over {}",
             ranking.scenarios.join(", ")
         );
     }

@@ -115,11 +115,11 @@ fn shares(found: &[(&str, Estimate)]) -> String {
         });
         shares.collect::<Vec<_>>().join(", ")
     };
-    match (most.is_empty(), least.is_empty()) {
-        (false, true) => format!("{}.", list(&most)),
-        (true, _) => format!("Close to zero: {}.", list(&least)),
-        (false, false) => {
-            format!("{}; close to zero: {}.", list(&most), list(&least))
-        }
+    if most.is_empty() {
+        format!("Close to zero: {}.", list(&least))
+    } else if least.is_empty() {
+        format!("{}.", list(&most))
+    } else {
+        format!("{}; close to zero: {}.", list(&most), list(&least))
     }
 }

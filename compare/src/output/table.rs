@@ -11,8 +11,7 @@ use comfy_table::{
 use crate::analysis::findings::Findings;
 use crate::analysis::questions;
 use crate::analysis::units;
-use crate::model::contestant::Contestant;
-use crate::model::contestant::Label;
+use crate::model::contestant::{Contestant, Label};
 use crate::model::figure::Figure;
 use crate::model::record::Record;
 use crate::model::scenarios::Scenario;
@@ -167,7 +166,7 @@ fn figure_text(
     let mark = match best.iter().position(|other| *other == name) {
         Some(0) => "* ",
         Some(1..) => "= ",
-        _ => "",
+        None => "",
     };
     let is_valid = findings.doubts(scenario, name, figure).is_empty();
     let suspect = if is_valid { "" } else { " ?" };

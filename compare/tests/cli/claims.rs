@@ -105,7 +105,7 @@ fn an_interrupted_run_is_judged_by_the_rounds_it_has() {
 }
 
 #[test]
-fn options_that_control_a_measurement_are_rejected_for_a_kept_run() {
+fn options_that_control_a_measurement_are_rejected_with_an_existing_run() {
     let folder = Folder::new();
     let run = made_up(&folder, "kept", |_| ());
     let run = run.to_str().unwrap();

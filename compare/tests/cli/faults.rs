@@ -121,7 +121,7 @@ fn a_server_that_became_a_daemon_does_not_outlive_its_run() {
 }
 
 #[test]
-fn a_first_signal_ends_the_run_in_order_with_130_and_keeps_its_rounds() {
+fn the_first_signal_ends_the_run_with_130_and_keeps_its_rounds() {
     for signal in [Signal::INT, Signal::TERM] {
         let folder = Folder::new();
         let mut run = Running::start(&folder, &["--rounds", "9999"]);

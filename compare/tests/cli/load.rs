@@ -61,7 +61,7 @@ fn an_interrupted_load_is_incomplete() {
 }
 
 #[test]
-fn a_signal_ends_a_load_in_order_with_130() {
+fn a_signal_ends_a_load_with_exit_code_130() {
     let folder = Folder::new();
     let out = folder.path.join("out");
     let kept = ["--scenario", "perf2", "--out", out.to_str().unwrap()];

@@ -74,7 +74,7 @@ fn a_run_ties_with_itself() {
 }
 
 #[test]
-fn what_became_slower_is_named_and_exits_with_99_if_that_is_asked_for() {
+fn a_slower_figure_is_named_and_exits_with_99_with_fail_on_regression() {
     let folder = Folder::new();
     let before = made_up(&folder, "before", |_| ());
     let after = made_up(&folder, "after", |record| {
@@ -139,7 +139,7 @@ fn a_regression_is_not_ruled_out_if_all_figures_are_open() {
 }
 
 #[test]
-fn a_comparison_that_two_runs_reverse_is_reported() {
+fn a_pair_whose_order_differs_between_two_runs_is_reported() {
     let folder = Folder::new();
     let slow = |names: &[&str]| {
         made_up(&folder, &format!("slow-{}", names[0]), |record| {
@@ -595,7 +595,7 @@ fn a_shard_of_several_rounds_is_a_run_like_any_other() {
 }
 
 #[test]
-fn a_scenario_that_load_cannot_play_is_refused() {
+fn a_scenario_that_load_cannot_run_is_refused() {
     let folder = Folder::new();
     let bad = folder.file("bad.toml", &OPEN.replace("window", "windwo"));
     let bad = bad.to_str().unwrap();
@@ -607,14 +607,14 @@ fn a_scenario_that_load_cannot_play_is_refused() {
         (&["nothing"], "neither a file nor a name in bench/scenarios"),
         (&["../scenarios/perf2"], "neither a file nor a name in"),
         (&[bad], "unknown field `windwo`"),
-        (&["ladder"], "choose one with --at: 1, 8, 64"),
+        (&["ladder"], "choose a value with --at: 1, 8, 64"),
         (&["ladder", "--at", "0"], "--at 0"),
         (&["ladder", "--at", "1.5"], "not a whole number"),
         (&["perf2", "--at", "1"], "the scenario has no sweep"),
         (&["apart", "--at", "1"], "group `long` is `apart`"),
         (&["load-curve", "--at", "0.5"], "replace it with a `rate`"),
         (&["perf2", "--start-at", "2001-01-01T00:00:00Z"], "--start-at"),
-        (&["perf2", "--out", taken], "there is a run already"),
+        (&["perf2", "--out", taken], "already exists; choose another"),
     ];
     for (arguments, expected) in cases {
         let address = "127.0.0.1:1";

@@ -4,8 +4,7 @@
 use crate::analysis::advice::rating::Rating;
 use crate::analysis::statistics::{Estimate, median};
 use crate::analysis::units;
-use crate::model::contestant::Contestant;
-use crate::model::contestant::ModelTrait;
+use crate::model::contestant::{Contestant, ModelTrait};
 use crate::model::record::{Record, Round, Void};
 use crate::model::scenarios::{ClientGroup, Scenario};
 
@@ -16,11 +15,11 @@ const UNANSWERED_MAX: f64 = 0.1;
 /// which a contestant falls over, however well it serves the others.
 const STARVED_MAX: f64 = 0.1;
 
-/// The number of requests per round by which those in flight at the end of a
-/// window may exceed those at its start.
-const UNDER_WAY: f64 = 2.0;
+/// How many more requests may be in flight at the end of a window than at its
+/// start.
+const IN_FLIGHT_GROWTH_MAX: f64 = 2.0;
 
-/// The use of its processors above which a server has no time to spare.
+/// The use of its processors above which a server counts as busy.
 const BUSY: f64 = 0.9;
 
 /// The smallest p99, as a share of a long request's time, that is attributed
@@ -50,7 +49,7 @@ impl<'a> Evidence<'a> {
         let fib = contestant.fib.as_deref();
         let long_ns = costs.max().and_then(|cost| {
             let mut known = record.calibration.iter();
-            let known = known.find(|known| known.is_of(cost, fib))?;
+            let known = known.find(|known| known.is_for(cost, fib))?;
             Some(known.took_ns as f64)
         });
         Evidence {
@@ -128,7 +127,8 @@ impl<'a> Evidence<'a> {
             missing += due_here - found.replies as f64;
             rounds += 1;
         }
-        let allowed = due * UNANSWERED_MAX + f64::from(rounds) * UNDER_WAY;
+        let allowed =
+            due * UNANSWERED_MAX + f64::from(rounds) * IN_FLIGHT_GROWTH_MAX;
         (missing > allowed).then(|| missing / due)
     }
 
@@ -177,7 +177,7 @@ impl<'a> Evidence<'a> {
                 (
                     "it computes in its event loop, one request after another",
                     "it waits for its pool in its event loop, for one request \
-                 after another",
+                     after another",
                 )
             } else {
                 (

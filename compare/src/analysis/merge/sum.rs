@@ -109,7 +109,7 @@ fn together(one: Bottleneck, other: Bottleneck) -> Bottleneck {
             Bottleneck::Generator
         }
         (Bottleneck::Unknown, other) => other,
-        (one, _) => one,
+        (one @ (Bottleneck::Server | Bottleneck::Neither), _) => one,
     }
 }
 

@@ -180,7 +180,7 @@ pub(crate) struct ScenarioArgs {
     #[arg(long, default_value_t = 1, value_name = "N", requires = "scenario",
           value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) rounds: u64,
-    /// Keep a record in this folder, for `merge` and `report`
+    /// Write a record to this folder, for `merge` and `report`
     #[arg(long, value_name = "FOLDER", requires = "scenario")]
     pub(crate) out: Option<PathBuf>,
     /// The time at which the clients start sending, so that several machines
@@ -228,8 +228,8 @@ impl ScenarioArgs {
                 let values: Vec<String> =
                     sweep.values.iter().map(f64::to_string).collect();
                 return Err(usage(format!(
-                    "--scenario {name}: the {} of `{}` vary; choose one with \
-                     --at: {}",
+                    "--scenario {name}: its sweep varies the {} of `{}`; \
+                     choose a value with --at: {}",
                     sweep.parameter.name(),
                     sweep.group,
                     values.join(", ")

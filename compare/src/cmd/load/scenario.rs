@@ -1,4 +1,4 @@
-//! `compare load --scenario`: plays a scenario's clients against a server that
+//! `compare load --scenario`: runs a scenario's clients against a server that
 //! is already running, and keeps a record.
 
 use std::collections::BTreeMap;
@@ -48,8 +48,8 @@ const ROUND_GAP: Duration = engine::CONNECT_AHEAD;
 /// machine that starts later measures a different window than the others.
 const LATE_SHARE: f64 = 0.05;
 
-/// Plays a scenario against a server for the given number of rounds, and keeps
-/// a record.
+/// Runs a scenario's clients against a server for the given number of rounds,
+/// and keeps a record.
 ///
 /// # Errors
 ///
@@ -92,8 +92,8 @@ pub(crate) fn run(
     }
 }
 
-/// Fills in what the command line leaves to the scenario, and the other way
-/// round. Returns the n that stands for each cost.
+/// Sets the missing options from the scenario, and the scenario's times from
+/// those that are given. Returns the n that was found for each cost.
 fn complete(
     load: &mut Load,
     scenario: &mut Scenario,
@@ -277,13 +277,13 @@ impl ShardRun {
         let late = || report.late(processors_of(server), false);
         // Without enough ports or descriptors on this side, faults of the
         // server can't be distinguished from the consequences.
-        let spoilt = report.own_limit().or(late_start);
-        if let (None, Some(reason)) = (&spoilt, report.server_fault()) {
+        let own_fault = report.own_limit().or(late_start);
+        if let (None, Some(reason)) = (&own_fault, report.server_fault()) {
             cell.void = void(reason, true);
-        } else if let Some(spoilt) = spoilt.or_else(late) {
-            eprintln!("round {round}: {spoilt}");
-            if cell.leave_out(round, spoilt.clone(), wanted) {
-                cell.void = void(spoilt, false);
+        } else if let Some(reason) = own_fault.or_else(late) {
+            eprintln!("round {round}: {reason}");
+            if cell.leave_out(round, reason.clone(), wanted) {
+                cell.void = void(reason, false);
             }
             return;
         }
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_spoilt_by_the_load_generator_is_not_kept() {
+    fn a_round_in_which_the_load_generator_failed_is_left_out() {
         let rounds = 4;
         let mut run = shard_run(rounds);
         let [in_time, late] = [0, 50].map(Duration::from_millis).map(report);

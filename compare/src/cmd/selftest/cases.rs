@@ -25,8 +25,6 @@ pub(crate) struct Case {
 }
 
 /// A figure and its expected range.
-/// A figure and its expected range.
-/// A figure and its expected range.
 pub(crate) struct Check {
     pub(crate) what: &'static str,
     pub(crate) unit: Unit,

@@ -53,7 +53,9 @@ pub(crate) fn page(verdicts: &Verdicts<'_>) -> anyhow::Result<String> {
     html += "<main>\n<nav aria-label=\"Verdicts\">\n<h2>Verdicts</h2>\n\
              <ul>\n";
     for (kind, names) in outcomes::groups(&verdicts.judged) {
-        let names: Vec<String> = { names.iter().map(|name| escaped(name)) }
+        let names: Vec<String> = names
+            .iter()
+            .map(|name| escaped(name))
             .map(|name| format!("<a href=\"#{name}\">{name}</a>"))
             .collect();
         let count = names.len();
@@ -178,9 +180,9 @@ fn chart(
             svg.text("tick", place, Anchor::Middle, text);
         }
     }
-    for (index, outcome) in tried.iter().enumerate() {
+    for (index, judged) in tried.iter().enumerate() {
         let y = ROW_HEIGHT * (index as f64 + 0.5);
-        row(&mut svg, record, outcome, y);
+        row(&mut svg, record, judged, y);
     }
     let middle = f64::midpoint(x(LEAST), x(MOST));
     let place = [middle, height - 5.0];
@@ -188,8 +190,8 @@ fn chart(
     svg.finish()
 }
 
-fn row(svg: &mut Svg, record: &Record, outcome: &JudgedTrial<'_>, y: f64) {
-    let JudgedTrial { trial, ratio: found, verdict, doubts, .. } = outcome;
+fn row(svg: &mut Svg, record: &Record, judged: &JudgedTrial<'_>, y: f64) {
+    let JudgedTrial { trial, ratio: found, verdict, doubts, .. } = judged;
     let contestant = |side: &Side| -> Option<&Contestant> {
         record.contestants().find(|one| one.name == side.contestant)
     };
@@ -201,8 +203,8 @@ fn row(svg: &mut Svg, record: &Record, outcome: &JudgedTrial<'_>, y: f64) {
         "<g class=\"row {class}\"><title>{}</title>",
         escaped(&title)
     ));
-    let room = [NAMES_WIDTH - 8.0, y + 4.0];
-    svg.text("name", room, Anchor::End, &trial.tried_on);
+    let place = [NAMES_WIDTH - 8.0, y + 4.0];
+    svg.text("name", place, Anchor::End, &trial.tried_on);
     if let (Some(Estimate { median, low, high }), Some(family)) =
         (found, family)
     {
@@ -237,9 +239,9 @@ fn figures(JudgedClaim { trials, .. }: &JudgedClaim<'_>) -> String {
          <th scope=\"col\">rounds</th><th scope=\"col\">verdict</th>\
          </tr></thead>\n<tbody>\n",
     );
-    for outcome in trials {
+    for judged in trials {
         let JudgedTrial { trial, figures, rounds, verdict, doubts, .. } =
-            outcome;
+            judged;
         let [left, right] = [(&trial.left, 0), (&trial.right, 1)]
             .map(|(side, index)| figure(side, figures[index].as_ref()));
         let reasons = verdict.reason().into_iter().map(str::to_owned);
@@ -252,7 +254,7 @@ fn figures(JudgedClaim { trials, .. }: &JudgedClaim<'_>) -> String {
              <td>{}</td><td>{rounds}</td>\
              <td><b>{verdict}</b><small>{}</small></td></tr>",
             escaped(&trial.tried_on),
-            escaped(&ratio(outcome.ratio.as_ref())),
+            escaped(&ratio(judged.ratio.as_ref())),
             escaped(&why.join("; "))
         );
     }

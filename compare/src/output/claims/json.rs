@@ -92,9 +92,8 @@ fn claim<'a>(
     }
 }
 
-fn trial<'a>(outcome: &'a JudgedTrial<'_>) -> JsonTrial<'a> {
-    let JudgedTrial { trial, figures, ratio, rounds, verdict, doubts } =
-        outcome;
+fn trial<'a>(judged: &'a JudgedTrial<'_>) -> JsonTrial<'a> {
+    let JudgedTrial { trial, figures, ratio, rounds, verdict, doubts } = judged;
     let [left, right] = figures;
     JsonTrial {
         of: &trial.tried_on,
@@ -104,7 +103,8 @@ fn trial<'a>(outcome: &'a JudgedTrial<'_>) -> JsonTrial<'a> {
         rounds: *rounds,
         left: figure(&trial.left, *left),
         right: figure(&trial.right, *right),
-        doubts: { doubts.iter() }
+        doubts: doubts
+            .iter()
             .map(|(side, doubt)| format!("{side}: {doubt}"))
             .collect(),
     }

@@ -21,20 +21,20 @@ pub(crate) fn table(verdicts: &Verdicts<'_>) -> anyhow::Result<String> {
     );
     for JudgedClaim { claim, trials } in &verdicts.judged {
         let tried = trials.iter().filter(|trial| trial.is_tried());
-        for (index, outcome) in tried.enumerate() {
+        for (index, judged) in tried.enumerate() {
             // Print a claim only in the row of its first trial.
             let (version, statement) = match index {
                 0 => (claim.version.as_str(), escaped(&claim.says)),
                 _ => ("", String::new()),
             };
-            let suspect = if outcome.doubts.is_empty() { "" } else { " ?" };
+            let suspect = if judged.doubts.is_empty() { "" } else { " ?" };
             writeln!(
                 text,
                 "| {version} | {statement} | {} | {} | {} | **{}**{suspect} |",
-                escaped(&outcome.trial.tried_on),
-                ratio(outcome.ratio.as_ref()),
+                escaped(&judged.trial.tried_on),
+                ratio(judged.ratio.as_ref()),
                 claim.band(),
-                outcome.verdict,
+                judged.verdict,
             )?;
         }
     }

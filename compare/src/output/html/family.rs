@@ -6,8 +6,7 @@
 //! of its own. Contestants are labelled with their names, and no chart requires
 //! the reader to tell ten lines apart.
 
-use crate::model::contestant::Contestant;
-use crate::model::contestant::ModelTrait;
+use crate::model::contestant::{Contestant, ModelTrait};
 
 /// A family of concurrency models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

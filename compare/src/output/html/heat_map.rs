@@ -2,7 +2,7 @@
 //! one column per value, with the share as the number and the colour of a cell.
 //!
 //! It is an HTML table rather than an SVG picture, so that screen readers read
-//! the numbers out, and users can select and search them.
+//! out the numbers, and users can select and search them.
 
 use std::fmt::Write;
 
@@ -11,8 +11,7 @@ use charts::escaped;
 use crate::analysis::questions::Question;
 use crate::analysis::units;
 use crate::model::figure::Figure;
-use crate::output::html::shared::PageContestant;
-use crate::output::html::shared::none_text;
+use crate::output::html::shared::{PageContestant, none_text};
 use crate::output::html::tables::suspect;
 use crate::output::sheet::Sheet;
 
@@ -25,7 +24,7 @@ pub(super) fn draw<'a>(
 ) -> String {
     let mut html = String::from(
         "<div class=\"scroll\"><table class=\"heat\">\n<thead><tr>\
-         <th scope=\"col\">beside</th>",
+         <th scope=\"col\">contestant</th>",
     );
     for point in &question.points {
         let name = escaped(&question.point_name(point));

@@ -179,13 +179,13 @@ pub(super) fn doubts<'a>(
     // Leave out the notes that repeat what is above.
     let shown = ["void: ", "noise floor", "incomplete: "];
     let notes = notes::notes(record);
-    let notes = notes.iter().map(|n| n.trim_start_matches("- ").to_owned());
-    let notes =
-        notes.filter(|note| !shown.iter().any(|start| note.starts_with(start)));
+    let notes = notes
+        .into_iter()
+        .filter(|note| !shown.iter().any(|start| note.starts_with(start)));
     let (cautions, conditions): (Vec<String>, Vec<String>) =
         notes.partition(|note| is_caution(note));
     let (left_out, cautions): (Vec<String>, Vec<String>) =
-        { cautions.into_iter() }.partition(|note| note.starts_with(LEFT_OUT));
+        cautions.into_iter().partition(|note| note.starts_with(LEFT_OUT));
     if !cautions.is_empty() {
         html += &format!(
             "<details{} class=\"cautions\"><summary>Cautions: {} (a hollow \
@@ -220,7 +220,7 @@ fn open_if_short(texts: &[String]) -> &'static str {
 /// Returns `true` if a note is a caution about figures, rather than a condition
 /// of the run.
 fn is_caution(note: &str) -> bool {
-    let starts = ["suspect", LEFT_OUT, "skipped", "by design", "no ", "in "];
+    let starts = ["suspect", LEFT_OUT, "skipped", "by design", "no "];
     starts.iter().any(|start| note.starts_with(start))
         || note.contains("bottleneck")
 }

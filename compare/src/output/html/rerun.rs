@@ -6,8 +6,7 @@ use std::path::Path;
 use charts::escaped;
 
 use crate::base::workspace;
-use crate::model::contestant::Contestant;
-use crate::model::contestant::Label;
+use crate::model::contestant::{Contestant, Label};
 use crate::model::contestants;
 use crate::model::invocation::{self, Invocation};
 use crate::model::provenance::{Part, Shard};
@@ -73,9 +72,9 @@ fn commands(
 
 /// Returns `true` if any round of a scenario is from `part`.
 fn has_rounds(record: &Record, part: &Part, point: &Scenario) -> bool {
-    let cells = record.cells.get(&point.name).into_iter().flatten();
+    let mut cells = record.cells.get(&point.name).into_iter().flatten();
     let of_part = part.first_round..part.first_round + part.rounds;
-    { cells }.any(|(_, cell)| {
+    cells.any(|(_, cell)| {
         cell.rounds.iter().any(|round| of_part.contains(&round.round))
     })
 }
@@ -227,7 +226,7 @@ fn load(
         add("--load-cpus", list(&invocation.load_cpus));
     }
     if invocation.server_pid {
-        // The process id will be a different one; the user fills it in.
+        // The process will have another ID; the user fills it in.
         add("--server-pid", "PID".to_owned());
     }
     shell_words::join(words)

@@ -91,7 +91,8 @@ pub(super) fn sweep_figure<'a>(
     let panels = panels.collect();
     let words = words(figure);
     let chart = chart(question, figure, panels);
-    let title = format!("{} against {}", words.title, question.knob_name());
+    let title =
+        format!("{} against {}", words.title, question.parameter_name());
     let floor = floor_text(sheet, question, figure);
     let floor = floor.map(|floor| format!("noise floor {floor}; "));
     let note = format!(
@@ -111,7 +112,7 @@ pub(super) fn sweep_figure<'a>(
 }
 
 /// Returns the chart of response and service times against the load, with the
-/// knee from which on they diverge.
+/// knee, where they diverge.
 pub(super) fn knee_figure<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
@@ -147,18 +148,18 @@ pub(super) fn knee_figure<'a>(
         what: "knee",
         title: "Response time (solid) and service time (dashed), p99, \
                 against offered load",
-        note: "less is better; from the knee on, a request waits longer than \
-               it is served; grey: the response times of the other \
-               contestants",
+        note: "less is better; at the knee and above it, a request waits \
+               longer than it is served; grey: the response times of the \
+               other contestants",
         chart: &chart,
         data: &data,
     };
     shown.html(sheet, question)
 }
 
-/// Returns the index of the load from which on requests wait longer than they
-/// are served. If they do so at one load but not at the next, that was a stall,
-/// not the knee.
+/// Returns the index of the knee: the lowest load at which, as at all higher
+/// ones, requests wait longer than they are served. If they do so at one load
+/// but not at the next, that was a stall.
 fn knee(
     response: &[Result<PlottedPoint, String>],
     service: &[Result<PlottedPoint, String>],
@@ -206,7 +207,7 @@ pub(super) fn per_client_figure<'a>(
         })
         .collect();
     let title = "Resident memory per client";
-    let label = format!("{title} in {}, one row each", question.name);
+    let label = format!("{title} in {}, one row per contestant", question.name);
     let axis = "memory per client";
     let chart = dot_plot::draw(&label, axis, figure, None, &mut dots);
     let column =
@@ -269,12 +270,15 @@ fn chart<'a>(
         question.points.iter().map(|point| value_of(point)).collect();
     let names = question.points.iter().map(|p| question.value_text(p));
     let words = words(figure);
-    let knob = question.knob_name();
+    let parameter = question.parameter_name();
     let is_load = matches!(question.varies(), Some((Parameter::Load, _)));
     Chart {
         id: format!("{}-{}", question.name, figure.name()),
-        label: format!("{} against {knob} in {}", words.title, question.name),
-        x_name: knob,
+        label: format!(
+            "{} against {parameter} in {}",
+            words.title, question.name
+        ),
+        x_name: parameter,
         x: spread(&values).into_iter().zip(names).collect(),
         figure,
         // At best, the rate is proportional to the load: a straight line.

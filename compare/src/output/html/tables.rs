@@ -11,8 +11,7 @@ use crate::analysis::units;
 use crate::model::figure::Figure;
 use crate::model::scenarios::Scenario;
 use crate::output::html::rerun;
-use crate::output::html::shared::PageContestant;
-use crate::output::html::shared::none_text;
+use crate::output::html::shared::{PageContestant, none_text};
 use crate::output::sheet::Sheet;
 use crate::output::system_calls;
 
