@@ -117,14 +117,15 @@ fn advice(Advice { slo, places, .. }: &Advice<'_>) -> String {
             humantime::format_duration(*slo)
         ),
         (Some(slo), count) => format!(
-            "{count} of {} contestants meet the limit of {}; lowest cost: \
-             {names}{tie}.\n",
-            places.len(),
-            humantime::format_duration(*slo)
+            "The limit of {} is met by {count} of {} contestants; lowest \
+             cost: {names}{tie}.\n",
+            humantime::format_duration(*slo),
+            places.len()
         ),
         (None, 0) => "No contestant keeps up.\n".to_owned(),
         (None, count) => format!(
-            "{count} of {} contestants keep up; lowest p99: {names}{tie}.\n",
+            "Contestants that keep up: {count} of {}; lowest p99: \
+             {names}{tie}.\n",
             places.len()
         ),
     }
