@@ -127,7 +127,7 @@ pub(crate) fn render(name: &str) -> anyhow::Result<String> {
         format!(" <span class=\"key {class}\">{label}</span>")
     });
     Ok(format!(
-        "<figure class=\"timeline\">\n{}<figcaption>{}.{}\
+        "<figure class=\"timeline\">\n{}<figcaption>Rule: {}.{}\
          </figcaption>\n{}</figure>\n",
         picture(&lanes, &format!("Two clients of {name}: {caption}")),
         escaped(caption),
