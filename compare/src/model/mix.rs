@@ -100,15 +100,15 @@ impl fmt::Display for Mix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let long = self.long.map(|LongRequests { rate, cost }| {
             let cost = humantime::format_duration(cost);
-            format!("{rate} long requests of {cost}")
+            format!("{} long requests per second ({cost} each)", rate.0)
         });
         let clients = match self.clients {
             1 => "1 client".to_owned(),
             clients => format!("{clients} clients"),
         };
-        let short = self
-            .short
-            .map(|rate| format!("{rate} short requests from {clients}"));
+        let short = self.short.map(|Rate(rate)| {
+            format!("{rate} short requests per second from {clients}")
+        });
         let parts: Vec<String> = [long, short].into_iter().flatten().collect();
         f.write_str(&parts.join(" and "))
     }
@@ -146,7 +146,7 @@ impl Mix {
         Ok(Scenario {
             name: "mix".to_owned(),
             question: format!(
-                "Which model answers {of} requests {}when there are {self}?",
+                "Which model answers {of} requests {}with {self}?",
                 within.unwrap_or_default()
             ),
             expectation: String::new(),
@@ -289,9 +289,9 @@ mod tests {
         assert_eq!(two.cpus, Cpus::Shared);
         assert_eq!(
             two.question,
-            "Which model answers short requests in 10ms (p99), when there are \
-             5/s long requests of 50ms and 900/s short requests from 64 \
-             clients?"
+            "Which model answers short requests in 10ms (p99), with 5 long \
+             requests per second (50ms each) and 900 short requests per second \
+             from 64 clients?"
         );
         assert_eq!(mix.scenario(4, None).unwrap().cpus, Cpus::Split);
         let none = Mix { long: None, short: None, clients: 1 };

@@ -22,13 +22,13 @@ pub(crate) fn text(comparison: &Comparison, allowed: Option<f64>) -> String {
     text += &summary(comparison);
     if comparison.pairs > 0 {
         text += &format!(
-            "{} pairs of contestants compared within each run; {} better in \
-             one run and worse in the other, by more than the noise floor\n",
+            "{} comparisons of two contestants within each run; {} between \
+             the runs by more than the noise floor\n",
             comparison.pairs,
             match comparison.reversed.len() {
-                0 => "no pair is".to_owned(),
-                1 => "1 pair is".to_owned(),
-                count => format!("{count} pairs are"),
+                0 => "none is reversed".to_owned(),
+                1 => "1 is reversed".to_owned(),
+                count => format!("{count} are reversed"),
             }
         );
     }
@@ -120,8 +120,8 @@ fn summary(comparison: &Comparison) -> String {
     let by_chance = misses.sum::<f64>().round();
     if by_chance >= 1.0 {
         text += &format!(
-            "about {by_chance} of these intervals miss the true value by \
-             chance; measure surprising figures again\n"
+            "by chance, about {by_chance} of these intervals can be expected \
+             to miss the true value; measure surprising figures again\n"
         );
     }
     if comparison.cells.iter().any(|cell| cell.floor.is_none()) {

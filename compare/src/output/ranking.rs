@@ -8,7 +8,8 @@ pub(crate) fn text(ranking: &Ranking) -> String {
     let mut text = format!("{}: {better} is better", ranking.figure.name());
     if !ranking.places.is_empty() {
         text += &format!(
-            "; how many times worse than the best, over {}",
+            "; how many times worse than the first (below 1 by noise \
+             alone), over {}",
             ranking.scenarios.join(", ")
         );
     }

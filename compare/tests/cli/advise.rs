@@ -41,7 +41,7 @@ fn a_contestant_that_falls_over_is_reported_with_the_reason() {
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(3), "{text}{}", stderr(&output));
     for words in [
-        "answers short requests in 200ms (p99), when there are 100/s short",
+        "answers short requests in 200ms (p99), with 100 short requests",
         "never: falls over: ",
         "% of the short requests were not answered in time",
         "dies: falls over: ",

@@ -157,8 +157,8 @@ fn a_pair_whose_order_differs_between_two_runs_is_reported() {
                     that of other in A, 0.33 [0.33, 0.33] times in B";
     assert!(text.contains(expected), "{text}");
     let text = stdout(&call(&["cmp", good, good]));
-    let expected = "5 pairs of contestants compared within each run; no pair \
-                    is better in one run";
+    let expected = "5 comparisons of two contestants within each run; none is \
+                    reversed";
     assert!(text.contains(expected), "{text}");
     assert!(!text.contains("reversed:"), "{text}");
 }

@@ -165,7 +165,7 @@ pub(crate) const EXERCISES: &[Exercise] = &[
     },
     Exercise {
         name: "tokio",
-        task: "send a sign of life at every tick, and lose no byte of a line",
+        task: "send a heartbeat at every tick, and lose no byte of a line",
         cases: cases::tokio::CASES,
     },
     Exercise {
