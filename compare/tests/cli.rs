@@ -98,7 +98,7 @@ fn a_record_contains_everything_that_is_needed_to_repeat_the_run() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(stdout(&output).contains("seed 42"));
     let record = read_json(&json);
-    assert_eq!(record["schema_version"], 2);
+    assert_eq!(record["schema_version"], 3);
     assert_eq!(record["seed"], 42);
     assert_eq!(record["calibration"][0]["cost_ns"], 50_000_000);
     assert_eq!(record["entrants"][0]["contestant"]["command"][0], COMPARE);

@@ -190,6 +190,7 @@ mod tests {
                     bottleneck: Bottleneck::Neither,
                     capacity: Reading::missing("not asked"),
                     report,
+                    turns: Vec::new(),
                 });
             }
         }

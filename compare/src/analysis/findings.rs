@@ -472,6 +472,7 @@ mod tests {
                 bottleneck: Bottleneck::Neither,
                 capacity: Reading::missing("not asked"),
                 report: LoadReport::made_up(vec![group]),
+                turns: Vec::new(),
             });
             Findings::of(&record).doubts(&scenario, "server", figure)
         };

@@ -263,6 +263,7 @@ impl Bench<'_> {
                     bottleneck: report.bottleneck(self.placement.server.len()),
                     capacity: Reading::missing("nothing is a share of it"),
                     report,
+                    turns: Vec::new(),
                 });
             }
         }
@@ -321,6 +322,9 @@ fn duel() -> Scenario {
         warm_up: Duration::ZERO,
         window: WINDOW / 4,
         groups: Vec::new(),
+        turns: 1,
+        alone: Some("the duel measures in windows".to_owned()),
+        rounds: None,
         sweep: None,
         point: None,
         measured_group: CLIENTS.to_owned(),

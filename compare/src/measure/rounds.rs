@@ -305,7 +305,15 @@ impl Measurement<'_> {
         let capacity = Reading::from(capacity.ok_or_else(|| {
             "no rate of this scenario is a share of the capacity".to_owned()
         }));
-        Ok(Round { round, place: 0, placement, bottleneck, capacity, report })
+        Ok(Round {
+            round,
+            place: 0,
+            placement,
+            bottleneck,
+            capacity,
+            report,
+            turns: Vec::new(),
+        })
     }
 
     /// Returns the contestant's capacity in requests per second: the rate of

@@ -23,6 +23,9 @@ const WINDOW_MIN: Duration = Duration::from_secs(2);
 /// round to round.
 const LONG_REQUESTS: f64 = 15.0;
 
+/// Why a mix is not measured in turns.
+const OPEN_LOOP: &str = "the queue of an open loop grows over the whole window";
+
 /// The longest window: a longer one would take more time than users expect.
 const WINDOW_MAX: Duration = Duration::from_secs(30);
 
@@ -155,6 +158,9 @@ impl Mix {
             cpus,
             warm_up: WARM_UP,
             window,
+            turns: 1,
+            alone: Some(OPEN_LOOP.to_owned()),
+            rounds: None,
             groups,
             sweep: None,
             point: None,

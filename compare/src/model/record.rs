@@ -24,7 +24,11 @@ use crate::model::scenarios::Scenario;
 use crate::model::times::Times;
 
 /// The version of the record's schema.
-pub(crate) const SCHEMA_VERSION: u32 = 2;
+pub(crate) const SCHEMA_VERSION: u32 = 3;
+
+/// The oldest version that can be read. Records of version 2 have one window in
+/// each round and no turns.
+const SCHEMA_VERSION_MIN: u32 = 2;
 
 /// The most rounds of a record, as a sanity check of its file.
 const ROUNDS_MAX: u64 = 1_000_000;
@@ -198,8 +202,38 @@ pub(crate) struct Round {
     /// The contestant's capacity in requests per second, measured if a rate of
     /// the scenario is a share of it.
     pub(crate) capacity: Reading<f64>,
-    /// What the load generator measured.
+    /// What the load generator measured. If the round consists of turns, counts
+    /// and histograms are those of all turns, added up.
     pub(crate) report: LoadReport,
+    /// The turns of the round, in the order in which they were played. Empty if
+    /// the cell was measured in one window.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) turns: Vec<Turn>,
+}
+
+/// The measurement of one cell in one turn: a short window in which the clients
+/// of all other contestants were silent.
+#[derive(schemars::JsonSchema, Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Turn {
+    /// The number of the cycle, from 1. In each cycle, each contestant has one
+    /// turn.
+    pub(crate) cycle: u64,
+    /// The position of the turn in its cycle, from 1.
+    pub(crate) place: usize,
+    /// The length of the measured part of the turn.
+    pub(crate) window_ns: u64,
+    /// The correct replies in the window, for each client group of the
+    /// scenario, in its order.
+    pub(crate) replies: Vec<u64>,
+    /// The CPU time of the server's process tree in the window, if it is known.
+    pub(crate) server_cpu_ns: Option<u64>,
+    /// The CPU time of the load generator's busiest thread in the window.
+    pub(crate) generator_busiest_ns: u64,
+    /// The median service time of the measured group, if there was a reply.
+    pub(crate) p50_ns: Option<u64>,
+    /// The 99th percentile of the service times of the measured group, if there
+    /// were enough replies.
+    pub(crate) p99_ns: Option<u64>,
 }
 
 impl Record {
@@ -253,10 +287,11 @@ impl Record {
         };
         let header: Header = serde_json::from_slice(&text).map_err(broken)?;
         ensure!(
-            header.schema_version == SCHEMA_VERSION,
+            (SCHEMA_VERSION_MIN..=SCHEMA_VERSION)
+                .contains(&header.schema_version),
             Usage(format!(
                 "{}: a record of schema version {}; this compare reads \
-                 version {SCHEMA_VERSION}",
+                 versions {SCHEMA_VERSION_MIN} to {SCHEMA_VERSION}",
                 path.display(),
                 header.schema_version
             ))

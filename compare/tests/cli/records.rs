@@ -19,14 +19,14 @@ fn a_broken_record_exits_with_2_and_is_named() {
     let good = made_up(&folder, "good", |_| ());
     let text = fs::read_to_string(&good).unwrap();
     let version =
-        text.replacen("\"schema_version\":2", "\"schema_version\":9", 1);
+        text.replacen("\"schema_version\":3", "\"schema_version\":9", 1);
     let cases: [(&str, &[u8], &str); 6] = [
         ("cut", &text.as_bytes()[..text.len() / 2], "is cut off"),
         ("empty", b"", "is cut off"),
         ("version", version.as_bytes(), "schema version 9"),
         ("text", b"a shopping list", "not a record"),
         ("bytes", &[0xff, 0x00, 0xfe, 0x80], "not a record"),
-        ("other", b"{\"schema_version\": 2}", "not a record"),
+        ("other", b"{\"schema_version\": 3}", "not a record"),
     ];
     let good = good.to_str().unwrap();
     for (name, bytes, expected) in cases {

@@ -301,6 +301,7 @@ impl ShardRun {
             bottleneck,
             capacity: Reading::missing(capacity),
             report: report.clone(),
+            turns: Vec::new(),
         });
     }
 

@@ -36,14 +36,25 @@ pub(crate) struct Scenario {
     /// How the processors are divided between server and load generator.
     #[serde(default)]
     pub(crate) cpus: Cpus,
-    /// How long the clients send requests before anything is counted.
+    /// How long the clients send requests before anything is counted, in each
+    /// turn.
     #[serde(with = "duration", default = "usual_warm_up")]
     #[schemars(with = "String")]
     pub(crate) warm_up: Duration,
-    /// How long the clients are measured.
+    /// How long the clients are measured, in each turn.
     #[serde(with = "duration")]
     #[schemars(with = "String")]
     pub(crate) window: Duration,
+    /// The number of turns that each contestant has in a round.
+    #[serde(default = "usual_turns")]
+    pub(crate) turns: u64,
+    /// Why the contestants are measured one after the other, each in one window
+    /// per round, and not in turns; none, if they are measured in turns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) alone: Option<String>,
+    /// The number of rounds, if the scenario needs fewer than the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rounds: Option<u64>,
     /// The client groups, in the order in which they connect.
     #[serde(rename = "group")]
     pub(crate) groups: Vec<ClientGroup>,
@@ -67,6 +78,10 @@ pub(crate) struct Scenario {
 
 fn usual_warm_up() -> Duration {
     WARM_UP
+}
+
+fn usual_turns() -> u64 {
+    TURNS
 }
 
 /// Clients that all behave in the same way.
@@ -285,6 +300,10 @@ impl Parameter {
 /// The default warm-up: how long the clients send requests before anything is
 /// counted.
 pub(crate) const WARM_UP: Duration = Duration::from_millis(200);
+
+/// The default number of turns in a round. Rounds are what there are few of:
+/// rather more rounds than more turns.
+pub(crate) const TURNS: u64 = 5;
 
 /// Returns a cost that is given in milliseconds. Less than a microsecond can't
 /// be calibrated.

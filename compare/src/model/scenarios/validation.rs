@@ -13,6 +13,9 @@ use crate::model::scenarios::schema::{
     ClientGroup, Parameter, Scenario, Sweep,
 };
 
+/// The most turns in a round, as a sanity check of a scenario's file.
+const TURNS_MAX: u64 = 1_000;
+
 /// Checks what depends on several scenarios. An error comes with the name of
 /// the scenario.
 pub(crate) fn check_together(
@@ -146,9 +149,37 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), Mistake> {
         let what = "`window` must be more than 0";
         return Err(root("window", what));
     }
+    check_turns(scenario)?;
     check_time("window", *window)
         .and_then(|()| check_time("warm_up", scenario.warm_up))
         .map_err(|(key, what)| root(key, what))
+}
+
+/// Checks that there are turns and rounds, and that clients which can't pause
+/// between turns don't have to.
+fn check_turns(scenario: &Scenario) -> Result<(), Mistake> {
+    let Scenario { groups, turns, alone, rounds, .. } = scenario;
+    if !(1..=TURNS_MAX).contains(turns) {
+        let what = format!("`turns` must be from 1 to {TURNS_MAX}");
+        return Err(root("turns", what));
+    }
+    if *rounds == Some(0) {
+        return Err(root("rounds", "`rounds` must be at least 1"));
+    }
+    let cannot_pause =
+        groups.iter().find(|group| group.churn || group.is_open_loop());
+    match (cannot_pause, alone) {
+        (Some(group), None) => Err(root(
+            "alone",
+            format!(
+                "the clients of `{}` can't pause between turns; give the \
+                 reason in `alone`, and each contestant is measured in one \
+                 window per round",
+                group.name
+            ),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Checks that the measured group exists, that it can be measured, and that it
