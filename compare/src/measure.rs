@@ -15,4 +15,5 @@ pub(crate) mod processors;
 pub(crate) mod programs;
 pub(crate) mod progress;
 mod rounds;
+mod session;
 mod system_calls;

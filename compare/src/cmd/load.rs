@@ -4,13 +4,16 @@
 pub(crate) mod args;
 mod scenario;
 
+use std::io;
+
 use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
 use crate::base::limits;
 use crate::base::stdout;
 use crate::cmd::load::args::Load;
 use crate::cmd::load::scenario::BEFORE_THE_WINDOW;
-use crate::load::engine;
+use crate::load::engine::{self, CONNECTED};
+use crate::model::load_plan::LoadPlan;
 use crate::output::load_report::text;
 
 impl Load {
@@ -21,10 +24,14 @@ impl Load {
             return scenario::run(self, &interrupt);
         }
         let json = self.json;
+        let in_turns = self.turns;
         let start = self.scenario_args.start()?;
         let plan = self.plan()?;
         limits::raise_open_files()?;
         limits::check_open_files(plan.connections())?;
+        if in_turns {
+            return run_turns(&plan, &interrupt);
+        }
         let Some(loaded) = engine::run_at(&plan, start, &interrupt)? else {
             eprintln!("{BEFORE_THE_WINDOW}");
             return Ok(Outcome::Interrupted);
@@ -48,4 +55,20 @@ impl Load {
             (None, None) => Ok(Outcome::Done),
         }
     }
+}
+
+/// Runs turns as the lines of stdin command, and prints a report after each.
+fn run_turns(
+    plan: &LoadPlan,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Outcome> {
+    let connected = || stdout::print(&format!("{CONNECTED}\n"));
+    engine::run_turns(
+        plan,
+        io::stdin().lines(),
+        interrupt,
+        connected,
+        |report| stdout::print(&(serde_json::to_string(report)? + "\n")),
+    )?;
+    Ok(Outcome::Done)
 }

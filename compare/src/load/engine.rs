@@ -1,10 +1,11 @@
 //! The entry point of the load generator: connects the clients, distributes
 //! them among threads, and adds up the reports of the threads.
 
+use std::io;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::base::interrupt::Interrupt;
@@ -23,6 +24,10 @@ pub(crate) const CONNECT_AHEAD: Duration = Duration::from_secs(5);
 /// The longest sleep between two checks for Ctrl-C and for a change of the
 /// system clock.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The line that the load generator prints when all clients are connected, if
+/// it is to run turns.
+pub(crate) const CONNECTED: &str = "connected";
 
 /// The result of a load.
 pub(crate) struct LoadResult {
@@ -73,18 +78,59 @@ pub(crate) fn run_at(
     let start = Instant::now() + START;
     let began = SystemTime::now() + START;
     let late = at.and_then(|at| began.duration_since(at).ok());
-    let Some((mut report, tallies)) = run_threads(plan, workers, start)? else {
-        return Ok(None);
-    };
-    report.generator_threads = threads;
-    let groups = plan.groups.iter().zip(tallies);
-    report.groups =
-        groups.map(|(group, tally)| tally.into_report(group)).collect();
+    let report = run_threads(plan, &mut workers, start, Worker::run)?;
+    let Some(report) = report else { return Ok(None) };
     Ok(Some(LoadResult {
         report,
         began: began + plan.warm_up,
         late: late.unwrap_or_default(),
     }))
+}
+
+/// Connects the plan's clients, calls `connected`, and obeys the lines of
+/// `commands`: `turn` runs one turn, and `end` lets the clients leave after the
+/// last one. Calls `report` with the report of each turn and, at the end, with
+/// the faults since the last turn.
+///
+/// Between turns, all clients are silent and this process sleeps.
+///
+/// # Errors
+///
+/// Returns an error if the load generator itself fails, or if a command is
+/// unknown.
+pub(crate) fn run_turns(
+    plan: &LoadPlan,
+    commands: impl Iterator<Item = io::Result<String>>,
+    interrupt: &Interrupt,
+    connected: impl FnOnce() -> anyhow::Result<()>,
+    mut report: impl FnMut(&LoadReport) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let threads = plan.processors.len().clamp(1, plan.connections().max(1));
+    let mut workers = (0..threads)
+        .map(|index| Worker::new(plan, interrupt, index, threads))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    connect(plan, &mut workers, interrupt);
+    connected()?;
+    for command in commands {
+        let command = command.context("cannot read a command from stdin")?;
+        let work = match command.as_str() {
+            "turn" => {
+                workers[0].survey(plan.server);
+                Worker::turn
+            }
+            "end" => Worker::end,
+            other => bail!("`{other}` is not a command: use `turn` or `end`"),
+        };
+        let start = Instant::now() + START;
+        let Some(found) = run_threads(plan, &mut workers, start, work)? else {
+            break;
+        };
+        report(&found)?;
+        if command == "end" {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Sleeps until the time `before` the moment `at`, if there is one.
@@ -114,45 +160,67 @@ fn connect(plan: &LoadPlan, workers: &mut [Worker<'_>], interrupt: &Interrupt) {
     }
 }
 
-/// Runs all workers at once, the first one on this thread.
-fn run_threads(
+/// What a worker does from a given moment on, and what it reports.
+type Work<'a> =
+    fn(&mut Worker<'a>, Instant) -> anyhow::Result<Option<Measured>>;
+
+/// What a worker measured: the resources, and the tally of each group.
+type Measured = (LoadReport, Vec<Tally>);
+
+/// Lets all workers `work` at once, the first one on this thread. Returns the
+/// sum of their reports, or `None` if they were interrupted.
+fn run_threads<'a>(
     plan: &LoadPlan,
-    workers: Vec<Worker<'_>>,
+    workers: &mut [Worker<'a>],
     start: Instant,
-) -> anyhow::Result<Option<(LoadReport, Vec<Tally>)>> {
-    thread::scope(|scope| {
-        let mut workers = workers.into_iter().enumerate();
-        let (_, first) = workers.next().context("the load has no thread")?;
-        let others: Vec<_> = workers
+    work: Work<'a>,
+) -> anyhow::Result<Option<LoadReport>> {
+    let threads = workers.len();
+    let sum = thread::scope(|scope| {
+        let (first, others) =
+            workers.split_first_mut().context("the load has no thread")?;
+        let others: Vec<_> = others
+            .iter_mut()
+            .enumerate()
             .map(|(index, worker)| {
                 scope.spawn(move || {
-                    pin(plan, index)?;
-                    worker.run(start)
+                    pin(plan, index + 1)?;
+                    work(worker, start)
                 })
             })
             .collect();
         if !plan.processors.is_empty() {
             pin(plan, 0)?;
         }
-        let mut sum = first.run(start)?;
+        let mut sum = work(first, start)?;
         for other in others {
             let other = other
                 .join()
                 .map_err(|_| anyhow!("a load generator thread panicked"))??;
             // A thread that was interrupted before its window has nothing to
             // add.
-            sum = sum.zip(other).map(|(sum, other)| {
-                let ((mut report, mut tallies), (its, more)) = (sum, other);
-                report.generator_busiest_ns =
-                    report.generator_busiest_ns.max(its.generator_busiest_ns);
-                for (tally, more) in tallies.iter_mut().zip(&more) {
-                    tally.add(more);
-                }
-                (report, tallies)
-            });
+            sum = sum.zip(other).map(|(sum, other)| add(sum, &other));
         }
-        Ok(sum)
-    })
+        anyhow::Ok(sum)
+    })?;
+    Ok(sum.map(|(mut report, tallies)| {
+        report.generator_threads = threads;
+        let groups = plan.groups.iter().zip(tallies);
+        report.groups =
+            groups.map(|(group, tally)| tally.into_report(group)).collect();
+        report
+    }))
+}
+
+/// Adds what another thread measured.
+fn add((mut report, mut tallies): Measured, other: &Measured) -> Measured {
+    let (its, more) = other;
+    report.generator_busiest_ns =
+        report.generator_busiest_ns.max(its.generator_busiest_ns);
+    for (tally, more) in tallies.iter_mut().zip(more) {
+        tally.add(more);
+    }
+    (report, tallies)
 }
 
 /// Pins this thread to the processor of the `index`-th worker.

@@ -12,6 +12,8 @@ use crate::model::load_plan::{GroupPlan, LoadPlan, Pace};
 
 /// One thread's share of a client group.
 pub(crate) struct GroupShare {
+    /// The number of clients of this share.
+    pub(crate) clients: usize,
     pub(crate) pace: Pace,
     pub(crate) sockets: Sockets,
     pub(crate) bytes: Bytes,
@@ -64,6 +66,7 @@ impl GroupShare {
             | Pace::Silent => None,
         };
         GroupShare {
+            clients,
             pace,
             sockets: Sockets::new(elsewhere.unwrap_or(plan.address)),
             bytes: Bytes::new(n, pace.depth(), plan.framing),

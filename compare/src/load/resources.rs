@@ -16,6 +16,10 @@ use crate::model::reading::Reading;
 /// One tick of `/proc/stat`: USER_HZ is 100 on every Linux.
 const TICK_NS: u64 = 10_000_000;
 
+/// A server that uses less than this share of one processor is idle. Timers
+/// alone use less, and a computation uses all of it.
+const IDLE_SHARE: f64 = 0.1;
+
 /// How long before the window the last survey is made, in multiples of its
 /// duration: the replies that piled up meanwhile must be processed before the
 /// window begins.
@@ -108,7 +112,10 @@ impl WindowStart {
     /// Reads the clocks again, in reverse order, after a window that was over
     /// at `end`. What takes longer comes last: the server's new processes, its
     /// threads and its memory, which its last replies don't change.
-    pub(crate) fn until(self, end: Instant) -> LoadReport {
+    ///
+    /// The switches since the last survey are scaled to the window by the
+    /// `share` of replies that came in it, or if there is none, by its length.
+    pub(crate) fn until(self, end: Instant, share: Option<f64>) -> LoadReport {
         let thread_cpu_ns =
             clock_ns(ClockId::ThreadCPUTime) - self.thread_cpu_ns;
         let generator_cpu_ns =
@@ -136,8 +143,10 @@ impl WindowStart {
             Ok(tree.switches()?.since(&start))
         });
         let window = end.duration_since(self.at);
-        let share = window.as_secs_f64()
-            / self.surveyed_at.elapsed().max(window).as_secs_f64();
+        let share = share.unwrap_or_else(|| {
+            window.as_secs_f64()
+                / self.surveyed_at.elapsed().max(window).as_secs_f64()
+        });
         let in_window = |count: u64| (count as f64 * share).round() as u64;
         LoadReport {
             window_ns: window.as_nanos() as u64,
@@ -158,6 +167,49 @@ impl WindowStart {
             groups: Vec::new(),
         }
     }
+}
+
+/// Watches whether servers use CPU time.
+pub(crate) struct Activity {
+    trees: Vec<ProcessTree>,
+    last: Vec<CpuTimes>,
+    read_at: Instant,
+}
+
+impl Activity {
+    /// Starts to watch these servers. Returns `None` if none is known, or if
+    /// their CPU time can't be read.
+    pub(crate) fn of(
+        server: Option<Pid>,
+        other: Option<Pid>,
+    ) -> Option<Activity> {
+        let servers = server.into_iter().chain(other);
+        let trees: Vec<ProcessTree> =
+            servers.map(ProcessTree::find).collect::<Result<_, _>>().ok()?;
+        let last = read_all(&trees)?;
+        let read_at = Instant::now();
+        (!last.is_empty()).then_some(Activity { trees, last, read_at })
+    }
+
+    /// Returns `true` if the servers have used next to no CPU time since the
+    /// last call, or if they have ended.
+    pub(crate) fn is_idle(&mut self) -> bool {
+        let used = self.last.iter().map(CpuTimes::used_since_ns);
+        let used: Result<Vec<u64>, String> = used.collect();
+        let elapsed = self.read_at.elapsed();
+        self.read_at = Instant::now();
+        let (Ok(used), Some(last)) = (used, read_all(&self.trees)) else {
+            return true;
+        };
+        self.last = last;
+        let used_ns = used.iter().sum::<u64>() as f64;
+        used_ns < elapsed.as_nanos() as f64 * IDLE_SHARE
+    }
+}
+
+fn read_all(trees: &[ProcessTree]) -> Option<Vec<CpuTimes>> {
+    let read = trees.iter().map(|tree| tree.clone().cpu_times().ok());
+    read.collect()
 }
 
 impl MachineTimes {

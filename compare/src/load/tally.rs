@@ -18,8 +18,7 @@ const WRONG_BYTES_MAX: usize = 80;
 /// as the replies are correct.
 pub(crate) struct Tally {
     pub(crate) connected: usize,
-    /// Whether the window is open.
-    pub(crate) in_window: bool,
+    window: Window,
     replies: u64,
     replies_in_all: u64,
     starved: u64,
@@ -28,13 +27,18 @@ pub(crate) struct Tally {
     faults: Faults,
 }
 
-/// The counts and times that only an open loop has. Requests count if they are
-/// due in the window.
-struct OpenTally {
+/// The measured window.
+#[derive(Clone, Copy, Default)]
+struct Window {
     /// The start of the window, if it has begun.
     from: Option<Instant>,
     /// The end of the window, if it is over.
     to: Option<Instant>,
+}
+
+/// The counts and times that only an open loop has. Requests count if they are
+/// due in the window.
+struct OpenTally {
     response_ns: Histogram<u64>,
     lag_ns: Histogram<u64>,
     unanswered: u64,
@@ -44,15 +48,13 @@ impl Tally {
     /// Returns an empty tally, of an open loop or of other clients.
     pub(crate) fn new(is_open: bool) -> Tally {
         let open = is_open.then(|| OpenTally {
-            from: None,
-            to: None,
             response_ns: Times::recorder(),
             lag_ns: Times::recorder(),
             unanswered: 0,
         });
         Tally {
             connected: 0,
-            in_window: false,
+            window: Window::default(),
             replies: 0,
             replies_in_all: 0,
             starved: 0,
@@ -62,20 +64,20 @@ impl Tally {
         }
     }
 
+    /// Returns the tally, and leaves an empty one for the next turn.
+    pub(crate) fn take(&mut self) -> Tally {
+        let empty = Tally::new(self.open.is_some());
+        std::mem::replace(self, empty)
+    }
+
     /// Begins the window.
     pub(crate) fn begin(&mut self, at: Instant) {
-        self.in_window = true;
-        if let Some(open) = &mut self.open {
-            open.from = Some(at);
-        }
+        self.window = Window { from: Some(at), to: None };
     }
 
     /// Ends the window.
     pub(crate) fn end(&mut self, at: Instant) {
-        self.in_window = false;
-        if let Some(open) = &mut self.open {
-            open.to = Some(at);
-        }
+        self.window.to = Some(at);
     }
 
     /// Counts a client that waited for a reply during the whole window.
@@ -83,19 +85,22 @@ impl Tally {
         self.starved += 1;
     }
 
-    /// Counts correct replies. A service time counts if the reply came in the
-    /// window, a response time if the request was due in the window: the
-    /// replies to these requests count however late they come.
+    /// Counts correct replies. A reply counts for the rate if it came in the
+    /// window. A service time counts if the request was sent in the window, a
+    /// response time if it was due in the window: the replies to these requests
+    /// count however late they come.
     pub(crate) fn right(&mut self, sent: &Sent, count: usize, now: Instant) {
         let count = count as u64;
         self.replies_in_all += count;
-        if self.in_window {
+        if self.window.is_open() {
             self.replies += count;
+        }
+        if self.window.contains(sent.at) {
             let service = now.duration_since(sent.at).as_nanos() as u64;
             self.service_ns.saturating_record_n(service, count);
         }
         if let Some(open) = &mut self.open
-            && open.counts(sent.due)
+            && self.window.contains(sent.due)
         {
             let response = now.duration_since(sent.due).as_nanos() as u64;
             open.response_ns.saturating_record_n(response, count);
@@ -106,7 +111,7 @@ impl Tally {
     /// a delay is the load generator's fault.
     pub(crate) fn lagged(&mut self, due: Instant, now: Instant) {
         if let Some(open) = &mut self.open
-            && open.counts(due)
+            && self.window.contains(due)
         {
             let lag = now.saturating_duration_since(due).as_nanos() as u64;
             open.lag_ns.saturating_record(lag);
@@ -117,7 +122,7 @@ impl Tally {
     /// timeout. Its response time is at least the time that it waited.
     pub(crate) fn unanswered(&mut self, due: Instant, now: Instant) {
         if let Some(open) = &mut self.open
-            && open.counts(due)
+            && self.window.contains(due)
         {
             let waited = now.saturating_duration_since(due).as_nanos() as u64;
             open.unanswered += 1;
@@ -213,7 +218,12 @@ impl Tally {
         }
     }
 
-    #[cfg(test)]
+    /// Returns the number of correct replies in the window.
+    pub(crate) fn replies(&self) -> u64 {
+        self.replies
+    }
+
+    /// Returns the number of correct replies before, in and after the window.
     pub(crate) fn replies_in_all(&self) -> u64 {
         self.replies_in_all
     }
@@ -224,10 +234,14 @@ impl Tally {
     }
 }
 
-impl OpenTally {
-    fn counts(&self, due: Instant) -> bool {
-        self.from.is_some_and(|from| from <= due)
-            && self.to.is_none_or(|to| due < to)
+impl Window {
+    fn is_open(self) -> bool {
+        self.from.is_some() && self.to.is_none()
+    }
+
+    fn contains(self, at: Instant) -> bool {
+        self.from.is_some_and(|from| from <= at)
+            && self.to.is_none_or(|to| at < to)
     }
 }
 

@@ -67,6 +67,7 @@ fn plan(
         framing: Framing::Line,
         reply_timeout: Duration::from_millis(300),
         server: None,
+        apart_server: None,
         processors: Vec::new(),
         seed: 7,
     }

@@ -21,7 +21,7 @@ use rustix::time::{
 use crate::base::interrupt::Interrupt;
 use crate::load::connection::{Connection, READ_BYTES, Received};
 use crate::load::group_share::{GroupShare, OpenLoopState};
-use crate::load::resources::{Survey, WindowStart};
+use crate::load::resources::{Activity, Survey, WindowStart};
 use crate::load::tally::{Sent, Tally};
 use crate::model::load_plan::{CONNECT_HANGS_MAX, LoadPlan, Pace};
 use crate::model::load_report::LoadReport;
@@ -29,8 +29,29 @@ use crate::model::load_report::LoadReport;
 /// How many events one wait can report.
 const EVENTS_MAX: usize = 256;
 
+/// The share of a turn's warm-up over which the clients begin, one after the
+/// other. If all of them began at once, they would stay in step, and some
+/// servers would cost more than in a long window.
+const STAGGER_SHARE: f64 = 0.5;
+
+/// How often to check, after the window of a turn, whether the server still
+/// works on requests.
+const DRAIN_POLL: Duration = Duration::from_millis(4);
+
+/// For how many polls in a row the server must be idle. One is not enough: the
+/// machine may have run nothing at all in the meantime.
+const DRAIN_POLLS: u32 = 3;
+
+/// How long no reply has to arrive, after the window of a turn, before the
+/// remaining clients are left waiting, if it is unknown whether the server
+/// works.
+const DRAIN_QUIET: Duration = Duration::from_millis(200);
+
 /// The interval of the checks for connections that have timed out.
 const TICK: Duration = Duration::from_millis(100);
+
+/// Longer than any drain, which ends with the last connection.
+const DRAIN_END: Duration = Duration::from_secs(1 << 32);
 
 /// The event data of the timer. That of a connection is its index, from 0.
 const TIMER: u64 = u64::MAX;
@@ -60,6 +81,13 @@ pub(crate) struct Worker<'a> {
     phase: Phase,
     /// When the phase ends.
     phase_end: Instant,
+    /// Whether the clients stay connected after the window, for another turn.
+    stays: bool,
+    /// The end of a turn, while the server works on the last requests.
+    drain: Option<TurnDrain>,
+    /// When the clients were asked to leave after the last turn. Time that a
+    /// client has waited before that doesn't count towards the timeout.
+    ended_at: Option<Instant>,
     next_tick: Instant,
     /// The last survey of the server before the window; none, if another thread
     /// measures the server.
@@ -77,6 +105,20 @@ struct Client {
     /// The client's number among all clients of the plan.
     number: usize,
     connection: Option<Connection>,
+}
+
+/// The end of a turn: the window is over, and the server works on the last
+/// requests.
+struct TurnDrain {
+    began: Instant,
+    last_reply: Instant,
+    next_poll: Instant,
+    /// What the server does; none, if that is unknown.
+    activity: Option<Activity>,
+    /// The number of polls in a row for which the server was idle.
+    idle_polls: u32,
+    /// Whether the server will send no more replies in this turn.
+    is_over: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -115,6 +157,9 @@ impl<'a> Worker<'a> {
             is_timed: false,
             phase: Phase::WarmUp,
             phase_end: now,
+            stays: false,
+            drain: None,
+            ended_at: None,
             next_tick: now,
             survey: None,
             next_survey: None,
@@ -175,15 +220,66 @@ impl<'a> Worker<'a> {
     /// client has its last reply. An interrupt ends the window; before the
     /// window, it leaves nothing to report.
     pub(crate) fn run(
-        mut self,
+        &mut self,
         start: Instant,
     ) -> anyhow::Result<Option<(LoadReport, Vec<Tally>)>> {
         self.start(start)?;
+        if !self.serve(|worker| worker.live == 0)? {
+            return Ok(None);
+        }
+        self.finish().map(Some)
+    }
+
+    /// Runs one turn from `start` on: the clients that don't wait for a reply
+    /// send requests until the window is over, and stay connected. Returns when
+    /// the server has sent its last reply. Clients that are not being served
+    /// stay waiting.
+    pub(crate) fn turn(
+        &mut self,
+        start: Instant,
+    ) -> anyhow::Result<Option<(LoadReport, Vec<Tally>)>> {
+        self.stays = true;
+        self.phase = Phase::WarmUp;
+        self.drain = None;
+        self.start(start)?;
+        if !self.serve(Worker::is_drained)? {
+            return Ok(None);
+        }
+        let report = self.report.take().context("the window did not end")?;
+        Ok(Some((report, self.take_tallies())))
+    }
+
+    /// Lets the clients leave after the last turn: each one that waits for a
+    /// reply leaves when it has it.
+    pub(crate) fn end(
+        &mut self,
+        _start: Instant,
+    ) -> anyhow::Result<Option<(LoadReport, Vec<Tally>)>> {
+        let now = Instant::now();
+        self.stays = false;
+        self.drain = None;
+        self.ended_at = Some(now);
+        self.phase = Phase::Drain;
+        self.phase_end = now + DRAIN_END;
+        self.close_idle();
+        self.keep_time()?;
+        self.serve(|worker| worker.live == 0)?;
+        let start = WindowStart::read(Survey::read(None));
+        self.report = Some(start.until(Instant::now(), None));
+        self.finish().map(Some)
+    }
+
+    /// Waits for events and handles them until `is_done`. Returns `false` if an
+    /// interrupt came before the window.
+    fn serve(
+        &mut self,
+        is_done: impl Fn(&Worker<'a>) -> bool,
+    ) -> anyhow::Result<bool> {
         let mut events = Vec::with_capacity(EVENTS_MAX);
-        while self.live > 0 {
+        while !is_done(self) {
             if self.interrupt.is_requested() {
                 match self.phase {
-                    Phase::WarmUp => return Ok(None),
+                    Phase::WarmUp => return Ok(false),
                     Phase::Window => self.next_phase(),
                     Phase::Drain => {}
                 }
@@ -210,7 +306,7 @@ impl<'a> Worker<'a> {
                 self.keep_time()?;
             }
         }
-        self.finish().map(Some)
+        Ok(true)
     }
 
     fn start(&mut self, start: Instant) -> anyhow::Result<()> {
@@ -219,7 +315,8 @@ impl<'a> Worker<'a> {
         }
         self.phase_end = start + self.plan.warm_up;
         self.next_tick = start + TICK;
-        let survey = self.survey.as_ref();
+        // Before a turn, the server is silent, so one survey is enough.
+        let survey = self.survey.as_ref().filter(|_| !self.stays);
         self.next_survey = survey.and_then(|s| s.next(start, self.phase_end));
         if self.plan.warm_up.is_zero() {
             self.next_phase();
@@ -230,9 +327,15 @@ impl<'a> Worker<'a> {
         for open in self.groups.iter_mut().filter_map(|s| s.open.as_mut()) {
             open.schedule.begin(begin);
         }
+        let mut ranks = vec![0; self.groups.len()];
         for index in 0..self.clients.len() {
-            let share = &mut self.groups[self.clients[index].group];
+            let group = self.clients[index].group;
+            let share = &mut self.groups[group];
             match share.pace {
+                Pace::Closed { .. } if self.stays => {
+                    self.begin_turn(index, ranks[group], start);
+                    ranks[group] += 1;
+                }
                 Pace::Closed { depth, .. } => {
                     let now = Instant::now();
                     self.send(index, depth, now, now);
@@ -249,6 +352,22 @@ impl<'a> Worker<'a> {
             }
         }
         self.keep_time()
+    }
+
+    /// Lets a client, the `rank`-th of its group, begin its part of a turn,
+    /// unless it still waits for a reply. The clients of a group begin one after
+    /// the other.
+    fn begin_turn(&mut self, index: usize, rank: usize, start: Instant) {
+        let client = &self.clients[index];
+        let Some(connection) = &client.connection else { return };
+        if connection.waits_since().is_some() {
+            return;
+        }
+        let share = &mut self.groups[client.group];
+        let stagger = self.plan.warm_up.mul_f64(STAGGER_SHARE);
+        let offset = stagger.mul_f64(rank as f64 / share.clients as f64);
+        let depth = share.pace.depth();
+        share.thinking.push_back((start + offset, index, depth));
     }
 
     /// Does everything that is due by now, and sets the timer to the next
@@ -273,10 +392,51 @@ impl<'a> Worker<'a> {
             self.stop_thinking(group, now);
             self.send_due(group, now);
         }
+        let next_poll = self.poll_drain(now);
         let timed = self.groups.iter().filter_map(GroupShare::next_time);
-        let timed = timed.chain(self.next_survey);
+        let timed = timed.chain(self.next_survey).chain(next_poll);
         let next = timed.fold(self.phase_end.min(self.next_tick), Instant::min);
         self.arm(next)
+    }
+
+    /// Checks, after the window of a turn, whether the server still works.
+    /// Returns when to check again.
+    fn poll_drain(&mut self, now: Instant) -> Option<Instant> {
+        let drain = self.drain.as_mut()?;
+        if now < drain.next_poll {
+            return Some(drain.next_poll);
+        }
+        let quiet = now.saturating_duration_since(drain.last_reply);
+        let is_quiet = match &mut drain.activity {
+            Some(activity) => activity.is_idle() && quiet >= DRAIN_POLL,
+            None => quiet >= DRAIN_QUIET,
+        };
+        drain.idle_polls = if is_quiet { drain.idle_polls + 1 } else { 0 };
+        drain.is_over = drain.idle_polls >= DRAIN_POLLS;
+        drain.next_poll = Instant::now() + DRAIN_POLL;
+        let next_poll = drain.next_poll;
+        if now.saturating_duration_since(drain.began) >= self.plan.reply_timeout
+        {
+            // The server works, but does not reply.
+            for index in 0..self.clients.len() {
+                let client = &self.clients[index];
+                let connection = client.connection.as_ref();
+                if connection.is_some_and(|c| c.waits_since().is_some()) {
+                    self.groups[client.group].tally.timed_out();
+                    self.leave(index);
+                }
+            }
+        }
+        Some(next_poll)
+    }
+
+    /// Returns `true` if a turn is over: no client waits for a reply, or the
+    /// server does not work on any.
+    fn is_drained(&self) -> bool {
+        let Some(drain) = &self.drain else { return false };
+        let mut connections =
+            self.clients.iter().filter_map(|client| client.connection.as_ref());
+        drain.is_over || connections.all(|c| c.waits_since().is_none())
     }
 
     /// Sets the timer. With a timeout for each wait instead, the kernel would
@@ -366,12 +526,15 @@ impl<'a> Worker<'a> {
             now = Instant::now();
         }
         let is_over = self.phase == Phase::Drain;
+        if let Some(drain) = &mut self.drain {
+            drain.last_reply = now;
+        }
         let client = &mut self.clients[index];
         let share = &mut self.groups[client.group];
         let Some(connection) = &mut client.connection else { return };
         match share.pace {
             Pace::Closed { .. } if is_over => {
-                if connection.waits_since().is_none() {
+                if connection.waits_since().is_none() && !self.stays {
                     self.leave(index);
                 }
             }
@@ -541,9 +704,12 @@ impl<'a> Worker<'a> {
         for index in 0..self.clients.len() {
             let client = &self.clients[index];
             let Some(connection) = &client.connection else { continue };
-            let waited = connection
-                .waits_since()
-                .map(|since| now.saturating_duration_since(since));
+            // Between turns, clients of a server that doesn't serve them may
+            // wait for long.
+            let since = connection.waits_since().filter(|_| !self.stays);
+            let since = since.map(|since| self.ended_at.unwrap_or(since));
+            let waited =
+                since.map(|since| now.saturating_duration_since(since));
             if waited.is_some_and(|waited| waited >= timeout) {
                 self.groups[client.group].tally.timed_out();
                 self.give_up(index, now);
@@ -610,19 +776,36 @@ impl<'a> Worker<'a> {
                 if let Some(start) = &start {
                     self.note_starved(start.at);
                 }
-                self.report = start.map(|s| s.until(end));
                 for share in &mut self.groups {
                     share.tally.end(end);
                     if let Some(open) = &mut share.open {
                         open.end = Some(end);
                     }
                 }
-                // Far in the future: the drain ends with the last connection.
-                self.phase_end += Duration::from_secs(1 << 32);
-                self.close_idle();
+                let share = self.stays.then(|| self.share_in_window());
+                self.report = start.map(|s| s.until(end, share));
+                self.phase_end += DRAIN_END;
+                if self.stays {
+                    self.drain = Some(TurnDrain::begin(self.plan));
+                    self.groups.iter_mut().for_each(|g| g.thinking.clear());
+                } else {
+                    self.close_idle();
+                }
             }
             Phase::Drain => {}
         }
+    }
+
+    /// Returns the replies in the window of a turn as a share of all since its
+    /// beginning.
+    fn share_in_window(&self) -> f64 {
+        let tallies = self.groups.iter().map(|share| &share.tally);
+        let [mut replies, mut in_all] = [0, 0];
+        for tally in tallies {
+            replies += tally.replies();
+            in_all += tally.replies_in_all();
+        }
+        if in_all == 0 { 1.0 } else { replies as f64 / in_all as f64 }
     }
 
     /// Counts, at the end of the window, the clients that have been waiting for
@@ -657,7 +840,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn finish(mut self) -> anyhow::Result<(LoadReport, Vec<Tally>)> {
+    fn finish(&mut self) -> anyhow::Result<(LoadReport, Vec<Tally>)> {
         // If every connection ended early, the window ends here, or has no
         // length.
         while self.phase != Phase::Drain {
@@ -667,9 +850,26 @@ impl<'a> Worker<'a> {
         for group in 0..self.groups.len() {
             self.give_up_open_loop(group, now);
         }
-        let report = self.report.context("the window did not end")?;
-        let tallies = self.groups.into_iter().map(|share| share.tally);
-        Ok((report, tallies.collect()))
+        let report = self.report.take().context("the window did not end")?;
+        Ok((report, self.take_tallies()))
+    }
+
+    fn take_tallies(&mut self) -> Vec<Tally> {
+        self.groups.iter_mut().map(|share| share.tally.take()).collect()
+    }
+}
+
+impl TurnDrain {
+    fn begin(plan: &LoadPlan) -> TurnDrain {
+        let now = Instant::now();
+        TurnDrain {
+            began: now,
+            last_reply: now,
+            next_poll: now + DRAIN_POLL,
+            activity: Activity::of(plan.server, plan.apart_server),
+            idle_polls: 0,
+            is_over: false,
+        }
     }
 }
 
@@ -707,6 +907,7 @@ mod tests {
                 framing: Framing::Line,
                 reply_timeout: Duration::from_secs(60),
                 server: None,
+                apart_server: None,
                 processors: Vec::new(),
                 seed: 1,
             };

@@ -2,6 +2,7 @@
 //! generator, and checks the report.
 
 use std::collections::BTreeMap;
+use std::io::PipeReader;
 use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
@@ -76,7 +77,10 @@ impl Cell<'_> {
         &self,
         interrupt: &Interrupt,
     ) -> Result<LoadReport, Failure> {
-        self.with_server(interrupt, judge)
+        self.with_server(interrupt, |server, report| {
+            let fault = report.server_fault();
+            judge(server, report, fault)
+        })
     }
 
     /// Measures the cell. Faults of the server are part of the report.
@@ -92,17 +96,13 @@ impl Cell<'_> {
         interrupt: &Interrupt,
         judge: impl FnOnce(&mut Server, LoadReport) -> Result<LoadReport, Failure>,
     ) -> Result<LoadReport, Failure> {
-        let command = self.contestant.command.clone();
-        let mut server = self.start(command.clone(), interrupt)?;
-        let apart = if self.groups.iter().any(|group| group.is_apart) {
-            Some(self.start(command, interrupt)?)
-        } else {
-            None
-        };
+        let mut server = self.start(interrupt)?;
+        let has_apart = self.groups.iter().any(|group| group.is_apart);
+        let apart = has_apart.then(|| self.start(interrupt)).transpose()?;
         let mut load = self
             .load(&server, apart.as_ref())
             .map_err(|error| Failure::Instrument(format!("{error:#}")))?;
-        let report = self.wait(&mut load, interrupt)?;
+        let report = self.report(&mut load, interrupt)?;
         judge(&mut server, report)
     }
 
@@ -127,7 +127,7 @@ impl Cell<'_> {
             let mut load = self
                 .load(server, None)
                 .map_err(|error| Failure::Instrument(format!("{error:#}")))?;
-            self.wait(&mut load, interrupt)
+            self.report(&mut load, interrupt)
         })?;
         if let Some(trouble) = report.server_fault().or(report.own_limit()) {
             let reason = format!("under strace: {trouble}");
@@ -159,7 +159,7 @@ impl Cell<'_> {
         let path = summary.path().display().to_string();
         let tracer = ["strace", "-f", "-c", "-o", &path].map(str::to_owned);
         let command = tracer.into_iter().chain(self.contestant.command.clone());
-        let mut server = self.start(command.collect(), interrupt)?;
+        let mut server = self.start_command(command.collect(), interrupt)?;
         let result = load(&server).and_then(|result| {
             end_traced(&mut server)?;
             Ok(result)
@@ -170,7 +170,15 @@ impl Cell<'_> {
         Ok((result, system_calls::read_summary(&text)))
     }
 
-    fn start(
+    /// Starts the server.
+    pub(crate) fn start(
+        &self,
+        interrupt: &Interrupt,
+    ) -> Result<Server, Failure> {
+        self.start_command(self.contestant.command.clone(), interrupt)
+    }
+
+    fn start_command(
         &self,
         command: Vec<String>,
         interrupt: &Interrupt,
@@ -198,11 +206,42 @@ impl Cell<'_> {
         })
     }
 
+    /// Starts the load generator, which measures one window and ends.
     fn load(
         &self,
         server: &Server,
         apart: Option<&Server>,
     ) -> anyhow::Result<Process> {
+        let command = self.load_command(apart, server)?;
+        Launch::new(command)
+            .cpus(&self.placement.load)
+            .spawn(server.address())
+            .context("cannot start the load generator")
+    }
+
+    /// Starts the load generator, which measures turns as commanded by
+    /// `commands`.
+    pub(crate) fn load_in_turns(
+        &self,
+        server: &Server,
+        apart: Option<&Server>,
+        commands: PipeReader,
+    ) -> anyhow::Result<Process> {
+        let command = self.load_command(apart, server)?;
+        Launch::new(command)
+            .args(["--turns"])
+            .stdin(commands)
+            .cpus(&self.placement.load)
+            .spawn(server.address())
+            .context("cannot start the load generator")
+    }
+
+    /// Returns the command line of the load generator.
+    fn load_command(
+        &self,
+        apart: Option<&Server>,
+        server: &Server,
+    ) -> anyhow::Result<Vec<String>> {
         let program = env::current_exe()
             .context("cannot determine the path of this program")?;
         let program = program
@@ -235,17 +274,33 @@ impl Cell<'_> {
             group.elsewhere = apart.map(Server::address);
             command.extend(["--group".to_owned(), group.to_string()]);
         }
-        Launch::new(command)
-            .cpus(&self.placement.load)
-            .spawn(server.address())
-            .context("cannot start the load generator")
+        if let Some(apart) = apart {
+            let pid = apart.pid().as_raw_nonzero().to_string();
+            command.extend(["--apart-server-pid".to_owned(), pid]);
+        }
+        Ok(command)
     }
 
-    fn wait(
+    /// Waits for the next report of the load generator.
+    pub(crate) fn report(
         &self,
         load: &mut Process,
         interrupt: &Interrupt,
     ) -> Result<LoadReport, Failure> {
+        let line = self.next_line(load, interrupt)?;
+        serde_json::from_str(&line).map_err(|error| {
+            let text =
+                format!("the load generator sent an invalid report: {error}");
+            Failure::Instrument(text)
+        })
+    }
+
+    /// Waits for the next line of the load generator.
+    pub(crate) fn next_line(
+        &self,
+        load: &mut Process,
+        interrupt: &Interrupt,
+    ) -> Result<String, Failure> {
         // The load generator may take all this time before it gives up on a
         // server that hangs.
         let patience = self.warm_up
@@ -253,25 +308,17 @@ impl Cell<'_> {
             + self.reply_timeout() * (CONNECT_HANGS_MAX as u32 + 1)
             + LOAD_TIMEOUT;
         let deadline = Instant::now() + patience;
-        let read = |line: String| {
-            serde_json::from_str(&line).map_err(|error| {
-                let text = format!(
-                    "the load generator sent an invalid report: {error}"
-                );
-                Failure::Instrument(text)
-            })
-        };
         while Instant::now() < deadline {
             if interrupt.is_requested() {
                 return Err(Failure::Interrupted);
             }
             if let Some(line) = load.stdout_line(POLL_INTERVAL) {
-                return read(line);
+                return Ok(line);
             }
             if let Some(status) = load.wait(Duration::ZERO) {
                 // The process may have printed the line just before it ended.
                 if let Some(line) = load.stdout_line(LAST_LINE_TIMEOUT) {
-                    return read(line);
+                    return Ok(line);
                 }
                 let log = load.log().join("; ");
                 let text = format!(
@@ -306,12 +353,13 @@ fn end_traced(server: &mut Server) -> Result<(), Failure> {
     }
 }
 
-/// Returns the report, unless the server or the load generator failed.
-fn judge(
+/// Returns the report, unless the server had a `fault`, has died, or the load
+/// generator failed.
+pub(crate) fn judge(
     server: &mut Server,
     report: LoadReport,
+    fault: Option<String>,
 ) -> Result<LoadReport, Failure> {
-    let fault = report.server_fault();
     let timeout = if fault.is_some() { EXIT_TIMEOUT } else { Duration::ZERO };
     let died = server
         .process()

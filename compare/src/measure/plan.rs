@@ -24,7 +24,7 @@ use crate::model::scenarios::Scenario;
 
 /// The default number of rounds: the fewest whose interval is nearly a 95 %
 /// interval.
-pub(crate) const ROUNDS: u64 = 5;
+pub(crate) const ROUNDS: u64 = 8;
 
 /// What to measure.
 pub(crate) struct MeasurementPlan {
@@ -97,7 +97,7 @@ impl MeasurementPlan {
             own_system_calls: HashMap::new(),
         };
         progress.measure(
-            measurement.cells_of(&record) * record.rounds as usize
+            measurement.cells_of(&record)
                 + record.contestants().count() * traced.len(),
         );
         let flow = measurement.measure_all(traced, &mut record);

@@ -5,6 +5,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
+use fastrand::Rng;
+
 use crate::base::interrupt::Interrupt;
 use crate::measure::calibrator::Calibrator;
 use crate::measure::cell::Cell;
@@ -13,6 +15,7 @@ use crate::measure::failure::Failure;
 use crate::measure::processors::Processors;
 use crate::measure::programs;
 use crate::measure::progress::Progress;
+use crate::measure::session::Session;
 use crate::model::calibration::Calibrated;
 use crate::model::contestant::{Contestant, Framing, ModelTrait};
 use crate::model::contestants::ALIAS_SUFFIX;
@@ -54,13 +57,15 @@ impl Measurement<'_> {
         self.cells.as_ref().is_none_or(|cells| cells.contains(&key()))
     }
 
-    /// Returns the number of cells to measure in a round.
+    /// Returns the number of cells to measure in all rounds.
     pub(crate) fn cells_of(&self, record: &Record) -> usize {
         let wanted = |scenario: &Scenario| {
             let entrants = record.entrants.iter();
             entrants.filter(|e| self.is_wanted(scenario, &e.contestant)).count()
         };
-        record.scenarios.iter().map(wanted).sum()
+        let cells =
+            |s: &Scenario| wanted(s) * s.rounds_of(record.rounds) as usize;
+        record.scenarios.iter().map(cells).sum()
     }
 
     /// Calibrates, measures all rounds, and counts the system calls under the
@@ -89,7 +94,7 @@ impl Measurement<'_> {
         for round in 1..=record.rounds {
             let mut order = record.entrants.clone();
             random.shuffle(&mut order);
-            self.round(round, &order, record)?;
+            self.round(round, &order, record, &mut random)?;
             // Not fatal: the disk may have space again after the next round.
             if let Err(error) = record.write(self.path) {
                 self.progress.note(&format!("{error:#}"));
@@ -170,28 +175,141 @@ impl Measurement<'_> {
     /// Measures each contestant under each scenario. Breaks if interrupted.
     ///
     /// Proceeds scenario by scenario: the contestants that are compared are
-    /// measured one after the other, so that slow changes of the machine affect
-    /// all of them.
+    /// measured in turns or one after the other, so that changes of the machine
+    /// affect all of them.
     fn round(
         &mut self,
         round: u64,
         order: &[Entrant],
         record: &mut Record,
+        random: &mut Rng,
     ) -> ControlFlow<()> {
-        let mut place = 0;
         for scenario in record.scenarios.clone() {
-            for Entrant { contestant, .. } in order {
-                place += 1;
-                let name = contestant.name.as_str();
-                if !self.is_wanted(&scenario, contestant) {
-                    continue;
-                }
-                self.progress.show(&format!("{name} in {}", scenario.name));
-                self.cell(round, place, contestant, &scenario, record)?;
-                self.progress.done();
+            if round > scenario.rounds_of(record.rounds) {
+                continue;
+            }
+            if scenario.alone.is_none() {
+                self.in_turns(round, order, &scenario, record, random)?;
+            } else {
+                self.one_by_one(round, order, &scenario, record)?;
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Measures each contestant in one window.
+    fn one_by_one(
+        &mut self,
+        round: u64,
+        order: &[Entrant],
+        scenario: &Scenario,
+        record: &mut Record,
+    ) -> ControlFlow<()> {
+        for (index, Entrant { contestant, .. }) in order.iter().enumerate() {
+            let name = contestant.name.as_str();
+            if !self.is_wanted(scenario, contestant) {
+                continue;
+            }
+            self.progress.show(&format!("{name} in {}", scenario.name));
+            self.cell(round, index + 1, contestant, scenario, record)?;
+            self.progress.done();
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Measures the contestants in turns: their processes live side by side,
+    /// and in each cycle, each of them has one turn.
+    fn in_turns(
+        &mut self,
+        round: u64,
+        order: &[Entrant],
+        scenario: &Scenario,
+        record: &mut Record,
+        random: &mut Rng,
+    ) -> ControlFlow<()> {
+        self.progress.show(&format!("round {round} of {}", scenario.name));
+        let mut sessions = self.open(round, order, scenario, record)?;
+        for cycle in 1..=scenario.turns {
+            random.shuffle(&mut sessions);
+            let mut place = 0;
+            sessions =
+                self.each(round, scenario, record, sessions, |session| {
+                    place += 1;
+                    session.turn(cycle, place, scenario, self.interrupt)
+                })?;
+        }
+        for (index, session) in sessions.into_iter().enumerate() {
+            let name = session.cell.contestant.name.clone();
+            match session.end(round, index + 1, self.interrupt) {
+                Ok(measured) => {
+                    record.cell_mut(&scenario.name, &name).rounds.push(measured)
+                }
+                Err(failure) => {
+                    self.keep(failure, round, &name, scenario, record)?;
+                }
+            }
+            self.progress.done();
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Opens the sessions of all contestants that can be measured.
+    fn open<'e>(
+        &mut self,
+        round: u64,
+        order: &'e [Entrant],
+        scenario: &Scenario,
+        record: &mut Record,
+    ) -> ControlFlow<(), Vec<Session<'e>>> {
+        let mut sessions = Vec::new();
+        for Entrant { contestant, .. } in order {
+            if !self.is_wanted(scenario, contestant) {
+                continue;
+            }
+            if self.is_out(round, contestant, scenario, record) {
+                self.progress.done();
+                continue;
+            }
+            let opened = self
+                .prepare(round, contestant, scenario, &record.calibration)
+                .and_then(|cell| Session::open(cell, self.interrupt));
+            match opened {
+                Ok(session) => sessions.push(session),
+                Err(failure) => {
+                    let name = contestant.name.as_str();
+                    self.keep(failure, round, name, scenario, record)?;
+                    self.progress.done();
+                }
+            }
+        }
+        let interrupt = self.interrupt;
+        self.each(round, scenario, record, sessions, |session| {
+            session.connected(interrupt)
+        })
+    }
+
+    /// Calls `work` with each session. Keeps the sessions for which it
+    /// succeeds, and the failures of the others.
+    fn each<'e>(
+        &mut self,
+        round: u64,
+        scenario: &Scenario,
+        record: &mut Record,
+        sessions: Vec<Session<'e>>,
+        mut work: impl FnMut(&mut Session<'e>) -> Result<(), Failure>,
+    ) -> ControlFlow<(), Vec<Session<'e>>> {
+        let mut kept = Vec::new();
+        for mut session in sessions {
+            match work(&mut session) {
+                Ok(()) => kept.push(session),
+                Err(failure) => {
+                    let name = session.cell.contestant.name.as_str();
+                    self.keep(failure, round, name, scenario, record)?;
+                    self.progress.done();
+                }
+            }
+        }
+        ControlFlow::Continue(kept)
     }
 
     /// Measures a cell, unless it is void, and records the result. Breaks if
@@ -205,21 +323,7 @@ impl Measurement<'_> {
         record: &mut Record,
     ) -> ControlFlow<()> {
         let name = contestant.name.as_str();
-        let kept = record.cell_mut(&scenario.name, name);
-        if kept.void.is_some() {
-            return ControlFlow::Continue(());
-        }
-        if let Some(reason) = self.failed_to_start.get(name) {
-            // The rounds that were measured before remain valid.
-            if kept.rounds.is_empty() {
-                kept.void = Some(Void::new(round, reason.clone(), true));
-            } else {
-                kept.missed.insert(round, reason.clone());
-            }
-            return ControlFlow::Continue(());
-        }
-        if let Some(reason) = beyond_design(contestant, scenario) {
-            kept.by_design = Some(reason);
+        if self.is_out(round, contestant, scenario, record) {
             return ControlFlow::Continue(());
         }
         match self.measure(round, contestant, scenario, &record.calibration) {
@@ -230,6 +334,33 @@ impl Measurement<'_> {
             }
             Err(failure) => self.keep(failure, round, name, scenario, record),
         }
+    }
+
+    /// Returns `true` if a cell is not measured in this round, and records the
+    /// reason.
+    fn is_out(
+        &self,
+        round: u64,
+        contestant: &Contestant,
+        scenario: &Scenario,
+        record: &mut Record,
+    ) -> bool {
+        let name = contestant.name.as_str();
+        let kept = record.cell_mut(&scenario.name, name);
+        if kept.void.is_some() {
+            return true;
+        }
+        if let Some(reason) = self.failed_to_start.get(name) {
+            // The rounds that were measured before remain valid.
+            if kept.rounds.is_empty() {
+                kept.void = Some(Void::new(round, reason.clone(), true));
+            } else {
+                kept.missed.insert(round, reason.clone());
+            }
+            return true;
+        }
+        kept.by_design = beyond_design(contestant, scenario);
+        kept.by_design.is_some()
     }
 
     /// Records why a cell has no measurement in a round. Breaks if interrupted.
@@ -268,14 +399,14 @@ impl Measurement<'_> {
         ControlFlow::Continue(())
     }
 
-    fn measure(
-        &mut self,
+    /// Returns the cell to measure.
+    fn prepare<'c>(
+        &self,
         round: u64,
-        contestant: &Contestant,
+        contestant: &'c Contestant,
         scenario: &Scenario,
         calibration: &[Calibrated],
-    ) -> Result<Round, Failure> {
-        let placement = self.processors.place(scenario.cpus);
+    ) -> Result<Cell<'c>, Failure> {
         let fib = contestant.fib.as_deref();
         let name = contestant.name.as_str();
         let name = name.strip_suffix(ALIAS_SUFFIX).unwrap_or(name);
@@ -284,14 +415,26 @@ impl Measurement<'_> {
         {
             return Err(why.clone());
         }
-        let mut cell = Cell {
+        Ok(Cell {
             contestant,
             groups: groups(scenario, calibration, fib)?,
             warm_up: scenario.warm_up,
             window: scenario.window,
-            placement: placement.clone(),
+            placement: self.processors.place(scenario.cpus),
             seed: self.seed.wrapping_add(round),
-        };
+        })
+    }
+
+    fn measure(
+        &mut self,
+        round: u64,
+        contestant: &Contestant,
+        scenario: &Scenario,
+        calibration: &[Calibrated],
+    ) -> Result<Round, Failure> {
+        let mut cell =
+            self.prepare(round, contestant, scenario, calibration)?;
+        let placement = cell.placement.clone();
         let capacity = self.capacity(round, &cell, scenario)?;
         if let Some(capacity) = capacity {
             cell.set_load(scenario, capacity);

@@ -44,6 +44,8 @@ pub(crate) struct LoadPlan {
     pub(crate) reply_timeout: Duration,
     /// The server's process, if its cost should be measured.
     pub(crate) server: Option<Pid>,
+    /// The process of the second server, if a group has one of its own.
+    pub(crate) apart_server: Option<Pid>,
     /// The processors for the load generator, which runs one thread on each of
     /// them; if empty, it runs a single thread on any processor.
     pub(crate) processors: Vec<usize>,
@@ -374,6 +376,7 @@ mod tests {
             framing: Framing::Line,
             reply_timeout: Duration::ZERO,
             server: None,
+            apart_server: None,
             processors: Vec::new(),
             seed: 0,
         };

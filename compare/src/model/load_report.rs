@@ -221,9 +221,22 @@ impl LoadReport {
         })
     }
 
-    /// Returns the server's faults in words, if there are any.
+    /// Returns the server's faults in words, if there are any. No reply at all
+    /// is a fault, too.
     pub(crate) fn server_fault(&self) -> Option<String> {
-        let found = self.groups.iter().find_map(|group| {
+        self.visible_fault().or_else(|| {
+            let silent = self.groups.iter().all(|g| g.replies_in_all == 0);
+            // If this side could not send requests, a missing reply is not the
+            // server's fault.
+            (silent && self.own_limit().is_none())
+                .then(|| "no reply at all".to_owned())
+        })
+    }
+
+    /// Returns the faults that were seen on a connection in words, if there are
+    /// any. In a short turn, it is no fault if there is no reply.
+    pub(crate) fn visible_fault(&self) -> Option<String> {
+        self.groups.iter().find_map(|group| {
             let mut text =
                 format!("{}: {}", group.name, group.faults.of_server()?);
             if group.faults.wrong > 0 {
@@ -232,13 +245,6 @@ impl LoadReport {
                 text += &format!("; the correct reply to {n} is {right}");
             }
             Some(text)
-        });
-        found.or_else(|| {
-            let silent = self.groups.iter().all(|g| g.replies_in_all == 0);
-            // If this side could not send requests, a missing reply is not the
-            // server's fault.
-            (silent && self.own_limit().is_none())
-                .then(|| "no reply at all".to_owned())
         })
     }
 
@@ -258,7 +264,66 @@ impl LoadReport {
     }
 }
 
+/// Adding up the turns of a round.
+impl LoadReport {
+    /// Adds the report of a later window of the same clients and server:
+    /// lengths, times and counts are added, and histograms are merged. Of
+    /// memory and threads, the later reading is kept.
+    pub(crate) fn append(&mut self, next: &LoadReport) {
+        let busiest_ns = self.busiest_ns() + next.busiest_ns();
+        self.generator_busiest_ns = Some(busiest_ns);
+        self.window_ns += next.window_ns;
+        self.generator_cpu_ns += next.generator_cpu_ns;
+        self.server_cpu_ns.add(&next.server_cpu_ns);
+        self.server_switches_voluntary.add(&next.server_switches_voluntary);
+        self.server_switches_involuntary.add(&next.server_switches_involuntary);
+        self.server_rss_bytes = next.server_rss_bytes.clone();
+        self.server_rss_peak_bytes = next.server_rss_peak_bytes.clone();
+        self.server_threads = next.server_threads.clone();
+        match (&mut self.machine.value, next.machine.value) {
+            (Some(sum), Some(next)) => {
+                sum.busy_ns += next.busy_ns;
+                sum.stolen_ns += next.stolen_ns;
+                sum.all_ns += next.all_ns;
+            }
+            (Some(_), None) => self.machine = next.machine.clone(),
+            (None, _) => {}
+        }
+        for (group, next) in self.groups.iter_mut().zip(&next.groups) {
+            group.append(next);
+        }
+    }
+
+    /// Adds only the faults and replies of a later report.
+    pub(crate) fn append_faults(&mut self, next: &LoadReport) {
+        for (group, next) in self.groups.iter_mut().zip(&next.groups) {
+            group.replies_in_all += next.replies_in_all;
+            group.faults.add(&next.faults);
+        }
+    }
+}
+
+impl Reading<u64> {
+    /// Adds another reading. The sum is missing if either of them is.
+    fn add(&mut self, other: &Reading<u64>) {
+        match (&mut self.value, other.value) {
+            (Some(sum), Some(other)) => *sum += other,
+            (Some(_), None) => self.clone_from(other),
+            (None, _) => {}
+        }
+    }
+}
+
 impl GroupReport {
+    fn append(&mut self, next: &GroupReport) {
+        self.connected += next.connected;
+        self.replies += next.replies;
+        self.replies_in_all += next.replies_in_all;
+        self.starved = self.starved.max(next.starved);
+        self.service_ns.add(&next.service_ns);
+        self.faults.add(&next.faults);
+    }
+
     /// Returns the correct replies per second.
     pub(crate) fn rate(&self, window_ns: u64) -> f64 {
         self.replies as f64 * 1e9 / window_ns as f64

@@ -90,6 +90,8 @@ pub struct Launch {
     environment: Vec<(String, String)>,
     /// A listening socket that the server gets as descriptor 3.
     passed: Option<Arc<TcpListener>>,
+    /// The standard input; /dev/null, if there is none.
+    stdin: Option<Arc<OwnedFd>>,
     pub(crate) cpus: Vec<usize>,
     pub(crate) limits: Vec<(Resource, u64)>,
 }
@@ -169,6 +171,7 @@ impl Launch {
             timeout: Duration::from_secs(10),
             environment: Vec::new(),
             passed: None,
+            stdin: None,
             cpus: Vec::new(),
             limits: Vec::new(),
         }
@@ -213,6 +216,12 @@ impl Launch {
     /// Sets a variable in the server's environment.
     pub fn env(mut self, name: &str, value: &str) -> Launch {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sets the standard input (default: `/dev/null`).
+    pub fn stdin(mut self, stdin: impl Into<OwnedFd>) -> Launch {
+        self.stdin = Some(Arc::new(stdin.into()));
         self
     }
 
@@ -303,11 +312,12 @@ impl Launch {
         let words: Vec<String> =
             self.command.iter().map(|word| fill(word, address)).collect();
         let (program, arguments) = words.split_first().ok_or(Error::Empty)?;
-        let stdin = match &self.passed {
-            Some(socket) => {
+        let stdin = match (&self.passed, &self.stdin) {
+            (Some(socket), _) => {
                 socket.try_clone().map(OwnedFd::from).map(Stdio::from)
             }
-            None => Ok(Stdio::null()),
+            (None, Some(stdin)) => stdin.try_clone().map(Stdio::from),
+            (None, None) => Ok(Stdio::null()),
         };
         let mut command = std::process::Command::new(program);
         command

@@ -83,6 +83,13 @@ pub(crate) struct Load {
     /// The server's process ID, to also measure its CPU time and memory
     #[arg(long, value_name = "PID")]
     pub(crate) server_pid: Option<i32>,
+    /// The process ID of the second server, the one that a group's `addr` names
+    #[arg(long, value_name = "PID", hide = true)]
+    pub(crate) apart_server_pid: Option<i32>,
+    /// Measure in turns: read commands from stdin, `turn` or `end`, and print a
+    /// report as JSON after each. The other verbs use this
+    #[arg(long, hide = true, conflicts_with_all = ["scenario", "start_at"])]
+    pub(crate) turns: bool,
     /// Run one load thread on each of these processors, for example 0,2-3
     /// [default: one thread, on any processor]
     #[arg(long, value_name = "LIST")]
@@ -141,6 +148,7 @@ impl Load {
             framing: self.framing,
             reply_timeout: self.reply_timeout.unwrap_or(REPLY_TIMEOUT),
             server: self.server_pid.and_then(Pid::from_raw),
+            apart_server: self.apart_server_pid.and_then(Pid::from_raw),
             processors: self.load_cpus.map(CpuList::into).unwrap_or_default(),
             seed: self.seed.unwrap_or(0),
         })

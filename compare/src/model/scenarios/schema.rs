@@ -217,6 +217,11 @@ impl Scenario {
         self.groups.iter().find(|group| group.name == self.measured_group)
     }
 
+    /// Returns how many of a run's rounds the scenario has.
+    pub(crate) fn rounds_of(&self, run: u64) -> u64 {
+        self.rounds.map_or(run, |rounds| rounds.min(run))
+    }
+
     /// Returns `true` if the measured clients are an open loop, whose rate is
     /// given.
     pub(crate) fn is_offered(&self) -> bool {
