@@ -2,6 +2,7 @@
 //! rankings, verdicts on claims, advice, and merging.
 
 pub(crate) mod advice;
+pub(crate) mod bootstrap;
 pub(crate) mod claims;
 pub(crate) mod comparison;
 pub(crate) mod compatibility;
@@ -10,5 +11,7 @@ pub(crate) mod findings;
 pub(crate) mod merge;
 pub(crate) mod questions;
 pub(crate) mod ranking;
+pub(crate) mod relation;
+pub(crate) mod samples;
 pub(crate) mod statistics;
 pub(crate) mod units;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::analysis::advice::evidence::Evidence;
 use crate::analysis::advice::rating::Rating;
 use crate::analysis::difference::{ROUNDS_MIN, TOO_FEW_ROUNDS};
-use crate::analysis::findings::{Findings, Relation};
+use crate::analysis::findings::Findings;
 use crate::model::contestant::Contestant;
 use crate::model::figure::Figure;
 use crate::model::record::Record;
@@ -54,7 +54,7 @@ impl<'a> Advice<'a> {
             let figure = place.rating.figure(slo.is_some());
             let name = &place.contestant.name;
             let found = findings.estimate(scenario, name, figure);
-            found.map_or(f64::INFINITY, |found| found.median)
+            found.map_or(f64::INFINITY, |found| found.value)
         };
         places.sort_by(|one, other| {
             one.rating
@@ -72,7 +72,8 @@ impl<'a> Advice<'a> {
             let is_tied = head.is_some_and(|(_, rating, first)| {
                 let relation =
                     || findings.relation(scenario, name, first, figure);
-                rating == place.rating && relation() == Some(Relation::Tied)
+                rating == place.rating
+                    && relation().is_some_and(|r| !r.is_different())
             });
             let (place_of_head, ..) = match head {
                 Some(head) if is_tied => head,
@@ -309,8 +310,8 @@ mod tests {
     fn an_interval_that_contains_the_limit_is_open() {
         let of = |low, high| {
             let [low, high] = [low, high].map(|ms| ms * 1e6);
-            let median = f64::midpoint(low, high);
-            Rating::of(&Estimate { median, low, high }, SLO)
+            let value = f64::midpoint(low, high);
+            Rating::of(&Estimate { value, low, high }, SLO)
         };
         assert_eq!(of(1.0, 10.0), Rating::Holds);
         assert_eq!(of(9.0, 11.0), Rating::Open);

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::analysis::bootstrap;
 use crate::analysis::difference::{
     GENERATOR_WAS_BUSY, ROUNDS_MIN, TOO_FEW_ROUNDS,
 };
@@ -146,7 +147,7 @@ impl<'a> JudgedTrial<'a> {
         };
         let estimate = |by_round: &BTreeMap<u64, f64>| {
             let values: Vec<f64> = by_round.values().copied().collect();
-            Estimate::of(&values, record.seed)
+            bootstrap::of_rounds(&values, record.seed)
         };
         let ratios = ratios(&left, &right);
         judged.figures = [estimate(&left), estimate(&right)];
@@ -314,8 +315,8 @@ mod tests {
             (NEARLY_ALL, [0.1, 0.79], Verdict::Refuted),
         ];
         for (band, [low, high], expected) in cases {
-            let median = f64::midpoint(low, high);
-            let ratio = Estimate { median, low, high };
+            let value = f64::midpoint(low, high);
+            let ratio = Estimate { value, low, high };
             let verdict = verdict_on(band, &ratio, 3, [false, false]);
             assert_eq!(verdict, expected, "{band} {low} {high}");
             let verdict = verdict_on(band, &ratio, 2, [false, false]);
@@ -326,8 +327,8 @@ mod tests {
     #[test]
     fn a_lower_bound_limits_the_ratio_on_one_side_only() {
         let busy = Verdict::Open(GENERATOR_WAS_BUSY);
-        let much = Estimate { median: 2.0, low: 1.9, high: 2.1 };
-        let little = Estimate { median: 0.05, low: 0.04, high: 0.06 };
+        let much = Estimate { value: 2.0, low: 1.9, high: 2.1 };
+        let little = Estimate { value: 0.05, low: 0.04, high: 0.06 };
         let cases = [
             // The true left figure may be larger, so the ratio may be, too.
             (LITTLE, little, [true, false], busy.clone()),

@@ -1,13 +1,15 @@
 //! The comparison of two runs, A and B, cell by cell.
 
+use crate::analysis::bootstrap::{self, Spread};
 use crate::analysis::compatibility;
 use crate::analysis::difference::{
-    self, Difference, GENERATOR_WAS_BUSY, ROUNDS_MIN, TOO_FEW_ROUNDS,
+    self, GENERATOR_WAS_BUSY, ROUNDS_MIN, TOO_FEW_ROUNDS,
 };
 use crate::analysis::findings::{Findings, Relation};
-use crate::analysis::statistics::{Estimate, median};
+use crate::analysis::relation::Yardstick;
+use crate::analysis::statistics::Estimate;
 use crate::model::figure::Figure;
-use crate::model::record::{Record, Void, ratios};
+use crate::model::record::{Record, Void};
 use crate::model::scenarios::Scenario;
 
 /// The reason why a comparison is open although both runs have the figure. The
@@ -44,19 +46,33 @@ pub(crate) struct Compared {
     pub(crate) after: Estimate,
     /// Whether the figure is only a lower bound, in A and in B.
     pub(crate) bounds: [bool; 2],
-    /// The number of rounds of the run that has fewer.
-    pub(crate) rounds: usize,
     /// B divided by A.
     pub(crate) times: Estimate,
-    /// The larger noise floor of the two, if either run measured one.
-    pub(crate) floor: Option<f64>,
-    pub(crate) difference: Difference,
+    pub(crate) relation: Relation,
+}
+
+/// The two runs, and what is known of each.
+struct Runs<'a> {
+    records: [&'a Record; 2],
+    findings: [Findings<'a>; 2],
+}
+
+/// A figure that both runs have, before it is judged.
+struct Candidate {
+    compared: Compared,
+    spread: Spread,
+    noise: f64,
+    /// The reason why a difference would not count.
+    open: Option<&'static str>,
 }
 
 impl Comparison {
+    /// Compares two runs. Figures that differ by less than the share `margin`
+    /// are equal.
     pub(crate) fn of(
         before: &Record,
         after: &Record,
+        margin: f64,
         is_wanted: impl Fn(&Scenario, &str) -> bool,
     ) -> Comparison {
         let mut comparison = Comparison {
@@ -73,15 +89,21 @@ impl Comparison {
         };
         let Comparison { not_compared, .. } = &mut comparison;
         let pairs = pairs(before, after, &is_wanted, not_compared);
+        let records = [before, after];
+        let findings =
+            records.map(|record| Findings::with_margin(record, margin));
+        let runs = Runs { records, findings };
+        let mut candidates = Vec::new();
         for (one, other) in pairs {
             let names = before.contestants().map(|c| c.name.as_str());
             let names: Vec<&str> =
                 names.filter(|name| is_wanted(one, name)).collect();
             for name in &names {
-                comparison.add([before, after], [one, other], name);
+                candidates.extend(comparison.add(&runs, [one, other], name));
             }
-            comparison.add_pairs([before, after], [one, other], &names);
+            comparison.add_pairs(&runs, [one, other], &names);
         }
+        comparison.cells = judged(candidates, margin);
         only(before, after, "A", &is_wanted, &mut comparison.not_compared);
         only(after, before, "B", &is_wanted, &mut comparison.not_compared);
         comparison
@@ -90,10 +112,11 @@ impl Comparison {
     /// Compares all figures of one cell.
     fn add(
         &mut self,
-        [before, after]: [&Record; 2],
+        runs: &Runs<'_>,
         [one, other]: [&Scenario; 2],
         name: &str,
-    ) {
+    ) -> Vec<Candidate> {
+        let [before, after] = runs.records;
         let void = |record: &Record| -> Option<Void> {
             record.cell(&one.name, name)?.void.clone()
         };
@@ -103,7 +126,7 @@ impl Comparison {
         {
             let line = format!("by design: {name} not in {}: {why}", one.name);
             self.not_compared.push(line);
-            return;
+            return Vec::new();
         }
         for (run, void) in ["A", "B"].iter().zip(&voids) {
             let Some(Void { reason, .. }) = void else { continue };
@@ -119,23 +142,21 @@ impl Comparison {
             self.failed.push(line);
         }
         if voids.iter().any(Option::is_some) {
-            return;
+            return Vec::new();
         }
         let mut figures = one.figures.clone();
-        figures.extend(&other.figures);
-        for (index, &figure) in figures.iter().enumerate() {
-            if figures[..index].contains(&figure) {
-                continue;
-            }
-            let compared = compare([before, after], [one, other], name, figure);
-            self.cells.extend(compared);
-        }
+        let more = other.figures.iter().filter(|f| !one.figures.contains(f));
+        figures.extend(more);
+        let figures = figures.into_iter();
+        let candidates =
+            figures.filter_map(|f| compare(runs, [one, other], name, f));
+        candidates.collect()
     }
 
     /// Compares the order of each pair of contestants in the two runs.
     fn add_pairs(
         &mut self,
-        records: [&Record; 2],
+        runs: &Runs<'_>,
         scenarios: [&Scenario; 2],
         names: &[&str],
     ) {
@@ -145,7 +166,7 @@ impl Comparison {
             for (index, first) in names.iter().enumerate() {
                 for second in &names[index + 1..] {
                     let pair = [*first, *second];
-                    let text = reversed(records, scenarios, pair, figure);
+                    let text = reversed(runs, scenarios, pair, figure);
                     self.pairs += usize::from(text.is_some());
                     self.reversed.extend(text.flatten());
                 }
@@ -158,10 +179,8 @@ impl Comparison {
         allowed: f64,
     ) -> impl Iterator<Item = String> {
         let worse = self.cells.iter().filter(move |cell| {
-            let is_open = matches!(cell.difference, Difference::Open(_));
-            let is_noise = cell.difference == Difference::Tie || is_open;
             let Compared { figure, times, .. } = cell;
-            !is_noise
+            cell.relation.is_different()
                 && difference::is_worse_by_more_than(allowed, *figure, times)
         });
         let worse = worse.map(|cell| {
@@ -179,16 +198,8 @@ impl Comparison {
     /// Returns the number of figures whose comparison is open.
     pub(crate) fn open(&self) -> usize {
         let open =
-            |cell: &&Compared| matches!(cell.difference, Difference::Open(_));
+            |cell: &&Compared| matches!(cell.relation, Relation::Open(_));
         self.cells.iter().filter(open).count()
-    }
-}
-
-impl Compared {
-    /// Returns the probability that the interval doesn't contain 1 although
-    /// nothing changed: nominally 5 %, but 10 % with three or four rounds.
-    pub(crate) fn chance_of_a_miss(&self) -> f64 {
-        if self.rounds < 5 { 0.1 } else { 0.05 }
     }
 }
 
@@ -230,83 +241,93 @@ fn pairs<'a>(
 }
 
 fn compare(
-    [before, after]: [&Record; 2],
+    runs: &Runs<'_>,
     [one, other]: [&Scenario; 2],
     name: &str,
     figure: Figure,
-) -> Option<Compared> {
-    let of = |record: &Record, scenario: &Scenario| -> Vec<f64> {
-        record.figure(scenario, name, figure).into_values().collect()
-    };
-    let [old, new] = [of(before, one), of(after, other)];
-    let rounds = old.len().min(new.len());
-    // Any seed will do, as long as it is the same each time.
-    let times = Estimate::of_quotient(&new, &old, before.seed)?;
-    let findings = [Findings::of(before), Findings::of(after)];
-    let floors = [
-        findings[0].noise_floor(one, figure),
-        findings[1].noise_floor(other, figure),
-    ];
-    let floor = floors.into_iter().flatten().reduce(f64::max);
+) -> Option<Candidate> {
+    let [before, after] = &runs.findings;
+    let old = before.spread(one, name, figure)?;
+    let new = after.spread(other, name, figure)?;
+    let spread = new.over(&old);
     let bounds = [
-        findings[0].is_lower_bound(one, name, figure),
-        findings[1].is_lower_bound(other, name, figure),
+        before.is_lower_bound(one, name, figure),
+        after.is_lower_bound(other, name, figure),
     ];
-    let mut difference = Difference::of(figure, &times, floor.unwrap_or(0.0));
-    let is_tie = difference == Difference::Tie;
-    if rounds < ROUNDS_MIN && !is_tie {
-        difference = Difference::Open(TOO_FEW_ROUNDS);
-    } else if difference::is_open(&times, is_tie, bounds) {
-        difference = Difference::Open(GENERATOR_WAS_BUSY);
-    } else if !is_tie && figure != Figure::Rss {
-        let was_disturbed = findings[0].was_disturbed(one, name)
-            || findings[1].was_disturbed(other, name);
-        if was_disturbed {
-            difference = Difference::Open(DISTURBED);
-        }
-    }
-    Some(Compared {
-        scenario: one.name.clone(),
-        contestant: name.to_owned(),
-        figure,
-        before: Estimate::of(&old, before.seed)?,
-        after: Estimate::of(&new, after.seed)?,
-        bounds,
-        rounds,
-        times,
-        floor,
-        difference,
+    let noise =
+        [before.self_relation(one, figure), after.self_relation(other, figure)];
+    let noise = noise.into_iter().flatten().map(|n| n.value.ln().abs());
+    let was_disturbed = figure != Figure::Rss
+        && (before.was_disturbed(one, name)
+            || after.was_disturbed(other, name));
+    let times = spread.estimate();
+    Some(Candidate {
+        compared: Compared {
+            scenario: one.name.clone(),
+            contestant: name.to_owned(),
+            figure,
+            before: old.estimate(),
+            after: new.estimate(),
+            bounds,
+            times,
+            relation: Relation::Open(TOO_FEW_ROUNDS),
+        },
+        spread,
+        noise: noise.fold(0.0, f64::max),
+        open: was_disturbed.then_some(DISTURBED),
     })
 }
 
-/// Returns a description if one of two contestants is better in A and the other
-/// in B, by more than noise. The outer `None` means that a run doesn't have
-/// figures of both.
+/// Judges all figures, so that the probability that any of the differences is
+/// false is 5 %.
+fn judged(candidates: Vec<Candidate>, margin: f64) -> Vec<Compared> {
+    let spreads: Vec<&Spread> = candidates.iter().map(|c| &c.spread).collect();
+    let error = bootstrap::error_of_each(&spreads);
+    let judged = candidates.into_iter().map(|candidate| {
+        let Candidate { mut compared, spread, noise, open } = candidate;
+        if spread.rounds < ROUNDS_MIN {
+            return compared;
+        }
+        let yardstick = Yardstick { margin, noise, error };
+        let relation = Relation::of(&spread, &yardstick);
+        let is_different = relation.is_different();
+        let Compared { times, bounds, .. } = &compared;
+        compared.relation =
+            if difference::is_open(times, !is_different, *bounds) {
+                Relation::Open(GENERATOR_WAS_BUSY)
+            } else {
+                match open {
+                    Some(why) if is_different => Relation::Open(why),
+                    _ => relation,
+                }
+            };
+        compared
+    });
+    judged.collect()
+}
+
+/// Returns a description if one of two contestants was shown to be better in A,
+/// and the other in B. The outer `None` means that a run doesn't have figures
+/// of both.
 fn reversed(
-    [before, after]: [&Record; 2],
+    runs: &Runs<'_>,
     [one, other]: [&Scenario; 2],
     [first, second]: [&str; 2],
     figure: Figure,
 ) -> Option<Option<String>> {
-    let middle = |record: &Record, scenario: &Scenario| {
-        let over = record.figure(scenario, first, figure);
-        let under = record.figure(scenario, second, figure);
-        median(&mut ratios(&over, &under).into_values().collect::<Vec<_>>())
-    };
-    let middles = [middle(before, one)?, middle(after, other)?];
-    // The intervals take time to compute, so rule out the common case first.
-    if (middles[0] - 1.0) * (middles[1] - 1.0) >= 0.0 {
+    let [before, after] = &runs.findings;
+    let before = before.relation(one, first, second, figure)?;
+    let after = after.relation(other, first, second, figure)?;
+    let [
+        Relation::Differs { times: before, .. },
+        Relation::Differs { times: after, .. },
+    ] = [before, after]
+    else {
         return Some(None);
-    }
-    let relation = |record: &Record, scenario: &Scenario| {
-        let findings = Findings::of(record);
-        match findings.relation(scenario, first, second, figure)? {
-            Relation::Tied | Relation::Open(_) => None,
-            Relation::Times(times) => Some(times_text(&times)),
-        }
     };
-    let texts = relation(before, one).zip(relation(after, other));
-    Some(texts.map(|(before, after)| {
+    let is_reversed = (before.value > 1.0) != (after.value > 1.0);
+    let [before, after] = [before, after].map(|times| times_text(&times));
+    Some(is_reversed.then(|| {
         format!(
             "{} of {first} in {}: {before} times that of {second} in A, \
              {after} times in B",
@@ -380,6 +401,6 @@ pub(crate) fn times_text(times: &Estimate) -> String {
     let number = |value: f64| {
         if value.is_finite() { format!("{value:.2}") } else { "∞".to_owned() }
     };
-    let Estimate { median, low, high } = *times;
-    format!("{} [{}, {}]", number(median), number(low), number(high))
+    let Estimate { value, low, high } = *times;
+    format!("{} [{}, {}]", number(value), number(low), number(high))
 }

@@ -1,17 +1,23 @@
-//! The findings of a run: estimates, the noise floor, ties, the best
-//! contestants, bottlenecks, and the reasons why figures are suspect.
+//! The findings of a run: estimates, how contestants compare, bottlenecks, and
+//! the reasons why figures are suspect.
 
-use std::collections::BTreeMap;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::fmt;
+use std::rc::Rc;
 
+use crate::analysis::bootstrap::{self, Draws, Estimator, Spread};
 use crate::analysis::difference::{
-    self, GENERATOR_WAS_BUSY, ROUNDS_MIN, TOO_FEW_ROUNDS,
+    self, GENERATOR_WAS_BUSY, MARGIN, ROUNDS_MIN, TOO_FEW_ROUNDS,
 };
+use crate::analysis::relation::Yardstick;
+pub(crate) use crate::analysis::relation::{Relation, Standing};
+use crate::analysis::samples::Sample;
 use crate::analysis::statistics::{Estimate, median};
 use crate::model::contestant::Contestant;
 use crate::model::figure::Figure;
 use crate::model::load_report::BUSY_SHARE;
-use crate::model::record::{Record, ratios};
+use crate::model::record::Record;
 use crate::model::scenarios::Scenario;
 
 /// The share of the machine's time, taken by other processes or by the
@@ -26,17 +32,6 @@ const WIDE_SHARE: f64 = 0.25;
 /// different n.
 const ANOTHER_N: &str = "they computed different n";
 
-/// How one contestant's figure compares with another's.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Relation {
-    /// No difference could be shown.
-    Tied,
-    /// It is this many times the other.
-    Times(Estimate),
-    /// No conclusion can be drawn, for this reason.
-    Open(&'static str),
-}
-
 /// The reason why a figure is suspect.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Doubt {
@@ -45,7 +40,7 @@ pub(crate) enum Doubt {
     /// Processes other than the server and the load generator took this share
     /// of the machine's time.
     Foreign(f64),
-    /// The width of the interval is this share of the median.
+    /// The width of the interval is this share of the value.
     Wide(f64),
     /// The load generator occupied its core for this share of the window.
     BusyGenerator(f64),
@@ -102,12 +97,42 @@ impl Doubt {
 /// The findings of one run, computed from its record on demand.
 pub(crate) struct Findings<'a> {
     record: &'a Record,
+    margin: f64,
+    draws: RefCell<HashMap<String, Rc<Draws>>>,
+    samples: RefCell<HashMap<CellFigure, Option<Rc<Sample>>>>,
+    spreads: RefCell<HashMap<Pair, Option<Rc<Spread>>>>,
+    /// The error of a single comparison with which that of the table is 5 %.
+    error: OnceCell<f64>,
 }
 
+/// A scenario, a contestant and a figure.
+type CellFigure = (String, String, Figure);
+
+/// A scenario, two contestants and a figure.
+type Pair = (String, [String; 2], Figure);
+
 impl<'a> Findings<'a> {
-    /// Returns the findings of the run in `record`.
+    /// Returns the findings of the run in `record`, with the usual margin.
     pub(crate) fn of(record: &'a Record) -> Findings<'a> {
-        Findings { record }
+        Findings::with_margin(record, MARGIN)
+    }
+
+    /// Returns the findings of the run in `record`. Figures that differ by less
+    /// than the share `margin` are equal.
+    pub(crate) fn with_margin(record: &'a Record, margin: f64) -> Findings<'a> {
+        Findings {
+            record,
+            margin,
+            draws: RefCell::default(),
+            samples: RefCell::default(),
+            spreads: RefCell::default(),
+            error: OnceCell::new(),
+        }
+    }
+
+    /// Returns the share by which equal figures may differ.
+    pub(crate) fn margin(&self) -> f64 {
+        self.margin
     }
 
     /// Returns a figure of one contestant, if it was measured.
@@ -117,24 +142,32 @@ impl<'a> Findings<'a> {
         entrant: &str,
         figure: Figure,
     ) -> Option<Estimate> {
-        let values = self.record.figure(scenario, entrant, figure);
-        self.estimate_of(&values)
+        let spread = self.spread(scenario, entrant, figure)?;
+        Some(spread.estimate())
     }
 
-    /// Returns the noise floor as a share: how far the ratio of a contestant
-    /// and its own alias extends from 1.
+    /// Returns the ratio of the alias to the contestant that takes part under
+    /// it a second time. Any difference between the two is noise.
+    pub(crate) fn self_relation(
+        &self,
+        scenario: &Scenario,
+        figure: Figure,
+    ) -> Option<Estimate> {
+        let (alias, first) = self.alias()?;
+        let spread = self.ratio(scenario, [alias, first], figure)?;
+        Some(spread.estimate())
+    }
+
+    /// Returns how far the ratio of a contestant and its own alias extends from
+    /// 1, as a share.
     pub(crate) fn noise_floor(
         &self,
         scenario: &Scenario,
         figure: Figure,
     ) -> Option<f64> {
-        let (alias, first) = self.alias()?;
-        let ratios = ratios(
-            &self.record.figure(scenario, alias, figure),
-            &self.record.figure(scenario, first, figure),
-        );
-        let Estimate { low, high, .. } = self.estimate_of(&ratios)?;
-        Some(distance(low).max(distance(high)).exp_m1())
+        let Estimate { low, high, .. } =
+            self.self_relation(scenario, figure)?;
+        Some(low.ln().abs().max(high.ln().abs()).exp_m1())
     }
 
     /// Returns the name of the alias under which a contestant takes part a
@@ -146,37 +179,162 @@ impl<'a> Findings<'a> {
         })
     }
 
-    /// Compares `other` with `best` by the ratio within each round. Returns
-    /// `None` if one of them has no figure.
+    /// Compares `other` with `base`, turn by turn, or round by round if they
+    /// were not measured in turns. Returns `None` if one of them has no figure.
     pub(crate) fn relation(
         &self,
         scenario: &Scenario,
         other: &str,
-        best: &str,
+        base: &str,
         figure: Figure,
     ) -> Option<Relation> {
-        let ratios = ratios(
-            &self.record.figure(scenario, other, figure),
-            &self.record.figure(scenario, best, figure),
-        );
-        let times = self.estimate_of(&ratios)?;
-        if [other, best].iter().any(|n| self.computes_another_n(scenario, n)) {
+        let spread = self.ratio(scenario, [other, base], figure)?;
+        if [other, base].iter().any(|n| self.computes_another_n(scenario, n)) {
             return Some(Relation::Open(ANOTHER_N));
         }
-        if ratios.len() < ROUNDS_MIN {
+        if spread.rounds < ROUNDS_MIN {
             return Some(Relation::Open(TOO_FEW_ROUNDS));
         }
-        let floor = self.noise_floor(scenario, figure).unwrap_or(0.0);
-        let is_tie = difference::is_tie(&times, floor);
-        let is_bound = [best, other]
+        let noise = self.self_relation(scenario, figure);
+        let yardstick = Yardstick {
+            margin: self.margin,
+            noise: noise.map_or(0.0, |noise| noise.value.ln().abs()),
+            error: self.error(),
+        };
+        let relation = Relation::of(&spread, &yardstick);
+        let is_bound = [base, other]
             .map(|name| self.is_lower_bound(scenario, name, figure));
-        Some(if difference::is_open(&times, is_tie, is_bound) {
+        let is_open = relation.times().is_some_and(|times| {
+            difference::is_open(times, !relation.is_different(), is_bound)
+        });
+        Some(if is_open {
             Relation::Open(GENERATOR_WAS_BUSY)
-        } else if is_tie {
-            Relation::Tied
         } else {
-            Relation::Times(times)
+            relation
         })
+    }
+
+    /// Compares all contestants with the one that has the best value.
+    pub(crate) fn standing(
+        &self,
+        scenario: &Scenario,
+        figure: Figure,
+    ) -> Standing<'a> {
+        let ranked = self.ranked(scenario, figure);
+        let names = ranked.iter().map(|(name, _)| *name);
+        // In an open loop, the scenario sets the rate, not the contestant.
+        if figure == Figure::Rate && scenario.is_offered() {
+            return Standing::undecided(names.collect());
+        }
+        let Some(leader) = names.clone().next() else {
+            return Standing::undecided(Vec::new());
+        };
+        let relations = names.skip(1).filter_map(|name| {
+            let relation = self.relation(scenario, name, leader, figure)?;
+            Some((name, relation))
+        });
+        Standing::of(leader, relations.collect(), figure)
+    }
+
+    /// Returns the error of a single comparison with which the probability of
+    /// any false difference in the whole table is 5 %.
+    fn error(&self) -> f64 {
+        *self.error.get_or_init(|| {
+            let spreads = self.family();
+            let spreads: Vec<&Spread> =
+                spreads.iter().map(AsRef::as_ref).collect();
+            bootstrap::error_of_each(&spreads)
+        })
+    }
+
+    /// Returns the ratios that the table shows: of each contestant to the
+    /// leader, and of the alias to its contestant, for each figure.
+    fn family(&self) -> Vec<Rc<Spread>> {
+        let mut family = Vec::new();
+        for scenario in &self.record.scenarios {
+            for &figure in &scenario.figures {
+                let ranked = self.ranked(scenario, figure);
+                let [(leader, _), others @ ..] = ranked.as_slice() else {
+                    continue;
+                };
+                let pairs = others.iter().map(|(other, _)| [*other, *leader]);
+                let alias = self.alias().map(|(alias, first)| [alias, first]);
+                let pairs = pairs.chain(alias);
+                family.extend(
+                    pairs.filter_map(|p| self.ratio(scenario, p, figure)),
+                );
+            }
+        }
+        family
+    }
+
+    /// Returns the ratio of two contestants' figures.
+    pub(crate) fn ratio(
+        &self,
+        scenario: &Scenario,
+        pair: [&str; 2],
+        figure: Figure,
+    ) -> Option<Rc<Spread>> {
+        let key = (scenario.name.clone(), pair.map(str::to_owned), figure);
+        if let Some(known) = self.spreads.borrow().get(&key) {
+            return known.clone();
+        }
+        let [over, under] =
+            pair.map(|name| self.sample(scenario, name, figure));
+        let spread = over.zip(under).and_then(|(over, under)| {
+            let estimator = Estimator::of(scenario, figure);
+            let draws = self.draws(scenario);
+            Spread::of_ratio(&over, &under, estimator, &draws)
+        });
+        let spread = spread.map(Rc::new);
+        self.spreads.borrow_mut().insert(key, spread.clone());
+        spread
+    }
+
+    /// Returns a figure of one contestant, and how far it may deviate.
+    pub(crate) fn spread(
+        &self,
+        scenario: &Scenario,
+        entrant: &str,
+        figure: Figure,
+    ) -> Option<Spread> {
+        let sample = self.sample(scenario, entrant, figure)?;
+        Spread::of(&sample, &self.draws(scenario))
+    }
+
+    /// Returns the raw values of a figure.
+    fn sample(
+        &self,
+        scenario: &Scenario,
+        entrant: &str,
+        figure: Figure,
+    ) -> Option<Rc<Sample>> {
+        let key = (scenario.name.clone(), entrant.to_owned(), figure);
+        if let Some(known) = self.samples.borrow().get(&key) {
+            return known.clone();
+        }
+        let sample = Sample::of(self.record, scenario, entrant, figure);
+        let sample = sample.map(Rc::new);
+        self.samples.borrow_mut().insert(key, sample.clone());
+        sample
+    }
+
+    /// Returns the draws for a scenario. The figures of all its contestants are
+    /// drawn together; those of other scenarios are independent.
+    fn draws(&self, scenario: &Scenario) -> Rc<Draws> {
+        let mut draws = self.draws.borrow_mut();
+        if let Some(known) = draws.get(&scenario.name) {
+            return known.clone();
+        }
+        let cells = self.record.cells.values().flat_map(|row| row.values());
+        let rounds = cells.flat_map(|cell| &cell.rounds).map(|r| r.round);
+        let rounds = rounds.max().unwrap_or(0);
+        let mut names = self.record.cells.keys();
+        let place = names.position(|name| *name == scenario.name);
+        let seed = self.record.seed.wrapping_add(place.unwrap_or(0) as u64);
+        let drawn = Rc::new(Draws::new(rounds, seed));
+        draws.insert(scenario.name.clone(), drawn.clone());
+        drawn
     }
 
     /// Returns `true` if a figure is only a lower bound because the load
@@ -204,7 +362,7 @@ impl<'a> Findings<'a> {
             return Vec::new();
         };
         let (stolen, foreign) = self.machine_shares(scenario, entrant);
-        let width = (estimate.high - estimate.low) / estimate.median;
+        let width = (estimate.high - estimate.low) / estimate.value;
         let busy = match figure {
             // These are valid, or for the rate a lower bound, however busy the
             // load generator is.
@@ -307,7 +465,7 @@ impl<'a> Findings<'a> {
             .retain(|(name, _)| self.starved(scenario, name, figure).is_none());
         found.retain(|(name, _)| !self.computes_another_n(scenario, name));
         found.sort_by(|(_, one), (_, other)| {
-            figure.better_first(one.median, other.median)
+            figure.better_first(one.value, other.value)
         });
         found
     }
@@ -334,37 +492,6 @@ impl<'a> Findings<'a> {
         let mut contestants = self.record.contestants();
         let own = contestants.find(|c| c.name == name).and_then(n_of);
         own != first
-    }
-
-    /// Returns the best contestant by a figure, followed by those that tie with
-    /// it. Empty if any comparison with it is open, or if there is only one
-    /// contestant.
-    pub(crate) fn best(
-        &self,
-        scenario: &Scenario,
-        figure: Figure,
-    ) -> Vec<&'a str> {
-        // In an open loop, the scenario sets the rate, not the contestant.
-        if figure == Figure::Rate && scenario.is_offered() {
-            return Vec::new();
-        }
-        let found = self.ranked(scenario, figure);
-        let [(best, _), others @ ..] = found.as_slice() else {
-            return Vec::new();
-        };
-        let others: Vec<(&str, Relation)> = others
-            .iter()
-            .filter_map(|(name, _)| {
-                Some((*name, self.relation(scenario, name, best, figure)?))
-            })
-            .collect();
-        let is_open =
-            |(_, other): &(_, Relation)| matches!(other, Relation::Open(_));
-        if others.is_empty() || others.iter().any(is_open) {
-            return Vec::new();
-        }
-        let tied = others.iter().filter(|(_, s)| *s == Relation::Tied);
-        [*best].into_iter().chain(tied.map(|(name, _)| *name)).collect()
     }
 
     /// Returns the shares of the machine's time that were taken by the
@@ -415,22 +542,11 @@ impl<'a> Findings<'a> {
             rounds.map(|round| round.report.generator_share()).collect();
         median(&mut shares).filter(|share| *share > BUSY_SHARE)
     }
-
-    fn estimate_of(&self, by_round: &BTreeMap<u64, f64>) -> Option<Estimate> {
-        let values: Vec<f64> = by_round.values().copied().collect();
-        Estimate::of(&values, self.record.seed)
-    }
 }
 
 /// Returns the share if it is so large that figures are suspect.
 fn disturbing(share: Option<f64>) -> Option<f64> {
     share.filter(|share| *share > DISTURBED_SHARE)
-}
-
-/// Returns how far a ratio is from 1 on a log scale, so that a ratio and its
-/// inverse are equally far.
-fn distance(ratio: f64) -> f64 {
-    ratio.ln().abs()
 }
 
 #[cfg(test)]

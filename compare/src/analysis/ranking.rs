@@ -1,12 +1,12 @@
 //! The ranking of a run's contestants by one figure.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::rc::Rc;
 
-use fastrand::Rng;
-
-use crate::analysis::difference::{self, ROUNDS_MIN};
+use crate::analysis::bootstrap::Spread;
+use crate::analysis::difference::ROUNDS_MIN;
 use crate::analysis::findings::Findings;
-use crate::analysis::statistics::{Estimate, median, redraw};
+use crate::analysis::statistics::{Estimate, median};
 use crate::model::figure::Figure;
 use crate::model::record::Record;
 use crate::model::scenarios::Scenario;
@@ -20,13 +20,6 @@ pub(crate) struct Ranking {
     pub(crate) places: Vec<(usize, String, Estimate)>,
     /// The contestants and scenarios that are left out, with the reasons.
     pub(crate) left_out: Vec<String>,
-}
-
-/// The figures of the ranked contestants in one scenario, by contestant and
-/// round. All contestants have the same rounds.
-struct Rounds<'a> {
-    scenario: &'a Scenario,
-    values: BTreeMap<&'a str, Vec<f64>>,
 }
 
 impl Ranking {
@@ -51,20 +44,23 @@ impl Ranking {
         };
         let scenarios = ranking.usable(record, scenarios, names);
         let names = ranking.rankable(record, &scenarios, names);
-        let mut rounds = Vec::new();
+        let findings = Findings::of(record);
+        let mut based_on = Vec::new();
         for scenario in scenarios.into_iter().filter(|_| !names.is_empty()) {
-            match common_rounds(record, scenario, &names, figure) {
-                Ok(values) => rounds.push(Rounds { scenario, values }),
-                Err(why) => {
-                    let line = format!("{} is left out: {why}", scenario.name);
-                    ranking.left_out.push(line);
+            match rounds(&findings, scenario, &names, figure) {
+                rounds if rounds < ROUNDS_MIN => {
+                    ranking.left_out.push(format!(
+                        "{} is left out: too few rounds in which all \
+                         contestants have a figure: {rounds}",
+                        scenario.name
+                    ));
                 }
+                _ => based_on.push(scenario),
             }
         }
-        ranking.scenarios =
-            rounds.iter().map(|r| r.scenario.name.clone()).collect();
-        if !rounds.is_empty() {
-            ranking.places = places(record, &rounds, &names, figure);
+        ranking.scenarios = based_on.iter().map(|s| s.name.clone()).collect();
+        if !based_on.is_empty() {
+            ranking.places = places(&findings, &based_on, &names, figure);
         }
         Some(ranking)
     }
@@ -150,176 +146,85 @@ impl Ranking {
     }
 }
 
-/// Returns the figures of the rounds that all contestants have.
-fn common_rounds<'a>(
-    record: &Record,
+/// Returns the smallest number of rounds in which a contestant and the first
+/// one both have a figure.
+fn rounds(
+    findings: &Findings<'_>,
     scenario: &Scenario,
-    names: &[&'a str],
+    names: &[&str],
     figure: Figure,
-) -> Result<BTreeMap<&'a str, Vec<f64>>, String> {
-    let of = names.iter().map(|&name| {
-        // A round without a reply would be a division by 0.
-        let mut figures = record.figure(scenario, name, figure);
-        figures.retain(|_, value| *value > 0.0);
-        (name, figures)
+) -> usize {
+    let rounds = names.iter().map(|name| {
+        let ratio = findings.ratio(scenario, [name, names[0]], figure);
+        ratio.map_or(0, |ratio| ratio.rounds)
     });
-    let of: BTreeMap<&str, BTreeMap<u64, f64>> = of.collect();
-    let Some(first) = of.values().next() else {
-        return Ok(BTreeMap::new());
-    };
-    let is_common =
-        |round: &&u64| of.values().all(|rounds| rounds.contains_key(*round));
-    let common: Vec<u64> = first.keys().filter(is_common).copied().collect();
-    if common.len() < ROUNDS_MIN {
-        return Err(format!(
-            "too few rounds in which all contestants have a figure: {}",
-            common.len()
-        ));
-    }
-    let pick = |rounds: &BTreeMap<u64, f64>| {
-        common.iter().map(|round| rounds[round]).collect()
-    };
-    Ok(of.iter().map(|(name, rounds)| (*name, pick(rounds))).collect())
+    rounds.min().unwrap_or(0)
 }
 
-/// Orders the contestants by score. Contestants that tie with the first of a
-/// place share it.
+/// Orders the contestants by score. Contestants that were not shown to be worse
+/// than the first of a place share it.
 fn places(
-    record: &Record,
-    rounds: &[Rounds<'_>],
+    findings: &Findings<'_>,
+    scenarios: &[&Scenario],
     names: &[&str],
     figure: Figure,
 ) -> Vec<(usize, String, Estimate)> {
-    let floor = floor(record, rounds, figure);
-    let best: Vec<&str> =
-        rounds.iter().map(|rounds| rounds.best(names, figure)).collect();
-    let score = |name: &str| {
-        let pairs: Vec<_> = rounds.iter().zip(best.iter().copied()).collect();
-        times_worse(&pairs, name, figure, record.seed)
+    let value = |scenario: &Scenario, name: &str| {
+        let found = findings.estimate(scenario, name, figure);
+        found.map_or(f64::NAN, |found| found.value)
     };
-    let mut scores: Vec<(&str, Estimate)> =
-        names.iter().map(|name| (*name, score(name))).collect();
-    // Sort by the medians, as in the table, not by the ratios within rounds, so
-    // that the contestant with the best figure comes first here, too.
-    let apart = |name: &str| {
-        let logs = rounds.iter().zip(&best).map(|(rounds, best)| {
-            let [one, best] = [name, best].map(|n| rounds.median(n));
-            let log = (one / best).ln();
-            let log = if figure.more_is_better() { -log } else { log };
-            (rounds.scenario.base(), log)
+    let best = scenarios.iter().map(|scenario| {
+        let mut names = names.to_vec();
+        names.sort_by(|one, other| {
+            let [one, other] = [one, other].map(|name| value(scenario, name));
+            figure.better_first(one, other)
         });
-        mean_by_base(logs)
-    };
-    scores.sort_by(|(one, _), (other, _)| apart(one).total_cmp(&apart(other)));
+        names[0]
+    });
+    let best: Vec<&str> = best.collect();
+    let mut scores: Vec<(&str, Spread)> = names
+        .iter()
+        .filter_map(|name| {
+            let pairs = scenarios.iter().copied().zip(best.iter().copied());
+            Some((*name, times_worse(findings, pairs, name, figure)?))
+        })
+        .collect();
+    scores.sort_by(|(_, one), (_, other)| one.value.total_cmp(&other.value));
     let mut places: Vec<(usize, String, Estimate)> = Vec::new();
     // The first contestant of the current place.
-    let mut head = (1, scores[0].0);
-    for (index, (name, score)) in scores.into_iter().enumerate() {
-        let pairs: Vec<_> = rounds.iter().map(|r| (r, head.1)).collect();
-        let apart = times_worse(&pairs, name, figure, record.seed);
-        if !difference::is_tie(&apart, floor) {
+    let mut head = (1, scores.first().map_or("", |(name, _)| *name));
+    for (index, (name, score)) in scores.iter().enumerate() {
+        let pairs = scenarios.iter().map(|scenario| (*scenario, head.1));
+        let apart = times_worse(findings, pairs, name, figure);
+        let is_worse = apart.is_some_and(|apart| apart.estimate().low > 1.0);
+        if is_worse {
             head = (index + 1, name);
         }
-        places.push((head.0, name.to_owned(), score));
+        places.push((head.0, (*name).to_owned(), score.estimate()));
     }
     places
 }
 
-/// Returns the mean noise floor of the scenarios. It isn't lowered for the
-/// number of scenarios: that would require the noise to be independent between
-/// them, which is unknown.
-fn floor(record: &Record, rounds: &[Rounds<'_>], figure: Figure) -> f64 {
-    let findings = Findings::of(record);
-    let logs: Vec<(&str, f64)> = rounds
-        .iter()
-        .filter_map(|rounds| {
-            let floor = findings.noise_floor(rounds.scenario, figure)?;
-            Some((rounds.scenario.base(), floor.ln_1p()))
-        })
-        .collect();
-    // If no contestant took part twice, ties depend only on the intervals.
-    if logs.is_empty() { 0.0 } else { mean_by_base(logs.into_iter()).exp_m1() }
-}
-
 /// Returns how many times worse a contestant is than others: the geometric
 /// mean over the scenarios, each with the contestant to compare with.
-fn times_worse(
-    rounds: &[(&Rounds<'_>, &str)],
+fn times_worse<'a>(
+    findings: &Findings<'_>,
+    pairs: impl Iterator<Item = (&'a Scenario, &'a str)>,
     name: &str,
     figure: Figure,
-    seed: u64,
-) -> Estimate {
-    let logs: Vec<(&str, Vec<f64>)> = rounds
-        .iter()
-        .map(|(rounds, other)| {
-            let logs = rounds.log_ratios(name, other, figure);
-            (rounds.scenario.base(), logs)
-        })
-        .collect();
-    let score = |logs: &[(&str, Vec<f64>)]| {
-        let medians = logs.iter().filter_map(|(base, logs)| {
-            Some((*base, median(&mut logs.clone())?))
-        });
-        mean_by_base(medians).exp()
-    };
-    let mut drawn = logs.clone();
-    // The rounds of each scenario are resampled independently: what changes
-    // from round to round affects both sides of a ratio, and so cancels out.
-    let resample = |random: &mut Rng| {
-        for ((_, sample), (_, from)) in drawn.iter_mut().zip(&logs) {
-            redraw(sample, from, random);
-        }
-        Some(score(&drawn))
-    };
-    Estimate::bootstrap(score(&logs), seed, resample)
-}
-
-impl Rounds<'_> {
-    /// Returns the logarithm, by round, of how many times worse one contestant
-    /// is than another.
-    fn log_ratios(&self, name: &str, other: &str, figure: Figure) -> Vec<f64> {
-        let pairs = self.values[name].iter().zip(&self.values[other]);
-        let logs = pairs.map(|(value, other)| (value / other).ln());
-        if figure.more_is_better() {
-            logs.map(|log| -log).collect()
-        } else {
-            logs.collect()
-        }
-    }
-
-    /// Returns the contestant with the best median.
-    fn best<'n>(&self, names: &[&'n str], figure: Figure) -> &'n str {
-        let mut names = names.to_vec();
-        names.sort_by(|one, other| {
-            figure.better_first(self.median(one), self.median(other))
-        });
-        names[0]
-    }
-
-    fn median(&self, name: &str) -> f64 {
-        median(&mut self.values[name].clone()).unwrap_or(f64::NAN)
-    }
-}
-
-/// Returns the mean over the values of each sweep, and then over the scenarios.
-fn mean_by_base<'a>(values: impl Iterator<Item = (&'a str, f64)>) -> f64 {
-    let mut by_base: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for (base, value) in values {
-        by_base.entry(base).or_default().push(value);
-    }
-    let mean =
-        |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let means: Vec<f64> = by_base.values().map(|v| mean(v)).collect();
-    mean(&means)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sweep_has_the_weight_of_one_scenario() {
-        let values = [("a", 1.0), ("b", 4.0), ("b", 5.0), ("b", 6.0)];
-        assert_eq!(mean_by_base(values.into_iter()), 3.0);
-    }
+) -> Option<Spread> {
+    let ratios = pairs.map(|(scenario, other)| {
+        let pair =
+            if figure.more_is_better() { [other, name] } else { [name, other] };
+        let spread = findings.ratio(scenario, pair, figure)?;
+        Some((scenario.base(), spread))
+    });
+    let ratios: Vec<(&str, Rc<Spread>)> = ratios.collect::<Option<_>>()?;
+    let bases: BTreeSet<&str> = ratios.iter().map(|(base, _)| *base).collect();
+    let weighted = ratios.iter().map(|(base, spread)| {
+        let same = ratios.iter().filter(|(other, _)| other == base).count();
+        let weight = 1.0 / (same * bases.len()) as f64;
+        (weight, spread.as_ref())
+    });
+    Spread::mean(weighted)
 }

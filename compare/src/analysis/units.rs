@@ -11,7 +11,7 @@ const FLOOR_MAX: f64 = 10.0;
 
 /// Returns the median with its unit.
 pub(crate) fn median(figure: Figure, estimate: &Estimate) -> String {
-    figure.unit().text(estimate.median)
+    figure.unit().text(estimate.value)
 }
 
 /// Returns a time, given in nanoseconds, in a suitable unit.
@@ -21,7 +21,7 @@ pub(crate) fn time(ns: f64) -> String {
 
 /// Returns the interval in the unit of its median, without the unit's name.
 pub(crate) fn interval(figure: Figure, estimate: &Estimate) -> String {
-    figure.unit().interval(estimate.median, [estimate.low, estimate.high])
+    figure.unit().interval(estimate.value, [estimate.low, estimate.high])
 }
 
 /// Returns a noise floor in per cent. It may be infinite if rounds have no

@@ -5,6 +5,7 @@ use clap::Args;
 use regex_lite::Regex;
 
 use crate::analysis::comparison::Comparison;
+use crate::analysis::difference::MARGIN;
 use crate::base::exit::Outcome;
 use crate::base::stdout;
 use crate::model::runs;
@@ -39,11 +40,12 @@ impl Cmp {
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let [before, after] =
             [&self.before, &self.after].map(|name| runs::read(name));
-        let comparison = Comparison::of(&before?, &after?, |scenario, name| {
-            let chosen = selects(&self.scenario, &scenario.name)
-                || selects(&self.scenario, scenario.base());
-            chosen && selects(&self.contestant, name)
-        });
+        let comparison =
+            Comparison::of(&before?, &after?, MARGIN, |scenario, name| {
+                let chosen = selects(&self.scenario, &scenario.name)
+                    || selects(&self.scenario, scenario.base());
+                chosen && selects(&self.contestant, name)
+            });
         stdout::print(&comparison::text(&comparison, self.fail_on_regression))?;
         let worse = self.fail_on_regression.is_some_and(|allowed| {
             comparison.regressions(allowed).next().is_some()

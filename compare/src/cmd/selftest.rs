@@ -12,8 +12,8 @@ use anyhow::Context;
 use clap::Args;
 use comfy_table::Cell as TableCell;
 
-use crate::analysis::findings::{Findings, Relation};
-use crate::analysis::statistics::{Estimate, median};
+use crate::analysis::findings::Findings;
+use crate::analysis::statistics::Estimate;
 use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
 use crate::base::stdout;
@@ -34,7 +34,7 @@ use crate::model::figure::Figure;
 use crate::model::load_plan::{GroupPlan, Pace};
 use crate::model::placement::{Cpus, Placement};
 use crate::model::reading::Reading;
-use crate::model::record::{Entrant, Record, Round, ratios};
+use crate::model::record::{Entrant, Record, Round};
 use crate::model::scenarios::Scenario;
 use crate::output::table;
 
@@ -194,25 +194,23 @@ impl Bench<'_> {
     ) -> anyhow::Result<Option<Vec<ResultLine>>> {
         let Some(record) = self.run(rival)? else { return Ok(None) };
         let scenario = &record.scenarios[0];
-        let costs = |name| record.figure(scenario, name, Figure::Cost);
-        let ratios = ratios(&costs(RIVAL), &costs(FIRST));
-        let mut ratios: Vec<f64> = ratios.into_values().collect();
-        let estimate =
-            Estimate::of(&ratios, 0).context("a comparison has rounds")?;
-        let Estimate { low, high, .. } = estimate;
-        let middle = median(&mut ratios).unwrap_or(f64::NAN);
+        let findings = Findings::of(&record);
+        let relation = findings
+            .relation(scenario, RIVAL, FIRST, Figure::Cost)
+            .context("a comparison has rounds")?;
+        let times = relation.times().copied();
+        let Estimate { value, low, high } =
+            times.unwrap_or(Estimate::exact(f64::NAN));
         let (least, most) = rival.bounds;
         let ratio = ResultLine {
             what: rival.what.to_owned(),
             check: "ratio of costs".to_owned(),
             expected: format!("{least}–{most}"),
-            measured: format!("{middle:.3} [{low:.3}, {high:.3}]"),
-            passed: (least..=most).contains(&middle),
+            measured: format!("{value:.3} [{low:.3}, {high:.3}]"),
+            passed: (least..=most).contains(&value),
         };
-        let findings = Findings::of(&record);
-        let relation = findings.relation(scenario, RIVAL, FIRST, Figure::Cost);
-        let is_tied = relation == Some(Relation::Tied);
-        let is_apart = matches!(relation, Some(Relation::Times(_)));
+        let is_apart = relation.is_different();
+        let is_tied = !is_apart && relation.times().is_some();
         let verdict = ResultLine {
             what: rival.what.to_owned(),
             check: "verdict".to_owned(),

@@ -2,8 +2,8 @@
 
 use comfy_table::Table;
 
-use crate::analysis::comparison::{Compared, Comparison, times_text};
-use crate::analysis::difference::Difference;
+use crate::analysis::comparison::{Comparison, times_text};
+use crate::analysis::difference;
 use crate::analysis::units;
 use crate::output::table;
 
@@ -23,7 +23,7 @@ pub(crate) fn text(comparison: &Comparison, allowed: Option<f64>) -> String {
     if comparison.pairs > 0 {
         text += &format!(
             "{} comparisons of two contestants within each run; {} between \
-             the runs by more than the noise floor\n",
+             the runs\n",
             comparison.pairs,
             match comparison.reversed.len() {
                 0 => "none is reversed".to_owned(),
@@ -62,14 +62,13 @@ pub(crate) fn text(comparison: &Comparison, allowed: Option<f64>) -> String {
 }
 
 fn rows(comparison: &Comparison) -> Table {
-    let headings = ["scenario", "figure", "A", "B", "B / A", "noise", ""];
+    let headings = ["scenario", "figure", "A", "B", "B / A", ""];
     let mut table = table::empty(headings.map(str::to_owned).into_iter());
     for cell in &comparison.cells {
         let value = |estimate, is_bound| {
             let bound = if is_bound { "≥ " } else { "" };
             format!("{bound}{}", units::median(cell.figure, estimate))
         };
-        let floor = cell.floor.map_or("?".to_owned(), units::floor);
         table.add_row([
             cell.contestant.clone(),
             cell.scenario.clone(),
@@ -77,8 +76,7 @@ fn rows(comparison: &Comparison) -> Table {
             value(&cell.before, cell.bounds[0]),
             value(&cell.after, cell.bounds[1]),
             times_text(&cell.times),
-            floor,
-            cell.difference.name(),
+            difference::in_words(cell.figure, &cell.relation),
         ]);
     }
     table
@@ -90,43 +88,19 @@ fn summary(comparison: &Comparison) -> String {
         return "nothing to compare: the runs have no cell in common\n"
             .to_owned();
     }
-    let kinds = [
-        Difference::Tie,
-        Difference::Faster,
-        Difference::Slower,
-        Difference::More,
-        Difference::Less,
-    ];
-    let mut counts: Vec<String> = Vec::new();
-    let mut rest = count;
-    for kind in kinds {
-        let of_kind = comparison.cells.iter().filter(|c| c.difference == kind);
-        let of_kind = of_kind.count();
-        rest -= of_kind;
-        if of_kind > 0 {
-            counts.push(format!("{of_kind} {}", kind.name()));
+    let mut kinds: Vec<(String, usize)> = Vec::new();
+    for cell in &comparison.cells {
+        let words = difference::in_words(cell.figure, &cell.relation);
+        let kind = words.split(':').next().unwrap_or(&words);
+        match kinds.iter_mut().find(|(known, _)| known == kind) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((kind.to_owned(), 1)),
         }
     }
-    if rest > 0 {
-        counts.push(format!("{rest} open"));
-    }
-    let mut text = format!(
-        "{count} figures compared: {}; ratios of the medians over rounds, with \
-         95 % bootstrap intervals\n",
+    let counts: Vec<String> =
+        kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    format!(
+        "{count} figures compared: {}; ratios with 95 % intervals\n",
         counts.join(", ")
-    );
-    // Of a hundred intervals, some miss the true value by chance.
-    let misses = comparison.cells.iter().map(Compared::chance_of_a_miss);
-    let by_chance = misses.sum::<f64>().round();
-    if by_chance >= 1.0 {
-        text += &format!(
-            "by chance, about {by_chance} of these intervals can be expected \
-             to miss the true value; measure surprising figures again\n"
-        );
-    }
-    if comparison.cells.iter().any(|cell| cell.floor.is_none()) {
-        text += "noise ?: no contestant took part twice in either run, so a \
-                 small difference may be noise\n";
-    }
-    text
+    )
 }

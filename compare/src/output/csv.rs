@@ -38,7 +38,7 @@ fn fields(row: &Row<'_>) -> [String; 15] {
         contestant.label.name().to_owned(),
         row.figure.name().to_owned(),
         row.figure.unit().name().to_owned(),
-        number(estimate.map(|estimate| estimate.median)),
+        number(estimate.map(|estimate| estimate.value)),
         number(estimate.map(|estimate| estimate.low)),
         number(estimate.map(|estimate| estimate.high)),
         row.rounds.to_string(),

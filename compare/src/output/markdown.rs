@@ -74,9 +74,9 @@ fn table<'a>(
     let headings = headings.collect::<Vec<_>>().join(" | ");
     writeln!(text, "| contestant | {headings} |")?;
     writeln!(text, "| --- |{}", " ---: |".repeat(columns.len()))?;
-    let best = columns
-        .iter()
-        .map(|(_, scenario, figure)| sheet.findings.best(scenario, *figure));
+    let best = columns.iter().map(|(_, scenario, figure)| {
+        sheet.findings.standing(scenario, *figure).best_ones()
+    });
     let best: Vec<Vec<&str>> = best.collect();
     for contestant in sheet.contestants() {
         let name = contestant.name.as_str();

@@ -232,13 +232,13 @@ fn shortcuts(record: &Record) -> Vec<String> {
             let name = contestant.name.as_str();
             let found = findings.estimate(scenario, name, Figure::Time);
             let Some(time) = found else { continue };
-            if time.median < calibrated.took_ns as f64 * SHORTCUT_SHARE {
+            if time.value < calibrated.took_ns as f64 * SHORTCUT_SHARE {
                 notes.push(format!(
                     "{name} in {}: it answers n = {} in {}; naive recursion \
                      takes {} here, so it must compute in another way",
                     scenario.name,
                     calibrated.n,
-                    units::time(time.median),
+                    units::time(time.value),
                     units::time(calibrated.took_ns as f64)
                 ));
             }

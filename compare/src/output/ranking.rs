@@ -14,8 +14,8 @@ pub(crate) fn text(ranking: &Ranking) -> String {
         );
     }
     text += "\n";
-    for (place, name, Estimate { median, low, high }) in &ranking.places {
-        let score = format!("{median:.2} [{low:.2}, {high:.2}]");
+    for (place, name, Estimate { value, low, high }) in &ranking.places {
+        let score = format!("{value:.2} [{low:.2}, {high:.2}]");
         text += &format!("{place:>4}  {name:<20} {score}\n");
     }
     for line in &ranking.left_out {

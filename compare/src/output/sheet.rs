@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::analysis::bootstrap;
 use crate::analysis::findings::{Doubt, Findings, Relation};
 use crate::analysis::questions::{self, Question};
 use crate::analysis::statistics::{Estimate, median};
@@ -224,7 +225,7 @@ impl<'a> Sheet<'a> {
             Some((name, self.estimate(scenario, name, figure)?))
         });
         found.min_by(|(_, one), (_, other)| {
-            figure.better_first(one.median, other.median)
+            figure.better_first(one.value, other.value)
         })
     }
 
@@ -267,7 +268,7 @@ impl<'a> Sheet<'a> {
                 Some(time_ns.filter(|_| is_known)? as f64)
             })
             .collect();
-        Estimate::of(&values?, self.record.seed)
+        bootstrap::of_rounds(&values?, self.record.seed)
     }
 
     /// Returns the growth of a figure from one scenario to another, per client;
@@ -286,7 +287,7 @@ impl<'a> Sheet<'a> {
             Some(((high - low.get(round)?) / clients).max(0.0))
         });
         let slopes: Vec<f64> = slopes.collect();
-        Estimate::of(&slopes, self.record.seed)
+        bootstrap::of_rounds(&slopes, self.record.seed)
     }
 
     /// Returns the capacity of a contestant, as measured for a scenario whose

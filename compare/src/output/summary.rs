@@ -67,20 +67,20 @@ pub(crate) fn answer(record: &Record, scenario: &Scenario) -> Option<String> {
 }
 
 /// Compares the others with the best, in the form
-/// `; tied with a, b; c 1.20 [1.10, 1.30] times that; open (few rounds): d`.
+/// `; equal: a, b; c 1.20 [1.10, 1.30] times that; undecided: d`.
 fn compare(others: &[(&str, Relation)]) -> String {
-    let tied: Vec<&str> = others
-        .iter()
-        .filter(|(_, relation)| *relation == Relation::Tied)
-        .map(|(name, _)| *name)
-        .collect();
+    let named = |is_one: fn(&Relation) -> bool| -> Vec<&str> {
+        let named = others.iter().filter(|(_, relation)| is_one(relation));
+        named.map(|(name, _)| *name).collect()
+    };
+    let equal = named(Relation::is_equal);
+    let undecided = named(|r| matches!(r, Relation::Undecided { .. }));
     let apart: Vec<String> = others
         .iter()
-        .filter_map(|(name, relation)| match relation {
-            Relation::Tied | Relation::Open(_) => None,
-            Relation::Times(Estimate { median, low, high }) => Some(format!(
-                "{name} {median:.2} [{low:.2}, {high:.2}] times that"
-            )),
+        .filter(|(_, relation)| relation.is_different())
+        .filter_map(|(name, relation)| {
+            let Estimate { value, low, high } = relation.times()?;
+            Some(format!("{name} {value:.2} [{low:.2}, {high:.2}] times that"))
         })
         .collect();
     let mut open: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -90,11 +90,14 @@ fn compare(others: &[(&str, Relation)]) -> String {
         }
     }
     let mut text = String::new();
-    if !tied.is_empty() {
-        text += &format!("; tied with {}", tied.join(", "));
+    if !equal.is_empty() {
+        text += &format!("; equal: {}", equal.join(", "));
     }
     if !apart.is_empty() {
         text += &format!("; {}", apart.join(", "));
+    }
+    if !undecided.is_empty() {
+        text += &format!("; undecided: {}", undecided.join(", "));
     }
     for (why, names) in open {
         text += &format!("; open ({why}): {}", names.join(", "));
@@ -104,9 +107,8 @@ fn compare(others: &[(&str, Relation)]) -> String {
 
 /// Lists shares in the form `98 % with a, 95 % with b; close to zero: c.`
 fn shares(found: &[(&str, Estimate)]) -> String {
-    let (most, least): (Vec<_>, Vec<_>) = found
-        .iter()
-        .partition(|(_, estimate)| estimate.median >= CLOSE_TO_ZERO);
+    let (most, least): (Vec<_>, Vec<_>) =
+        found.iter().partition(|(_, estimate)| estimate.value >= CLOSE_TO_ZERO);
     let list = |part: &[(&str, Estimate)]| {
         let shares = part.iter().map(|(name, estimate)| {
             let median = units::median(Figure::Left, estimate);

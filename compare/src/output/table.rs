@@ -44,7 +44,9 @@ pub(crate) fn draw(record: &Record) -> String {
         let mut table = empty(headings);
         let best: Vec<Vec<&str>> = columns
             .iter()
-            .map(|(scenario, figure)| findings.best(scenario, *figure))
+            .map(|(scenario, figure)| {
+                findings.standing(scenario, *figure).best_ones()
+            })
             .collect();
         for contestant in record.contestants() {
             let name = contestant.name.as_str();

@@ -205,17 +205,16 @@ fn row(svg: &mut Svg, record: &Record, judged: &JudgedTrial<'_>, y: f64) {
     ));
     let place = [NAMES_WIDTH - 8.0, y + 4.0];
     svg.text("name", place, Anchor::End, &trial.tried_on);
-    if let (Some(Estimate { median, low, high }), Some(family)) =
-        (found, family)
+    if let (Some(Estimate { value, low, high }), Some(family)) = (found, family)
     {
         svg.line("interval", [x(*low), y], [x(*high), y]);
         let mark = if doubts.is_empty() { "mark" } else { "mark open" };
-        let marker = family.marker(x(*median), y);
+        let marker = family.marker(x(*value), y);
         svg.raw(&format!("<path class=\"{mark}\" d=\"{marker}\"/>"));
     }
     let end = [WIDTH - 2.0, y + 4.0];
     let text = match found {
-        Some(found) => format!("{} {verdict}", charts::ratio(found.median)),
+        Some(found) => format!("{} {verdict}", charts::ratio(found.value)),
         None => verdict.to_string(),
     };
     svg.text("value", end, Anchor::End, &text);

@@ -86,11 +86,11 @@ fn reasons(verdicts: &Verdicts<'_>) -> Vec<String> {
 
 /// Returns a ratio with its interval, or `-` if there is none.
 pub(crate) fn ratio(ratio: Option<&Estimate>) -> String {
-    let Some(Estimate { median, low, high }) = ratio else {
+    let Some(Estimate { value, low, high }) = ratio else {
         return "-".to_owned();
     };
-    let [median, low, high] = [median, low, high].map(|v| charts::ratio(*v));
-    format!("{median} [{low}, {high}]")
+    let [value, low, high] = [value, low, high].map(|v| charts::ratio(*v));
+    format!("{value} [{low}, {high}]")
 }
 
 /// Breaks a text into lines, between words.

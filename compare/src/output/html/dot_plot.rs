@@ -53,13 +53,13 @@ pub(super) fn draw(
     let right = WIDTH - VALUE_WIDTH;
     let bottom = TOP + dots.len() as f64 * ROW_HEIGHT;
     let estimates = || dots.iter().filter_map(|dot| dot.value.as_ref().ok());
-    let values = estimates().flat_map(|e| [e.low, e.median, e.high]);
+    let values = estimates().flat_map(|e| [e.low, e.value, e.high]);
     let scale = Scale::fit(values, figure.unit(), Zero::Free, [left, right]);
 
     let size = [WIDTH, bottom + AXIS_HEIGHT];
     let mut svg = Svg::new(size, "dots", label);
     if let (Some(floor), Some(best)) = (floor, estimates().next()) {
-        noise(&mut svg, &scale, best.median, floor, bottom);
+        noise(&mut svg, &scale, best.value, floor, bottom);
     }
     let ticks = scale.ticks(figure.unit(), 4);
     for &tick in &ticks {
@@ -93,7 +93,7 @@ fn sort(dots: &mut [Dot<'_>], figure: Figure) {
     let sign = if figure.more_is_better() { -1.0 } else { 1.0 };
     dots.sort_by(|one, other| match (&one.value, &other.value) {
         (Ok(one), Ok(other)) => {
-            (sign * one.median).total_cmp(&(sign * other.median))
+            (sign * one.value).total_cmp(&(sign * other.value))
         }
         (one, other) => one.is_err().cmp(&other.is_err()),
     });
@@ -142,7 +142,7 @@ fn row(
     svg.text("name", [left - 8.0, y + 4.0], Anchor::End, &name);
     svg.line("leader", [left, y], [WIDTH - VALUE_WIDTH, y]);
     if let Ok(estimate) = value {
-        let x = scale.at(estimate.median);
+        let x = scale.at(estimate.value);
         let [low, high] = [estimate.low, estimate.high].map(|e| scale.at(e));
         svg.line("interval", [low, y], [high, y]);
         let marker = family.marker(x, y);

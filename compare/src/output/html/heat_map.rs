@@ -44,7 +44,7 @@ pub(super) fn draw<'a>(
             let name = contestant.name.as_str();
             html += &match sheet.estimate(point, name, figure) {
                 Some(estimate) => {
-                    let share = (estimate.median * 100.0).clamp(0.0, 100.0);
+                    let share = (estimate.value * 100.0).clamp(0.0, 100.0);
                     let median = units::median(figure, &estimate);
                     let interval = units::interval(figure, &estimate);
                     let doubts = sheet.doubts(point, name, figure);

@@ -5,7 +5,6 @@ use std::fmt::Write;
 
 use charts::{escaped, inline};
 
-use crate::analysis::findings::Relation;
 use crate::analysis::questions::Question;
 use crate::analysis::units;
 use crate::model::contestant::Label;
@@ -73,16 +72,16 @@ fn short_answer<'a>(sheet: &Sheet<'a>, question: &Question<'a>) -> String {
     let Some((best, estimate)) = sheet.best(point, figure) else {
         return "No figures.".to_owned();
     };
-    let is_tied = |name: &str| {
+    let is_worse = |name: &str| {
         let relation = sheet.relation(point, name, figure);
-        relation == Some(Relation::Tied)
+        relation.is_none_or(|relation| relation.is_different())
     };
     let others = sheet.contestants();
-    let ties = others.iter().filter(|other| is_tied(&other.name)).count();
+    let ties = others.iter().filter(|other| !is_worse(&other.name)).count();
     let ties = match ties {
         0 => String::new(),
-        1 => "; one other ties with it".to_owned(),
-        ties => format!("; {ties} others tie with it"),
+        1 => "; one other may be as good".to_owned(),
+        ties => format!("; {ties} others may be as good"),
     };
     let bound =
         if sheet.is_lower_bound(point, best, figure) { "≥ " } else { "" };

@@ -104,7 +104,7 @@ pub(super) fn draw(chart: &Chart<'_>) -> String {
     let values = points
         .flat_map(|line| &line.points)
         .filter_map(|point| point.as_ref().ok())
-        .flat_map(|p| [p.estimate.low, p.estimate.median, p.estimate.high]);
+        .flat_map(|p| [p.estimate.low, p.estimate.value, p.estimate.high]);
     let y = Scale::fit(values, chart.figure.unit(), chart.zero, [BOTTOM, TOP]);
     let x: Vec<f64> = chart.x.iter().map(|(share, _)| at(*share)).collect();
     let axes = Axes { chart, x, y };
@@ -325,7 +325,7 @@ impl Axes<'_> {
     fn places(&self, line: &Line) -> Vec<Option<Position>> {
         let places = line.points.iter().zip(&self.x).map(|(point, x)| {
             let point = point.as_ref().ok()?;
-            Some([*x, self.y.at(point.estimate.median)])
+            Some([*x, self.y.at(point.estimate.value)])
         });
         places.collect()
     }

@@ -170,7 +170,7 @@ fn knee(
         // A missing value is neither before nor after the knee.
         let (Ok(response), Ok(service)) = pair else { continue };
         let [response, service] = [response, service].map(|p| p.estimate);
-        if response.median <= KNEE_RATIO * service.median {
+        if response.value <= KNEE_RATIO * service.value {
             break;
         }
         knee = Some(index);
@@ -342,8 +342,8 @@ mod tests {
             let points = list.iter().map(|&median| match median {
                 0.0 => Err("void".to_owned()),
                 _ => {
-                    let (low, high) = (median, median);
-                    let estimate = Estimate { median, low, high };
+                    let (value, low, high) = (median, median, median);
+                    let estimate = Estimate { value, low, high };
                     Ok(PlottedPoint { estimate, doubts: None })
                 }
             });

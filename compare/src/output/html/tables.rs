@@ -57,7 +57,7 @@ pub(super) fn of_figure<'a>(
     figure: Figure,
 ) -> String {
     let best = sheet.best(scenario, figure).map(|(name, _)| name);
-    let mut html = head("", ["median", "ratio to best", "rounds"].into_iter());
+    let mut html = head("", ["value", "ratio to best", "rounds"].into_iter());
     for one in page_contestants {
         let name = one.contestant.name.as_str();
         let estimate = sheet.estimate(scenario, name, figure);
@@ -72,11 +72,10 @@ pub(super) fn of_figure<'a>(
         let doubts = sheet.doubts(scenario, name, figure);
         html += &cell_with(bound, figure, value, doubts.as_deref());
         let relation = match sheet.relation(scenario, name, figure) {
-            _ if best == Some(name) => "best median".to_owned(),
-            Some(Relation::Tied) => "tie".to_owned(),
-            Some(Relation::Times(Estimate { median, low, high })) => {
-                format!("<b>{median:.2}</b><small>{low:.2}–{high:.2}</small>")
-            }
+            _ if best == Some(name) => "best value".to_owned(),
+            Some(Relation::Equal { times }) => ratio("= ", &times),
+            Some(Relation::Undecided { times, .. }) => ratio("~ ", &times),
+            Some(Relation::Differs { times, .. }) => ratio("", &times),
             Some(Relation::Open(why)) => format!("open: {why}"),
             None => "–".to_owned(),
         };
@@ -84,6 +83,12 @@ pub(super) fn of_figure<'a>(
         let _ = writeln!(html, "<td>{relation}</td><td>{rounds}</td></tr>");
     }
     html + FOOT
+}
+
+/// Returns a ratio to the best, after the mark of its outcome.
+fn ratio(mark: &str, times: &Estimate) -> String {
+    let Estimate { value, low, high } = times;
+    format!("<b>{mark}{value:.2}</b><small>{low:.2}–{high:.2}</small>")
 }
 
 /// Returns a folded table of the system calls per reply, if they were counted:
