@@ -1,6 +1,6 @@
 //! The comparison of two runs, A and B, cell by cell.
 
-use crate::analysis::bootstrap::{self, Spread};
+use crate::analysis::bootstrap::{Family, Spread};
 use crate::analysis::compatibility;
 use crate::analysis::difference::{
     self, GENERATOR_WAS_BUSY, ROUNDS_MIN, TOO_FEW_ROUNDS,
@@ -281,8 +281,9 @@ fn compare(
 /// Judges all figures, so that the probability that any of the differences is
 /// false is 5 %.
 fn judged(candidates: Vec<Candidate>, margin: f64) -> Vec<Compared> {
-    let spreads: Vec<&Spread> = candidates.iter().map(|c| &c.spread).collect();
-    let error = bootstrap::error_of_each(&spreads);
+    let mut family = Family::default();
+    candidates.iter().for_each(|candidate| family.add(&candidate.spread));
+    let error = family.error_of_each();
     let judged = candidates.into_iter().map(|candidate| {
         let Candidate { mut compared, spread, noise, open } = candidate;
         if spread.rounds < ROUNDS_MIN {

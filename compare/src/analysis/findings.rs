@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
-use crate::analysis::bootstrap::{self, Draws, Estimator, Spread};
+use crate::analysis::bootstrap::{Draws, Estimator, Family, Spread};
 use crate::analysis::difference::{
     self, GENERATOR_WAS_BUSY, MARGIN, ROUNDS_MIN, TOO_FEW_ROUNDS,
 };
@@ -238,34 +238,33 @@ impl<'a> Findings<'a> {
 
     /// Returns the error of a single comparison with which the probability of
     /// any false difference in the whole table is 5 %.
+    ///
+    /// The contestant with which the others are compared is chosen by the same
+    /// data, so all pairs count that could have been compared.
     fn error(&self) -> f64 {
         *self.error.get_or_init(|| {
-            let spreads = self.family();
-            let spreads: Vec<&Spread> =
-                spreads.iter().map(AsRef::as_ref).collect();
-            bootstrap::error_of_each(&spreads)
-        })
-    }
-
-    /// Returns the ratios that the table shows: of each contestant to the
-    /// leader, and of the alias to its contestant, for each figure.
-    fn family(&self) -> Vec<Rc<Spread>> {
-        let mut family = Vec::new();
-        for scenario in &self.record.scenarios {
-            for &figure in &scenario.figures {
-                let ranked = self.ranked(scenario, figure);
-                let [(leader, _), others @ ..] = ranked.as_slice() else {
-                    continue;
-                };
-                let pairs = others.iter().map(|(other, _)| [*other, *leader]);
-                let alias = self.alias().map(|(alias, first)| [alias, first]);
-                let pairs = pairs.chain(alias);
-                family.extend(
-                    pairs.filter_map(|p| self.ratio(scenario, p, figure)),
-                );
+            let mut family = Family::default();
+            for scenario in &self.record.scenarios {
+                for &figure in &scenario.figures {
+                    let ranked = self.ranked(scenario, figure);
+                    let mut names = ranked.iter().map(|(name, _)| *name);
+                    let alias = self.alias();
+                    let alias = alias.and_then(|pair| {
+                        self.compute_ratio(scenario, pair.into(), figure)
+                    });
+                    alias.iter().for_each(|spread| family.add(spread));
+                    while let Some(one) = names.next() {
+                        for other in names.clone() {
+                            let pair = [other, one];
+                            self.compute_ratio(scenario, pair, figure)
+                                .iter()
+                                .for_each(|spread| family.add(spread));
+                        }
+                    }
+                }
             }
-        }
-        family
+            family.error_of_each()
+        })
     }
 
     /// Returns the ratio of two contestants' figures.
@@ -279,16 +278,22 @@ impl<'a> Findings<'a> {
         if let Some(known) = self.spreads.borrow().get(&key) {
             return known.clone();
         }
-        let [over, under] =
-            pair.map(|name| self.sample(scenario, name, figure));
-        let spread = over.zip(under).and_then(|(over, under)| {
-            let estimator = Estimator::of(scenario, figure);
-            let draws = self.draws(scenario);
-            Spread::of_ratio(&over, &under, estimator, &draws)
-        });
-        let spread = spread.map(Rc::new);
+        let spread = self.compute_ratio(scenario, pair, figure).map(Rc::new);
         self.spreads.borrow_mut().insert(key, spread.clone());
         spread
+    }
+
+    fn compute_ratio(
+        &self,
+        scenario: &Scenario,
+        pair: [&str; 2],
+        figure: Figure,
+    ) -> Option<Spread> {
+        let [over, under] =
+            pair.map(|name| self.sample(scenario, name, figure));
+        let estimator = Estimator::of(scenario, figure);
+        let draws = self.draws(scenario);
+        Spread::of_ratio(over?.as_ref(), under?.as_ref(), estimator, &draws)
     }
 
     /// Returns a figure of one contestant, and how far it may deviate.
@@ -326,13 +331,16 @@ impl<'a> Findings<'a> {
         if let Some(known) = draws.get(&scenario.name) {
             return known.clone();
         }
-        let cells = self.record.cells.values().flat_map(|row| row.values());
-        let rounds = cells.flat_map(|cell| &cell.rounds).map(|r| r.round);
-        let rounds = rounds.max().unwrap_or(0);
+        let row = self.record.cells.get(&scenario.name);
+        let cells = row.into_iter().flat_map(|row| row.values());
+        let moments = cells.flat_map(|cell| &cell.rounds).flat_map(|round| {
+            let cycles = round.turns.iter().map(|turn| turn.cycle);
+            cycles.chain([0]).map(move |cycle| (round.round, cycle))
+        });
         let mut names = self.record.cells.keys();
         let place = names.position(|name| *name == scenario.name);
         let seed = self.record.seed.wrapping_add(place.unwrap_or(0) as u64);
-        let drawn = Rc::new(Draws::new(rounds, seed));
+        let drawn = Rc::new(Draws::new(moments, seed));
         draws.insert(scenario.name.clone(), drawn.clone());
         drawn
     }

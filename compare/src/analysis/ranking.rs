@@ -226,5 +226,5 @@ fn times_worse<'a>(
         let weight = 1.0 / (same * bases.len()) as f64;
         (weight, spread.as_ref())
     });
-    Spread::mean(weighted)
+    Spread::mean(&weighted.collect::<Vec<_>>())
 }

@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use crate::analysis::bootstrap::Spread;
-use crate::analysis::statistics::{ERROR, Estimate};
+use crate::analysis::statistics::Estimate;
 use crate::model::figure::Figure;
 
 /// The most rounds that are worth advising.
@@ -68,7 +68,7 @@ impl Relation {
     /// Returns the relation that follows from a ratio.
     pub(crate) fn of(spread: &Spread, yardstick: &Yardstick) -> Relation {
         let times = spread.estimate();
-        let wide = spread.estimate_at(yardstick.error);
+        let wide = spread.strict_estimate(yardstick.error);
         let margin = yardstick.margin.ln_1p();
         let is_within = -margin <= times.low.ln() && times.high.ln() <= margin;
         let noise = yardstick.noise;
@@ -167,13 +167,11 @@ impl<'a> Standing<'a> {
 /// equality, whichever takes fewer. The width of an interval shrinks with the
 /// square root of the number of rounds.
 fn more_rounds(spread: &Spread, yardstick: &Yardstick) -> Option<u64> {
-    let half = |error| {
-        let Estimate { value, high, .. } = spread.estimate_at(error);
-        (high / value).ln()
-    };
+    let half = |interval: Estimate| (interval.high / interval.value).ln();
     let apart = spread.value.ln().abs();
-    let to_equal = (half(ERROR), yardstick.margin.ln_1p() - apart);
-    let to_differ = (half(yardstick.error), apart - yardstick.noise);
+    let to_equal = (half(spread.estimate()), yardstick.margin.ln_1p() - apart);
+    let strict = spread.strict_estimate(yardstick.error);
+    let to_differ = (half(strict), apart - yardstick.noise);
     let rounds = spread.rounds as f64;
     let needed =
         [to_equal, to_differ].into_iter().filter_map(|(half, room)| {
@@ -187,15 +185,23 @@ fn more_rounds(spread: &Spread, yardstick: &Yardstick) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::bootstrap::Deviation;
 
     /// Returns a ratio whose pointwise interval is `value` times or divided by
     /// `1 + half`.
     fn spread(value: f64, half: f64) -> Spread {
-        let mut spread =
-            Spread { value, rounds: 8, error: 1.0, deviations: Vec::new() };
-        let unit = spread.estimate().half_width().ln_1p();
-        spread.error = half.ln_1p() / unit;
-        spread
+        let mut unit = Deviation { error: 1.0, degrees: 7.0 };
+        let (rounds, resamples) = (8, Vec::new());
+        let spread = |deviation| Spread {
+            value,
+            rounds,
+            shown: deviation,
+            strict: deviation,
+            resamples: resamples.clone(),
+        };
+        let wide = spread(unit).estimate().half_width().ln_1p();
+        unit.error = half.ln_1p() / wide;
+        spread(unit)
     }
 
     #[test]
