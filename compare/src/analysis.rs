@@ -13,5 +13,6 @@ pub(crate) mod questions;
 pub(crate) mod ranking;
 pub(crate) mod relation;
 pub(crate) mod samples;
+pub(crate) mod simulation;
 pub(crate) mod statistics;
 pub(crate) mod units;

@@ -95,6 +95,8 @@ pub(crate) struct Spread {
 struct Values {
     slots: Vec<[usize; 2]>,
     rounds: usize,
+    /// Whether all moments have a value, so that each resample has as many.
+    is_whole: bool,
     kind: Kind,
 }
 
@@ -209,15 +211,7 @@ impl Spread {
         estimator: Estimator,
         draws: &Draws,
     ) -> Option<Spread> {
-        if over.is_in_turns != under.is_in_turns {
-            let [over, under] = [over.by_round(), under.by_round()];
-            return Spread::of_ratio(&over, &under, estimator, draws);
-        }
-        let both = over.portions.iter().filter_map(|(moment, [a, b])| {
-            let [c, d] = under.portions.get(moment)?;
-            Some((*moment, [*a, *b, *c, *d]))
-        });
-        Values::of(both, estimator, draws).spread(draws)
+        Values::of_ratio(over, under, estimator, draws).spread(draws)
     }
 
     /// Returns the spread of the ratio of this figure to the same one of another
@@ -279,6 +273,23 @@ impl Spread {
 }
 
 impl Values {
+    fn of_ratio(
+        over: &Sample,
+        under: &Sample,
+        estimator: Estimator,
+        draws: &Draws,
+    ) -> Values {
+        if over.is_in_turns != under.is_in_turns {
+            let [over, under] = [over.by_round(), under.by_round()];
+            return Values::of_ratio(&over, &under, estimator, draws);
+        }
+        let both = over.portions.iter().filter_map(|(moment, [a, b])| {
+            let [c, d] = under.portions.get(moment)?;
+            Some((*moment, [*a, *b, *c, *d]))
+        });
+        Values::of(both, estimator, draws)
+    }
+
     fn of(
         values: impl Iterator<Item = (Moment, [f64; 4])>,
         estimator: Estimator,
@@ -297,13 +308,17 @@ impl Values {
         }
         let rounds = values.iter().map(|((round, _), ..)| *round);
         let rounds = rounds.collect::<BTreeSet<_>>().len();
-        let slots = values.iter().map(|(_, _, slots)| *slots).collect();
+        let slots = values.iter().map(|(_, _, slots)| *slots);
         let counts = values.iter().map(|(_, counts, _)| *counts);
         let kind = match estimator {
             Estimator::Logs => Kind::Logs(counts.map(log_ratio).collect()),
             Estimator::Sums => Kind::Sums(counts.collect()),
         };
-        Values { slots, rounds, kind }
+        let slots: Vec<[usize; 2]> = slots.collect();
+        let per_round = slots.len() / rounds.max(1);
+        let is_whole = slots.len() == draws.rounds.len() * per_round
+            && (per_round == 1 || per_round == draws.cycles.len());
+        Values { slots, rounds, is_whole, kind }
     }
 
     /// Returns the logarithm of the statistic, if each value counts as often as
@@ -321,7 +336,11 @@ impl Values {
                 log_ratio(all)
             }
             Kind::Logs(logs) => {
-                let all: u32 = self.slots.iter().map(|s| count_of(*s)).sum();
+                let all = if self.is_whole {
+                    logs.len() as u32
+                } else {
+                    self.slots.iter().map(|slots| count_of(*slots)).sum()
+                };
                 let trimmed = (f64::from(all) * TRIMMED_SHARE) as u32;
                 let (mut skip, mut take) = (trimmed, all - 2 * trimmed);
                 let (mut sum, kept) = (0.0, f64::from(take));
@@ -333,6 +352,8 @@ impl Values {
                     take -= taken;
                     if taken > 0 {
                         sum += f64::from(taken) * log;
+                    } else if take == 0 {
+                        break;
                     }
                 }
                 sum / kept
@@ -404,10 +425,11 @@ pub(crate) struct Family {
 impl Family {
     /// Adds a comparison.
     pub(crate) fn add(&mut self, spread: &Spread) {
-        if self.largest.len() < spread.resamples.len() {
-            self.largest.resize(spread.resamples.len(), 0.0);
+        let resamples = &spread.resamples;
+        if self.largest.len() < resamples.len() {
+            self.largest.resize(resamples.len(), 0.0);
         }
-        for (largest, one) in self.largest.iter_mut().zip(&spread.resamples) {
+        for (largest, one) in self.largest.iter_mut().zip(resamples) {
             *largest = largest.max(one.abs());
         }
     }

@@ -237,29 +237,22 @@ impl<'a> Findings<'a> {
     }
 
     /// Returns the error of a single comparison with which the probability of
-    /// any false difference in the whole table is 5 %.
-    ///
-    /// The contestant with which the others are compared is chosen by the same
-    /// data, so all pairs count that could have been compared.
+    /// any false difference in the whole table is 5 %. The table compares each
+    /// contestant with the leader, and the alias with its contestant.
     fn error(&self) -> f64 {
         *self.error.get_or_init(|| {
             let mut family = Family::default();
+            let alias = self.alias().map(<[&str; 2]>::from);
             for scenario in &self.record.scenarios {
                 for &figure in &scenario.figures {
                     let ranked = self.ranked(scenario, figure);
-                    let mut names = ranked.iter().map(|(name, _)| *name);
-                    let alias = self.alias();
-                    let alias = alias.and_then(|pair| {
-                        self.compute_ratio(scenario, pair.into(), figure)
-                    });
-                    alias.iter().for_each(|spread| family.add(spread));
-                    while let Some(one) = names.next() {
-                        for other in names.clone() {
-                            let pair = [other, one];
-                            self.compute_ratio(scenario, pair, figure)
-                                .iter()
-                                .for_each(|spread| family.add(spread));
-                        }
+                    let leader = ranked.first().map(|(name, _)| *name);
+                    let others = ranked.iter().skip(1);
+                    let pairs =
+                        others.filter_map(|(other, _)| Some([*other, leader?]));
+                    for pair in pairs.chain(alias) {
+                        let ratio = self.ratio(scenario, pair, figure);
+                        ratio.iter().for_each(|ratio| family.add(ratio));
                     }
                 }
             }
@@ -278,22 +271,16 @@ impl<'a> Findings<'a> {
         if let Some(known) = self.spreads.borrow().get(&key) {
             return known.clone();
         }
-        let spread = self.compute_ratio(scenario, pair, figure).map(Rc::new);
-        self.spreads.borrow_mut().insert(key, spread.clone());
-        spread
-    }
-
-    fn compute_ratio(
-        &self,
-        scenario: &Scenario,
-        pair: [&str; 2],
-        figure: Figure,
-    ) -> Option<Spread> {
         let [over, under] =
             pair.map(|name| self.sample(scenario, name, figure));
-        let estimator = Estimator::of(scenario, figure);
-        let draws = self.draws(scenario);
-        Spread::of_ratio(over?.as_ref(), under?.as_ref(), estimator, &draws)
+        let spread = over.zip(under).and_then(|(over, under)| {
+            let estimator = Estimator::of(scenario, figure);
+            let draws = self.draws(scenario);
+            Spread::of_ratio(&over, &under, estimator, &draws)
+        });
+        let spread = spread.map(Rc::new);
+        self.spreads.borrow_mut().insert(key, spread.clone());
+        spread
     }
 
     /// Returns a figure of one contestant, and how far it may deviate.
