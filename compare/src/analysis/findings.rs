@@ -345,7 +345,8 @@ impl<'a> Findings<'a> {
     }
 
     /// Returns the reasons why a figure is suspect. A void cell has no figure,
-    /// so it has no reasons either. A rate for which the load generator was the
+    /// so it has no reasons either, and a count per reply is not a time that
+    /// anything could disturb. A rate for which the load generator was the
     /// bottleneck isn't suspect, but a lower bound.
     pub(crate) fn doubts(
         &self,
@@ -356,12 +357,22 @@ impl<'a> Findings<'a> {
         let Some(estimate) = self.estimate(scenario, entrant, figure) else {
             return Vec::new();
         };
+        if figure.is_count() {
+            return Vec::new();
+        }
         let (stolen, foreign) = self.machine_shares(scenario, entrant);
         let width = (estimate.high - estimate.low) / estimate.value;
         let busy = match figure {
             // These are valid, or for the rate a lower bound, however busy the
             // load generator is.
-            Figure::Cost | Figure::Rss | Figure::Threads | Figure::Rate => None,
+            Figure::Cost
+            | Figure::Rss
+            | Figure::Threads
+            | Figure::Rate
+            | Figure::VoluntarySwitches
+            | Figure::InvoluntarySwitches
+            | Figure::Instructions
+            | Figure::CacheMisses => None,
             Figure::Left => {
                 let against = self.record.against(scenario);
                 let busy = [Some(scenario), against].into_iter().flatten();

@@ -163,6 +163,7 @@ impl WindowStart {
             server_switches_involuntary: Reading::from(
                 switches.map(|all| in_window(all.involuntary)),
             ),
+            counts: None,
             machine: Reading::from(machine),
             groups: Vec::new(),
         }

@@ -39,11 +39,19 @@ pub(crate) enum Figure {
     ResponseP50,
     /// The 99th percentile of the response times of an open loop.
     ResponseP99,
+    /// The context switches per reply because a thread of the server waited.
+    VoluntarySwitches,
+    /// The context switches per reply because the scheduler ran another thread.
+    InvoluntarySwitches,
+    /// The instructions per reply that the processors executed for the server.
+    Instructions,
+    /// The cache misses per reply of the processors that ran the server.
+    CacheMisses,
 }
 
 impl Figure {
     /// Returns all figures, in the order in which they are shown.
-    pub(crate) fn all() -> [Figure; 10] {
+    pub(crate) fn all() -> [Figure; 14] {
         [
             Figure::Time,
             Figure::Rate,
@@ -55,12 +63,22 @@ impl Figure {
             Figure::Left,
             Figure::ResponseP50,
             Figure::ResponseP99,
+            Figure::VoluntarySwitches,
+            Figure::InvoluntarySwitches,
+            Figure::Instructions,
+            Figure::CacheMisses,
         ]
     }
 
     /// Returns `true` if a higher value is better.
     pub(crate) fn more_is_better(self) -> bool {
         matches!(self, Figure::Rate | Figure::Left)
+    }
+
+    /// Returns `true` if the figure is a count of events per reply. Counts don't
+    /// drift with the machine's speed.
+    pub(crate) fn is_count(self) -> bool {
+        self.unit() == Unit::PerReply
     }
 
     /// Orders two values of this figure, the better one first.
@@ -82,6 +100,10 @@ impl Figure {
             Figure::Rss => Unit::Bytes,
             Figure::Threads => Unit::Threads,
             Figure::Left => Unit::Share,
+            Figure::VoluntarySwitches
+            | Figure::InvoluntarySwitches
+            | Figure::Instructions
+            | Figure::CacheMisses => Unit::PerReply,
         }
     }
 
@@ -98,6 +120,10 @@ impl Figure {
             Figure::Left => "left",
             Figure::ResponseP50 => "response-p50",
             Figure::ResponseP99 => "response-p99",
+            Figure::VoluntarySwitches => "voluntary-switches",
+            Figure::InvoluntarySwitches => "involuntary-switches",
+            Figure::Instructions => "instructions",
+            Figure::CacheMisses => "cache-misses",
         }
     }
 }

@@ -78,10 +78,31 @@ pub(crate) struct LoadReport {
     /// The involuntary context switches of the server's threads in the window,
     /// counted in the same way.
     pub(crate) server_switches_involuntary: Reading<u64>,
+    /// What the processors counted in a turn of its own. Missing in rounds
+    /// without such a turn, and in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) counts: Option<Counts>,
     /// The times of the machine's processors in the window.
     pub(crate) machine: Reading<MachineTimes>,
     /// The report of each client group.
     pub(crate) groups: Vec<GroupReport>,
+}
+
+/// What the processors counted for the server in one turn. The counters make
+/// each context switch slower, so nothing is timed in this turn.
+#[derive(
+    schemars::JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize,
+)]
+pub(crate) struct Counts {
+    /// The correct replies in the window of that turn, for each client group of
+    /// the scenario, in its order; empty, if there was no such turn.
+    pub(crate) replies: Vec<u64>,
+    /// The instructions that the processors executed for the server's threads,
+    /// in the server and in the kernel.
+    pub(crate) instructions: Reading<u64>,
+    /// The cache misses of the server's threads, as the processor defines them:
+    /// mostly those of the last level.
+    pub(crate) cache_misses: Reading<u64>,
 }
 
 /// The times of all processors of the machine, added up, in nanoseconds. The
@@ -345,6 +366,7 @@ impl LoadReport {
             server_threads: Reading::missing("not measured"),
             server_switches_voluntary: Reading::missing("not measured"),
             server_switches_involuntary: Reading::missing("not measured"),
+            counts: None,
             machine: Reading::missing("not measured"),
             groups,
         }

@@ -15,7 +15,7 @@ use crate::model::contestant::Contestant;
 use crate::model::faults::Faults;
 use crate::model::figure::Figure;
 use crate::model::invocation::Invocation;
-use crate::model::load_report::{Bottleneck, LoadReport};
+use crate::model::load_report::{Bottleneck, Counts, LoadReport};
 use crate::model::machine::Machine;
 use crate::model::placement::Placement;
 use crate::model::provenance::{Part, Shard};
@@ -458,22 +458,30 @@ fn of_report(
         let time_ns = times.at_quantile_ns(quantile).filter(|_| is_known)?;
         Some(time_ns as f64)
     };
+    let per_reply = |count: &Reading<u64>| {
+        let groups = report.groups.iter();
+        let replies = groups.map(|group| (group.name.as_str(), group.replies));
+        let replies = replies_of_server(replies, scenario);
+        (replies > 0).then_some(count.value? as f64 / replies as f64)
+    };
     match figure {
         Figure::Time | Figure::P50 => time(&clients.service_ns, 0.5),
         Figure::P99 => time(&clients.service_ns, 0.99),
         Figure::Rate => Some(clients.rate(report.window_ns)),
         Figure::Threads => report.server_threads.value.map(|n| n as f64),
         Figure::Rss => report.server_rss_bytes.value.map(|rss| rss as f64),
-        Figure::Cost => {
-            let cpu_ns = report.server_cpu_ns.value? as f64;
-            // Clients of a second server cost this one no CPU time.
-            let is_apart = |name: &str| {
-                scenario.groups.iter().any(|g| g.apart && g.name == name)
-            };
-            let groups = report.groups.iter();
-            let groups = groups.filter(|group| !is_apart(&group.name));
-            let replies = groups.map(|group| group.replies).sum::<u64>();
-            (replies > 0).then(|| cpu_ns / replies as f64)
+        Figure::Cost => per_reply(&report.server_cpu_ns),
+        Figure::VoluntarySwitches => {
+            per_reply(&report.server_switches_voluntary)
+        }
+        Figure::InvoluntarySwitches => {
+            per_reply(&report.server_switches_involuntary)
+        }
+        Figure::Instructions => {
+            counted(report, scenario, |counts| &counts.instructions)
+        }
+        Figure::CacheMisses => {
+            counted(report, scenario, |counts| &counts.cache_misses)
         }
         Figure::Left => None,
         Figure::ResponseP50 | Figure::ResponseP99 => {
@@ -481,6 +489,31 @@ fn of_report(
             time(&clients.open.as_ref()?.response_ns, share)
         }
     }
+}
+
+/// Returns what the processors counted per reply.
+fn counted(
+    report: &LoadReport,
+    scenario: &Scenario,
+    count: impl Fn(&Counts) -> &Reading<u64>,
+) -> Option<f64> {
+    let counts = report.counts.as_ref()?;
+    let names = scenario.groups.iter().map(|group| group.name.as_str());
+    let replies = names.zip(counts.replies.iter().copied());
+    let replies = replies_of_server(replies, scenario);
+    (replies > 0).then_some(count(counts).value? as f64 / replies as f64)
+}
+
+/// Adds up the replies of client groups, given by name. Clients of a second
+/// server cost the measured one nothing.
+fn replies_of_server<'a>(
+    replies: impl Iterator<Item = (&'a str, u64)>,
+    scenario: &Scenario,
+) -> u64 {
+    let is_apart =
+        |name: &str| scenario.groups.iter().any(|g| g.apart && g.name == name);
+    let replies = replies.filter(|(name, _)| !is_apart(name));
+    replies.map(|(_, count)| count).sum()
 }
 
 impl Part {
@@ -514,6 +547,35 @@ mod tests {
         let under = BTreeMap::from([(1, 10.0), (3, 7.0), (4, 0.0)]);
         let expected = BTreeMap::from([(1, 0.5), (3, 1.0)]);
         assert_eq!(ratios(&over, &under), expected);
+    }
+
+    #[test]
+    fn counts_are_divided_by_the_replies_of_the_measured_server() {
+        let scenario = scenarios::read_one(Path::new(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../bench/scenarios/apart.toml"
+        )))
+        .unwrap();
+        let groups = [("long", 5), ("short", 100)].map(|(name, replies)| {
+            GroupReport { replies, ..GroupReport::made_up(name) }
+        });
+        let mut report = LoadReport::made_up(groups.to_vec());
+        let known = |count| Reading::from(Ok(count));
+        report.server_switches_voluntary = known(198);
+        report.server_switches_involuntary = known(0);
+        // The turn in which the processors count is another one.
+        report.counts = Some(Counts {
+            replies: vec![7, 10],
+            instructions: known(123_450),
+            cache_misses: Reading::missing("not counted"),
+        });
+        let figure = |figure| of_report(&report, &scenario, figure);
+        assert_eq!(figure(Figure::VoluntarySwitches), Some(1.98));
+        assert_eq!(figure(Figure::InvoluntarySwitches), Some(0.0));
+        assert_eq!(figure(Figure::Instructions), Some(12_345.0));
+        assert_eq!(figure(Figure::CacheMisses), None);
+        let report = LoadReport { counts: None, ..report.clone() };
+        assert_eq!(of_report(&report, &scenario, Figure::Instructions), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod chart_frame;
 mod charts;
+mod counts;
 pub(crate) mod document;
 mod dot_plot;
 pub(crate) mod family;
@@ -77,6 +78,7 @@ fn section<'a>(
         prose(&first.expectation)
     )?;
     html += &charts(sheet, question, page_contestants);
+    html += &counts::table(sheet, question, page_contestants);
     html += &tables::system_calls(sheet, question, page_contestants);
     write!(
         html,

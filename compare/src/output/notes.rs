@@ -158,14 +158,17 @@ fn missing(record: &Record) -> Vec<String> {
     let mut reasons: Vec<String> = rounds
         .flat_map(|round| {
             let report = &round.report;
+            let counts = report.counts.as_ref();
             [
-                ("cost", &report.server_cpu_ns.reason),
-                ("rss", &report.server_rss_bytes.reason),
+                ("cost", report.server_cpu_ns.reason.as_ref()),
+                ("rss", report.server_rss_bytes.reason.as_ref()),
+                (
+                    "instructions",
+                    counts.and_then(|c| c.instructions.reason.as_ref()),
+                ),
             ]
         })
-        .filter_map(|(what, reason)| {
-            Some(format!("no {what}: {}", reason.as_ref()?))
-        })
+        .filter_map(|(what, reason)| Some(format!("no {what}: {}", reason?)))
         .collect();
     reasons.sort();
     reasons.dedup();
@@ -179,7 +182,13 @@ fn without_figures(record: &Record) -> Vec<String> {
         for &figure in &scenario.figures {
             let why = match figure {
                 // These have a reason in the record.
-                Figure::Cost | Figure::Rss | Figure::Threads => continue,
+                Figure::Cost
+                | Figure::Rss
+                | Figure::Threads
+                | Figure::VoluntarySwitches
+                | Figure::InvoluntarySwitches
+                | Figure::Instructions
+                | Figure::CacheMisses => continue,
                 Figure::P99 | Figure::ResponseP99 => {
                     "fewer than 1,000 replies in the window (--duration sets \
                      a longer window)"

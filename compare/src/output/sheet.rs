@@ -14,7 +14,7 @@ use crate::output::summary;
 
 /// The figures that are computed for every cell, whether or not its scenario
 /// shows them.
-const ALWAYS: [Figure; 7] = [
+const ALWAYS: [Figure; 11] = [
     Figure::Rate,
     Figure::P50,
     Figure::P99,
@@ -22,6 +22,10 @@ const ALWAYS: [Figure; 7] = [
     Figure::Rss,
     Figure::ResponseP50,
     Figure::ResponseP99,
+    Figure::VoluntarySwitches,
+    Figure::InvoluntarySwitches,
+    Figure::Instructions,
+    Figure::CacheMisses,
 ];
 
 /// A run and all its figures.

@@ -13,15 +13,18 @@ pub enum Unit {
     Share,
     /// A number of threads.
     Threads,
+    /// A number for each reply, such as of context switches.
+    PerReply,
 }
 
 impl Unit {
-    const ALL: [Unit; 5] = [
+    const ALL: [Unit; 6] = [
         Unit::Nanoseconds,
         Unit::PerSecond,
         Unit::Bytes,
         Unit::Share,
         Unit::Threads,
+        Unit::PerReply,
     ];
 
     /// Returns the unit's name in records.
@@ -32,6 +35,7 @@ impl Unit {
             Unit::Bytes => "B",
             Unit::Share => "share",
             Unit::Threads => "threads",
+            Unit::PerReply => "1/reply",
         }
     }
 
@@ -84,7 +88,10 @@ impl Unit {
             Unit::Bytes if most < MEBIBYTE => KIBIBYTE,
             Unit::Bytes => MEBIBYTE,
             Unit::Share => 0.01,
-            Unit::Nanoseconds | Unit::PerSecond | Unit::Threads => 1.0,
+            Unit::Nanoseconds
+            | Unit::PerSecond
+            | Unit::Threads
+            | Unit::PerReply => 1.0,
         }
     }
 
@@ -101,7 +108,8 @@ impl Unit {
             Unit::Bytes if value < MEBIBYTE => (KIBIBYTE, "KiB"),
             Unit::Bytes => (MEBIBYTE, "MiB"),
             Unit::Share => (0.01, "%"),
-            Unit::Threads => (1.0, ""),
+            // The text around the number names what is counted.
+            Unit::Threads | Unit::PerReply => (1.0, ""),
         }
     }
 }
@@ -166,6 +174,9 @@ mod tests {
             (Unit::Share, 0.9812, "98.1 %"),
             (Unit::Share, 0.0008, "0.08 %"),
             (Unit::Threads, 5.0, "5.00"),
+            (Unit::PerReply, 1.98, "1.98"),
+            (Unit::PerReply, 0.0, "0"),
+            (Unit::PerReply, 23_456.7, "23,457"),
         ];
         for (unit, value, expected) in cases {
             assert_eq!(unit.text(value), expected);

@@ -51,6 +51,9 @@ impl LoadReport {
                 mine.clone_from(other);
             }
         }
+        if self.counts.is_none() {
+            self.counts.clone_from(&other.counts);
+        }
         self.machine = both(&self.machine, &other.machine);
         let names = |report: &LoadReport| -> Vec<String> {
             report.groups.iter().map(|group| group.name.clone()).collect()

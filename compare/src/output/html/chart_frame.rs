@@ -64,6 +64,18 @@ pub(super) fn words(figure: Figure) -> FigureWords {
         }
         Figure::ResponseP50 => ("Response time, p50", "response time"),
         Figure::ResponseP99 => ("Response time, p99", "response time"),
+        Figure::VoluntarySwitches => {
+            ("Voluntary context switches per reply", "switches per reply")
+        }
+        Figure::InvoluntarySwitches => {
+            ("Involuntary context switches per reply", "switches per reply")
+        }
+        Figure::Instructions => {
+            ("Instructions per reply", "instructions per reply")
+        }
+        Figure::CacheMisses => {
+            ("Cache misses per reply", "cache misses per reply")
+        }
     };
     FigureWords { title, axis }
 }

@@ -54,7 +54,11 @@ pub(super) fn charts<'a>(
                 | Figure::Cost
                 | Figure::Rss
                 | Figure::Threads
-                | Figure::ResponseP50 => {
+                | Figure::ResponseP50
+                | Figure::VoluntarySwitches
+                | Figure::InvoluntarySwitches
+                | Figure::Instructions
+                | Figure::CacheMisses => {
                     sweep_figure(sheet, question, page_contestants, figure)
                 }
             };

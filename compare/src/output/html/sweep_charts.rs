@@ -283,6 +283,7 @@ fn chart<'a>(
         figure,
         // At best, the rate is proportional to the load: a straight line.
         zero: if matches!(figure, Figure::Cost | Figure::Rss)
+            || figure.is_count()
             || (figure == Figure::Rate && is_load)
         {
             Zero::Shown
@@ -308,7 +309,7 @@ fn sweep_table<'a>(
 }
 
 /// Returns the column of one figure at one value.
-fn column<'b, 'a: 'b>(
+pub(super) fn column<'b, 'a: 'b>(
     sheet: &'b Sheet<'a>,
     point: &'a Scenario,
     figure: Figure,
