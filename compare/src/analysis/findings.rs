@@ -367,6 +367,7 @@ impl<'a> Findings<'a> {
             // load generator is.
             Figure::Cost
             | Figure::Rss
+            | Figure::PerClient
             | Figure::Threads
             | Figure::Rate
             | Figure::VoluntarySwitches

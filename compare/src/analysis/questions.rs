@@ -59,7 +59,8 @@ pub(crate) fn reading_position(name: &str) -> usize {
 impl<'a> Question<'a> {
     /// Returns the first scenario, for what all of them have in common.
     pub(crate) fn first(&self) -> &'a Scenario {
-        self.points[0]
+        let shows = |point: &&&Scenario| !point.figures.is_empty();
+        self.points.iter().find(shows).unwrap_or(&self.points[0])
     }
 
     /// Returns `true` if more than one value was measured.

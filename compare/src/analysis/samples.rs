@@ -117,9 +117,14 @@ fn of_turn(
         Figure::P99 => Some([turn.p99_ns? as f64, 1.0]),
         Figure::Rss
         | Figure::Threads
+        | Figure::PerClient
         | Figure::Left
         | Figure::ResponseP50
-        | Figure::ResponseP99 => None,
+        | Figure::ResponseP99
+        | Figure::VoluntarySwitches
+        | Figure::InvoluntarySwitches
+        | Figure::Instructions
+        | Figure::CacheMisses => None,
     }
 }
 
@@ -164,7 +169,12 @@ fn merged(
             | Figure::Cost
             | Figure::Rss
             | Figure::Threads
-            | Figure::Left => return None,
+            | Figure::PerClient
+            | Figure::Left
+            | Figure::VoluntarySwitches
+            | Figure::InvoluntarySwitches
+            | Figure::Instructions
+            | Figure::CacheMisses => return None,
         };
     let mut all = cell.rounds.iter().filter_map(|round| of(&round.report));
     let mut times = all.next()?;

@@ -31,6 +31,9 @@ pub(crate) enum Figure {
     Cost,
     /// The server's resident memory.
     Rss,
+    /// The server's resident memory per silent client: how much more it uses
+    /// with these clients than with the fewest of the sweep.
+    PerClient,
     /// The number of the server's threads at the end of the window.
     Threads,
     /// The rate, as a share of the rate in the scenario `against`.
@@ -51,7 +54,7 @@ pub(crate) enum Figure {
 
 impl Figure {
     /// Returns all figures, in the order in which they are shown.
-    pub(crate) fn all() -> [Figure; 14] {
+    pub(crate) fn all() -> [Figure; 15] {
         [
             Figure::Time,
             Figure::Rate,
@@ -59,6 +62,7 @@ impl Figure {
             Figure::P99,
             Figure::Cost,
             Figure::Rss,
+            Figure::PerClient,
             Figure::Threads,
             Figure::Left,
             Figure::ResponseP50,
@@ -97,7 +101,7 @@ impl Figure {
             | Figure::ResponseP99
             | Figure::Cost => Unit::Nanoseconds,
             Figure::Rate => Unit::PerSecond,
-            Figure::Rss => Unit::Bytes,
+            Figure::Rss | Figure::PerClient => Unit::Bytes,
             Figure::Threads => Unit::Threads,
             Figure::Left => Unit::Share,
             Figure::VoluntarySwitches
@@ -116,6 +120,7 @@ impl Figure {
             Figure::P99 => "p99",
             Figure::Cost => "cost",
             Figure::Rss => "rss",
+            Figure::PerClient => "per-client",
             Figure::Threads => "threads",
             Figure::Left => "left",
             Figure::ResponseP50 => "response-p50",

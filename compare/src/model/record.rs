@@ -363,6 +363,9 @@ impl Record {
             let rate = self.figure(scenario, entrant, Figure::Rate);
             return ratios(&rate, &self.figure(against, entrant, Figure::Rate));
         }
+        if figure == Figure::PerClient {
+            return self.per_client(scenario, entrant);
+        }
         let cell = self.cell(&scenario.name, entrant);
         let valid = cell.filter(|cell| cell.void.is_none());
         valid
@@ -373,6 +376,33 @@ impl Record {
                 Some((round.round, value))
             })
             .collect()
+    }
+
+    /// Returns the memory per silent client of each round in bytes: the
+    /// difference to the point of the sweep with the fewest clients, divided by
+    /// the difference of their numbers. Rounds in which the memory did not grow
+    /// are left out.
+    fn per_client(
+        &self,
+        scenario: &Scenario,
+        entrant: &str,
+    ) -> BTreeMap<u64, f64> {
+        let clients = |scenario: &Scenario| {
+            let groups = scenario.groups.iter().filter(|group| group.silent);
+            groups.map(|group| group.connections).sum::<usize>() as f64
+        };
+        let points = self.scenarios.iter();
+        let points = points.filter(|other| other.base() == scenario.base());
+        let fewest = points.min_by(|a, b| clients(a).total_cmp(&clients(b)));
+        let Some(fewest) = fewest else { return BTreeMap::new() };
+        let more = clients(scenario) - clients(fewest);
+        let before = self.figure(fewest, entrant, Figure::Rss);
+        let with = self.figure(scenario, entrant, Figure::Rss);
+        let grown = with.into_iter().filter_map(|(round, bytes)| {
+            let grown = bytes - before.get(&round)?;
+            (more > 0.0 && grown > 0.0).then(|| (round, grown / more))
+        });
+        grown.collect()
     }
 
     /// Returns the number of rounds that were measured.
@@ -483,7 +513,7 @@ fn of_report(
         Figure::CacheMisses => {
             counted(report, scenario, |counts| &counts.cache_misses)
         }
-        Figure::Left => None,
+        Figure::Left | Figure::PerClient => None,
         Figure::ResponseP50 | Figure::ResponseP99 => {
             let share = if figure == Figure::ResponseP50 { 0.5 } else { 0.99 };
             time(&clients.open.as_ref()?.response_ns, share)

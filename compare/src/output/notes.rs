@@ -194,6 +194,7 @@ fn without_figures(record: &Record) -> Vec<String> {
                      a longer window)"
                 }
                 Figure::Left => "no round has the rates of both scenarios",
+                Figure::PerClient => "its memory did not grow",
                 Figure::Time
                 | Figure::Rate
                 | Figure::P50

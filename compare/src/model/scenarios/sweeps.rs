@@ -1,5 +1,6 @@
 //! The expansion of a sweep: one scenario for each of its values.
 
+use crate::model::figure::Figure;
 use crate::model::scenarios::schema::{Point, Scenario, Sweep};
 use crate::model::scenarios::validation::check;
 
@@ -68,6 +69,10 @@ impl Scenario {
             }
         }
         scenario.groups.retain(|group| group.connections > 0);
+        if sweep.values.iter().all(|other| value <= *other) {
+            // The others are compared with this one.
+            scenario.figures.retain(|figure| *figure != Figure::PerClient);
+        }
         scenario.sweep = None;
         scenario.point = Some(Point { scenario: of, value });
         scenario

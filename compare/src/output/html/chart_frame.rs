@@ -58,6 +58,7 @@ pub(super) fn words(figure: Figure) -> FigureWords {
             ("Cost: server CPU time per reply", "CPU time per reply")
         }
         Figure::Rss => ("Resident memory", "memory of the server"),
+        Figure::PerClient => ("Memory per idle client", "memory per client"),
         Figure::Threads => ("Threads", "threads of the server"),
         Figure::Left => {
             ("Share left of the rate", "share of the undisturbed rate")

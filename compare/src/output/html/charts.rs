@@ -53,6 +53,7 @@ pub(super) fn charts<'a>(
                 | Figure::P99
                 | Figure::Cost
                 | Figure::Rss
+                | Figure::PerClient
                 | Figure::Threads
                 | Figure::ResponseP50
                 | Figure::VoluntarySwitches
