@@ -113,8 +113,8 @@ struct TurnDrain {
     began: Instant,
     last_reply: Instant,
     next_poll: Instant,
-    /// What the server does; none, if that is unknown.
-    activity: Option<Activity>,
+    /// Whether the server works, after the first poll; none, if it is unknown.
+    activity: Option<Option<Activity>>,
     /// The number of polls in a row for which the server was idle.
     idle_polls: u32,
     /// Whether the server will send no more replies in this turn.
@@ -406,8 +406,13 @@ impl<'a> Worker<'a> {
         if now < drain.next_poll {
             return Some(drain.next_poll);
         }
+        // Finding the processes takes a while, and most turns need no poll.
+        let LoadPlan { server, apart_server, .. } = *self.plan;
+        let activity = drain
+            .activity
+            .get_or_insert_with(|| Activity::of(server, apart_server));
         let quiet = now.saturating_duration_since(drain.last_reply);
-        let is_quiet = match &mut drain.activity {
+        let is_quiet = match activity {
             Some(activity) => activity.is_idle() && quiet >= DRAIN_POLL,
             None => quiet >= DRAIN_QUIET,
         };
@@ -786,7 +791,7 @@ impl<'a> Worker<'a> {
                 self.report = start.map(|s| s.until(end, share));
                 self.phase_end += DRAIN_END;
                 if self.stays {
-                    self.drain = Some(TurnDrain::begin(self.plan));
+                    self.drain = Some(TurnDrain::begin());
                     self.groups.iter_mut().for_each(|g| g.thinking.clear());
                 } else {
                     self.close_idle();
@@ -860,13 +865,13 @@ impl<'a> Worker<'a> {
 }
 
 impl TurnDrain {
-    fn begin(plan: &LoadPlan) -> TurnDrain {
+    fn begin() -> TurnDrain {
         let now = Instant::now();
         TurnDrain {
             began: now,
             last_reply: now,
             next_poll: now + DRAIN_POLL,
-            activity: Activity::of(plan.server, plan.apart_server),
+            activity: None,
             idle_polls: 0,
             is_over: false,
         }
