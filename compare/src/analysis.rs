@@ -8,6 +8,7 @@ pub(crate) mod comparison;
 pub(crate) mod compatibility;
 pub(crate) mod difference;
 pub(crate) mod findings;
+pub(crate) mod gate;
 pub(crate) mod merge;
 pub(crate) mod questions;
 pub(crate) mod ranking;

@@ -6,6 +6,7 @@ pub(crate) mod claims;
 pub(crate) mod comparison;
 pub(crate) mod csv;
 pub(crate) mod export;
+pub(crate) mod gate;
 pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod load_report;

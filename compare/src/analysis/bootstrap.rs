@@ -172,6 +172,19 @@ impl Deviation {
         student_quantile(self.degrees as usize, error) * self.error
     }
 
+    /// Returns this deviation as it is judged among similar comparisons, whose
+    /// typical standard error is `typical`. A few rounds that happen to be alike
+    /// make an error look small; so the typical one counts as much as `rounds`
+    /// more observations would (the moderated t statistic of Smyth, 2004). What
+    /// deviates more than usual is judged by its own error.
+    pub(crate) fn among(&self, typical: f64, rounds: usize) -> Deviation {
+        let prior = rounds as f64;
+        let degrees = self.degrees + prior;
+        let own = self.error.powi(2);
+        let both = (self.degrees * own + prior * typical.powi(2)) / degrees;
+        Deviation { error: own.max(both).sqrt(), degrees }
+    }
+
     /// Returns the deviation of a weighted sum of independent parts; the
     /// degrees of freedom are those of Welch and Satterthwaite.
     fn sum(parts: impl Iterator<Item = (f64, Deviation)>) -> Deviation {
@@ -266,10 +279,20 @@ impl Spread {
     }
 
     /// Returns the statistic with the interval that decides whether a difference
-    /// is shown. It misses the true value with the probability `error`.
-    pub(crate) fn strict_estimate(&self, error: f64) -> Estimate {
-        Estimate::within(self.value, self.strict.half(error))
+    /// is shown. It misses the true value with the probability `error`;
+    /// `typical` is the typical error of similar comparisons.
+    pub(crate) fn strict_estimate(&self, error: f64, typical: f64) -> Estimate {
+        let strict = self.strict.among(typical, self.rounds);
+        Estimate::within(self.value, strict.half(error))
     }
+}
+
+/// Returns the typical standard error of similar comparisons: the median.
+pub(crate) fn typical_error<'a>(
+    spreads: impl Iterator<Item = &'a Spread>,
+) -> f64 {
+    let mut errors: Vec<f64> = spreads.map(|s| s.strict.error).collect();
+    median(&mut errors).unwrap_or(0.0)
 }
 
 impl Values {

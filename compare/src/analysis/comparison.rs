@@ -1,6 +1,6 @@
 //! The comparison of two runs, A and B, cell by cell.
 
-use crate::analysis::bootstrap::{Family, Spread};
+use crate::analysis::bootstrap::{self, Family, Spread};
 use crate::analysis::compatibility;
 use crate::analysis::difference::{
     self, GENERATOR_WAS_BUSY, ROUNDS_MIN, TOO_FEW_ROUNDS,
@@ -17,6 +17,34 @@ use crate::model::scenarios::Scenario;
 /// doesn't cancel out.
 const DISTURBED: &str = "other processes or the hypervisor took more than 5 % \
                          of the machine's time";
+
+/// The reason why a comparison is open without a contestant that both runs
+/// have besides. The machine's speed drifts by so much within minutes.
+const DRIFT: &str = "the machine's speed may have changed, and both runs have \
+                     no other contestant to compare with";
+
+/// How much the speed of a machine may change between two runs, as a share.
+const DRIFT_SHARE: f64 = 0.2;
+
+/// What figures that depend on the machine's speed are compared with, within
+/// each run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reference {
+    /// The geometric mean of all other contestants that both runs have.
+    Others,
+    /// This contestant.
+    Contestant(String),
+    /// Nothing: the speed of the machine is taken to be the same.
+    Nothing,
+}
+
+/// How two runs are compared.
+pub(crate) struct Rules {
+    /// The share by which equal figures may differ.
+    pub(crate) margin: f64,
+    /// What figures are compared with, within each run.
+    pub(crate) reference: Reference,
+}
 
 /// The differences between two runs.
 pub(crate) struct Comparison {
@@ -46,8 +74,11 @@ pub(crate) struct Compared {
     pub(crate) after: Estimate,
     /// Whether the figure is only a lower bound, in A and in B.
     pub(crate) bounds: [bool; 2],
-    /// B divided by A.
+    /// B divided by A; if the figure depends on the machine's speed, each
+    /// divided by the reference in its own run.
     pub(crate) times: Estimate,
+    /// The number of rounds of the run that has fewer.
+    pub(crate) rounds: usize,
     pub(crate) relation: Relation,
 }
 
@@ -55,6 +86,7 @@ pub(crate) struct Compared {
 struct Runs<'a> {
     records: [&'a Record; 2],
     findings: [Findings<'a>; 2],
+    reference: &'a Reference,
 }
 
 /// A figure that both runs have, before it is judged.
@@ -64,17 +96,20 @@ struct Candidate {
     noise: f64,
     /// The reason why a difference would not count.
     open: Option<&'static str>,
+    /// The reason why the figures can't be shown to be alike.
+    unequal: Option<&'static str>,
 }
 
 impl Comparison {
-    /// Compares two runs. Figures that differ by less than the share `margin`
-    /// are equal.
+    /// Compares two runs.
     pub(crate) fn of(
         before: &Record,
         after: &Record,
-        margin: f64,
+        rules: &Rules,
         is_wanted: impl Fn(&Scenario, &str) -> bool,
     ) -> Comparison {
+        let Rules { margin, reference } = rules;
+        let margin = *margin;
         let mut comparison = Comparison {
             machine_differences: compatibility::machines(
                 &before.machine,
@@ -92,7 +127,7 @@ impl Comparison {
         let records = [before, after];
         let findings =
             records.map(|record| Findings::with_margin(record, margin));
-        let runs = Runs { records, findings };
+        let runs = Runs { records, findings, reference };
         let mut candidates = Vec::new();
         for (one, other) in pairs {
             let names = before.contestants().map(|c| c.name.as_str());
@@ -173,34 +208,6 @@ impl Comparison {
             }
         }
     }
-
-    pub(crate) fn regressions(
-        &self,
-        allowed: f64,
-    ) -> impl Iterator<Item = String> {
-        let worse = self.cells.iter().filter(move |cell| {
-            let Compared { figure, times, .. } = cell;
-            cell.relation.is_different()
-                && difference::is_worse_by_more_than(allowed, *figure, times)
-        });
-        let worse = worse.map(|cell| {
-            format!(
-                "{} of {} in {}: B / A is {}",
-                cell.figure.name(),
-                cell.contestant,
-                cell.scenario,
-                times_text(&cell.times)
-            )
-        });
-        worse.chain(self.failed.iter().cloned())
-    }
-
-    /// Returns the number of figures whose comparison is open.
-    pub(crate) fn open(&self) -> usize {
-        let open =
-            |cell: &&Compared| matches!(cell.relation, Relation::Open(_));
-        self.cells.iter().filter(open).count()
-    }
 }
 
 /// Returns the scenarios that are the same in both runs, and adds a line to
@@ -249,7 +256,14 @@ fn compare(
     let [before, after] = &runs.findings;
     let old = before.spread(one, name, figure)?;
     let new = after.spread(other, name, figure)?;
-    let spread = new.over(&old);
+    let drifts = depends_on_speed(figure);
+    let relative = runs.relative([one, other], name, figure);
+    let spread = match &relative {
+        Some([old, new]) if drifts => new.over(old),
+        _ => new.over(&old),
+    };
+    let is_exposed =
+        drifts && relative.is_none() && *runs.reference != Reference::Nothing;
     let bounds = [
         before.is_lower_bound(one, name, figure),
         after.is_lower_bound(other, name, figure),
@@ -257,7 +271,10 @@ fn compare(
     let noise =
         [before.self_relation(one, figure), after.self_relation(other, figure)];
     let noise = noise.into_iter().flatten().map(|n| n.value.ln().abs());
-    let was_disturbed = figure != Figure::Rss
+    let noise = noise.fold(0.0, f64::max);
+    let drift = if is_exposed { DRIFT_SHARE.ln_1p() } else { 0.0 };
+    let was_disturbed = drifts
+        && relative.is_none()
         && (before.was_disturbed(one, name)
             || after.was_disturbed(other, name));
     let times = spread.estimate();
@@ -270,12 +287,64 @@ fn compare(
             after: new.estimate(),
             bounds,
             times,
+            rounds: spread.rounds,
             relation: Relation::Open(TOO_FEW_ROUNDS),
         },
         spread,
-        noise: noise.fold(0.0, f64::max),
+        noise: noise + drift,
         open: was_disturbed.then_some(DISTURBED),
+        unequal: is_exposed.then_some(DRIFT),
     })
+}
+
+impl Runs<'_> {
+    /// Returns the ratio of a contestant's figure to the reference in each run,
+    /// or `None` if a run has no reference.
+    fn relative(
+        &self,
+        scenarios: [&Scenario; 2],
+        name: &str,
+        figure: Figure,
+    ) -> Option<[Spread; 2]> {
+        let is_in_both = |other: &&str| {
+            let mut runs = self.findings.iter().zip(scenarios);
+            runs.all(|(findings, scenario)| {
+                findings.estimate(scenario, other, figure).is_some()
+            })
+        };
+        let names = self.records[0].contestants().map(|c| c.name.as_str());
+        let others: Vec<&str> = names
+            .filter(|other| match self.reference {
+                Reference::Others => *other != name,
+                Reference::Contestant(chosen) => other == chosen,
+                Reference::Nothing => false,
+            })
+            .filter(is_in_both)
+            .collect();
+        if others.is_empty() || others == [name] {
+            return None;
+        }
+        let [before, after] = &self.findings;
+        let [one, other] = scenarios;
+        Some([
+            before.ratio_to_mean(one, name, &others, figure)?,
+            after.ratio_to_mean(other, name, &others, figure)?,
+        ])
+    }
+}
+
+/// Returns `true` if a figure changes with the speed of the machine.
+fn depends_on_speed(figure: Figure) -> bool {
+    matches!(
+        figure,
+        Figure::Time
+            | Figure::Rate
+            | Figure::P50
+            | Figure::P99
+            | Figure::Cost
+            | Figure::ResponseP50
+            | Figure::ResponseP99
+    )
 }
 
 /// Judges all figures, so that the probability that any of the differences is
@@ -284,12 +353,24 @@ fn judged(candidates: Vec<Candidate>, margin: f64) -> Vec<Compared> {
     let mut family = Family::default();
     candidates.iter().for_each(|candidate| family.add(&candidate.spread));
     let error = family.error_of_each();
-    let judged = candidates.into_iter().map(|candidate| {
-        let Candidate { mut compared, spread, noise, open } = candidate;
+    let typical = |compared: &Compared| {
+        let is_like = |other: &&Candidate| {
+            other.compared.scenario == compared.scenario
+                && other.compared.figure == compared.figure
+        };
+        let like = candidates.iter().filter(is_like).map(|c| &c.spread);
+        bootstrap::typical_error(like)
+    };
+    let typical: Vec<f64> =
+        candidates.iter().map(|c| typical(&c.compared)).collect();
+    let candidates = candidates.into_iter().zip(typical);
+    let judged = candidates.map(|(candidate, typical)| {
+        let Candidate { mut compared, spread, noise, open, unequal } =
+            candidate;
         if spread.rounds < ROUNDS_MIN {
             return compared;
         }
-        let yardstick = Yardstick { margin, noise, error };
+        let yardstick = Yardstick { margin, noise, typical, error };
         let relation = Relation::of(&spread, &yardstick);
         let is_different = relation.is_different();
         let Compared { times, bounds, .. } = &compared;
@@ -297,9 +378,9 @@ fn judged(candidates: Vec<Candidate>, margin: f64) -> Vec<Compared> {
             if difference::is_open(times, !is_different, *bounds) {
                 Relation::Open(GENERATOR_WAS_BUSY)
             } else {
-                match open {
-                    Some(why) if is_different => Relation::Open(why),
-                    _ => relation,
+                match if is_different { open } else { unequal } {
+                    Some(why) => Relation::Open(why),
+                    None => relation,
                 }
             };
         compared

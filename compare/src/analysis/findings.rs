@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
-use crate::analysis::bootstrap::{Draws, Estimator, Family, Spread};
+use crate::analysis::bootstrap::{self, Draws, Estimator, Family, Spread};
 use crate::analysis::difference::{
     self, GENERATOR_WAS_BUSY, MARGIN, ROUNDS_MIN, TOO_FEW_ROUNDS,
 };
@@ -195,12 +195,7 @@ impl<'a> Findings<'a> {
         if spread.rounds < ROUNDS_MIN {
             return Some(Relation::Open(TOO_FEW_ROUNDS));
         }
-        let noise = self.self_relation(scenario, figure);
-        let yardstick = Yardstick {
-            margin: self.margin,
-            noise: noise.map_or(0.0, |noise| noise.value.ln().abs()),
-            error: self.error(),
-        };
+        let yardstick = self.yardstick(scenario, figure);
         let relation = Relation::of(&spread, &yardstick);
         let is_bound = [base, other]
             .map(|name| self.is_lower_bound(scenario, name, figure));
@@ -236,28 +231,43 @@ impl<'a> Findings<'a> {
         Standing::of(leader, relations.collect(), figure)
     }
 
+    /// Returns what the ratios of a figure are judged by.
+    fn yardstick(&self, scenario: &Scenario, figure: Figure) -> Yardstick {
+        let noise = self.self_relation(scenario, figure);
+        let column = self.column(scenario, figure);
+        Yardstick {
+            margin: self.margin,
+            noise: noise.map_or(0.0, |noise| noise.value.ln().abs()),
+            typical: bootstrap::typical_error(column.iter().map(Rc::as_ref)),
+            error: self.error(),
+        }
+    }
+
     /// Returns the error of a single comparison with which the probability of
-    /// any false difference in the whole table is 5 %. The table compares each
-    /// contestant with the leader, and the alias with its contestant.
+    /// any false difference in the whole table is 5 %.
     fn error(&self) -> f64 {
         *self.error.get_or_init(|| {
             let mut family = Family::default();
-            let alias = self.alias().map(<[&str; 2]>::from);
             for scenario in &self.record.scenarios {
                 for &figure in &scenario.figures {
-                    let ranked = self.ranked(scenario, figure);
-                    let leader = ranked.first().map(|(name, _)| *name);
-                    let others = ranked.iter().skip(1);
-                    let pairs =
-                        others.filter_map(|(other, _)| Some([*other, leader?]));
-                    for pair in pairs.chain(alias) {
-                        let ratio = self.ratio(scenario, pair, figure);
-                        ratio.iter().for_each(|ratio| family.add(ratio));
-                    }
+                    let column = self.column(scenario, figure);
+                    column.iter().for_each(|ratio| family.add(ratio));
                 }
             }
             family.error_of_each()
         })
+    }
+
+    /// Returns the ratios that the table shows of a figure: of each contestant
+    /// to the leader, and of the alias to its contestant.
+    fn column(&self, scenario: &Scenario, figure: Figure) -> Vec<Rc<Spread>> {
+        let ranked = self.ranked(scenario, figure);
+        let mut names = ranked.iter().map(|(name, _)| *name);
+        let leader = names.next();
+        let others = names.filter_map(|other| Some([other, leader?]));
+        let alias = self.alias().map(<[&str; 2]>::from);
+        let pairs = others.chain(alias);
+        pairs.filter_map(|pair| self.ratio(scenario, pair, figure)).collect()
     }
 
     /// Returns the ratio of two contestants' figures.
@@ -281,6 +291,24 @@ impl<'a> Findings<'a> {
         let spread = spread.map(Rc::new);
         self.spreads.borrow_mut().insert(key, spread.clone());
         spread
+    }
+
+    /// Returns the ratio of a contestant's figure to the geometric mean of those
+    /// of others.
+    pub(crate) fn ratio_to_mean(
+        &self,
+        scenario: &Scenario,
+        entrant: &str,
+        others: &[&str],
+        figure: Figure,
+    ) -> Option<Spread> {
+        let own = self.sample(scenario, entrant, figure)?;
+        let others = others.iter();
+        let others: Option<Vec<Rc<Sample>>> =
+            others.map(|name| self.sample(scenario, name, figure)).collect();
+        let mean = Sample::mean(&others?)?;
+        let estimator = Estimator::of(scenario, figure);
+        Spread::of_ratio(&own, &mean, estimator, &self.draws(scenario))
     }
 
     /// Returns a figure of one contestant, and how far it may deviate.

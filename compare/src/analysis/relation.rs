@@ -8,7 +8,7 @@ use crate::analysis::statistics::Estimate;
 use crate::model::figure::Figure;
 
 /// The most rounds that are worth advising.
-const MORE_ROUNDS_MAX: f64 = 10_000.0;
+pub(crate) const MORE_ROUNDS_MAX: f64 = 10_000.0;
 
 /// How one contestant's figure compares with another's.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,16 +59,26 @@ pub(crate) struct Yardstick {
     pub(crate) margin: f64,
     /// How far the ratio of a contestant to itself was from 1, on a log scale.
     pub(crate) noise: f64,
+    /// The typical standard error of the same figure's ratios.
+    pub(crate) typical: f64,
     /// The probability with which the interval that shows a difference may miss
     /// the true ratio.
     pub(crate) error: f64,
+}
+
+impl Yardstick {
+    /// Returns a ratio with the interval that decides whether a difference is
+    /// shown.
+    fn strict(&self, spread: &Spread) -> Estimate {
+        spread.strict_estimate(self.error, self.typical)
+    }
 }
 
 impl Relation {
     /// Returns the relation that follows from a ratio.
     pub(crate) fn of(spread: &Spread, yardstick: &Yardstick) -> Relation {
         let times = spread.estimate();
-        let wide = spread.strict_estimate(yardstick.error);
+        let wide = yardstick.strict(spread);
         let margin = yardstick.margin.ln_1p();
         let is_within = -margin <= times.low.ln() && times.high.ln() <= margin;
         let noise = yardstick.noise;
@@ -170,7 +180,7 @@ fn more_rounds(spread: &Spread, yardstick: &Yardstick) -> Option<u64> {
     let half = |interval: Estimate| (interval.high / interval.value).ln();
     let apart = spread.value.ln().abs();
     let to_equal = (half(spread.estimate()), yardstick.margin.ln_1p() - apart);
-    let strict = spread.strict_estimate(yardstick.error);
+    let strict = yardstick.strict(spread);
     let to_differ = (half(strict), apart - yardstick.noise);
     let rounds = spread.rounds as f64;
     let needed =
@@ -204,6 +214,10 @@ mod tests {
         spread(unit)
     }
 
+    fn yardstick(noise: f64, error: f64) -> Yardstick {
+        Yardstick { margin: 0.03, noise, typical: 0.0, error }
+    }
+
     #[test]
     fn a_ratio_is_different_equal_or_undecided() {
         // The simultaneous interval is about 2.7 times as wide.
@@ -222,7 +236,7 @@ mod tests {
             (0.0, 0.04, 0.00, "differs", false),
         ];
         for (value, half, noise, expected, small) in cases {
-            let yardstick = Yardstick { margin: 0.03, noise, error: 0.0005 };
+            let yardstick = yardstick(noise, 0.0005);
             let relation = Relation::of(&spread(value, half), &yardstick);
             assert_eq!(relation.name(), expected, "{value} {half} {noise}");
             if let Relation::Differs { is_small, .. } = relation {
@@ -233,7 +247,6 @@ mod tests {
 
     #[test]
     fn the_rounds_that_it_takes_follow_from_the_nearer_decision() {
-        let yardstick = |noise| Yardstick { margin: 0.03, noise, error: 0.05 };
         let cases = [
             // Twice as narrow, so four times the rounds.
             (1.0, 1.03_f64.powi(2) - 1.0, 0.0, Some(24)),
@@ -244,7 +257,7 @@ mod tests {
         ];
         for (value, half, noise, expected) in cases {
             let spread = spread(value, half);
-            let found = more_rounds(&spread, &yardstick(noise));
+            let found = more_rounds(&spread, &yardstick(noise, 0.05));
             assert_eq!(found, expected, "{value} {half} {noise}");
         }
     }

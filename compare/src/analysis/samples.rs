@@ -2,6 +2,7 @@
 //! round where turns don't have the figure.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::analysis::statistics::median;
 use crate::model::figure::Figure;
@@ -55,6 +56,39 @@ impl Sample {
             median(&mut rounds.into_values().collect::<Vec<_>>())?
         };
         Some(Sample { value, portions, is_in_turns })
+    }
+
+    /// Returns the geometric mean of several contestants' figures in each turn
+    /// that all of them have, or `None` if there are none.
+    pub(crate) fn mean(samples: &[Rc<Sample>]) -> Option<Sample> {
+        let is_in_turns = samples.iter().all(|sample| sample.is_in_turns);
+        let alike: Vec<Sample> = samples
+            .iter()
+            .map(|sample| {
+                if is_in_turns {
+                    sample.as_ref().clone()
+                } else {
+                    sample.by_round()
+                }
+            })
+            .collect();
+        let log = |sample: &Sample, moment: &Moment| {
+            let [over, under] = sample.portions.get(moment)?;
+            Some((over / under).ln()).filter(|log| log.is_finite())
+        };
+        let moments = alike.first()?.portions.keys();
+        let means = moments.filter_map(|moment| {
+            let logs = alike.iter().map(|sample| log(sample, moment));
+            let sum = logs.sum::<Option<f64>>()?;
+            Some((*moment, [(sum / alike.len() as f64).exp(), 1.0]))
+        });
+        let portions: BTreeMap<Moment, [f64; 2]> = means.collect();
+        let value = quotient(sum(portions.values()));
+        (!portions.is_empty()).then_some(Sample {
+            value,
+            portions,
+            is_in_turns,
+        })
     }
 
     /// Returns the sample with the turns of each round added up.

@@ -7,7 +7,7 @@ use std::thread;
 
 use fastrand::Rng;
 
-use crate::analysis::bootstrap::{Draws, Estimator, Family, Spread};
+use crate::analysis::bootstrap::{self, Draws, Estimator, Family, Spread};
 use crate::analysis::relation::{Relation, Yardstick};
 use crate::analysis::samples::{Moment, Sample, quotient, sum};
 use crate::model::record::Record;
@@ -183,7 +183,8 @@ impl Curve {
         self.covered +=
             usize::from((interval.low..=interval.high).contains(&1.0));
         let noise = own.value.ln().abs();
-        let yardstick = Yardstick { margin, noise, error };
+        let typical = bootstrap::typical_error(others.iter().chain([own]));
+        let yardstick = Yardstick { margin, noise, typical, error };
         for (planted, outcomes) in PLANTED.iter().zip(&mut self.outcomes) {
             let value = pair.value * (1.0 + planted);
             let spread = Spread { value, ..pair.clone() };

@@ -18,6 +18,8 @@ pub(crate) enum Outcome {
     ContestantFailed,
     /// A run is worse than another one by more than is allowed.
     Regression,
+    /// It could not be decided whether a run is worse than another one.
+    Undecided,
     /// The filters select nothing.
     NothingSelected,
     /// A signal ended the command.
@@ -49,6 +51,7 @@ impl From<Outcome> for ExitCode {
             Outcome::InstrumentFailed => FAILED,
             Outcome::ContestantFailed => 3,
             Outcome::NothingSelected => 4,
+            Outcome::Undecided => 5,
             Outcome::Regression => REGRESSION,
             Outcome::Interrupted => INTERRUPTED,
         })

@@ -22,7 +22,8 @@ use crate::cmd::verify::Verify;
 /// their model, side by side and under the same load.
 ///
 /// Exit codes: 0 success, 1 failure, 2 usage error, 3 a contestant failed or
-/// sent a wrong reply, 4 nothing selected, 99 regression, 130 interrupted.
+/// sent a wrong reply, 4 nothing selected, 5 undecided whether there is a
+/// regression, 99 regression, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {

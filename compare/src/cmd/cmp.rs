@@ -1,16 +1,23 @@
-//! `compare cmp`: compares two runs, cell by cell. Rounds of different runs are
-//! independent, so the medians are compared, not individual rounds.
+//! `compare cmp`: compares two runs, cell by cell.
+//!
+//! Turns of different runs have nothing in common, and the machine's speed
+//! drifts between runs. So a figure that depends on it is first compared with
+//! other contestants, turn by turn, in each run, and then between the runs.
 
+use anyhow::ensure;
 use clap::Args;
 use regex_lite::Regex;
 
-use crate::analysis::comparison::Comparison;
-use crate::analysis::difference::MARGIN;
-use crate::base::exit::Outcome;
+use crate::analysis::comparison::{Comparison, Reference, Rules};
+use crate::analysis::gate::Gate;
+use crate::base::exit::{Outcome, Usage};
 use crate::base::stdout;
+use crate::cmd::margin_args::MarginArgs;
+use crate::cmd::percent::percent;
 use crate::model::runs;
+use crate::model::scenarios::Scenario;
 use crate::model::selection::selects;
-use crate::output::comparison;
+use crate::output::{comparison, gate};
 
 /// The arguments of `compare cmp`.
 #[derive(Args, Debug)]
@@ -27,12 +34,24 @@ pub(crate) struct Cmp {
     /// Only scenarios whose name matches; repeatable
     #[arg(short = 's', long = "scenario", value_name = "REGEX")]
     scenario: Vec<Regex>,
-    /// Exit with 99 if any figure is worse in B than in A, over its whole
-    /// interval, by more than PERCENT (for example `5%`) and by more than the
-    /// noise floor, or if a contestant failed only in B. Exit with 1 if every
-    /// figure is undecided
+    /// What figures that depend on the speed of the machine are compared with,
+    /// within each run, since that speed may change by 20 % between runs: a
+    /// contestant that is the same in both runs, or `nothing`, if the machine is
+    /// known to be as fast [default: the mean of all other contestants, which
+    /// hides a change that is common to all]
+    #[arg(long, value_name = "NAME")]
+    relative_to: Option<String>,
+    /// Exit with 99 if any figure is worse in B than in A by more than PERCENT
+    /// (for example `5%`), over its whole interval, or if a contestant failed
+    /// only in B. Exit with 5 if it can't be told for every figure that it is
+    /// not
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     fail_on_regression: Option<f64>,
+    /// Exit with 0 instead of 5
+    #[arg(long, requires = "fail_on_regression")]
+    pass_undecided: bool,
+    #[command(flatten)]
+    margin: MarginArgs,
 }
 
 impl Cmp {
@@ -40,55 +59,39 @@ impl Cmp {
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let [before, after] =
             [&self.before, &self.after].map(|name| runs::read(name));
-        let comparison =
-            Comparison::of(&before?, &after?, MARGIN, |scenario, name| {
-                let chosen = selects(&self.scenario, &scenario.name)
-                    || selects(&self.scenario, scenario.base());
-                chosen && selects(&self.contestant, name)
-            });
-        stdout::print(&comparison::text(&comparison, self.fail_on_regression))?;
-        let worse = self.fail_on_regression.is_some_and(|allowed| {
-            comparison.regressions(allowed).next().is_some()
-        });
-        let cells = comparison.cells.len();
-        Ok(if worse {
-            // A contestant that fails in every cell of B leaves no cell to
-            // compare.
-            Outcome::Regression
-        } else if cells == 0 {
-            Outcome::NothingSelected
-        } else if self.fail_on_regression.is_some()
-            && comparison.open() == cells
-        {
-            // A check that could decide nothing must not pass.
-            Outcome::InstrumentFailed
-        } else {
-            Outcome::Done
+        let [before, after] = [before?, after?];
+        let reference = match self.relative_to.as_deref() {
+            None => Reference::Others,
+            Some("nothing") => Reference::Nothing,
+            Some(name) => {
+                let mut names = before.contestants().map(|c| c.name.as_str());
+                ensure!(
+                    names.any(|other| other == name),
+                    Usage(format!(
+                        "--relative-to {name}: not in {}",
+                        self.before
+                    ))
+                );
+                Reference::Contestant(name.to_owned())
+            }
+        };
+        let rules = Rules { margin: self.margin.margin, reference };
+        let is_wanted = |scenario: &Scenario, name: &str| {
+            let chosen = selects(&self.scenario, &scenario.name)
+                || selects(&self.scenario, scenario.base());
+            chosen && selects(&self.contestant, name)
+        };
+        let comparison = Comparison::of(&before, &after, &rules, is_wanted);
+        let mut text = comparison::text(&comparison);
+        let gate = self
+            .fail_on_regression
+            .map(|allowed| Gate::of(&comparison, allowed));
+        text += &gate.as_ref().map(gate::text).unwrap_or_default();
+        stdout::print(&text)?;
+        Ok(match gate {
+            Some(gate) => gate.outcome(self.pass_undecided),
+            None if comparison.cells.is_empty() => Outcome::NothingSelected,
+            None => Outcome::Done,
         })
-    }
-}
-
-/// Parses a percentage, such as `5%` or `5`, and returns it as a share.
-fn percent(text: &str) -> Result<f64, String> {
-    match text.trim_end_matches('%').trim_end().parse::<f64>() {
-        Ok(percent) if percent >= 0.0 && percent.is_finite() => {
-            Ok(percent / 100.0)
-        }
-        _ => Err("expected a percentage of 0 or more, such as 5%".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_percentage_is_parsed_with_and_without_its_sign() {
-        for (text, expected) in [("5%", 0.05), ("12.5", 0.125), ("0 %", 0.0)] {
-            assert_eq!(percent(text), Ok(expected));
-        }
-        for bad in ["", "%", "five", "-1%", "NaN", "inf%"] {
-            assert!(percent(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -7,7 +7,7 @@ use crate::analysis::difference;
 use crate::analysis::units;
 use crate::output::table;
 
-pub(crate) fn text(comparison: &Comparison, allowed: Option<f64>) -> String {
+pub(crate) fn text(comparison: &Comparison) -> String {
     let mut text = String::new();
     if !comparison.machine_differences.is_empty() {
         text += &format!(
@@ -37,26 +37,6 @@ pub(crate) fn text(comparison: &Comparison, allowed: Option<f64>) -> String {
     }
     for line in comparison.revisions.iter().chain(&comparison.not_compared) {
         text += &format!("{line}\n");
-    }
-    let Some(allowed) = allowed else { return text };
-    let worse: Vec<String> = comparison.regressions(allowed).collect();
-    for line in &worse {
-        text += &format!("regression: {line}\n");
-    }
-    if worse.is_empty() {
-        let percent = units::number(allowed * 100.0);
-        text += &match comparison.open() {
-            0 => format!("no regression of more than {percent} %\n"),
-            open if open == comparison.cells.len() => format!(
-                "a regression of more than {percent} % can't be ruled out: \
-                 all {open} figures are open\n"
-            ),
-            open => format!(
-                "no regression of more than {percent} % in the figures that \
-                 could be judged; {open} of {} figures are open\n",
-                comparison.cells.len()
-            ),
-        };
     }
     text
 }

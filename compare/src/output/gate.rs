@@ -1,0 +1,35 @@
+//! The verdict on a regression for a terminal.
+
+use crate::analysis::gate::Gate;
+use crate::analysis::units;
+use crate::output::notes;
+
+/// Returns the regressions, or whether it is shown that there are none.
+pub(crate) fn text(gate: &Gate) -> String {
+    let mut text = String::new();
+    for line in &gate.regressions {
+        text += &format!("regression: {line}\n");
+    }
+    let percent = units::number(gate.allowed * 100.0);
+    let undecided = gate.undecided.len();
+    if undecided > 0 {
+        let what = if gate.regressions.is_empty() {
+            format!("whether there is a regression above {percent} %")
+        } else {
+            "about the others".to_owned()
+        };
+        let more = match gate.more_rounds {
+            Some(more) => format!(": about {more} more rounds of both runs"),
+            None => "; more rounds alone would not decide all of them".into(),
+        };
+        text += &format!(
+            "can't tell {what} for {undecided} of {} figures{more}\n\
+             undecided: {}\n",
+            gate.figures,
+            notes::first_few(&gate.undecided)
+        );
+    } else if gate.regressions.is_empty() && gate.figures > 0 {
+        text += &format!("no regression above {percent} %\n");
+    }
+    text
+}
