@@ -2,6 +2,7 @@
 //! measured. Also contains a server with known faults, to test it.
 
 mod connection;
+pub(crate) mod counters;
 pub(crate) mod engine;
 pub(crate) mod faulty;
 mod group_share;

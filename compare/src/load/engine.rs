@@ -88,7 +88,8 @@ pub(crate) fn run_at(
 }
 
 /// Connects the plan's clients, calls `connected`, and obeys the lines of
-/// `commands`: `turn` runs one turn, and `end` lets the clients leave after the
+/// `commands`: `turn` runs one turn, `count` runs one in which the processors
+/// count for the server, and nothing should be timed, and `end` lets the clients leave after the
 /// last one. Calls `report` with the report of each turn and, at the end, with
 /// the faults since the last turn.
 ///
@@ -118,8 +119,14 @@ pub(crate) fn run_turns(
                 workers[0].survey(plan.server);
                 Worker::turn
             }
+            "count" => {
+                workers[0].count(plan.server);
+                Worker::turn
+            }
             "end" => Worker::end,
-            other => bail!("`{other}` is not a command: use `turn` or `end`"),
+            other => bail!(
+                "`{other}` is not a command: use `turn`, `count` or `end`"
+            ),
         };
         let start = Instant::now() + START;
         let Some(found) = run_threads(plan, &mut workers, start, work)? else {

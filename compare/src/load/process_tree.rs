@@ -1,7 +1,7 @@
 //! The CPU time, memory, threads and context switches of a process and its
 //! descendants.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
@@ -61,6 +61,18 @@ impl ProcessTree {
     /// Returns the number of threads at the moment when the tree was read.
     pub(crate) fn threads(&self) -> u64 {
         self.by_process.values().map(|stat| stat.threads).sum()
+    }
+
+    /// Lists the threads that these processes have now.
+    pub(crate) fn thread_ids(&self) -> Result<BTreeSet<i32>, String> {
+        let mut threads = BTreeSet::new();
+        for &process in self.by_process.keys() {
+            let names = tasks(process)?.filter_map(|task| {
+                task.file_name()?.to_str()?.parse::<i32>().ok()
+            });
+            threads.extend(names);
+        }
+        Ok(threads)
     }
 
     /// Counts the context switches of all current threads, from

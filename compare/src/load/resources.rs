@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Pid;
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::load::counters::HardwareCounters;
 use crate::load::process_tree::{CpuTimes, ProcessTree, Switches};
 use crate::model::load_report::{LoadReport, MachineTimes};
 use crate::model::reading::Reading;
@@ -33,6 +34,8 @@ pub(crate) struct Survey {
     /// How long it took to find the processes.
     found_in: Duration,
     switches: Result<Switches, String>,
+    /// The open counters, in a turn in which nothing is timed.
+    counters: Option<HardwareCounters>,
     /// When the survey was complete.
     at: Instant,
     /// How long the survey took.
@@ -48,7 +51,15 @@ impl Survey {
         let switches = tree.clone().and_then(|tree| tree.switches());
         let at = Instant::now();
         let took = at - began;
-        Survey { server, tree, found_in, switches, at, took }
+        let counters = None;
+        Survey { server, tree, found_in, switches, counters, at, took }
+    }
+
+    /// Makes a survey of the server, and opens the counters of its threads.
+    pub(crate) fn counting(server: Option<Pid>) -> Survey {
+        let survey = Survey::read(server);
+        let counters = Some(HardwareCounters::open(&survey.tree));
+        Survey { counters, ..survey }
     }
 
     /// Returns when to make the next survey between `now` and `edge`, the end
@@ -70,7 +81,8 @@ impl Survey {
         let left = edge.saturating_duration_since(Instant::now());
         // One less than planned, because the timer fires late.
         if left >= self.took.saturating_mul(SURVEYS_AHEAD - 1) {
-            return Survey::read(self.server);
+            let counters = self.counters;
+            return Survey { counters, ..Survey::read(self.server) };
         }
         let began = Instant::now();
         let tree = find(self.server);
@@ -87,6 +99,7 @@ pub(crate) struct WindowStart {
     server_cpu: Result<CpuTimes, String>,
     surveyed_at: Instant,
     switches: Result<Switches, String>,
+    counters: Option<HardwareCounters>,
     machine: Result<MachineTimes, String>,
 }
 
@@ -94,13 +107,24 @@ impl WindowStart {
     /// Reads the clocks, one after the other. The window's start is read last,
     /// so that the readings cover the whole window.
     pub(crate) fn read(survey: Survey) -> WindowStart {
-        let Survey { server, tree, switches, at: surveyed_at, .. } = survey;
+        let Survey {
+            server,
+            tree,
+            switches,
+            mut counters,
+            at: surveyed_at,
+            ..
+        } = survey;
         let machine = machine_times();
+        if let Some(counters) = &mut counters {
+            counters.mark();
+        }
         let server_cpu = tree.and_then(ProcessTree::cpu_times);
         WindowStart {
             server,
             surveyed_at,
             switches,
+            counters,
             machine,
             server_cpu,
             generator_cpu_ns: clock_ns(ClockId::ProcessCPUTime),
@@ -116,6 +140,7 @@ impl WindowStart {
     /// The switches since the last survey are scaled to the window by the
     /// `share` of replies that came in it, or if there is none, by its length.
     pub(crate) fn until(self, end: Instant, share: Option<f64>) -> LoadReport {
+        let counts = self.counters.map(HardwareCounters::since_mark);
         let thread_cpu_ns =
             clock_ns(ClockId::ThreadCPUTime) - self.thread_cpu_ns;
         let generator_cpu_ns =
@@ -163,7 +188,7 @@ impl WindowStart {
             server_switches_involuntary: Reading::from(
                 switches.map(|all| in_window(all.involuntary)),
             ),
-            counts: None,
+            counts,
             machine: Reading::from(machine),
             groups: Vec::new(),
         }

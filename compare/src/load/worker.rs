@@ -174,6 +174,11 @@ impl<'a> Worker<'a> {
         self.survey = Some(Survey::read(server));
     }
 
+    /// The same for a turn in which the processors count for the server.
+    pub(crate) fn count(&mut self, server: Option<Pid>) {
+        self.survey = Some(Survey::counting(server));
+    }
+
     /// Connects one client, the `number`-th of all.
     pub(crate) fn add_client(&mut self, group: usize, number: usize) {
         let index = self.clients.len();

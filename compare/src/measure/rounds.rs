@@ -19,12 +19,17 @@ use crate::measure::session::Session;
 use crate::model::calibration::Calibrated;
 use crate::model::contestant::{Contestant, Framing, ModelTrait};
 use crate::model::contestants::ALIAS_SUFFIX;
+use crate::model::load_report::Counts;
 use crate::model::reading::Reading;
 use crate::model::record::{Entrant, Record, Round, Void};
 use crate::model::scenarios::Scenario;
 
 /// The length of the window in which system calls are counted.
 const TRACED_WINDOW: Duration = Duration::from_millis(500);
+
+/// The reason why the processors count nothing in some scenarios.
+const NOT_IN_TURNS: &str = "they are only counted where contestants are \
+                            measured in turns";
 
 /// How many clients fit into the backlog of the project's servers.
 const CLIENTS_THAT_QUEUE_MAX: usize = 1_000;
@@ -238,6 +243,13 @@ impl Measurement<'_> {
                     session.turn(cycle, place, scenario, self.interrupt)
                 })?;
         }
+        // Counts don't drift: once is enough.
+        if round == 1 {
+            sessions =
+                self.each(round, scenario, record, sessions, |session| {
+                    session.count(self.interrupt)
+                })?;
+        }
         for (index, session) in sessions.into_iter().enumerate() {
             let name = session.cell.contestant.name.clone();
             match session.end(round, index + 1, self.interrupt) {
@@ -439,7 +451,10 @@ impl Measurement<'_> {
         if let Some(capacity) = capacity {
             cell.set_load(scenario, capacity);
         }
-        let report = cell.measure(self.interrupt)?;
+        let mut report = cell.measure(self.interrupt)?;
+        if round == 1 {
+            report.counts = Some(Counts::missing(NOT_IN_TURNS));
+        }
         let processors = placement.server.len();
         if let Some(late) = report.late(processors, placement.is_shared()) {
             return Err(Failure::Instrument(late));

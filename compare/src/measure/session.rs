@@ -7,10 +7,11 @@ use std::io::{self, PipeWriter, Write};
 use launch::{Process, Server};
 
 use crate::base::interrupt::Interrupt;
+use crate::load::counters;
 use crate::load::engine::CONNECTED;
 use crate::measure::cell::{Cell, judge};
 use crate::measure::failure::Failure;
-use crate::model::load_report::LoadReport;
+use crate::model::load_report::{Counts, LoadReport};
 use crate::model::reading::Reading;
 use crate::model::record::{REPLIES_BEYOND, Round, Turn};
 use crate::model::scenarios::Scenario;
@@ -97,6 +98,31 @@ impl<'a> Session<'a> {
         match &mut self.report {
             Some(sum) => sum.append(&report),
             None => self.report = Some(report),
+        }
+        Ok(())
+    }
+
+    /// Runs a turn in which the processors count the server's instructions and
+    /// cache misses. Its times are not kept, as the counters make each context
+    /// switch slower.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`Session::turn`].
+    pub(crate) fn count(
+        &mut self,
+        interrupt: &Interrupt,
+    ) -> Result<(), Failure> {
+        let counts = match counters::available() {
+            Err(reason) => Some(Counts::missing(&reason)),
+            Ok(()) => {
+                let report = self.command("count", interrupt)?;
+                let fault = report.visible_fault();
+                judge(&mut self.server, report, fault)?.into_counts()
+            }
+        };
+        if let Some(sum) = &mut self.report {
+            sum.counts = counts;
         }
         Ok(())
     }

@@ -269,6 +269,13 @@ impl LoadReport {
         })
     }
 
+    /// Returns what the processors counted, with the replies to which it
+    /// belongs; none, if this was no turn to count in.
+    pub(crate) fn into_counts(self) -> Option<Counts> {
+        let replies = self.groups.iter().map(|group| group.replies).collect();
+        self.counts.map(|counts| Counts { replies, ..counts })
+    }
+
     /// Returns the faults of each group that had any.
     pub(crate) fn faults(&self) -> BTreeMap<String, Faults> {
         let groups = self.groups.iter();
@@ -331,6 +338,17 @@ impl Reading<u64> {
             (Some(sum), Some(other)) => *sum += other,
             (Some(_), None) => self.clone_from(other),
             (None, _) => {}
+        }
+    }
+}
+
+impl Counts {
+    /// Returns counts that are missing for this reason.
+    pub(crate) fn missing(reason: &str) -> Counts {
+        Counts {
+            replies: Vec::new(),
+            instructions: Reading::missing(reason),
+            cache_misses: Reading::missing(reason),
         }
     }
 }
