@@ -3,19 +3,29 @@
 
 pub(crate) mod advice;
 pub(crate) mod claims;
+mod column_unit;
 pub(crate) mod comparison;
 pub(crate) mod csv;
 pub(crate) mod export;
 pub(crate) mod gate;
+mod figure_table;
 pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod load_report;
+#[cfg(test)]
+pub(crate) mod made_up;
 pub(crate) mod markdown;
+mod marks;
 pub(crate) mod merge;
-mod notes;
+pub(crate) mod notes;
 pub(crate) mod ranking;
+mod relations;
 pub(crate) mod sheet;
+mod style;
 mod summary;
 mod system_calls;
 pub(crate) mod table;
 pub(crate) mod text;
+mod titles;
+mod verbose;
+mod wrap;

@@ -207,7 +207,7 @@ fn system_calls_are_counted_if_strace_is_installed() {
     let folder = Folder::new();
     let file = folder.file("c.toml", &contestant("good", "none"));
     let mut arguments = SHORT.to_vec();
-    arguments.push("--system-calls");
+    arguments.extend(["--system-calls", "--verbose"]);
     let output = compare(&file, &arguments);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let record = read_json(&folder.path.join("out/run.json"));

@@ -31,7 +31,7 @@ fn without_an_output_format_the_table_is_printed() {
     let text = stdout(&output);
     assert!(text.contains("perf2"), "{text}");
     assert!(text.contains("good"), "{text}");
-    assert!(text.contains("noise floor"), "{text}");
+    assert!(text.contains("A/A ("), "{text}");
     assert!(text.contains("void: bad in perf2"), "{text}");
 }
 
@@ -85,7 +85,7 @@ fn the_csv_has_one_row_per_figure_of_a_cell() {
         .iter()
         .find(|row| row[0] == "perf2" && row[column("figure")] == "rate")
         .unwrap();
-    assert!(rate[column("median")].parse::<f64>().unwrap() > 0.0);
+    assert!(rate[column("estimate")].parse::<f64>().unwrap() > 0.0);
     assert_eq!(rate[column("unit")], "1/s");
     assert_eq!(rate[column("rounds")], "3");
     let at_four = rows.iter().find(|row| row[0] == "interference@4").unwrap();
@@ -102,10 +102,10 @@ fn the_csv_has_one_row_per_figure_of_a_cell() {
 fn the_json_contains_each_figure_with_its_interval_and_validity() {
     let text = stdout(&report(&["--json", "-"]));
     let json: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(json["schema_version"], 1);
+    assert_eq!(json["schema_version"], 2);
     assert_eq!(json["seed"], 7);
     assert_eq!(json["rounds_done"], 3);
-    assert!(!json["noise_floors"].as_array().unwrap().is_empty());
+    assert!(!json["self_ratios"].as_array().unwrap().is_empty());
     let figures = json["figures"].as_array().unwrap();
     let of = |contestant: &str, figure: &str| {
         let is_it = |one: &&Value| {
@@ -116,9 +116,9 @@ fn the_json_contains_each_figure_with_its_interval_and_validity() {
         figures.iter().find(is_it).unwrap()
     };
     let estimate = &of("good", "cost")["estimate"];
-    let [low, median, high] =
-        ["low", "median", "high"].map(|end| estimate[end].as_f64().unwrap());
-    assert!(low <= median && median <= high);
+    let [low, value, high] =
+        ["low", "value", "high"].map(|end| estimate[end].as_f64().unwrap());
+    assert!(low <= value && value <= high);
     assert_ne!(of("good", "cost")["validity"], "void");
     assert_eq!(of("bad", "cost")["validity"], "void");
     assert_eq!(of("bad", "cost")["estimate"], Value::Null);

@@ -279,8 +279,7 @@ fn doubts<'a>(record: &Record, side: &'a Side) -> Vec<(&'a Side, Doubt)> {
     };
     let findings = Findings::of(record);
     let doubts = findings.doubts(scenario, &side.contestant, side.figure);
-    let doubts = doubts.into_iter().filter(|d| !matches!(d, Doubt::Wide(_)));
-    doubts.map(|doubt| (side, doubt)).collect()
+    doubts.into_iter().map(|doubt| (side, doubt)).collect()
 }
 
 #[cfg(test)]

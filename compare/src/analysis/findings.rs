@@ -24,10 +24,6 @@ use crate::model::scenarios::Scenario;
 /// hypervisor, above which a figure is suspect.
 const DISTURBED_SHARE: f64 = 0.05;
 
-/// The width of an interval, as a share of its median, above which a figure is
-/// suspect.
-const WIDE_SHARE: f64 = 0.25;
-
 /// The reason why a comparison is open between contestants that computed
 /// different n.
 const ANOTHER_N: &str = "they computed different n";
@@ -40,8 +36,6 @@ pub(crate) enum Doubt {
     /// Processes other than the server and the load generator took this share
     /// of the machine's time.
     Foreign(f64),
-    /// The width of the interval is this share of the value.
-    Wide(f64),
     /// The load generator occupied its core for this share of the window.
     BusyGenerator(f64),
     /// This share of the clients got no reply in the whole window, so their
@@ -55,7 +49,7 @@ impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let share = match self {
             Doubt::Stolen(share) | Doubt::Foreign(share) => share,
-            Doubt::Wide(share) | Doubt::BusyGenerator(share) => share,
+            Doubt::BusyGenerator(share) => share,
             Doubt::Starved(share) | Doubt::Unanswered(share) => share,
         };
         match share * 100.0 {
@@ -78,7 +72,6 @@ impl Doubt {
             Doubt::Foreign(_) => {
                 "other processes took more than 5 % of the machine's time"
             }
-            Doubt::Wide(_) => "the interval is wider than 25 % of the median",
             Doubt::Starved(_) => {
                 "some clients got no reply, so their wait isn't included"
             }
@@ -382,14 +375,13 @@ impl<'a> Findings<'a> {
         entrant: &str,
         figure: Figure,
     ) -> Vec<Doubt> {
-        let Some(estimate) = self.estimate(scenario, entrant, figure) else {
+        if self.estimate(scenario, entrant, figure).is_none() {
             return Vec::new();
-        };
+        }
         if figure.is_count() {
             return Vec::new();
         }
         let (stolen, foreign) = self.machine_shares(scenario, entrant);
-        let width = (estimate.high - estimate.low) / estimate.value;
         let busy = match figure {
             // These are valid, or for the rate a lower bound, however busy the
             // load generator is.
@@ -418,7 +410,6 @@ impl<'a> Findings<'a> {
         let doubts = [
             disturbing(stolen).map(Doubt::Stolen),
             disturbing(foreign).map(Doubt::Foreign),
-            (width > WIDE_SHARE).then_some(Doubt::Wide(width)),
             busy.map(Doubt::BusyGenerator),
             self.starved(scenario, entrant, figure).map(Doubt::Starved),
             self.unanswered(scenario, entrant, figure).map(Doubt::Unanswered),

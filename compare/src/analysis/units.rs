@@ -32,3 +32,54 @@ pub(crate) fn floor(share: f64) -> String {
     }
     format!("{:.0} %", share * 100.0)
 }
+
+/// Returns the value of a figure with its unit.
+pub(crate) fn value(figure: Figure, estimate: &Estimate) -> String {
+    figure.unit().text(estimate.value)
+}
+
+/// Returns a ratio with two or three digits.
+pub(crate) fn ratio(ratio: f64) -> String {
+    if ratio.is_finite() { charts::ratio(ratio) } else { "∞".to_owned() }
+}
+
+/// Returns a ratio with its interval, in the form `1.16x [1.11, 1.21]`.
+pub(crate) fn times(times: &Estimate) -> String {
+    let Estimate { value, low, high } = *times;
+    format!("{}x [{}, {}]", ratio(value), ratio(low), ratio(high))
+}
+
+/// Returns a share in per cent, with one decimal below ten.
+pub(crate) fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent < 9.95 {
+        format!("{percent:.1} %")
+    } else {
+        format!("{percent:.0} %")
+    }
+}
+
+/// Returns a number of things, in the form `1 figure` or `2 figures`.
+pub(crate) fn count(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
+/// Returns half of an interval, in the form `±1.4 %`.
+pub(crate) fn half(share: f64) -> String {
+    if share > 1.0 {
+        "over ±100 %".to_owned()
+    } else {
+        format!("±{}", percent(share))
+    }
+}
+
+/// Returns what it would take to decide a comparison. A large number is rounded
+/// up to two digits.
+pub(crate) fn more_rounds(more: u64) -> String {
+    let digits = more.checked_ilog10().unwrap_or(0);
+    let unit = 10_u64.pow(digits.saturating_sub(1));
+    let more = more.div_ceil(unit) * unit;
+    let plural = if more == 1 { "" } else { "s" };
+    format!("about {more} more round{plural}")
+}

@@ -82,7 +82,7 @@ impl Cmp {
             chosen && selects(&self.contestant, name)
         };
         let comparison = Comparison::of(&before, &after, &rules, is_wanted);
-        let mut text = comparison::text(&comparison);
+        let mut text = comparison::text(&comparison, rules.margin);
         let gate = self
             .fail_on_regression
             .map(|allowed| Gate::of(&comparison, allowed));

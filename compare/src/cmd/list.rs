@@ -9,6 +9,7 @@ use crate::base::exit::Outcome;
 use crate::base::stdout;
 use crate::base::workspace;
 use crate::model::claims::{self, Claim};
+use crate::model::contestant::Label;
 use crate::model::contestants;
 use crate::model::scenarios::{self, Scenario};
 
@@ -43,6 +44,7 @@ impl List {
             let name = contestant.name;
             text += &format!("  {name:<width$} {label:<10} {command}\n");
         }
+        text += &labels();
         text += "scenarios\n";
         for Scenario { name, question, on_request, .. } in scenarios {
             let when = if on_request { "on request" } else { "" };
@@ -58,4 +60,13 @@ impl List {
         stdout::print(&text)?;
         Ok(Outcome::Done)
     }
+}
+
+/// Returns the legend of the labels.
+fn labels() -> String {
+    let labels =
+        [Label::Idiomatic, Label::Mistake, Label::Historical, Label::Peer];
+    let lines = labels
+        .map(|label| format!("    {:<10} {}\n", label.name(), label.meaning()));
+    format!("  labels\n{}", lines.concat())
 }

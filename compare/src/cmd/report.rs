@@ -9,6 +9,7 @@ use crate::base::stdout;
 use crate::model::runs;
 use crate::output::export::{self, Export};
 use crate::output::sheet::Sheet;
+use crate::output::text::Detail;
 use crate::output::{csv, html, json, markdown, text};
 
 /// The arguments of `compare report`.
@@ -28,12 +29,15 @@ pub(crate) struct Report {
     /// Write JSON: the figures and a description of the run; `-` is stdout
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Print all intervals, ratios and notes, not only the answers
+    #[arg(long, conflicts_with_all = ["html", "markdown", "csv", "json"])]
+    verbose: bool,
 }
 
 impl Report {
     /// Writes the requested formats, or prints the table if there are none.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
-        let Report { run, html, markdown, csv, json } = self;
+        let Report { run, html, markdown, csv, json, verbose } = self;
         let exports = [
             Export::new("--html", &html, html::page as _),
             Export::new("--markdown", &markdown, markdown::tables as _),
@@ -43,7 +47,7 @@ impl Report {
         export::check(&exports)?;
         let record = runs::read(&run)?;
         if [&html, &markdown, &csv, &json].iter().all(|path| path.is_none()) {
-            stdout::print(&text::text(&record))?;
+            stdout::print(&text::text(&record, Detail::of(verbose)))?;
         } else {
             export::write(&exports, &Sheet::of(&record))?;
         }

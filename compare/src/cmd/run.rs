@@ -16,7 +16,7 @@ use crate::measure::programs;
 use crate::model::invocation::Invocation;
 use crate::model::scenarios::{self, Scenario};
 use crate::model::selection::select_scenarios;
-use crate::output::text::text;
+use crate::output::text::{Detail, text};
 
 /// The arguments of `compare run`.
 #[derive(Args, Debug)]
@@ -38,6 +38,9 @@ pub(crate) struct Run {
     /// that too, at the first value of each sweep
     #[arg(long)]
     system_calls: bool,
+    /// Print all intervals, ratios and notes, not only the answers
+    #[arg(long)]
+    verbose: bool,
     #[command(flatten)]
     options: MeasurementOptions,
 }
@@ -76,8 +79,13 @@ impl Run {
             return Ok(Outcome::Interrupted);
         };
         let outcome = outcome::outcome(&measured.record);
-        let text = text(&measured.record);
+        let text = text(&measured.record, Detail::of(self.verbose));
+        let reason = outcome::reason(&measured.record, outcome);
         measured.print(&text)?;
+        // The last line explains the exit code.
+        if let Some(reason) = reason {
+            eprintln!("{reason}");
+        }
         Ok(outcome)
     }
 

@@ -207,6 +207,18 @@ impl Label {
             Label::Peer => "peer",
         }
     }
+
+    /// Returns what the label means, for a legend.
+    pub(crate) fn meaning(self) -> &'static str {
+        match self {
+            Label::Idiomatic => {
+                "the model as it should be written; measured by default"
+            }
+            Label::Mistake => "a common mistake, to show its effect",
+            Label::Historical => "a version of the server in the talk",
+            Label::Peer => "not one of the ten servers; for comparison",
+        }
+    }
 }
 
 impl Contestant {

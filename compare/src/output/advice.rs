@@ -33,7 +33,7 @@ pub(crate) fn text(record: &Record, ranking: &Advice<'_>) -> String {
     }
     text += "\n";
     text += &conditions(record, ranking);
-    let suspects = notes::suspects(record).into_iter();
+    let suspects = notes::suspects(record, &Findings::of(record)).into_iter();
     for note in suspects.chain(notes::circumstances(record)) {
         text += &format!("{note}\n");
     }

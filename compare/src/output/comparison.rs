@@ -1,13 +1,15 @@
 //! The comparison of two runs for a terminal: a table and a summary.
 
+use std::collections::BTreeMap;
+
 use comfy_table::Table;
 
-use crate::analysis::comparison::{Comparison, times_text};
-use crate::analysis::difference;
+use crate::analysis::comparison::{Compared, Comparison};
 use crate::analysis::units;
+use crate::output::relations;
 use crate::output::table;
 
-pub(crate) fn text(comparison: &Comparison) -> String {
+pub(crate) fn text(comparison: &Comparison, margin: f64) -> String {
     let mut text = String::new();
     if !comparison.machine_differences.is_empty() {
         text += &format!(
@@ -17,9 +19,14 @@ pub(crate) fn text(comparison: &Comparison) -> String {
         );
     }
     if !comparison.cells.is_empty() {
-        text += &format!("{}\n\n", rows(comparison).trim_fmt());
+        let same =
+            |one: &Compared, other: &Compared| one.scenario == other.scenario;
+        for cells in comparison.cells.chunk_by(same) {
+            let rows = rows(cells).trim_fmt();
+            text += &format!("{}\n{rows}\n\n", cells[0].scenario);
+        }
     }
-    text += &summary(comparison);
+    text += &summary(comparison, margin);
     if comparison.pairs > 0 {
         text += &format!(
             "{} comparisons of two contestants within each run; {} between \
@@ -41,46 +48,78 @@ pub(crate) fn text(comparison: &Comparison) -> String {
     text
 }
 
-fn rows(comparison: &Comparison) -> Table {
-    let headings = ["scenario", "figure", "A", "B", "B / A", ""];
+/// Returns the table of the cells of one scenario.
+fn rows(cells: &[Compared]) -> Table {
+    let headings = ["figure", "A", "B", "B / A", "outcome"];
     let mut table = table::empty(headings.map(str::to_owned).into_iter());
-    for cell in &comparison.cells {
+    for cell in cells {
         let value = |estimate, is_bound| {
             let bound = if is_bound { "≥ " } else { "" };
-            format!("{bound}{}", units::median(cell.figure, estimate))
+            format!("{bound}{}", units::value(cell.figure, estimate))
         };
         table.add_row([
             cell.contestant.clone(),
-            cell.scenario.clone(),
             cell.figure.name().to_owned(),
             value(&cell.before, cell.bounds[0]),
             value(&cell.after, cell.bounds[1]),
-            times_text(&cell.times),
-            difference::in_words(cell.figure, &cell.relation),
+            units::times(&cell.times),
+            outcome(cell),
         ]);
     }
     table
 }
 
-fn summary(comparison: &Comparison) -> String {
+/// Returns the outcome of a comparison: a word for a difference, or a sign.
+fn outcome(cell: &Compared) -> String {
+    let more = relations::more_rounds(&cell.relation);
+    match (relations::outcome(cell.figure, &cell.relation), more) {
+        ("equal", _) => "=".to_owned(),
+        ("undecided", None) => "~".to_owned(),
+        ("undecided", Some(more)) => format!("~ +{more}"),
+        (word, _) => word.to_owned(),
+    }
+}
+
+/// Counts the outcomes.
+fn summary(comparison: &Comparison, margin: f64) -> String {
     let count = comparison.cells.len();
     if count == 0 {
         return "nothing to compare: the runs have no cell in common\n"
             .to_owned();
     }
-    let mut kinds: Vec<(String, usize)> = Vec::new();
-    for cell in &comparison.cells {
-        let words = difference::in_words(cell.figure, &cell.relation);
-        let kind = words.split(':').next().unwrap_or(&words);
-        match kinds.iter_mut().find(|(known, _)| known == kind) {
-            Some((_, count)) => *count += 1,
-            None => kinds.push((kind.to_owned(), 1)),
-        }
+    let outcomes = comparison
+        .cells
+        .iter()
+        .map(|cell| relations::outcome(cell.figure, &cell.relation));
+    let outcomes: Vec<&str> = outcomes.collect();
+    let kinds = ["worse", "better", "equal", "undecided", "open"];
+    let counts = kinds.map(|kind| {
+        (kind, outcomes.iter().filter(|other| **other == kind).count())
+    });
+    let relations = comparison.cells.iter().map(|cell| &cell.relation);
+    let more = relations.clone().filter_map(relations::more_rounds).max();
+    let mut open: BTreeMap<&str, usize> = BTreeMap::new();
+    for why in relations.filter_map(relations::open_reason) {
+        *open.entry(why).or_default() += 1;
     }
-    let counts: Vec<String> =
-        kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-    format!(
-        "{count} figures compared: {}; ratios with 95 % intervals\n",
-        counts.join(", ")
-    )
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(kind, count)| format!("{count} {kind}"))
+        .collect();
+    let mut text = format!(
+        "{} compared: {}; ratios with 95 % intervals\n= equal within {} %; ~ \
+         undecided, and about how many more rounds would decide it\n",
+        units::count(count, "figure"),
+        counts.join(", "),
+        margin * 100.0
+    );
+    if let Some(more) = more {
+        text +=
+            &format!("{} would decide all of them\n", units::more_rounds(more));
+    }
+    for (why, count) in open {
+        text += &format!("open ({}): {why}\n", units::count(count, "figure"));
+    }
+    text
 }

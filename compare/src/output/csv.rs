@@ -1,12 +1,16 @@
 //! The figures of a run as CSV: one row per figure of each cell, for a
 //! spreadsheet or a data frame, with plain numbers in base units.
 
+use crate::analysis::findings::Relation;
 use crate::analysis::questions::value_of;
+use crate::output::relations;
 use crate::output::sheet::{Row, Sheet, Validity};
 
 /// The names of the columns.
 const HEADER: &str = "scenario,of,value,contestant,again,label,figure,unit,\
-                      median,low,high,rounds,lower_bound,validity,reason\n";
+                      estimate,low,high,rounds,lower_bound,validity,\
+                      reason,compared_with,outcome,ratio,ratio_low,\
+                      ratio_high,more_rounds\n";
 
 /// Returns the rows as CSV.
 ///
@@ -22,13 +26,15 @@ pub(crate) fn rows(sheet: &Sheet<'_>) -> anyhow::Result<String> {
     Ok(text)
 }
 
-fn fields(row: &Row<'_>) -> [String; 15] {
+fn fields(row: &Row<'_>) -> [String; 21] {
     let contestant = &row.entrant.contestant;
     let number = |value: Option<f64>| {
         value.map(|value| value.to_string()).unwrap_or_default()
     };
     let estimate = row.estimate;
     let (validity, reason) = validity(&row.validity);
+    let relation = row.relation.as_ref();
+    let times = relation.and_then(Relation::times);
     [
         row.scenario.name.clone(),
         row.scenario.base().to_owned(),
@@ -45,6 +51,18 @@ fn fields(row: &Row<'_>) -> [String; 15] {
         row.is_lower_bound.to_string(),
         validity.to_owned(),
         reason.unwrap_or_default().to_owned(),
+        relation.and(row.leader).unwrap_or_default().to_owned(),
+        relation
+            .map(|relation| relations::outcome(row.figure, relation))
+            .unwrap_or_default()
+            .to_owned(),
+        number(times.map(|times| times.value)),
+        number(times.map(|times| times.low)),
+        number(times.map(|times| times.high)),
+        relation
+            .and_then(relations::more_rounds)
+            .map(|more| more.to_string())
+            .unwrap_or_default(),
     ]
 }
 

@@ -54,7 +54,8 @@ pub(crate) fn go_to_stdout<T>(exports: &[Export<'_, T>]) -> bool {
     exports.iter().any(Export::goes_to_stdout)
 }
 
-/// Writes the formats that the user asked for. Returns whether there are any.
+/// Writes the formats that the user asked for, and prints the paths of the
+/// files to stderr. Returns whether there are any.
 ///
 /// # Errors
 ///
@@ -74,6 +75,7 @@ pub(crate) fn write<T>(
             fs::write(path, text).with_context(|| {
                 format!("{}: cannot write {}", form.flag, path.display())
             })?;
+            eprintln!("written: {}", path.display());
         }
     }
     Ok(is_any)

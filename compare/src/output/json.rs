@@ -8,10 +8,11 @@ use crate::analysis::statistics::Estimate;
 use crate::model::calibration::Calibrated;
 use crate::model::machine::Machine;
 use crate::output::csv::validity;
+use crate::output::relations;
 use crate::output::sheet::{Row, Sheet};
 
 /// The version of this format.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 
 /// Returns the figures as JSON.
 ///
@@ -32,7 +33,8 @@ pub(crate) fn document(sheet: &Sheet<'_>) -> anyhow::Result<String> {
         machine: &record.machine,
         cost_method: &record.cost_method,
         calibration: &record.calibration,
-        noise_floors: noise_floors(sheet),
+        margin: sheet.findings.margin(),
+        self_ratios: self_ratios(sheet),
         figures: rows.iter().map(figure).collect(),
     };
     Ok(serde_json::to_string_pretty(&document)? + "\n")
@@ -50,16 +52,18 @@ struct JsonReport<'a> {
     machine: &'a Machine,
     cost_method: &'a str,
     calibration: &'a [Calibrated],
-    noise_floors: Vec<NoiseFloor<'a>>,
+    /// The share by which equal figures may differ.
+    margin: f64,
+    self_ratios: Vec<SelfRatio<'a>>,
     figures: Vec<FigureOf<'a>>,
 }
 
-/// The noise floor of a figure; smaller differences are noise.
+/// The ratio of the contestant that took part twice to itself.
 #[derive(Serialize)]
-struct NoiseFloor<'a> {
+struct SelfRatio<'a> {
     scenario: &'a str,
     figure: &'static str,
-    share: f64,
+    ratio: Estimate,
 }
 
 #[derive(Serialize)]
@@ -77,19 +81,43 @@ struct FigureOf<'a> {
     is_lower_bound: bool,
     validity: &'a str,
     reason: Option<&'a str>,
+    /// Whether it was shown that no contestant has a better figure.
+    is_best: bool,
+    compared: Option<ComparedWith<'a>>,
 }
 
-fn noise_floors<'a>(sheet: &Sheet<'a>) -> Vec<NoiseFloor<'a>> {
+/// How a figure compares with that of the contestant that comes first.
+#[derive(Serialize)]
+struct ComparedWith<'a> {
+    contestant: &'a str,
+    outcome: &'static str,
+    ratio: Option<Estimate>,
+    more_rounds: Option<u64>,
+    reason: Option<&'static str>,
+}
+
+fn self_ratios<'a>(sheet: &Sheet<'a>) -> Vec<SelfRatio<'a>> {
     let shown = sheet.record.scenarios.iter().flat_map(|scenario| {
         scenario.figures.iter().map(move |figure| (scenario, *figure))
     });
-    let floors = shown.filter_map(|(scenario, figure)| {
-        let share = sheet.findings.noise_floor(scenario, figure)?;
+    let ratios = shown.filter_map(|(scenario, figure)| {
+        let ratio = sheet.findings.self_relation(scenario, figure)?;
         let (scenario, figure) = (scenario.name.as_str(), figure.name());
-        Some(NoiseFloor { scenario, figure, share })
+        Some(SelfRatio { scenario, figure, ratio })
     });
-    // A ratio to 0 isn't finite, so it is no floor.
-    floors.filter(|floor| floor.share.is_finite()).collect()
+    // JSON has no infinite numbers.
+    ratios.filter(|one| one.ratio.half_width().is_finite()).collect()
+}
+
+fn compared<'a>(row: &'a Row<'_>) -> Option<ComparedWith<'a>> {
+    let relation = row.relation.as_ref()?;
+    Some(ComparedWith {
+        contestant: row.leader?,
+        outcome: relations::outcome(row.figure, relation),
+        ratio: relation.times().copied(),
+        more_rounds: relations::more_rounds(relation),
+        reason: relations::open_reason(relation),
+    })
 }
 
 fn figure<'a>(row: &'a Row<'_>) -> FigureOf<'a> {
@@ -110,5 +138,7 @@ fn figure<'a>(row: &'a Row<'_>) -> FigureOf<'a> {
         is_lower_bound: row.is_lower_bound,
         validity,
         reason,
+        is_best: row.is_best,
+        compared: compared(row),
     }
 }

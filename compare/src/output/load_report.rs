@@ -7,13 +7,26 @@ use crate::model::load_plan::LoadPlan;
 use crate::model::load_report::{GroupReport, LoadReport};
 use crate::model::times::Times;
 
+/// The shortest window whose rates and shares mean anything: the load ends at
+/// once if all clients fail.
+const WINDOW_MIN: Duration = Duration::from_millis(1);
+
 /// Returns the report as text.
 pub(crate) fn text(plan: &LoadPlan, report: &LoadReport) -> String {
+    let window = Duration::from_nanos(report.window_ns);
+    if window < WINDOW_MIN {
+        let least = humantime::format_duration(WINDOW_MIN);
+        let mut text = format!("{} for less than {least}\n", plan.address);
+        for group in &report.groups {
+            text += &group_text(group, None);
+        }
+        return text;
+    }
     let window = Duration::from_millis(report.window_ns / 1_000_000);
     let window = humantime::format_duration(window);
     let mut text = format!("{} for {window}\n", plan.address);
     for group in &report.groups {
-        text += &group_text(group, report.window_ns);
+        text += &group_text(group, Some(report.window_ns));
     }
     let percent = report.generator_share() * 100.0;
     let threads = match report.generator_threads {
@@ -33,10 +46,13 @@ pub(crate) fn text(plan: &LoadPlan, report: &LoadReport) -> String {
     text
 }
 
-fn group_text(group: &GroupReport, window_ns: u64) -> String {
+/// Describes a client group, with its rate if the window is known.
+fn group_text(group: &GroupReport, window_ns: Option<u64>) -> String {
     let GroupReport { name, n, connected, connections, replies, .. } = group;
-    let rate = units::number(group.rate(window_ns));
-    let replies = units::number(*replies as f64);
+    let rate = window_ns.map(|ns| units::number(group.rate(ns)));
+    let rate = rate.map(|rate| format!(", {rate} per second"));
+    let rate = rate.unwrap_or_default();
+    let replies = count(*replies);
     // With `churn`, a client connects once per request.
     let connected = if connected > connections {
         format!("{connections} at a time, {connected} in all")
@@ -45,7 +61,7 @@ fn group_text(group: &GroupReport, window_ns: u64) -> String {
     };
     let mut text = format!(
         "{name}: n = {n}, {connected} connected\n  \
-         replies  {replies}, {rate} per second\n"
+         replies  {replies}{rate}\n"
     );
     text += &times_text("service", &group.service_ns);
     if let Some(open) = &group.open {
@@ -75,5 +91,58 @@ fn times_text(what: &str, times: &Times) -> String {
         String::new()
     } else {
         format!("  {what}: {}\n", quantiles.join(", "))
+    }
+}
+
+/// Formats a count, which has no decimals.
+fn count(count: u64) -> String {
+    match count {
+        0..100 => count.to_string(),
+        _ => units::number(count as f64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::contestant::Framing;
+
+    fn plan() -> LoadPlan {
+        LoadPlan {
+            address: ([127, 0, 0, 1], 1).into(),
+            groups: Vec::new(),
+            framing: Framing::Line,
+            warm_up: Duration::ZERO,
+            window: Duration::from_secs(1),
+            reply_timeout: Duration::from_secs(1),
+            server: None,
+            apart_server: None,
+            processors: Vec::new(),
+            seed: 0,
+        }
+    }
+
+    #[test]
+    fn replies_are_counted_without_decimals() {
+        let mut group = GroupReport::made_up("clients");
+        for (replies, expected) in [(2, "2, 2.00 per"), (2_000, "2,000, ")] {
+            group.replies = replies;
+            let report = LoadReport::made_up(vec![group.clone()]);
+            let text = text(&plan(), &report);
+            assert!(text.contains(&format!("replies  {expected}")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_load_that_ends_at_once_has_neither_rates_nor_shares() {
+        let mut group = GroupReport::made_up("clients");
+        group.replies = 0;
+        group.connected = 0;
+        let mut report = LoadReport::made_up(vec![group]);
+        report.window_ns = 20_000;
+        report.generator_cpu_ns = 80_000;
+        let expected = "127.0.0.1:1 for less than 1ms\n\
+                        clients: n = 1, 0 of 1 connected\n  replies  0\n";
+        assert_eq!(text(&plan(), &report), expected);
     }
 }

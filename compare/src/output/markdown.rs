@@ -6,8 +6,10 @@ use crate::analysis::questions::Question;
 use crate::analysis::units;
 use crate::model::figure::Figure;
 use crate::model::scenarios::Scenario;
+use crate::output::marks::{self, Mark};
 use crate::output::notes;
 use crate::output::sheet::{Sheet, Validity};
+use crate::output::{summary, titles};
 
 /// Returns the tables as Markdown.
 ///
@@ -19,10 +21,16 @@ pub(crate) fn tables(sheet: &Sheet<'_>) -> anyhow::Result<String> {
     for question in sheet.questions() {
         section(&mut text, sheet, &question)?;
     }
+    writeln!(
+        text,
+        "\\* the best; = equal to the best within {} %; ~ undecided; ? \
+         suspect; ≥ lower bound; in parentheses, the 95 % interval\n",
+        sheet.findings.margin() * 100.0
+    )?;
     text += "## Notes\n\n";
-    for note in notes::notes(sheet.record) {
+    for note in notes::notes(sheet.record, &sheet.findings) {
         // Keep the lines of a log in one list item.
-        let note = escaped(&note).replace('\n', "\n  ");
+        let note = escaped(&note.text).replace('\n', "\n  ");
         writeln!(text, "- {note}")?;
     }
     Ok(text)
@@ -53,8 +61,11 @@ fn section(
         table(text, sheet, &columns)?;
     }
     for point in &question.points {
-        let Some(answer) = sheet.answer(point) else { continue };
-        let answer = escaped(&answer);
+        let Some((figure, answer)) = summary::answer(sheet, point) else {
+            continue;
+        };
+        let figure = titles::capitalized(figure);
+        let answer = escaped(&format!("{figure}: {answer}."));
         if question.is_sweep() {
             writeln!(text, "- {}: {}", question.point_name(point), answer)?;
         } else {
@@ -74,22 +85,11 @@ fn table<'a>(
     let headings = headings.collect::<Vec<_>>().join(" | ");
     writeln!(text, "| contestant | {headings} |")?;
     writeln!(text, "| --- |{}", " ---: |".repeat(columns.len()))?;
-    let best = columns.iter().map(|(_, scenario, figure)| {
-        sheet.findings.standing(scenario, *figure).best_ones()
-    });
-    let best: Vec<Vec<&str>> = best.collect();
     for contestant in sheet.contestants() {
         let name = contestant.name.as_str();
-        let figures =
-            columns.iter().zip(&best).map(|((_, scenario, figure), best)| {
-                let mark = match best.iter().position(|b| *b == name) {
-                    Some(0) => "\\* ",
-                    Some(_) => "= ",
-                    None => "",
-                };
-                let text = figure_text(sheet, scenario, name, *figure);
-                format!("{mark}{text}")
-            });
+        let figures = columns.iter().map(|(_, scenario, figure)| {
+            figure_text(sheet, scenario, name, *figure)
+        });
         let figures = figures.collect::<Vec<_>>().join(" | ");
         writeln!(text, "| {} | {figures} |", escaped(name))?;
     }
@@ -114,11 +114,17 @@ fn figure_text<'a>(
     } else {
         ""
     };
-    let median = units::median(figure, &estimate);
+    let mark = marks::mark(sheet.standing(scenario, figure), contestant);
+    let mark = match mark {
+        Mark::None => String::new(),
+        Mark::Best => "\\* ".to_owned(),
+        Mark::Equal | Mark::Undecided => format!("{} ", mark.sign()),
+    };
+    let value = units::value(figure, &estimate);
     let interval = units::interval(figure, &estimate);
     let suspect =
         if matches!(validity, Validity::Suspect(_)) { " ?" } else { "" };
-    format!("{bound}{median}{suspect} ({interval})")
+    format!("{mark}{bound}{value}{suspect} ({interval})")
 }
 
 /// Escapes the characters that would break a table or a page. Names and logs

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::analysis::findings::Findings;
+use crate::analysis::statistics::Estimate;
 use crate::analysis::units;
 use crate::model::contestant::{Contestant, ModelTrait};
 use crate::model::figure::Figure;
 use crate::model::record::Record;
 use crate::model::scenarios::Scenario;
+use crate::output::sheet::Sheet;
 use crate::output::system_calls;
 
 /// The share of the time of naive recursion below which a contestant must
@@ -17,79 +19,201 @@ const SHORTCUT_SHARE: f64 = 0.4;
 /// The number of suspect figures that are named per reason.
 const SUSPECTS_NAMED: usize = 6;
 
+/// The note if no contestant took part twice.
+const NOT_TWICE: &str = "A/A: not measured, because no contestant took part \
+                         twice";
+
+/// A note on a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Note {
+    /// What the note is about.
+    pub(crate) kind: NoteKind,
+    /// The note, as a line without a full stop.
+    pub(crate) text: String,
+}
+
+/// What a note is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoteKind {
+    /// The run was interrupted.
+    Incomplete,
+    /// How precise the comparisons are.
+    Precision,
+    /// A limit of a contestant's model.
+    ByDesign,
+    /// A rate that the load generator limited.
+    Bottleneck,
+    /// A figure that could not be measured.
+    Missing,
+    /// A contestant that doesn't compute by naive recursion.
+    Shortcut,
+    /// A contestant that took no part.
+    Skipped,
+    /// Unreliable figures.
+    Suspect,
+    /// Rounds that were left out.
+    LeftOut,
+    /// The system calls of a contestant.
+    SystemCalls,
+    /// A cell without a valid measurement.
+    Void,
+    /// How the run was measured, and where.
+    Conditions,
+}
+
+impl NoteKind {
+    /// All kinds, in the order in which they are listed.
+    const ALL: [NoteKind; 12] = [
+        NoteKind::Incomplete,
+        NoteKind::Precision,
+        NoteKind::ByDesign,
+        NoteKind::Bottleneck,
+        NoteKind::Missing,
+        NoteKind::Shortcut,
+        NoteKind::Skipped,
+        NoteKind::Suspect,
+        NoteKind::LeftOut,
+        NoteKind::SystemCalls,
+        NoteKind::Void,
+        NoteKind::Conditions,
+    ];
+
+    /// Returns `true` if a note of this kind doesn't depend on how the figures
+    /// are compared.
+    fn is_circumstance(self) -> bool {
+        match self {
+            NoteKind::Incomplete
+            | NoteKind::Bottleneck
+            | NoteKind::Missing
+            | NoteKind::Shortcut
+            | NoteKind::Skipped
+            | NoteKind::LeftOut
+            | NoteKind::Void
+            | NoteKind::Conditions => true,
+            NoteKind::Precision
+            | NoteKind::ByDesign
+            | NoteKind::Suspect
+            | NoteKind::SystemCalls => false,
+        }
+    }
+}
+
 /// Returns all notes on a run.
-pub(crate) fn notes(record: &Record) -> Vec<String> {
-    let mut notes = Vec::new();
-    notes.extend(incomplete(record));
-    notes.push(noise(record));
-    notes.extend(by_design(record));
-    notes.extend(bottlenecks(record));
-    notes.extend(missing(record));
-    notes.extend(without_figures(record));
-    notes.extend(shortcuts(record));
-    notes.extend(skipped(record));
-    notes.extend(suspects(record));
-    notes.extend(missed(record));
-    notes.extend(system_calls(record));
-    notes.extend(voids(record));
-    notes.push(conditions(record));
-    notes.extend(calibration(record));
-    notes.push(machine(record));
-    notes
+pub(crate) fn notes(record: &Record, findings: &Findings<'_>) -> Vec<Note> {
+    let kinds = NoteKind::ALL.into_iter();
+    let notes = kinds.flat_map(|kind| {
+        let texts = texts(kind, record, findings).into_iter();
+        texts.map(move |text| Note { kind, text })
+    });
+    notes.collect()
 }
 
 /// Returns the notes that don't depend on how the figures are compared.
 pub(crate) fn circumstances(record: &Record) -> Vec<String> {
-    let mut notes = Vec::new();
-    notes.extend(incomplete(record));
-    notes.extend(bottlenecks(record));
-    notes.extend(missing(record));
-    notes.extend(shortcuts(record));
-    notes.extend(skipped(record));
-    notes.extend(missed(record));
-    notes.extend(voids(record));
-    notes.push(conditions(record));
-    notes.extend(calibration(record));
-    notes.push(machine(record));
-    notes
+    let findings = Findings::of(record);
+    let kinds = NoteKind::ALL.into_iter();
+    let kinds = kinds.filter(|kind| kind.is_circumstance());
+    kinds.flat_map(|kind| texts(kind, record, &findings)).collect()
 }
 
-fn incomplete(record: &Record) -> Option<String> {
+/// Returns the notes of one kind.
+fn texts(
+    kind: NoteKind,
+    record: &Record,
+    findings: &Findings<'_>,
+) -> Vec<String> {
+    match kind {
+        NoteKind::Incomplete => incomplete(record),
+        NoteKind::Precision => precision(record, findings),
+        NoteKind::ByDesign => by_design(record),
+        NoteKind::Bottleneck => bottlenecks(record, findings),
+        NoteKind::Missing => {
+            [missing(record), without_figures(record)].concat()
+        }
+        NoteKind::Shortcut => shortcuts(record, findings),
+        NoteKind::Skipped => skipped(record),
+        NoteKind::Suspect => suspects(record, findings),
+        NoteKind::LeftOut => missed(record),
+        NoteKind::SystemCalls => system_calls(record),
+        NoteKind::Void => voids(record),
+        NoteKind::Conditions => conditions(record),
+    }
+}
+
+fn incomplete(record: &Record) -> Vec<String> {
     let text = "incomplete: the run was interrupted; the figures are from the \
                 rounds before that";
-    (!record.complete).then(|| text.to_owned())
+    let is_incomplete = !record.complete;
+    is_incomplete.then(|| text.to_owned()).into_iter().collect()
 }
 
-fn noise(record: &Record) -> String {
-    let findings = Findings::of(record);
-    let Some((_, first)) = findings.alias() else {
-        return "noise floor: not measured".to_owned();
-    };
+/// Returns how far the contestant that took part twice differs from itself, by
+/// scenario and figure.
+fn self_relations(
+    record: &Record,
+    findings: &Findings<'_>,
+) -> Vec<(String, Estimate)> {
     let figures = record.scenarios.iter().flat_map(|scenario| {
         scenario.figures.iter().map(move |figure| (scenario, *figure))
     });
-    let floors: Vec<String> = figures
+    figures
         .filter_map(|(scenario, figure)| {
-            let floor = units::floor(findings.noise_floor(scenario, figure)?);
-            let (name, figure) = (&scenario.name, figure.name());
-            Some(format!("{name} {figure} {floor}"))
+            let times = findings.self_relation(scenario, figure)?;
+            let column = format!("{} {}", scenario.name, figure.name());
+            times.half_width().is_finite().then_some((column, times))
         })
-        .collect();
-    if floors.is_empty() {
-        return format!(
-            "noise floor: unknown, because {first} was not measured twice; \
-             ties are based only on the intervals"
-        );
+        .collect()
+}
+
+/// Lists the A/A differences of all figures.
+fn precision(record: &Record, findings: &Findings<'_>) -> Vec<String> {
+    let Some((_, first)) = findings.alias() else {
+        return vec![NOT_TWICE.to_owned()];
+    };
+    let found = self_relations(record, findings);
+    if found.is_empty() {
+        return vec![format!("no figure of {first} was measured twice")];
     }
-    let shown = record.scenarios.iter().flat_map(|s| &s.figures).count();
-    let unknown = match shown - floors.len() {
-        0 => "",
-        _ => "; where it is unknown, ties are based only on the intervals",
+    let texts: Vec<String> = found
+        .iter()
+        .map(|(column, times)| format!("{column} {}", units::times(times)))
+        .collect();
+    vec![format!(
+        "A/A differences ({first} against itself): {}",
+        texts.join(", ")
+    )]
+}
+
+/// Returns the A/A differences in short: the typical and the largest width of
+/// the intervals, and whether any of them shows a difference.
+pub(crate) fn precision_in_short(sheet: &Sheet<'_>) -> String {
+    let Some((_, first)) = sheet.findings.alias() else {
+        return NOT_TWICE.to_owned();
+    };
+    let mut found = self_relations(sheet.record, &sheet.findings);
+    found.sort_by(|(_, one), (_, other)| {
+        one.half_width().total_cmp(&other.half_width())
+    });
+    let Some((worst, times)) = found.last() else {
+        return format!("no figure of {first} was measured twice");
+    };
+    let [typical, most] =
+        [&found[found.len() / 2].1, times].map(Estimate::half_width);
+    let off: Vec<String> = found
+        .iter()
+        .filter(|(_, times)| !(times.low..=times.high).contains(&1.0))
+        .map(|(column, times)| format!("{column} {}", units::times(times)))
+        .collect();
+    let off = match off.as_slice() {
+        [] => String::new(),
+        off => format!("; it differs from itself in {}", first_few(off)),
     };
     format!(
-        "noise floor of this run ({first} compared with itself): {}; smaller \
-         differences are ties{unknown}",
-        floors.join(", ")
+        "A/A ({first} against itself): {} in the median of {}, at most {} \
+         ({worst}){off}",
+        units::half(typical),
+        units::count(found.len(), "figure"),
+        units::half(most),
     )
 }
 
@@ -127,8 +251,7 @@ fn by_design(record: &Record) -> Vec<String> {
     record.contestants().filter_map(reason_of).chain(beyond).collect()
 }
 
-fn bottlenecks(record: &Record) -> Vec<String> {
-    let findings = Findings::of(record);
+fn bottlenecks(record: &Record, findings: &Findings<'_>) -> Vec<String> {
     let busy_in = |scenario: &Scenario| {
         let busy = record.contestants().filter_map(|contestant| {
             let name = contestant.name.as_str();
@@ -226,8 +349,7 @@ fn without_figures(record: &Record) -> Vec<String> {
 
 /// Lists the contestants that answer faster than naive recursion can, which is
 /// known from the calibration.
-fn shortcuts(record: &Record) -> Vec<String> {
-    let findings = Findings::of(record);
+fn shortcuts(record: &Record, findings: &Findings<'_>) -> Vec<String> {
     let mut notes = Vec::new();
     for scenario in &record.scenarios {
         let measured = scenario.measured();
@@ -264,8 +386,10 @@ fn skipped(record: &Record) -> Vec<String> {
 }
 
 /// Lists the unreliable figures, by reason.
-pub(crate) fn suspects(record: &Record) -> Vec<String> {
-    let findings = Findings::of(record);
+pub(crate) fn suspects(
+    record: &Record,
+    findings: &Findings<'_>,
+) -> Vec<String> {
     let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for scenario in &record.scenarios {
         for &figure in &scenario.figures {
@@ -338,15 +462,38 @@ fn voids(record: &Record) -> Vec<String> {
     voids.collect()
 }
 
-fn conditions(record: &Record) -> String {
-    let windows = record.scenarios.iter().map(|scenario| scenario.window);
-    let [shortest, longest] = [windows.clone().min(), windows.max()]
-        .map(|window| humantime::format_duration(window.unwrap_or_default()));
-    let windows = if shortest.to_string() == longest.to_string() {
-        format!("{longest}")
-    } else {
-        format!("{shortest} to {longest}")
+fn conditions(record: &Record) -> Vec<String> {
+    let mut texts = vec![rounds(record)];
+    texts.extend(calibration(record));
+    texts.push(machine(record));
+    texts
+}
+
+/// Returns the number of rounds and turns, the seed and the machine in a line.
+pub(crate) fn conditions_in_short(record: &Record) -> String {
+    let done = rounds_done(record);
+    let turns = match turns(record) {
+        0 => String::new(),
+        turns => format!(" of {}", units::count(turns, "turn")),
     };
+    let plural = if done == "1" { "" } else { "s" };
+    format!(
+        "{done} round{plural}{turns}; seed {}; {}",
+        record.seed,
+        machine(record)
+    )
+}
+
+/// Returns the largest number of turns in a round, or 0 if all cells were
+/// measured in one window per round.
+fn turns(record: &Record) -> usize {
+    let cells = record.cells.values().flat_map(|row| row.values());
+    let rounds = cells.flat_map(|cell| &cell.rounds);
+    rounds.map(|round| round.turns.len()).max().unwrap_or(0)
+}
+
+/// Returns the number of rounds that the cells have.
+fn rounds_done(record: &Record) -> String {
     let rounds = record.rounds_done();
     let cells = record.cells.values().flat_map(|row| row.values());
     let counts = cells.map(|cell| cell.rounds.len()).filter(|n| *n > 0);
@@ -356,20 +503,33 @@ fn conditions(record: &Record) -> String {
     } else {
         format!(" of {}", record.rounds)
     };
-    let done = if fewest == rounds {
+    if fewest == rounds {
         format!("{rounds}{of}")
     } else {
         format!("{fewest} to {rounds}{of}")
+    }
+}
+
+fn rounds(record: &Record) -> String {
+    let windows = record.scenarios.iter().map(|scenario| scenario.window);
+    let [shortest, longest] = [windows.clone().min(), windows.max()]
+        .map(|window| humantime::format_duration(window.unwrap_or_default()));
+    let windows = if shortest.to_string() == longest.to_string() {
+        format!("{longest}")
+    } else {
+        format!("{shortest} to {longest}")
     };
-    let few = match rounds {
+    let few = match record.rounds_done() {
         1 => " (a single round has no interval)",
-        2..=5 => " (the intervals span all of them)",
-        6..=8 => " (the intervals leave out the lowest and the highest)",
         _ => "",
     };
+    let turns = match turns(record) {
+        0 => String::new(),
+        turns => format!("; turns: up to {turns} in a round"),
+    };
     format!(
-        "rounds: {done}{few}; windows of {windows}; seed {}; medians with \
-         95 % bootstrap intervals",
+        "rounds: {}{few}{turns}; windows of {windows}; seed {}",
+        rounds_done(record),
         record.seed
     )
 }

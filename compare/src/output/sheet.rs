@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use crate::analysis::bootstrap;
-use crate::analysis::findings::{Doubt, Findings, Relation};
+use crate::analysis::findings::{Doubt, Findings, Relation, Standing};
 use crate::analysis::questions::{self, Question};
 use crate::analysis::statistics::{Estimate, median};
 use crate::model::contestant::Contestant;
 use crate::model::figure::Figure;
 use crate::model::record::{Entrant, REPLIES_BEYOND, Record};
 use crate::model::scenarios::Scenario;
-use crate::output::summary;
 
 /// The figures that are computed for every cell, whether or not its scenario
 /// shows them.
@@ -35,6 +34,7 @@ pub(crate) struct Sheet<'a> {
     /// What follows from it.
     pub(crate) findings: Findings<'a>,
     estimates: HashMap<Key<'a>, Estimate>,
+    standings: HashMap<&'a str, HashMap<Figure, Standing<'a>>>,
     doubts: HashMap<Key<'a>, String>,
 }
 
@@ -57,6 +57,12 @@ pub(crate) struct Row<'a> {
     pub(crate) is_lower_bound: bool,
     /// Its validity.
     pub(crate) validity: Validity,
+    /// Whether it was shown to be the best, or equal to all that may be.
+    pub(crate) is_best: bool,
+    /// The contestant that it is compared with, if it is compared.
+    pub(crate) leader: Option<&'a str>,
+    /// How it compares with that contestant.
+    pub(crate) relation: Option<Relation>,
 }
 
 /// Whether a figure of a cell is valid.
@@ -96,7 +102,41 @@ impl<'a> Sheet<'a> {
                 }
             }
         }
-        Sheet { record, findings, estimates, doubts }
+        let standings = record.scenarios.iter().map(|scenario| {
+            let figures = scenario.figures.iter();
+            let of = figures
+                .map(|&figure| (figure, findings.standing(scenario, figure)));
+            (scenario.name.as_str(), of.collect())
+        });
+        let standings = standings.collect();
+        Sheet { record, findings, estimates, standings, doubts }
+    }
+
+    /// Returns how the contestants compare with the best in a figure that the
+    /// scenario shows.
+    pub(crate) fn standing(
+        &self,
+        scenario: &Scenario,
+        figure: Figure,
+    ) -> Option<&Standing<'a>> {
+        self.standings.get(scenario.name.as_str())?.get(&figure)
+    }
+
+    /// Returns how many of the comparisons with the best are decided or equal,
+    /// and how many there are.
+    pub(crate) fn decided(&self) -> [usize; 2] {
+        let standings = self.standings.values().flat_map(HashMap::values);
+        let relations = standings.flat_map(|one| &one.relations);
+        let mut counts = [0; 2];
+        for (_, relation) in relations {
+            let is_decided = matches!(
+                relation,
+                Relation::Differs { .. } | Relation::Equal { .. }
+            );
+            counts[0] += usize::from(is_decided);
+            counts[1] += 1;
+        }
+        counts
     }
 
     /// Returns the value of a figure, if there is one.
@@ -146,6 +186,7 @@ impl<'a> Sheet<'a> {
     ) -> Row<'a> {
         let name = entrant.contestant.name.as_str();
         let values = self.record.figure(scenario, name, figure);
+        let standing = self.standing(scenario, figure);
         Row {
             scenario,
             entrant,
@@ -154,6 +195,9 @@ impl<'a> Sheet<'a> {
             rounds: values.len(),
             is_lower_bound: self.is_lower_bound(scenario, name, figure),
             validity: self.validity(scenario, name, figure),
+            is_best: standing.is_some_and(|one| one.best == Some(name)),
+            leader: standing.and_then(|standing| standing.leader),
+            relation: self.relation(scenario, name, figure).cloned(),
         }
     }
 
@@ -204,47 +248,18 @@ impl<'a> Sheet<'a> {
         doubts.get(&key).cloned()
     }
 
-    /// Returns the sentence that answers a scenario's question, without the
-    /// question.
-    pub(crate) fn answer(&self, scenario: &Scenario) -> Option<String> {
-        let sentence = summary::answer(self.record, scenario)?;
-        let question = format!("{}: {}", scenario.name, scenario.question);
-        let answer = sentence.strip_prefix(&question).unwrap_or(&sentence);
-        Some(answer.trim_start().to_owned())
-    }
-
-    /// Returns the contestant that is best in a figure.
-    pub(crate) fn best(
-        &self,
-        scenario: &Scenario,
-        figure: Figure,
-    ) -> Option<(&'a str, Estimate)> {
-        let found = self.record.contestants().filter_map(|contestant| {
-            let name = contestant.name.as_str();
-            if self.findings.starved(scenario, name, figure).is_some()
-                || self.findings.computes_another_n(scenario, name)
-            {
-                return None;
-            }
-            Some((name, self.estimate(scenario, name, figure)?))
-        });
-        found.min_by(|(_, one), (_, other)| {
-            figure.better_first(one.value, other.value)
-        })
-    }
-
-    /// Compares a contestant with the best.
+    /// Compares a contestant with the best, or with the one that comes first
+    /// where no best is decided.
     pub(crate) fn relation(
         &self,
         scenario: &Scenario,
         contestant: &str,
         figure: Figure,
-    ) -> Option<Relation> {
-        let (best, _) = self.best(scenario, figure)?;
-        if best == contestant {
-            return None;
-        }
-        self.findings.relation(scenario, contestant, best, figure)
+    ) -> Option<&Relation> {
+        let standing = self.standing(scenario, figure)?;
+        let mut relations = standing.relations.iter();
+        let found = relations.find(|(name, _)| *name == contestant);
+        found.map(|(_, relation)| relation)
     }
 
     /// Returns a quantile of the service times, as the median over rounds.

@@ -76,7 +76,7 @@ fn the_verdict_depends_on_the_band_and_its_edges() {
         assert_eq!(code, 0, "{band}");
     }
     let (_, found) = judged(&folder, &half, &claim("c", "at_most = 0.6"));
-    assert_eq!(found[0]["ratio"]["median"], 0.5);
+    assert_eq!(found[0]["ratio"]["value"], 0.5);
     assert_eq!(found[0]["rounds"], 3);
 }
 

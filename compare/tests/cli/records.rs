@@ -60,14 +60,14 @@ fn assert_refused(folder: &Folder, good: &str, bad: &str, expected: &str) {
 }
 
 #[test]
-fn a_run_ties_with_itself() {
+fn a_run_equals_itself() {
     let folder = Folder::new();
     let run = made_up(&folder, "same", |_| ());
     let run = run.to_str().unwrap();
     let output = call(&["cmp", run, run, "--fail-on-regression", "0%"]);
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
-    assert!(text.contains("10 figures compared: 10 tie;"), "{text}");
+    assert!(text.contains("10 figures compared: 10 equal;"), "{text}");
     for word in ["warning", "only in", "void", "revisions"] {
         assert!(!text.contains(word), "{word}: {text}");
     }
@@ -85,10 +85,14 @@ fn a_slower_figure_is_named_and_exits_with_99_with_fail_on_regression() {
     let limit = ["--fail-on-regression", "5%"];
     let (before, after) = (before.to_str().unwrap(), after.to_str().unwrap());
     let cases: [(&[&str], i32, &str); 6] = [
-        (&["cmp", before, after], 0, "slower"),
+        (&["cmp", before, after], 0, "worse"),
         (&["cmp", before, after, limit[0], limit[1]], 99, "regression: p50"),
-        (&["cmp", after, before, limit[0], limit[1]], 0, "faster"),
-        (&["cmp", before, after, "-e", "other", limit[0], limit[1]], 0, "tie"),
+        (&["cmp", after, before, limit[0], limit[1]], 0, "better"),
+        (
+            &["cmp", before, after, "-e", "other", limit[0], limit[1]],
+            0,
+            "5 equal",
+        ),
         (&["cmp", before, after, limit[0], "150%"], 0, "no regression"),
         (&["cmp", before, after, "-s", "none"], 4, "nothing to compare"),
     ];

@@ -1,5 +1,6 @@
 //! The arguments of `compare load`, and the load plan that they describe.
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -113,13 +114,8 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Load {
     pub(crate) fn plan(self) -> anyhow::Result<LoadPlan> {
-        let usage = || Usage(format!("--addr {}: not HOST:PORT", self.addr));
-        let address: SocketAddr = self
-            .addr
-            .to_socket_addrs()
-            .ok()
-            .and_then(|mut addresses| addresses.next())
-            .with_context(usage)?;
+        let address = resolve(&self.addr)
+            .map_err(|what| Usage(format!("--addr {}: {what}", self.addr)))?;
         let alone = GroupPlan {
             name: "clients".to_owned(),
             n: self.n,
@@ -273,6 +269,19 @@ impl ScenarioArgs {
     }
 }
 
+/// Returns the address of `HOST:PORT`, or why there is none.
+fn resolve(text: &str) -> Result<SocketAddr, String> {
+    match text.to_socket_addrs() {
+        Ok(mut addresses) => {
+            addresses.next().ok_or_else(|| "the host has no address".to_owned())
+        }
+        Err(error) if error.kind() == ErrorKind::InvalidInput => {
+            Err("not HOST:PORT".to_owned())
+        }
+        Err(error) => Err(format!("cannot resolve the host: {error}")),
+    }
+}
+
 /// Returns the scenario file at the path `name`, or the one in
 /// bench/scenarios.
 fn find(name: &str) -> anyhow::Result<PathBuf> {
@@ -314,6 +323,18 @@ fn moment(text: &str) -> Result<SystemTime, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_without_a_port_differs_from_an_unknown_host() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 80));
+        assert_eq!(resolve("127.0.0.1:80"), Ok(address));
+        for text in ["127.0.0.1", "host", "host:port", ""] {
+            assert_eq!(resolve(text), Err("not HOST:PORT".to_owned()));
+        }
+        // RFC 6761 reserves `.invalid`.
+        let error = resolve("host.invalid:80").unwrap_err();
+        assert!(error.starts_with("cannot resolve the host: "), "{error}");
+    }
 
     #[test]
     fn a_start_time_is_read_in_both_formats() {

@@ -8,8 +8,9 @@ use crate::analysis::statistics::Estimate;
 use crate::output::claims::notes::notes;
 use crate::output::claims::outcomes;
 use crate::output::table;
+use crate::output::wrap::wrapped;
 
-/// The width of a claim's text, in bytes.
+/// The width of a claim's text.
 const CLAIM_WIDTH: usize = 36;
 
 /// Returns a table with one row per claim and one line per trial, followed by
@@ -91,31 +92,4 @@ pub(crate) fn ratio(ratio: Option<&Estimate>) -> String {
     };
     let [value, low, high] = [value, low, high].map(|v| charts::ratio(*v));
     format!("{value} [{low}, {high}]")
-}
-
-/// Breaks a text into lines, between words.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.len() + 1 + word.len() <= width => {
-                *line += " ";
-                *line += word;
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_is_broken_between_words() {
-        let lines = wrapped("one two three unbreakable", 7);
-        assert_eq!(lines, ["one two", "three", "unbreakable"]);
-        assert_eq!(wrapped("", 7), [""; 0]);
-    }
 }

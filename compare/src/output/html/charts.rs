@@ -8,6 +8,7 @@ use crate::model::figure::Figure;
 use crate::model::scenarios::Parameter;
 use crate::output::html::chart_frame::{ChartFrame, better, words};
 use crate::output::html::dot_plot::{self, Dot};
+use crate::output::html::overview::precision_text;
 use crate::output::html::panels::{self, Chart, Line, PlottedPoint};
 use crate::output::html::shared::{PageContestant, none_text};
 use crate::output::html::sweep_charts::{
@@ -89,8 +90,6 @@ fn dot_figure<'a>(
     figure: Figure,
 ) -> String {
     let scenario = question.first();
-    let floor = sheet.findings.noise_floor(scenario, figure);
-    let floor = floor.filter(|floor| floor.is_finite());
     let mut dots: Vec<Dot<'_>> = page_contestants
         .iter()
         .map(|one| {
@@ -107,20 +106,19 @@ fn dot_figure<'a>(
             }
         })
         .collect();
+    let margin = sheet.findings.margin();
     let words = words(figure);
     let label =
         format!("{} in {}, one row per contestant", words.title, scenario.name);
-    let chart = dot_plot::draw(&label, words.axis, figure, floor, &mut dots);
-    let note = match floor {
-        Some(floor) => {
-            format!(
-                "{}; band: noise floor, {:.0} %",
-                better(figure),
-                floor * 100.0
-            )
-        }
-        None => better(figure).to_owned(),
-    };
+    let chart = dot_plot::draw(&label, words.axis, figure, margin, &mut dots);
+    let precision = precision_text(sheet, question, figure);
+    let precision = precision.map(|text| format!("; A/A {text}"));
+    let note = format!(
+        "{}; band: within {} % of the first{}",
+        better(figure),
+        margin * 100.0,
+        precision.unwrap_or_default()
+    );
     let data = tables::of_figure(sheet, scenario, page_contestants, figure);
     let shown = ChartFrame {
         what: figure.name(),

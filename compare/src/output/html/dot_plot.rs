@@ -1,5 +1,5 @@
 //! Dot plots (after W. S. Cleveland) of a figure in one scenario: one row per
-//! contestant, the best first, with a marker at the median and a line for the
+//! contestant, the best first, with a marker at the value and a line for the
 //! interval.
 
 use charts::{Anchor, Scale, Svg, Zero};
@@ -43,7 +43,7 @@ pub(super) fn draw(
     label: &str,
     axis: &str,
     figure: Figure,
-    floor: Option<f64>,
+    margin: f64,
     dots: &mut [Dot<'_>],
 ) -> String {
     sort(dots, figure);
@@ -58,8 +58,8 @@ pub(super) fn draw(
 
     let size = [WIDTH, bottom + AXIS_HEIGHT];
     let mut svg = Svg::new(size, "dots", label);
-    if let (Some(floor), Some(best)) = (floor, estimates().next()) {
-        noise(&mut svg, &scale, best.value, floor, bottom);
+    if let Some(first) = estimates().next() {
+        band(&mut svg, &scale, first.value, margin, bottom);
     }
     let ticks = scale.ticks(figure.unit(), 4);
     for &tick in &ticks {
@@ -99,14 +99,13 @@ fn sort(dots: &mut [Dot<'_>], figure: Figure) {
     });
 }
 
-/// Draws the band of values whose difference from the best is below the noise
-/// floor.
-fn noise(svg: &mut Svg, scale: &Scale, best: f64, floor: f64, bottom: f64) {
+/// Draws the band of values that are equal to the first within the margin.
+fn band(svg: &mut Svg, scale: &Scale, first: f64, margin: f64, bottom: f64) {
     let [start, end] = scale.ends();
     let at = |value| scale.at(value).clamp(start, end);
-    let low = at(best / (1.0 + floor));
-    let high = at(best * (1.0 + floor));
-    svg.rect("noise", [low, TOP], [high - low, bottom - TOP]);
+    let low = at(first / (1.0 + margin));
+    let high = at(first * (1.0 + margin));
+    svg.rect("margin", [low, TOP], [high - low, bottom - TOP]);
 }
 
 fn row(
@@ -121,15 +120,15 @@ fn row(
     let bound = if *is_lower_bound { "≥ " } else { "" };
     let (text, title) = match value {
         Ok(estimate) => {
-            let median = units::median(figure, estimate);
+            let value = units::value(figure, estimate);
             let interval = units::interval(figure, estimate);
-            let title = format!("{name}: {bound}{median} [{interval}]");
+            let title = format!("{name}: {bound}{value} [{interval}]");
             match doubts {
                 Some(why) => {
                     let title = format!("{title}; suspect: {why}");
-                    (format!("{bound}{median} ?"), title)
+                    (format!("{bound}{value} ?"), title)
                 }
-                None => (format!("{bound}{median}"), title),
+                None => (format!("{bound}{value}"), title),
             }
         }
         Err((text, why)) => ((*text).to_owned(), format!("{name}: {why}")),

@@ -45,13 +45,13 @@ pub(super) fn draw<'a>(
             html += &match sheet.estimate(point, name, figure) {
                 Some(estimate) => {
                     let share = (estimate.value * 100.0).clamp(0.0, 100.0);
-                    let median = units::median(figure, &estimate);
+                    let value = units::value(figure, &estimate);
                     let interval = units::interval(figure, &estimate);
                     let doubts = sheet.doubts(point, name, figure);
                     let suspect = suspect(doubts.as_deref());
                     format!(
                         "<td style=\"--share:{share:.1}%\">\
-                         <b>{median}{suspect}</b>\
+                         <b>{value}{suspect}</b>\
                          <small>{interval}</small></td>"
                     )
                 }

@@ -12,7 +12,7 @@ use crate::model::figure::Figure;
 use crate::model::reading::Reading;
 use crate::output::html::family::Family;
 use crate::output::html::shared::PageContestant;
-use crate::output::notes;
+use crate::output::notes::{self, Note, NoteKind};
 use crate::output::sheet::Sheet;
 
 /// Returns the title, with what was measured on which machine.
@@ -69,32 +69,36 @@ pub(super) fn glance(sheet: &Sheet<'_>, questions: &[Question<'_>]) -> String {
 fn short_answer<'a>(sheet: &Sheet<'a>, question: &Question<'a>) -> String {
     let point = question.main_point();
     let figure = point.figures[0];
-    let Some((best, estimate)) = sheet.best(point, figure) else {
-        return "No figures.".to_owned();
-    };
-    let is_worse = |name: &str| {
-        let relation = sheet.relation(point, name, figure);
-        relation.is_none_or(|relation| relation.is_different())
-    };
-    let others = sheet.contestants();
-    let ties = others.iter().filter(|other| !is_worse(&other.name)).count();
-    let ties = match ties {
-        0 => String::new(),
-        1 => "; one other may be as good".to_owned(),
-        ties => format!("; {ties} others may be as good"),
-    };
-    let bound =
-        if sheet.is_lower_bound(point, best, figure) { "≥ " } else { "" };
-    let median = bound.to_owned() + &units::median(figure, &estimate);
-    let place = if question.is_sweep() {
-        format!(" at {}", question.point_name(point))
+    let at = if question.is_sweep() {
+        format!(" at {}", escaped(&question.point_name(point)))
     } else {
         String::new()
     };
+    let Some(standing) = sheet.standing(point, figure) else {
+        return "No figures.".to_owned();
+    };
+    let Some(best) = standing.best else {
+        return match standing.possible_best.len() {
+            0 => "No figures.".to_owned(),
+            1 => format!("Not compared{at}."),
+            count => format!("Undecided{at} between {count} of them."),
+        };
+    };
+    let Some(estimate) = sheet.estimate(point, best, figure) else {
+        return "No figures.".to_owned();
+    };
+    let equal = standing.possible_best.len() - 1;
+    let equal = match equal {
+        0 => String::new(),
+        1 => "; one other equals it".to_owned(),
+        equal => format!("; {equal} others equal it"),
+    };
+    let bound =
+        if sheet.is_lower_bound(point, best, figure) { "≥ " } else { "" };
+    let value = bound.to_owned() + &units::value(figure, &estimate);
     format!(
-        "Best{}: <b>{}</b> with {}{ties}.",
-        escaped(&place),
-        escaped(&median),
+        "Best{at}: <b>{}</b> with {}{equal}.",
+        escaped(&value),
         escaped(best)
     )
 }
@@ -145,11 +149,8 @@ pub(super) fn legend(page_contestants: &[PageContestant<'_>]) -> String {
 /// The largest number of items in a list that isn't folded.
 const LONG_LIST: usize = 5;
 
-/// The start of a note on rounds that are left out.
-const LEFT_OUT: &str = "left out";
-
-/// Returns the section on the reliability of the figures: void cells, the noise
-/// floor, cautions and conditions.
+/// Returns the section on the reliability of the figures: void cells, the A/A
+/// differences, cautions and conditions.
 pub(super) fn doubts<'a>(
     sheet: &Sheet<'a>,
     questions: &[Question<'a>],
@@ -174,17 +175,28 @@ pub(super) fn doubts<'a>(
             table
         };
     }
-    html += &noise_table(sheet, questions);
-    // Leave out the notes that repeat what is above.
-    let shown = ["void: ", "noise floor", "incomplete: "];
-    let notes = notes::notes(record);
-    let notes = notes
-        .into_iter()
-        .filter(|note| !shown.iter().any(|start| note.starts_with(start)));
-    let (cautions, conditions): (Vec<String>, Vec<String>) =
-        notes.partition(|note| is_caution(note));
-    let (left_out, cautions): (Vec<String>, Vec<String>) =
-        cautions.into_iter().partition(|note| note.starts_with(LEFT_OUT));
+    html += &precision_table(sheet, questions);
+    let mut cautions = Vec::new();
+    let mut left_out = Vec::new();
+    let mut conditions = Vec::new();
+    for Note { kind, text } in notes::notes(record, &sheet.findings) {
+        let texts: &mut Vec<String> = match kind {
+            // These repeat what is above.
+            NoteKind::Void | NoteKind::Precision | NoteKind::Incomplete => {
+                continue;
+            }
+            NoteKind::LeftOut => &mut left_out,
+            NoteKind::ByDesign
+            | NoteKind::Bottleneck
+            | NoteKind::Missing
+            | NoteKind::Skipped
+            | NoteKind::Suspect => &mut cautions,
+            NoteKind::Shortcut
+            | NoteKind::SystemCalls
+            | NoteKind::Conditions => &mut conditions,
+        };
+        texts.push(text);
+    }
     if !cautions.is_empty() {
         html += &format!(
             "<details{} class=\"cautions\"><summary>Cautions: {} (a hollow \
@@ -214,14 +226,6 @@ pub(super) fn doubts<'a>(
 /// Returns the attribute that unfolds a list, if the list is short.
 fn open_if_short(texts: &[String]) -> &'static str {
     if texts.len() > LONG_LIST { "" } else { " open" }
-}
-
-/// Returns `true` if a note is a caution about figures, rather than a condition
-/// of the run.
-fn is_caution(note: &str) -> bool {
-    let starts = ["suspect", LEFT_OUT, "skipped", "by design", "no "];
-    starts.iter().any(|start| note.starts_with(start))
-        || note.contains("bottleneck")
 }
 
 fn items(texts: &[String]) -> String {
@@ -262,56 +266,53 @@ fn void_table(sheet: &Sheet<'_>) -> String {
     html + "</tbody></table></div>\n"
 }
 
-/// Returns the noise floors; for a sweep, the smallest and the largest.
-fn noise_table<'a>(sheet: &Sheet<'a>, questions: &[Question<'a>]) -> String {
-    let Some((_, first)) = sheet.findings.alias() else {
-        return "<p>The noise floor was not measured.</p>\n".to_owned();
-    };
+/// Returns the A/A differences; for a sweep, the smallest and the largest.
+fn precision_table<'a>(
+    sheet: &Sheet<'a>,
+    questions: &[Question<'a>],
+) -> String {
+    let mut html =
+        format!("<p>{}.</p>\n", escaped(&notes::precision_in_short(sheet)));
     let rows = questions.iter().map(|question| {
         let figures = question.first().figures.iter();
-        let floors = figures.filter_map(|&figure| {
-            let floor = floor_text(sheet, question, figure)?;
-            Some(format!("{} {floor}", figure.name()))
+        let texts = figures.filter_map(|&figure| {
+            let text = precision_text(sheet, question, figure)?;
+            Some(format!("{} {text}", figure.name()))
         });
-        (question.name, floors.collect::<Vec<_>>())
+        (question.name, texts.collect::<Vec<_>>())
     });
-    let rows: Vec<_> = rows.filter(|(_, floors)| !floors.is_empty()).collect();
-    let mut html = format!(
-        "<p>One contestant, {}, took part twice. The difference between the \
-         two is the noise floor: a smaller difference between other \
-         contestants is a tie.</p>\n",
-        escaped(first)
-    );
+    let rows: Vec<_> = rows.filter(|(_, texts)| !texts.is_empty()).collect();
     if rows.is_empty() {
-        html += "<p>It has no figures, so the noise floor is unknown.</p>\n";
         return html;
     }
-    html += "<details><summary>Noise floor of each figure</summary>\n\
-             <dl class=\"floors\">\n";
-    for (name, floors) in rows {
-        let (name, floors) = (escaped(name), escaped(&floors.join("; ")));
-        let _ = writeln!(html, "<dt>{name}</dt><dd>{floors}</dd>");
+    html += "<details><summary>A/A difference of each figure</summary>\n<dl>\n";
+    for (name, texts) in rows {
+        let (name, texts) = (escaped(name), escaped(&texts.join("; ")));
+        let _ = writeln!(html, "<dt>{name}</dt><dd>{texts}</dd>");
     }
     html + "</dl></details>\n"
 }
 
-/// Returns the noise floor as `14 %`, or as `3–27 %` for a sweep.
-pub(super) fn floor_text<'a>(
+/// Returns half of the interval of the A/A difference as `±1.4 %`, or as
+/// `±0.3 to 2.7 %` for a sweep.
+pub(super) fn precision_text<'a>(
     sheet: &Sheet<'a>,
     question: &Question<'a>,
     figure: Figure,
 ) -> Option<String> {
-    let floors = question.points.iter().filter_map(|point| {
-        let floor = sheet.findings.noise_floor(point, figure)?;
-        floor.is_finite().then_some(floor * 100.0)
+    let halves = question.points.iter().filter_map(|point| {
+        let times = sheet.findings.self_relation(point, figure)?;
+        let half = times.half_width();
+        half.is_finite().then_some(half)
     });
-    let floors: Vec<f64> = floors.collect();
-    let least = floors.iter().copied().reduce(f64::min)?.round();
-    let most = floors.iter().copied().reduce(f64::max)?.round();
-    Some(if least == most {
-        format!("{least} %")
+    let halves: Vec<f64> = halves.collect();
+    let least = halves.iter().copied().reduce(f64::min)?;
+    let most = halves.iter().copied().reduce(f64::max)?;
+    let [low, high] = [least, most].map(units::percent);
+    Some(if low == high {
+        format!("±{low}")
     } else {
-        format!("{least}–{most} %")
+        format!("±{} to {high}", low.trim_end_matches(" %"))
     })
 }
 

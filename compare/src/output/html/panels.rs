@@ -254,9 +254,9 @@ impl Axes<'_> {
             let about = format!("{} {} at {x_text}", panel.name, line.name);
             match (point, places[i]) {
                 (Ok(PlottedPoint { estimate, doubts }), Some([x, y])) => {
-                    let median = units::median(figure, estimate);
+                    let value = units::value(figure, estimate);
                     let interval = units::interval(figure, estimate);
-                    let mut title = format!("{about}: {median} [{interval}]");
+                    let mut title = format!("{about}: {value} [{interval}]");
                     if let Some(why) = doubts {
                         title += &format!("; suspect: {why}");
                     }
@@ -304,7 +304,7 @@ impl Axes<'_> {
             })
             .collect();
         let Some(&(point, [x, y])) = drawn.last() else { return };
-        let text = units::median(self.chart.figure, &point.estimate);
+        let text = units::value(self.chart.figure, &point.estimate);
         // Place it on the side that the line doesn't come from, if there is
         // room.
         let before = drawn.len().checked_sub(2).map(|index| drawn[index].1[1]);

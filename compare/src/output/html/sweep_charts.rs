@@ -10,7 +10,7 @@ use crate::model::scenarios::{Parameter, Scenario};
 use crate::output::html::chart_frame::{ChartFrame, better, words};
 use crate::output::html::dot_plot::{self, Dot};
 use crate::output::html::heat_map;
-use crate::output::html::overview::floor_text;
+use crate::output::html::overview::precision_text;
 use crate::output::html::panels::{
     self, Chart, Line, Panel, PlottedPoint, spread,
 };
@@ -31,12 +31,12 @@ pub(super) fn heat_figure<'a>(
     let figure = Figure::Left;
     let against = question.first().against.as_deref().unwrap_or("alone");
     let against = against.split('@').next().unwrap_or(against);
-    let floor = floor_text(sheet, question, figure);
-    let floor = floor.map(|floor| format!("; noise floor {floor}"));
+    let precision = precision_text(sheet, question, figure);
+    let precision = precision.map(|text| format!("; A/A {text}"));
     let note = format!(
         "share of the same contestant's rate in {against}, within the same \
          round; more is better{}",
-        floor.unwrap_or_default()
+        precision.unwrap_or_default()
     );
     let title = format!(
         "Share left of the rate of {} requests",
@@ -93,12 +93,12 @@ pub(super) fn sweep_figure<'a>(
     let chart = chart(question, figure, panels);
     let title =
         format!("{} against {}", words.title, question.parameter_name());
-    let floor = floor_text(sheet, question, figure);
-    let floor = floor.map(|floor| format!("noise floor {floor}; "));
+    let precision = precision_text(sheet, question, figure);
+    let precision = precision.map(|text| format!("A/A {text}; "));
     let note = format!(
         "{}; {}grey: the other contestants",
         better(figure),
-        floor.unwrap_or_default()
+        precision.unwrap_or_default()
     );
     let data = sweep_table(sheet, question, page_contestants, figure);
     let shown = ChartFrame {
@@ -208,8 +208,9 @@ pub(super) fn per_client_figure<'a>(
         .collect();
     let title = "Resident memory per client";
     let label = format!("{title} in {}, one row per contestant", question.name);
+    let margin = sheet.findings.margin();
     let axis = "memory per client";
-    let chart = dot_plot::draw(&label, axis, figure, None, &mut dots);
+    let chart = dot_plot::draw(&label, axis, figure, margin, &mut dots);
     let column =
         Column { name: "per client".to_owned(), figure, of: Box::new(slope) };
     let note = format!(

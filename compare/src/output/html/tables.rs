@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use charts::escaped;
 
-use crate::analysis::findings::Relation;
 use crate::analysis::questions::Question;
 use crate::analysis::statistics::Estimate;
 use crate::analysis::units;
@@ -12,6 +11,7 @@ use crate::model::figure::Figure;
 use crate::model::scenarios::Scenario;
 use crate::output::html::rerun;
 use crate::output::html::shared::{PageContestant, none_text};
+use crate::output::relations;
 use crate::output::sheet::Sheet;
 use crate::output::system_calls;
 
@@ -30,7 +30,7 @@ pub(super) struct Column<'a> {
 type OfContestant<'a> =
     Box<dyn Fn(&PageContestant<'_>) -> Result<Estimate, String> + 'a>;
 
-/// Returns a folded table of medians with their intervals.
+/// Returns a folded table of figures with their intervals.
 pub(super) fn folded(
     what: &str,
     page_contestants: &[PageContestant<'_>],
@@ -56,8 +56,11 @@ pub(super) fn of_figure<'a>(
     page_contestants: &[PageContestant<'a>],
     figure: Figure,
 ) -> String {
-    let best = sheet.best(scenario, figure).map(|(name, _)| name);
-    let mut html = head("", ["value", "ratio to best", "rounds"].into_iter());
+    let standing = sheet.standing(scenario, figure);
+    let leader = standing.and_then(|standing| standing.leader);
+    let has_best = standing.is_some_and(|standing| standing.best.is_some());
+    let against = if has_best { "ratio to the best" } else { "ratio" };
+    let mut html = head("", ["value", against, "rounds"].into_iter());
     for one in page_contestants {
         let name = one.contestant.name.as_str();
         let estimate = sheet.estimate(scenario, name, figure);
@@ -72,23 +75,15 @@ pub(super) fn of_figure<'a>(
         let doubts = sheet.doubts(scenario, name, figure);
         html += &cell_with(bound, figure, value, doubts.as_deref());
         let relation = match sheet.relation(scenario, name, figure) {
-            _ if best == Some(name) => "best value".to_owned(),
-            Some(Relation::Equal { times }) => ratio("= ", &times),
-            Some(Relation::Undecided { times, .. }) => ratio("~ ", &times),
-            Some(Relation::Differs { times, .. }) => ratio("", &times),
-            Some(Relation::Open(why)) => format!("open: {why}"),
+            _ if leader == Some(name) && has_best => "the best".to_owned(),
+            _ if leader == Some(name) => "the others / this".to_owned(),
+            Some(relation) => escaped(&relations::text(relation)),
             None => "–".to_owned(),
         };
         let rounds = sheet.record.figure(scenario, name, figure).len();
         let _ = writeln!(html, "<td>{relation}</td><td>{rounds}</td></tr>");
     }
     html + FOOT
-}
-
-/// Returns a ratio to the best, after the mark of its outcome.
-fn ratio(mark: &str, times: &Estimate) -> String {
-    let Estimate { value, low, high } = times;
-    format!("<b>{mark}{value:.2}</b><small>{low:.2}–{high:.2}</small>")
 }
 
 /// Returns a folded table of the system calls per reply, if they were counted:
@@ -150,7 +145,7 @@ fn head<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> String {
     html + "</tr></thead>\n<tbody>\n"
 }
 
-fn row_head(
+pub(super) fn row_head(
     PageContestant { index, contestant, .. }: &PageContestant<'_>,
 ) -> String {
     let name = escaped(&contestant.name);
@@ -171,11 +166,11 @@ fn cell_with(
 ) -> String {
     match value {
         Ok(estimate) => {
-            let median = units::median(figure, &estimate);
+            let value = units::value(figure, &estimate);
             let interval = units::interval(figure, &estimate);
             let suspect = suspect(doubts);
             format!(
-                "<td><b>{bound}{median}{suspect}</b>\
+                "<td><b>{bound}{value}{suspect}</b>\
                  <small>{interval}</small></td>"
             )
         }
