@@ -1,6 +1,5 @@
-//! The direction of a difference, and the reasons why a comparison is open.
+//! The limits of a difference, and the reasons why a comparison is open.
 
-use crate::analysis::relation::Relation;
 use crate::analysis::statistics::Estimate;
 use crate::model::figure::Figure;
 
@@ -16,24 +15,6 @@ pub(crate) const TOO_FEW_ROUNDS: &str = "too few rounds";
 /// The reason why a comparison with a lower bound is open.
 pub(crate) const GENERATOR_WAS_BUSY: &str =
     "the load generator was the bottleneck";
-
-/// Returns the outcome of a comparison in words: `better`, `worse`, `equal`,
-/// `undecided`, or `open` with the reason.
-pub(crate) fn in_words(figure: Figure, relation: &Relation) -> String {
-    match relation {
-        Relation::Differs { times, .. } => {
-            let grew = times.value > 1.0;
-            let is_better = grew == figure.more_is_better();
-            if is_better { "better" } else { "worse" }.to_owned()
-        }
-        Relation::Equal { .. } => "equal".to_owned(),
-        Relation::Undecided { more_rounds: Some(more), .. } => {
-            format!("undecided: about {more} more rounds")
-        }
-        Relation::Undecided { more_rounds: None, .. } => "undecided".to_owned(),
-        Relation::Open(reason) => format!("open: {reason}"),
-    }
-}
 
 /// Returns `true` if a comparison of two figures is open because the lower one
 /// is only a lower bound, or if no difference was shown, either of them.
@@ -63,37 +44,6 @@ pub(crate) fn times_worse(figure: Figure, times: &Estimate) -> Estimate {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_difference_is_better_or_worse_by_the_kind_of_figure() {
-        let differs = |value| Relation::Differs {
-            times: Estimate::within(value, 0.01),
-            is_small: false,
-        };
-        let equal = Relation::Equal { times: Estimate::exact(1.0) };
-        let undecided = |more_rounds| Relation::Undecided {
-            times: Estimate::exact(1.0),
-            more_rounds,
-        };
-        let cases = [
-            (Figure::Time, differs(1.3), "worse"),
-            (Figure::Time, differs(0.7), "better"),
-            (Figure::Rate, differs(1.3), "better"),
-            (Figure::Left, differs(0.7), "worse"),
-            (Figure::Rss, differs(1.3), "worse"),
-            (Figure::Cost, equal, "equal"),
-            (Figure::Cost, undecided(None), "undecided"),
-            (
-                Figure::Cost,
-                undecided(Some(7)),
-                "undecided: about 7 more rounds",
-            ),
-            (Figure::Cost, Relation::Open("why"), "open: why"),
-        ];
-        for (figure, relation, expected) in cases {
-            assert_eq!(in_words(figure, &relation), expected);
-        }
-    }
 
     #[test]
     fn a_comparison_with_a_lower_bound_may_be_open() {

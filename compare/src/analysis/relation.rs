@@ -158,19 +158,6 @@ impl<'a> Standing<'a> {
         let best = is_best.then_some(leader);
         Standing { leader: Some(leader), relations, possible_best, best }
     }
-
-    /// Returns the best contestant, if there is one, and those that are equal
-    /// to it.
-    pub(crate) fn best_ones(&self) -> Vec<&'a str> {
-        let equal = self.relations.iter().filter(|(_, r)| r.is_equal());
-        let equal = equal.map(|(name, _)| *name);
-        let best = self.best.into_iter();
-        if self.best.is_none() {
-            Vec::new()
-        } else {
-            best.chain(equal).collect()
-        }
-    }
 }
 
 /// Returns about how many more rounds it takes to show a difference or

@@ -62,3 +62,46 @@ pub(crate) fn open_reason(relation: &Relation) -> Option<&'static str> {
         | Relation::Undecided { .. } => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::statistics::Estimate;
+
+    #[test]
+    fn a_difference_is_better_or_worse_by_the_kind_of_figure() {
+        let differs = |value| Relation::Differs {
+            times: Estimate { value, low: value - 0.1, high: value + 0.1 },
+            is_small: false,
+        };
+        let times = Estimate { value: 1.0, low: 0.98, high: 1.02 };
+        let equal = Relation::Equal { times };
+        let undecided =
+            |more_rounds| Relation::Undecided { times, more_rounds };
+        let cases = [
+            (Figure::Time, differs(1.3), "worse", "1.30x [1.20, 1.40]"),
+            (Figure::Time, differs(0.7), "better", "0.70x [0.60, 0.80]"),
+            (Figure::Rate, differs(1.3), "better", "1.30x [1.20, 1.40]"),
+            (Figure::Left, differs(0.7), "worse", "0.70x [0.60, 0.80]"),
+            (Figure::Rss, differs(1.3), "worse", "1.30x [1.20, 1.40]"),
+            (Figure::Cost, equal, "equal", "= 1.00x [0.98, 1.02]"),
+            (
+                Figure::Cost,
+                undecided(None),
+                "undecided",
+                "~ 1.00x [0.98, 1.02]",
+            ),
+            (
+                Figure::Cost,
+                undecided(Some(257)),
+                "undecided",
+                "~ 1.00x [0.98, 1.02], about 260 more rounds",
+            ),
+            (Figure::Cost, Relation::Open("why"), "open", "open: why"),
+        ];
+        for (figure, relation, word, words) in cases {
+            assert_eq!(outcome(figure, &relation), word);
+            assert_eq!(text(&relation), words);
+        }
+    }
+}
