@@ -9,7 +9,7 @@ pub(crate) enum Mark {
     Best,
     /// It equals the best within the margin.
     Equal,
-    /// It can't be told from the best.
+    /// It was not shown to be worse than the best, nor equal to it.
     Undecided,
     /// It was shown to be worse, or there is nothing to compare it with.
     None,

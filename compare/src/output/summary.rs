@@ -155,7 +155,7 @@ fn decided<'b>(
     (text, rest)
 }
 
-/// Returns the text on contestants of which any may be the best, and the
+/// Returns the text on the contestants that may all be the best, and the
 /// others.
 fn undecided<'b>(
     figure: Figure,
