@@ -1,6 +1,7 @@
-/* Counts the allocations of a process, for measure.py. Preload the library: it
- * replaces the functions of glibc's allocator, and at exit writes the count to
- * a file named by the process id, in the folder $ALLOCATIONS. */
+/* Counts the allocations of a process, for `compare budgets`, which preloads
+ * this library. It replaces the functions of glibc's allocator, and at exit
+ * writes the count to a file named by the process id, in the folder
+ * $ALLOCATIONS. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
-/* A minimal load generator, for measure.py. It keeps DEPTH requests in flight
- * on each connection, and neither checks replies nor records times. Prints the
- * number of replies and its own CPU time in seconds.
+/* A minimal load generator, which `compare budgets` compares its own with. It
+ * keeps DEPTH requests in flight on each connection, and neither checks replies
+ * nor records times. Prints the number of replies and its own CPU time in
+ * seconds.
  *
  *     bare_client PORT CONNECTIONS DEPTH SECONDS
  */

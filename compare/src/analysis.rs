@@ -1,8 +1,9 @@
 //! The analysis of records, as pure functions: estimates, comparisons,
-//! rankings, verdicts on claims, advice, and merging.
+//! rankings, verdicts on claims and budgets, advice, and merging.
 
 pub(crate) mod advice;
 pub(crate) mod bootstrap;
+pub(crate) mod budgets;
 pub(crate) mod claims;
 pub(crate) mod comparison;
 pub(crate) mod compatibility;

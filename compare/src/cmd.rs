@@ -2,6 +2,7 @@
 //! makes, and its exit code; and what several verbs share.
 
 mod advise;
+mod budgets;
 mod claims;
 pub(crate) mod cli;
 mod cmp;
@@ -13,6 +14,7 @@ mod load;
 mod margin_args;
 mod merge;
 mod outcome;
+mod patterns;
 mod percent;
 mod rank;
 mod report;

@@ -6,6 +6,8 @@ pub(crate) mod calibration;
 mod calibrator;
 pub(crate) mod cell;
 pub(crate) mod clients;
+pub(crate) mod counts;
+pub(crate) mod duration;
 pub(crate) mod failure;
 pub(crate) mod lock;
 pub(crate) mod machine;

@@ -1,7 +1,8 @@
-//! The data types that the other folders share: contestants, scenarios and
-//! claims, which are read from files; the load generator's plan and report; and
-//! the record of a run.
+//! The data types that the other folders share: contestants, scenarios, claims
+//! and budgets, which are read from files; the load generator's plan and
+//! report; and the record of a run.
 
+pub(crate) mod budgets;
 pub(crate) mod calibration;
 pub(crate) mod claims;
 pub(crate) mod contestant;

@@ -2,13 +2,14 @@
 //! CSV and JSON.
 
 pub(crate) mod advice;
+pub(crate) mod budgets;
 pub(crate) mod claims;
 mod column_unit;
 pub(crate) mod comparison;
 pub(crate) mod csv;
 pub(crate) mod export;
-pub(crate) mod gate;
 mod figure_table;
+pub(crate) mod gate;
 pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod load_report;

@@ -4,6 +4,8 @@
 
 #[path = "cli/advise.rs"]
 mod advise;
+#[path = "cli/budgets.rs"]
+mod budgets;
 #[path = "cli/claims.rs"]
 mod claims;
 #[path = "cli/faults.rs"]
@@ -79,6 +81,53 @@ fn a_selection_of_nothing_exits_with_4() {
         let output = compare(&file, &arguments);
         assert_eq!(output.status.code(), Some(4), "{arguments:?}");
         assert!(stderr(&output).contains("compare list"));
+    }
+}
+
+#[test]
+fn a_pattern_that_matches_nothing_is_named() {
+    let folder = Folder::new();
+    let file = folder.file("c.toml", &contestant("good", "none"));
+    let cases: [(&[&str], &str); 3] = [
+        (&["-e", "unknown"], "-e 'unknown' matches no contestant; `compare"),
+        (&["-s", "perf9"], "-s 'perf9' matches no scenario; `compare list`"),
+        (&["-s", "apart@9"], "use one of apart@0, apart@1, apart@2, apart@4"),
+    ];
+    for (arguments, expected) in cases {
+        let output = compare(&file, arguments);
+        assert_eq!(output.status.code(), Some(4), "{arguments:?}");
+        let text = stderr(&output);
+        assert!(text.contains(expected), "{text}");
+    }
+    let output = records::call(&["claims", "-c", "nothing"]);
+    assert_eq!(output.status.code(), Some(4));
+    let expected = "-c 'nothing' matches no claim; `compare list`";
+    assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+}
+
+#[test]
+fn a_pattern_may_match_only_a_server_from_the_command_line() {
+    let folder = Folder::new();
+    let file = folder.file("c.toml", &contestant("good", "none"));
+    let mine = format!("mine={COMPARE} faulty --listen {{addr}}");
+    let arguments = [&["-e", "mine", "--with", &mine][..], &SHORT].concat();
+    let output = compare(&file, &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("matches"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_server_without_a_program_is_reported_before_anything_is_built() {
+    let folder = Folder::new();
+    let never = contestant("good", "none")
+        + "prepare = [\"sh\", \"-c\", \"echo was prepared >&2; exit 7\"]\n";
+    let file = folder.file("c.toml", &never);
+    for program in ["no-such-program", "./no/such/program"] {
+        let mine = format!("mine={program} {{port}}");
+        let output = compare(&file, &["--with", &mine]);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        let text = stderr(&output);
+        assert!(text.contains(&format!("no program `{program}`")), "{text}");
     }
 }
 

@@ -16,9 +16,10 @@ pub(crate) enum Outcome {
     InstrumentFailed,
     /// A contestant failed or sent a wrong reply.
     ContestantFailed,
-    /// A run is worse than another one by more than is allowed.
+    /// A run is worse than another one by more than is allowed, or a budget is
+    /// broken.
     Regression,
-    /// It could not be decided whether a run is worse than another one.
+    /// Nothing is shown to be worse than allowed, but it can't be ruled out.
     Undecided,
     /// The filters select nothing.
     NothingSelected,
@@ -40,6 +41,9 @@ const USAGE: u8 = 2;
 /// mistake another failure for it.
 const REGRESSION: u8 = 99;
 
+/// The exit code if a regression can't be ruled out.
+const UNDECIDED: u8 = 98;
+
 /// The exit code of an interrupted command: 128 + SIGINT, as a shell reports
 /// it.
 pub(crate) const INTERRUPTED: u8 = 130;
@@ -51,8 +55,8 @@ impl From<Outcome> for ExitCode {
             Outcome::InstrumentFailed => FAILED,
             Outcome::ContestantFailed => 3,
             Outcome::NothingSelected => 4,
-            Outcome::Undecided => 5,
             Outcome::Regression => REGRESSION,
+            Outcome::Undecided => UNDECIDED,
             Outcome::Interrupted => INTERRUPTED,
         })
     }

@@ -94,9 +94,7 @@ impl Advise {
             for (name, why) in skipped {
                 eprintln!("skipped: {name}: {why}");
             }
-            eprintln!(
-                "-e selects no contestant; `compare list` prints the names"
-            );
+            eprintln!("nothing is selected");
             return Ok(Outcome::NothingSelected);
         }
         let plan = MeasurementPlan {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Arg, Args};
 use regex_lite::Regex;
 
 use crate::analysis::claims::Verdicts;
@@ -11,6 +11,7 @@ use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
 use crate::base::stdout;
 use crate::base::workspace;
+use crate::cmd::patterns;
 use crate::measure::options::MeasurementOptions;
 use crate::measure::plan::MeasurementPlan;
 use crate::measure::programs;
@@ -69,6 +70,19 @@ pub(crate) struct Claims {
     options: MeasurementOptions,
 }
 
+/// Replaces the help of `--rounds`, whose default is another one for claims.
+pub(crate) fn with_rounds_help(rounds: Arg) -> Arg {
+    rounds.help(format!("The number of rounds [default: {ROUNDS}]"))
+}
+
+/// Replaces the help of `--quick`, which does more for claims.
+pub(crate) fn with_quick_help(quick: Arg) -> Arg {
+    quick.help(
+        "Run only three rounds, with shorter windows, and check only the main \
+         claims",
+    )
+}
+
 impl Claims {
     /// Returns whether this starts processes, which must not outlive it.
     pub(crate) fn measures(&self) -> bool {
@@ -85,7 +99,7 @@ impl Claims {
         export::check(&exports)?;
         let claims = self.claims()?;
         if claims.is_empty() {
-            eprintln!("-c selects no claim; `compare list` prints the names");
+            eprintln!("nothing is selected");
             return Ok(Outcome::NothingSelected);
         }
         if let Some(run) = &self.run {
@@ -128,6 +142,8 @@ impl Claims {
             None => workspace::root()?.join("bench/claims.toml"),
         };
         let mut claims = claims::read(&path)?;
+        let names: Vec<&str> = claims.iter().map(Claim::name).collect();
+        patterns::report_unmatched("-c", &self.claim, &names);
         claims.retain(|claim| selects(&self.claim, claim.name()));
         if self.measures() && self.options.quick && self.claim.is_empty() {
             claims.retain(|claim| claim.quick);

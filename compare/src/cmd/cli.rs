@@ -4,7 +4,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::base::exit::Outcome;
 use crate::cmd::advise::Advise;
-use crate::cmd::claims::Claims;
+use crate::cmd::budgets::Budgets;
+use crate::cmd::claims::{self, Claims};
 use crate::cmd::cmp::Cmp;
 use crate::cmd::completions::Completions;
 use crate::cmd::faulty::Faulty;
@@ -22,8 +23,8 @@ use crate::cmd::verify::Verify;
 /// their model, side by side and under the same load.
 ///
 /// Exit codes: 0 success, 1 failure, 2 usage error, 3 a contestant failed or
-/// sent a wrong reply, 4 nothing selected, 5 undecided whether there is a
-/// regression, 99 regression, 130 interrupted.
+/// sent a wrong reply, 4 nothing selected, 98 undecided, 99 regression or broken
+/// budget, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
@@ -47,11 +48,17 @@ enum Verb {
     #[command(name = "selftest")]
     SelfTest(SelfTest),
     /// Checks the talk's claims, on this machine or by an existing run
+    #[command(
+        mut_arg("rounds", claims::with_rounds_help),
+        mut_arg("quick", claims::with_quick_help)
+    )]
     Claims(Box<Claims>),
+    /// Checks what the servers cost against their budgets
+    Budgets(Box<Budgets>),
     /// Reports which models sustain a mix of long and short requests, and at
     /// what cost
     Advise(Box<Advise>),
-    /// Lists contestants, scenarios and claims
+    /// Lists contestants, scenarios, claims and budgets
     List(List),
     /// Compares two runs, cell by cell
     Cmp(Cmp),
@@ -71,11 +78,12 @@ enum Verb {
 impl Cli {
     /// Returns whether this starts processes, which must not outlive it.
     pub(crate) fn starts_servers(&self) -> bool {
-        use Verb::{Advise, Claims, Run, SelfTest, Verify};
+        use Verb::{Advise, Budgets, Claims, Run, SelfTest, Verify};
         match &self.verb {
             None | Some(Run(_) | SelfTest(_) | Verify(_)) => true,
             Some(Advise(advise)) => advise.measures(),
             Some(Claims(claims)) => claims.measures(),
+            Some(Budgets(budgets)) => budgets.measures(),
             Some(_) => false,
         }
     }
@@ -90,6 +98,7 @@ impl Cli {
             Some(Verb::Verify(verify)) => verify.run(),
             Some(Verb::SelfTest(selftest)) => selftest.run(),
             Some(Verb::Claims(claims)) => claims.run(),
+            Some(Verb::Budgets(budgets)) => budgets.run(),
             Some(Verb::Advise(advise)) => advise.run(),
             Some(Verb::List(list)) => list.run(),
             Some(Verb::Cmp(cmp)) => cmp.run(),

@@ -13,7 +13,9 @@ use crate::analysis::gate::Gate;
 use crate::base::exit::{Outcome, Usage};
 use crate::base::stdout;
 use crate::cmd::margin_args::MarginArgs;
+use crate::cmd::patterns;
 use crate::cmd::percent::percent;
+use crate::model::record::Record;
 use crate::model::runs;
 use crate::model::scenarios::Scenario;
 use crate::model::selection::selects;
@@ -60,6 +62,14 @@ impl Cmp {
         let [before, after] =
             [&self.before, &self.after].map(|name| runs::read(name));
         let [before, after] = [before?, after?];
+        ensure!(
+            runs::path(&self.before)? != runs::path(&self.after)?,
+            Usage(format!(
+                "{} and {} are the same run; compare two runs",
+                self.before, self.after
+            ))
+        );
+        self.report_unmatched(&before, &after);
         let reference = match self.relative_to.as_deref() {
             None => Reference::Others,
             Some("nothing") => Reference::Nothing,
@@ -93,5 +103,14 @@ impl Cmp {
             None if comparison.cells.is_empty() => Outcome::NothingSelected,
             None => Outcome::Done,
         })
+    }
+
+    /// Reports the patterns that match nothing in either run.
+    fn report_unmatched(&self, before: &Record, after: &Record) {
+        let contestants = before.contestants().chain(after.contestants());
+        let names: Vec<&str> = contestants.map(|c| c.name.as_str()).collect();
+        patterns::report_unmatched("-e", &self.contestant, &names);
+        let scenarios = [&before.scenarios[..], &after.scenarios[..]].concat();
+        patterns::report_unmatched_scenarios(&self.scenario, &scenarios);
     }
 }

@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::ensure;
 use clap::Args;
 use regex_lite::Regex;
 
+use crate::base::exit::Usage;
+use crate::cmd::patterns;
+use crate::measure::programs;
 use crate::model::contestant::{Contestant, Label};
 use crate::model::contestants;
 use crate::model::selection::selects;
@@ -34,8 +38,7 @@ impl ContestantArgs {
     ///
     /// # Errors
     ///
-    /// Returns a [`Usage`](crate::base::exit::Usage) error if the file or a
-    /// `--with` is invalid.
+    /// Returns a [`Usage`] error if the file or a `--with` is invalid.
     pub(crate) fn choose(
         &self,
         root: &Path,
@@ -45,19 +48,16 @@ impl ContestantArgs {
         let only_idiomatic =
             self.contestants.is_none() && self.contestant.is_empty();
         let mut contestants = contestants::read(&path)?;
-        for pattern in &self.contestant {
-            // If other patterns match, a mistyped one would go unnoticed.
-            if !contestants.iter().any(|c| pattern.is_match(&c.name)) {
-                eprintln!("-e '{pattern}' matches no contestant");
-            }
-        }
+        let given = self.given()?;
+        let names = contestants.iter().chain(&given);
+        let names: Vec<&str> = names.map(|c| c.name.as_str()).collect();
+        patterns::report_unmatched("-e", &self.contestant, &names);
         contestants.retain(|contestant| {
             let is_idiomatic = contestant.label == Label::Idiomatic;
             selects(&self.contestant, &contestant.name)
                 && (is_idiomatic || !only_idiomatic)
         });
-        for text in &self.with {
-            let mine = Contestant::given(text)?;
+        for mine in given {
             if contestants.iter().any(|other| other.name == mine.name) {
                 eprintln!(
                     "--with replaces the contestant `{}` of {}",
@@ -69,5 +69,20 @@ impl ContestantArgs {
             contestants.push(mine);
         }
         Ok(contestants)
+    }
+
+    /// Returns the contestants of `--with`.
+    fn given(&self) -> anyhow::Result<Vec<Contestant>> {
+        let given = self.with.iter().map(|text| {
+            let contestant = Contestant::given(text)?;
+            let program = &contestant.command[0];
+            // Reported before anything is built.
+            ensure!(
+                programs::is_executable(program),
+                Usage(format!("--with '{text}': no program `{program}`"))
+            );
+            Ok(contestant)
+        });
+        given.collect()
     }
 }

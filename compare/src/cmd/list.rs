@@ -1,4 +1,4 @@
-//! `compare list`: prints the contestants, scenarios and claims.
+//! `compare list`: prints the contestants, scenarios, claims and budgets.
 
 use std::path::PathBuf;
 
@@ -8,6 +8,7 @@ use crate::analysis::questions;
 use crate::base::exit::Outcome;
 use crate::base::stdout;
 use crate::base::workspace;
+use crate::model::budgets::{self, Budget};
 use crate::model::claims::{self, Claim};
 use crate::model::contestant::Label;
 use crate::model::contestants;
@@ -23,7 +24,7 @@ pub(crate) struct List {
 }
 
 impl List {
-    /// Prints the contestants, the scenarios and the claims.
+    /// Prints the contestants, the scenarios, the claims and the budgets.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let root = workspace::root()?;
         let shipped = || root.join("bench/contestants.toml");
@@ -34,8 +35,10 @@ impl List {
         let names = contestants.iter().map(|c| &c.name);
         let names = names.chain(scenarios.iter().map(|s| &s.name));
         let claims = claims::read(&root.join("bench/claims.toml"))?;
+        let budgets = budgets::read(&root.join("bench/budgets.toml"))?.budgets;
         let names = names.map(String::as_str);
         let names = names.chain(claims.iter().map(Claim::name));
+        let names = names.chain(budgets.iter().map(Budget::name));
         let width = names.map(str::len).max().unwrap_or(0);
         let mut text = String::from("contestants\n");
         for contestant in contestants {
@@ -56,6 +59,11 @@ impl List {
             let version = claim.version_in_words();
             text +=
                 &format!("  {name:<width$} {version:<10} {text_of_claim}\n");
+        }
+        text += "budgets\n";
+        for budget in budgets {
+            let (name, what) = (budget.name(), &budget.what);
+            text += &format!("  {name:<width$} {:<10} {what}\n", "");
         }
         stdout::print(&text)?;
         Ok(Outcome::Done)

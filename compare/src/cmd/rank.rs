@@ -11,6 +11,7 @@ use regex_lite::Regex;
 use crate::analysis::ranking::Ranking;
 use crate::base::exit::Outcome;
 use crate::base::stdout;
+use crate::cmd::patterns;
 use crate::model::figure::Figure;
 use crate::model::runs;
 use crate::model::scenarios::Scenario;
@@ -55,8 +56,13 @@ impl Rank {
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let record = runs::read(&self.run)?;
         let names = record.contestants().map(|c| c.name.as_str());
-        let names: Vec<&str> =
-            names.filter(|name| selects(&self.contestant, name)).collect();
+        let names: Vec<&str> = names.collect();
+        patterns::report_unmatched("-e", &self.contestant, &names);
+        patterns::report_unmatched_scenarios(&self.scenario, &record.scenarios);
+        let names: Vec<&str> = names
+            .into_iter()
+            .filter(|name| selects(&self.contestant, name))
+            .collect();
         let scenarios = record.scenarios.iter().filter(|scenario| {
             selects(&self.scenario, &scenario.name)
                 || selects(&self.scenario, scenario.base())

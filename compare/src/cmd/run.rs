@@ -9,7 +9,7 @@ use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
 use crate::base::workspace;
 use crate::cmd::contestant_args::ContestantArgs;
-use crate::cmd::outcome;
+use crate::cmd::{outcome, patterns};
 use crate::measure::options::MeasurementOptions;
 use crate::measure::plan::{self, MeasurementPlan};
 use crate::measure::programs;
@@ -54,15 +54,10 @@ impl Run {
         let (contestants, skipped) = programs::runnable(contestants);
         let scenarios = self.scenarios(&root)?;
         if contestants.is_empty() || scenarios.is_empty() {
-            let which = if contestants.is_empty() {
-                "-e selects no contestant"
-            } else {
-                "-s selects no scenario"
-            };
             for (name, why) in skipped {
                 eprintln!("skipped: {name}: {why}");
             }
-            eprintln!("{which}; `compare list` prints the names");
+            eprintln!("nothing is selected");
             return Ok(Outcome::NothingSelected);
         }
         let plan = MeasurementPlan {
@@ -98,6 +93,8 @@ impl Run {
                 eprintln!("{path} replaces the scenario `{name}`");
             }
         }
+        let points = scenarios::expand(&scenarios, false);
+        patterns::report_unmatched_scenarios(&self.scenario, &points);
         Ok(select_scenarios(&scenarios, &self.scenario, self.full))
     }
 

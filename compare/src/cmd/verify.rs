@@ -14,6 +14,7 @@ use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
 use crate::base::stdout;
 use crate::base::workspace;
+use crate::cmd::patterns;
 use crate::measure::build;
 use crate::measure::programs;
 use crate::measure::progress::Progress;
@@ -51,15 +52,16 @@ impl Verify {
         let shipped = || root.join("bench/contestants.toml");
         let path = self.contestants.clone().unwrap_or_else(shipped);
         let mut contestants = contestants::read(&path)?;
+        let names: Vec<&str> =
+            contestants.iter().map(|c| c.name.as_str()).collect();
+        patterns::report_unmatched("-e", &self.contestant, &names);
         contestants.retain(|c| selects(&self.contestant, &c.name));
         let (mut contestants, skipped) = programs::runnable(contestants);
         for (name, why) in skipped {
             eprintln!("skipped: {name}: {why}");
         }
         if contestants.is_empty() {
-            eprintln!(
-                "-e selects no contestant; `compare list` prints the names"
-            );
+            eprintln!("nothing is selected");
             return Ok(Outcome::NothingSelected);
         }
         let progress = Progress::new(self.quiet);

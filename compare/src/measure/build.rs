@@ -15,7 +15,6 @@ use serde::Deserialize;
 use crate::base::interrupt::Interrupt;
 use crate::measure::progress::Progress;
 use crate::model::contestant::Contestant;
-use crate::model::contestants;
 
 /// How long to wait for a command before checking for Ctrl-C.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -56,7 +55,7 @@ pub(crate) fn build(
 ) -> anyhow::Result<bool> {
     for contestant in &mut *contestants {
         let Some(source) = &contestant.compile else { continue };
-        let program = compile(root, source)?;
+        let program = compile(root, source, &["-pthread", "-D_GNU_SOURCE"])?;
         contestant.put_executable(&program);
     }
     for contestant in &*contestants {
@@ -72,20 +71,20 @@ pub(crate) fn build(
     if packages.is_empty() {
         return Ok(true);
     }
-    // Builds all of the project's servers, not only the selected ones: cargo
-    // unifies the features of the packages that it builds, so another selection
-    // would compile their dependencies again.
-    let ours = contestants::read(&root.join("bench/contestants.toml"));
-    let ours = ours.unwrap_or_default();
-    packages.extend(ours.iter().filter_map(|c| c.build.as_deref()));
     packages.sort_unstable();
     packages.dedup();
     progress.announce(&format!("building {}", packages.join(", ")));
-    let mut cargo = start(root, &packages)?;
-    let Some(executables) = executables(&mut cargo, progress, interrupt)?
-    else {
-        return Ok(false);
-    };
+    let mut executables = HashMap::new();
+    for package in packages {
+        // Builds each package by itself: cargo unifies the features of the
+        // packages that it builds together, so a server would depend on the
+        // selection of the others.
+        let mut cargo = start(root, package)?;
+        let Some(built) = built_by(&mut cargo, progress, interrupt)? else {
+            return Ok(false);
+        };
+        executables.extend(built);
+    }
     for contestant in contestants {
         let Some(package) = &contestant.build else { continue };
         let path = executables.get(package).with_context(|| {
@@ -100,8 +99,17 @@ pub(crate) fn build(
     Ok(true)
 }
 
-/// Compiles a C source with the flags that distributions use.
-fn compile(root: &Path, source: &str) -> anyhow::Result<String> {
+/// Compiles a C source with the flags that distributions use, and `flags`.
+/// Returns the path of the result.
+///
+/// # Errors
+///
+/// Returns an error with the messages of cc if it fails.
+pub(crate) fn compile(
+    root: &Path,
+    source: &str,
+    flags: &[&str],
+) -> anyhow::Result<String> {
     let folder = root.join("target/peers");
     fs::create_dir_all(&folder)
         .with_context(|| format!("cannot create {}", folder.display()))?;
@@ -111,7 +119,8 @@ fn compile(root: &Path, source: &str) -> anyhow::Result<String> {
     let output = Command::new("cc")
         // The same alignment as for Rust code: see .cargo/config.toml.
         .args(["-O2", "-falign-functions=64"])
-        .args(["-pthread", "-D_GNU_SOURCE", "-o"])
+        .args(flags)
+        .arg("-o")
         .args([&program, &root.join(source)])
         .output()
         .with_context(|| format!("cannot run cc to compile {source}"))?;
@@ -158,12 +167,12 @@ fn tail(process: &Process) -> String {
 }
 
 /// Starts cargo in the same way as servers, so that it ends with this process.
-fn start(root: &Path, packages: &[&str]) -> anyhow::Result<Process> {
+fn start(root: &Path, package: &str) -> anyhow::Result<Process> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let manifest = root.join("Cargo.toml");
     let manifest =
         manifest.to_str().context("the workspace's path is not UTF-8")?;
-    let mut command = vec![
+    let command = [
         cargo.as_str(),
         "build",
         "--release",
@@ -171,16 +180,15 @@ fn start(root: &Path, packages: &[&str]) -> anyhow::Result<Process> {
         "--message-format=json-render-diagnostics",
         "--manifest-path",
         manifest,
+        "--package",
+        package,
     ];
-    for package in packages {
-        command.extend(["--package", package]);
-    }
     Launch::new(command).spawn(NOWHERE).context("cannot build the servers")
 }
 
 /// Returns the executables, by the name of their package, or `None` if
 /// interrupted.
-fn executables(
+fn built_by(
     cargo: &mut Process,
     progress: &Progress,
     interrupt: &Interrupt,

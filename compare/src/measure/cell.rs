@@ -15,7 +15,7 @@ use crate::measure::clients::Clients;
 use crate::measure::failure::Failure;
 use crate::measure::system_calls;
 use crate::model::contestant::Contestant;
-use crate::model::load_plan::CONNECT_HANGS_MAX;
+use crate::model::load_plan::{CONNECT_HANGS_MAX, Pace};
 use crate::model::load_report::LoadReport;
 use crate::model::placement::Placement;
 use crate::model::scenarios::Scenario;
@@ -123,24 +123,126 @@ impl Cell<'_> {
         own: &BTreeMap<String, u64>,
         interrupt: &Interrupt,
     ) -> Result<BTreeMap<String, f64>, Failure> {
-        let (report, mut counts) = self.trace(interrupt, |server| {
-            let mut load = self
-                .load(server, None)
-                .map_err(|error| Failure::Instrument(format!("{error:#}")))?;
-            self.report(&mut load, interrupt)
-        })?;
-        if let Some(trouble) = report.server_fault().or(report.own_limit()) {
-            let reason = format!("under strace: {trouble}");
-            return Err(Failure::Instrument(reason));
-        }
+        let (replies, mut counts) = self.system_calls_under_load(interrupt)?;
         for (name, count) in &mut counts {
             *count -= (*count).min(own.get(name).copied().unwrap_or(0));
         }
         counts.retain(|_, count| *count > 0);
-        let replies = report.groups.iter().map(|group| group.replies_in_all);
-        let replies = replies.sum::<u64>();
         let each = |(name, count)| (name, count as f64 / replies as f64);
         Ok(counts.into_iter().map(each).collect())
+    }
+
+    /// Returns the number of replies under strace(1), and the server's system
+    /// calls by name, including those to start and to stop.
+    pub(crate) fn system_calls_under_load(
+        &self,
+        interrupt: &Interrupt,
+    ) -> Result<(u64, BTreeMap<String, u64>), Failure> {
+        self.trace(interrupt, |server| self.replies(server, interrupt))
+    }
+
+    /// Returns the number of replies while `library`, which is preloaded,
+    /// counts the server's allocations; and their number, including those to
+    /// start and to stop.
+    pub(crate) fn allocations_under_load(
+        &self,
+        library: &str,
+        interrupt: &Interrupt,
+    ) -> Result<(u64, u64), Failure> {
+        let trouble = |what: String| {
+            Failure::Instrument(format!("cannot count allocations: {what}"))
+        };
+        let folder = tempfile::tempdir().map_err(|e| trouble(e.to_string()))?;
+        let preload = format!("LD_PRELOAD={library}");
+        let counts = format!("ALLOCATIONS={}", folder.path().display());
+        let prefix = ["env".to_owned(), preload, counts];
+        let command = prefix.into_iter().chain(self.contestant.command.clone());
+        let mut server = self.start_command(command.collect(), interrupt)?;
+        let replies = self.replies(&server, interrupt)?;
+        // The server's worker processes are killed with it, and a killed
+        // process writes no count.
+        let file = folder.path().join(server.pid().as_raw_pid().to_string());
+        server.process().signal(Signal::TERM);
+        if server.process().wait(TRACED_EXIT_TIMEOUT).is_none() {
+            return Err(trouble(
+                "the server did not end on SIGTERM".to_owned(),
+            ));
+        }
+        let text =
+            fs::read_to_string(file).map_err(|e| trouble(e.to_string()))?;
+        let count = text.trim().parse();
+        let count = count.map_err(|_| trouble(format!("no number: {text}")))?;
+        Ok((replies, count))
+    }
+
+    /// Measures the load generator's replies per CPU second, as a share of
+    /// those of the minimal client `bare`, with the same server.
+    pub(crate) fn efficiency(
+        &self,
+        bare: &str,
+        interrupt: &Interrupt,
+    ) -> Result<f64, Failure> {
+        let server = self.start(interrupt)?;
+        let report = self.uncosted(&server, interrupt)?;
+        let ours =
+            report.replies() as f64 / report.generator_cpu_ns.max(1) as f64;
+        let trouble = |what: String| {
+            Failure::Instrument(format!("cannot run the C client: {what}"))
+        };
+        let group = &self.groups[0].group;
+        let depth = match group.pace {
+            Pace::Closed { depth, .. } => depth,
+            _ => 1,
+        };
+        let command = [
+            bare.to_owned(),
+            "{port}".to_owned(),
+            group.connections.to_string(),
+            depth.to_string(),
+            self.window.as_secs_f64().to_string(),
+        ];
+        let mut client = Launch::new(command)
+            .cpus(&self.placement.load)
+            .spawn(server.address())
+            .map_err(|error| trouble(error.to_string()))?;
+        let line = client.stdout_line(self.window + LOAD_TIMEOUT);
+        let _ = client.wait(EXIT_TIMEOUT);
+        let line = line.ok_or_else(|| trouble(client.log().join("; ")))?;
+        let words: Vec<f64> =
+            line.split(' ').filter_map(|word| word.parse().ok()).collect();
+        let [replies, cpu_s] = words[..] else { return Err(trouble(line)) };
+        Ok(ours / (replies / (cpu_s * 1e9)))
+    }
+
+    /// Loads a server. Returns the number of replies before, in and after the
+    /// window.
+    fn replies(
+        &self,
+        server: &Server,
+        interrupt: &Interrupt,
+    ) -> Result<u64, Failure> {
+        let report = self.uncosted(server, interrupt)?;
+        let replies = report.groups.iter().map(|group| group.replies_in_all);
+        Ok(replies.sum())
+    }
+
+    /// Loads a server whose cost isn't measured. A fault is the instrument's.
+    fn uncosted(
+        &self,
+        server: &Server,
+        interrupt: &Interrupt,
+    ) -> Result<LoadReport, Failure> {
+        let mut load = self
+            .load(server, None)
+            .map_err(|error| Failure::Instrument(format!("{error:#}")))?;
+        let report = self.report(&mut load, interrupt)?;
+        match report.server_fault().or(report.own_limit()) {
+            Some(trouble) => {
+                let reason = format!("while counting: {trouble}");
+                Err(Failure::Instrument(reason))
+            }
+            None => Ok(report),
+        }
     }
 
     /// Starts the server under strace(1), calls `load`, and stops the server.

@@ -13,12 +13,11 @@ use crate::model::scenarios::Scenario;
 /// The flags of all commands that measure.
 #[derive(Args, Debug)]
 pub(crate) struct MeasurementOptions {
-    /// The number of rounds [default: 5; for claims, 7]
+    /// The number of rounds [default: 5]
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) rounds: Option<u64>,
-    /// Run only three rounds; for claims, also use shorter windows and check
-    /// only the main claims
+    /// Run only three rounds
     #[arg(long, conflicts_with = "rounds")]
     pub(crate) quick: bool,
     /// The length of each window, the time in which a contestant is measured

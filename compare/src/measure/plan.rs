@@ -8,6 +8,7 @@ use crate::base::limits;
 use crate::base::stdout;
 use crate::measure::build;
 use crate::measure::calibration::calibrations;
+use crate::measure::duration::in_words;
 use crate::measure::lock::MeasuringLock;
 use crate::measure::machine;
 use crate::measure::options::{MeasurementOptions, ROUNDS_QUICK};
@@ -96,6 +97,8 @@ impl MeasurementPlan {
             capacities: HashMap::new(),
             own_system_calls: HashMap::new(),
         };
+        let expected = measurement.expected_duration(&record);
+        progress.announce(&format!("measuring: about {}", in_words(expected)));
         progress.measure(
             measurement.cells_of(&record)
                 + record.contestants().count() * traced.len(),
@@ -136,6 +139,11 @@ impl MeasurementPlan {
 }
 
 impl FinishedRun {
+    /// Writes the record again, after something was added to it.
+    pub(crate) fn save(&mut self) {
+        self.saved = self.record.write(&self.path);
+    }
+
     /// Prints the given result, and the path of the record.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The programs that contestants need, and their versions.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
@@ -12,10 +13,22 @@ use crate::model::record::Entrant;
 /// Returns `true` if PATH contains the program.
 pub(crate) fn is_in_path(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).map(|folder| folder.join(program)).any(|file| {
-        fs::metadata(file).is_ok_and(|file| {
-            file.is_file() && file.permissions().mode() & 0o111 != 0
-        })
+    env::split_paths(&path).any(|folder| is_program(&folder.join(program)))
+}
+
+/// Returns `true` if a command can start with this word: the path of a program,
+/// or the name of one in PATH.
+pub(crate) fn is_executable(word: &str) -> bool {
+    if word.contains('/') {
+        is_program(Path::new(word))
+    } else {
+        is_in_path(word)
+    }
+}
+
+fn is_program(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|file| {
+        file.is_file() && file.permissions().mode() & 0o111 != 0
     })
 }
 

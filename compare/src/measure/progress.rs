@@ -1,6 +1,11 @@
 //! Progress on stderr.
 
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::measure::duration::in_words;
 
 /// A line of progress with an estimate of the time left. It is drawn only if
 /// stderr is a terminal.
@@ -54,6 +59,14 @@ impl Progress {
         self.bar.inc(1);
     }
 
+    /// Prints that a round is done, if stderr is not a terminal; there, the
+    /// line of progress shows it.
+    pub(crate) fn round_done(&self, round: u64, of: u64, elapsed: Duration) {
+        if !io::stderr().is_terminal() {
+            self.announce(&round_line(round, of, elapsed));
+        }
+    }
+
     /// Prints a line above the progress.
     pub(crate) fn note(&self, text: &str) {
         self.bar.suspend(|| eprintln!("{text}"));
@@ -62,5 +75,32 @@ impl Progress {
     /// Removes the line of progress.
     pub(crate) fn clear(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// Returns the line about a round that is done, with the time that the others
+/// will take.
+fn round_line(round: u64, of: u64, elapsed: Duration) -> String {
+    let left = of.saturating_sub(round);
+    let seconds = elapsed.as_secs_f64() / round.max(1) as f64 * left as f64;
+    let left = Duration::from_secs_f64(seconds);
+    let done = format!("round {round} of {of} after {}", in_words(elapsed));
+    if left.is_zero() {
+        done
+    } else {
+        format!("{done}, about {} left", in_words(left))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_about_a_round_states_how_long_the_others_take() {
+        let elapsed = Duration::from_secs(20);
+        let line = round_line(2, 8, elapsed);
+        assert_eq!(line, "round 2 of 8 after 20 s, about 1 min 0 s left");
+        assert_eq!(round_line(8, 8, elapsed), "round 8 of 8 after 20 s");
     }
 }

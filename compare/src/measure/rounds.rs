@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
@@ -11,6 +11,7 @@ use crate::base::interrupt::Interrupt;
 use crate::measure::calibrator::Calibrator;
 use crate::measure::cell::Cell;
 use crate::measure::clients::groups;
+use crate::measure::duration::expected_duration;
 use crate::measure::failure::Failure;
 use crate::measure::processors::Processors;
 use crate::measure::programs;
@@ -64,13 +65,24 @@ impl Measurement<'_> {
 
     /// Returns the number of cells to measure in all rounds.
     pub(crate) fn cells_of(&self, record: &Record) -> usize {
-        let wanted = |scenario: &Scenario| {
-            let entrants = record.entrants.iter();
-            entrants.filter(|e| self.is_wanted(scenario, &e.contestant)).count()
+        let cells = |s: &Scenario| {
+            self.cells_in(s, record) * s.rounds_of(record.rounds) as usize
         };
-        let cells =
-            |s: &Scenario| wanted(s) * s.rounds_of(record.rounds) as usize;
         record.scenarios.iter().map(cells).sum()
+    }
+
+    /// Returns how long all rounds are expected to take.
+    pub(crate) fn expected_duration(&self, record: &Record) -> Duration {
+        let of_scenario = |scenario: &Scenario| {
+            let cells = self.cells_in(scenario, record);
+            expected_duration(scenario, cells, record.rounds)
+        };
+        record.scenarios.iter().map(of_scenario).sum()
+    }
+
+    fn cells_in(&self, scenario: &Scenario, record: &Record) -> usize {
+        let entrants = record.entrants.iter();
+        entrants.filter(|e| self.is_wanted(scenario, &e.contestant)).count()
     }
 
     /// Calibrates, measures all rounds, and counts the system calls under the
@@ -96,6 +108,7 @@ impl Measurement<'_> {
     /// Measures all rounds. Breaks if interrupted.
     fn rounds(&mut self, record: &mut Record) -> ControlFlow<()> {
         let mut random = fastrand::Rng::with_seed(record.seed);
+        let began = Instant::now();
         for round in 1..=record.rounds {
             let mut order = record.entrants.clone();
             random.shuffle(&mut order);
@@ -104,6 +117,7 @@ impl Measurement<'_> {
             if let Err(error) = record.write(self.path) {
                 self.progress.note(&format!("{error:#}"));
             }
+            self.progress.round_done(round, record.rounds, began.elapsed());
         }
         ControlFlow::Continue(())
     }

@@ -85,7 +85,9 @@ fn yes() -> bool {
 }
 
 /// Reads a text that is wrapped in the file, as a single line.
-fn prose<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+pub(crate) fn prose<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<String, D::Error> {
     let text = String::deserialize(from)?;
     Ok(text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
@@ -94,17 +96,7 @@ impl TryFrom<String> for Side {
     type Error = String;
 
     fn try_from(text: String) -> Result<Side, String> {
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let ["of", "in"] = [1, 3].map(|i| words.get(i).copied().unwrap_or(""))
-        else {
-            return Err(format!(
-                "`{text}` is not of the form \"FIGURE of CONTESTANT in \
-                 SCENARIO\""
-            ));
-        };
-        let [figure, _, contestant, _, scenario] = words[..] else {
-            return Err(format!("`{text}` has too many words, or too few"));
-        };
+        let [figure, contestant, scenario] = parts_of_side(&text)?;
         let figures = Figure::all();
         let found = figures.iter().find(|other| other.name() == figure);
         let figure = found.copied().ok_or_else(|| {
@@ -118,6 +110,22 @@ impl TryFrom<String> for Side {
             scenario: scenario.to_owned(),
         })
     }
+}
+
+/// Splits a text of the form "FIGURE of CONTESTANT in SCENARIO" into its three
+/// names.
+pub(crate) fn parts_of_side(text: &str) -> Result<[&str; 3], String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let ["of", "in"] = [1, 3].map(|i| words.get(i).copied().unwrap_or(""))
+    else {
+        return Err(format!(
+            "`{text}` is not of the form \"FIGURE of CONTESTANT in SCENARIO\""
+        ));
+    };
+    let [figure, _, contestant, _, scenario] = words[..] else {
+        return Err(format!("`{text}` has too many words, or too few"));
+    };
+    Ok([figure, contestant, scenario])
 }
 
 impl fmt::Display for Side {
@@ -251,38 +259,49 @@ pub(crate) fn check_against(
     contestants: &[Contestant],
     scenarios: &[Scenario],
 ) -> Result<(), Usage> {
+    for claim in claims {
+        for side in claim.trials.iter().flat_map(Trial::sides) {
+            let names = [side.contestant.as_str(), &side.scenario];
+            check_names(names, contestants, scenarios).map_err(|what| {
+                Usage(format!("claim `{}`: {what}", claim.name()))
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks that a contestant and a scenario exist.
+///
+/// # Errors
+///
+/// Returns an error that names what doesn't exist, and what does.
+pub(crate) fn check_names(
+    [contestant, scenario]: [&str; 2],
+    contestants: &[Contestant],
+    scenarios: &[Scenario],
+) -> Result<(), String> {
     let contestants: Vec<&str> =
         contestants.iter().map(|c| c.name.as_str()).collect();
     let scenarios: Vec<&str> =
         scenarios.iter().map(|s| s.name.as_str()).collect();
-    for claim in claims {
-        for side in claim.trials.iter().flat_map(Trial::sides) {
-            let pairs = [
-                ("contestant", &side.contestant, &contestants),
-                ("scenario", &side.scenario, &scenarios),
-            ];
-            for (kind, name, known) in pairs {
-                let value = format!("{name}@");
-                let values: Vec<&str> = known
-                    .iter()
-                    .copied()
-                    .filter(|other| other.starts_with(&value))
-                    .collect();
-                if !values.is_empty() {
-                    return Err(Usage(format!(
-                        "claim `{}`: `{name}` has a sweep; use one of {}",
-                        claim.name(),
-                        values.join(", ")
-                    )));
-                }
-                if !known.contains(&name.as_str()) {
-                    return Err(Usage(format!(
-                        "claim `{}`: no {kind} `{name}`; use one of {}",
-                        claim.name(),
-                        known.join(", ")
-                    )));
-                }
-            }
+    let pairs = [
+        ("contestant", contestant, &contestants),
+        ("scenario", scenario, &scenarios),
+    ];
+    for (kind, name, known) in pairs {
+        let value = format!("{name}@");
+        let values: Vec<&str> = known
+            .iter()
+            .copied()
+            .filter(|other| other.starts_with(&value))
+            .collect();
+        if !values.is_empty() {
+            let values = values.join(", ");
+            return Err(format!("`{name}` has a sweep; use one of {values}"));
+        }
+        if !known.contains(&name) {
+            let known = known.join(", ");
+            return Err(format!("no {kind} `{name}`; use one of {known}"));
         }
     }
     Ok(())

@@ -30,3 +30,10 @@ impl<T> From<Result<T, String>> for Reading<T> {
         }
     }
 }
+
+impl<T> From<Reading<T>> for Result<T, String> {
+    fn from(reading: Reading<T>) -> Result<T, String> {
+        let Reading { value, reason } = reading;
+        value.ok_or_else(|| reason.unwrap_or_default())
+    }
+}

@@ -124,6 +124,15 @@ pub(crate) struct CellRecord {
     /// pass that is not timed.
     #[serde(default = "no_system_calls")]
     pub(crate) system_calls: Reading<BTreeMap<String, f64>>,
+    /// The server's allocations per reply, counted once in a separate pass that
+    /// is not timed. Only `compare budgets` counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) allocations: Option<Reading<f64>>,
+    /// The load generator's replies per CPU second as a share of those of a
+    /// minimal client in C, by pair of measurements. Only `compare budgets`
+    /// measures them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) efficiency: Option<Reading<Vec<f64>>>,
     /// The rounds that are left out because `compare` itself failed, or because
     /// the contestant no longer started, with the reason, by round number.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -149,6 +158,8 @@ impl CellRecord {
             by_design: None,
             rounds: Vec::new(),
             system_calls: no_system_calls(),
+            allocations: None,
+            efficiency: None,
             missed: BTreeMap::new(),
         }
     }

@@ -43,6 +43,18 @@ pub(crate) fn read(name: &str) -> anyhow::Result<Record> {
     Record::read(&find(name, workspace::root)?)
 }
 
+/// Returns the path of a run's record, without symbolic links, so that two
+/// names of one run have the same path.
+///
+/// # Errors
+///
+/// Returns a [`Usage`] error if there is no such run.
+pub(crate) fn path(name: &str) -> anyhow::Result<PathBuf> {
+    let path = find(name, workspace::root)?;
+    let unreadable = || format!("cannot read {}", path.display());
+    path.canonicalize().with_context(unreadable)
+}
+
 /// Finds the record's file. The workspace is only needed for a name: that is
 /// looked up in the `runs/` of the workspace or, without one, of the current
 /// folder.

@@ -60,11 +60,16 @@ fn assert_refused(folder: &Folder, good: &str, bad: &str, expected: &str) {
 }
 
 #[test]
-fn a_run_equals_itself() {
+fn a_run_equals_its_copy_and_is_not_compared_with_itself() {
     let folder = Folder::new();
-    let run = made_up(&folder, "same", |_| ());
-    let run = run.to_str().unwrap();
-    let output = call(&["cmp", run, run, "--fail-on-regression", "0%"]);
+    let [run, copy] =
+        ["same", "copy"].map(|name| made_up(&folder, name, |_| ()));
+    let [run, copy] = [&run, &copy].map(|path| path.to_str().unwrap());
+    let itself = folder.path.join("same");
+    let output = call(&["cmp", run, itself.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
+    assert!(stderr(&output).contains("same run"), "{}", stderr(&output));
+    let output = call(&["cmp", run, copy, "--fail-on-regression", "0%"]);
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("10 figures compared: 10 equal;"), "{text}");
@@ -160,7 +165,8 @@ fn a_pair_whose_order_differs_between_two_runs_is_reported() {
     let expected = "reversed: p50 of good in perf2: 3.00 [3.00, 3.00] times \
                     that of other in A, 0.33 [0.33, 0.33] times in B";
     assert!(text.contains(expected), "{text}");
-    let text = stdout(&call(&["cmp", good, good]));
+    let copy = folder.file("copy.json", &fs::read_to_string(good).unwrap());
+    let text = stdout(&call(&["cmp", good, copy.to_str().unwrap()]));
     let expected = "5 comparisons of two contestants within each run; none is \
                     reversed";
     assert!(text.contains(expected), "{text}");
