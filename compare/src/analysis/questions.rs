@@ -7,13 +7,14 @@ use crate::model::record::Record;
 use crate::model::scenarios::{ClientGroup, Parameter, Scenario};
 
 /// The scenarios in reading order. Scenarios that aren't listed come last.
-const READING_ORDER: [&str; 12] = [
+const READING_ORDER: [&str; 13] = [
     "perf1",
     "perf1-crowd",
     "perf2",
     "perf2-crowd",
     "interference",
     "longer",
+    "workers",
     "one-core",
     "ladder",
     "idle",
@@ -68,10 +69,18 @@ impl<'a> Question<'a> {
         self.points.len() > 1
     }
 
-    /// Returns the parameter that varies, and its client group. A record
+    /// Returns the parameter that varies, and its client group (empty for a
+    /// parameter of the servers). A record
     /// contains only the values of a sweep, so this finds the parameter that
     /// has these values.
     pub(crate) fn varies(&self) -> Option<(Parameter, &'a str)> {
+        let has_workers = self.points.iter().all(|scenario| {
+            let value = scenario.point.as_ref().map(|point| point.value);
+            scenario.workers.is_some_and(|n| value == Some(n as f64))
+        });
+        if has_workers && self.is_sweep() {
+            return Some((Parameter::Workers, ""));
+        }
         let groups = self.points.iter().flat_map(|point| &point.groups);
         let mut names: Vec<&str> = groups.map(|g| g.name.as_str()).collect();
         names.sort_unstable();
@@ -106,6 +115,10 @@ impl<'a> Question<'a> {
             Some((Parameter::Depth, _)) => {
                 format!("{} in flight", short(value))
             }
+            Some((Parameter::Workers, _)) => {
+                let plural = if value == 1.0 { "" } else { "s" };
+                format!("{} worker{plural}", short(value))
+            }
             Some((Parameter::Rate, _)) => format!("{} /s", short(value)),
             Some((Parameter::N, _)) => format!("n = {}", short(value)),
             Some((Parameter::Cost, _)) => format!("{} ms each", short(value)),
@@ -125,6 +138,7 @@ impl<'a> Question<'a> {
             Some((Parameter::Depth, _)) => {
                 "requests in flight per client".into()
             }
+            Some((Parameter::Workers, _)) => "workers of the pool".into(),
             Some((Parameter::Rate, _)) => "requests per second".into(),
             Some((Parameter::N, _)) => "n".into(),
             Some((Parameter::Cost, group)) => {
@@ -146,7 +160,8 @@ impl<'a> Question<'a> {
                 | Parameter::Depth
                 | Parameter::N
                 | Parameter::Cost
-                | Parameter::Rate,
+                | Parameter::Rate
+                | Parameter::Workers,
                 _,
             ))
             | None => short(value),
@@ -202,6 +217,7 @@ fn setting(group: Option<&ClientGroup>, parameter: Parameter) -> Option<f64> {
         Parameter::Cost => group?.cost.map(|cost| cost.as_secs_f64() * 1e3),
         Parameter::Rate => group?.rate,
         Parameter::Load => group?.load,
+        Parameter::Workers => None,
     }
 }
 

@@ -316,6 +316,7 @@ impl Bench<'_> {
             warm_up: Duration::ZERO,
             window,
             placement: self.placement.clone(),
+            workers: None,
             seed: 0,
         }
     }
@@ -336,6 +337,7 @@ fn duel() -> Scenario {
         turns: 1,
         alone: Some("the duel measures in windows".to_owned()),
         rounds: None,
+        workers: None,
         sweep: None,
         point: None,
         measured_group: CLIENTS.to_owned(),

@@ -136,6 +136,7 @@ impl Calibrator<'_> {
             warm_up: Duration::ZERO,
             window: CALIBRATED_WINDOW_MIN.max(at_most * 4),
             placement: self.processors.place(Cpus::Split),
+            workers: None,
             seed: self.seed,
         };
         let report = cell.measure(self.interrupt)?;

@@ -57,6 +57,8 @@ pub(crate) struct Cell<'a> {
     pub(crate) window: Duration,
     /// The processors of the server and of the load generator.
     pub(crate) placement: Placement,
+    /// The number of workers of the server's pool, if the scenario sets it.
+    pub(crate) workers: Option<usize>,
     /// The seed of random arrivals.
     pub(crate) seed: u64,
 }
@@ -260,7 +262,7 @@ impl Cell<'_> {
         let summary = tempfile::NamedTempFile::new().map_err(trouble)?;
         let path = summary.path().display().to_string();
         let tracer = ["strace", "-f", "-c", "-o", &path].map(str::to_owned);
-        let command = tracer.into_iter().chain(self.contestant.command.clone());
+        let command = tracer.into_iter().chain(self.command());
         let mut server = self.start_command(command.collect(), interrupt)?;
         let result = load(&server).and_then(|result| {
             end_traced(&mut server)?;
@@ -277,7 +279,14 @@ impl Cell<'_> {
         &self,
         interrupt: &Interrupt,
     ) -> Result<Server, Failure> {
-        self.start_command(self.contestant.command.clone(), interrupt)
+        self.start_command(self.command(), interrupt)
+    }
+
+    /// Returns the command that starts the server.
+    fn command(&self) -> Vec<String> {
+        let set = |number| self.contestant.with_workers(number);
+        let with_workers = self.workers.and_then(set);
+        with_workers.unwrap_or_else(|| self.contestant.command.clone())
     }
 
     fn start_command(

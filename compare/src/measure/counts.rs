@@ -94,6 +94,7 @@ impl Counting<'_> {
             warm_up: Duration::ZERO,
             window: EFFICIENCY_WINDOW,
             placement: self.processors.place(measured.cpus),
+            workers: measured.workers,
             seed: record.seed,
         });
         match count {

@@ -53,7 +53,8 @@ pub(crate) struct Measurement<'a> {
     /// The capacities of contestants, by round, contestant and scenario.
     pub(crate) capacities: HashMap<(u64, String, String), f64>,
     /// The system calls that a contestant needs to start and to stop.
-    pub(crate) own_system_calls: HashMap<String, BTreeMap<String, u64>>,
+    pub(crate) own_system_calls:
+        HashMap<(String, Option<usize>), BTreeMap<String, u64>>,
 }
 
 impl Measurement<'_> {
@@ -179,15 +180,17 @@ impl Measurement<'_> {
             warm_up: Duration::ZERO,
             window: TRACED_WINDOW,
             placement: self.processors.place(scenario.cpus),
+            workers: scenario.workers,
             seed: self.seed,
         };
         // The system calls to start and to stop don't belong to any request.
-        let own = match self.own_system_calls.get(&contestant.name) {
+        let key = (contestant.name.clone(), scenario.workers);
+        let own = match self.own_system_calls.get(&key) {
             Some(own) => own.clone(),
             None => cell.count_own_system_calls(self.interrupt)?,
         };
         let counted = cell.count_system_calls(&own, self.interrupt);
-        self.own_system_calls.insert(contestant.name.clone(), own);
+        self.own_system_calls.insert(key, own);
         counted
     }
 
@@ -447,6 +450,7 @@ impl Measurement<'_> {
             warm_up: scenario.warm_up,
             window: scenario.window,
             placement: self.processors.place(scenario.cpus),
+            workers: scenario.workers,
             seed: self.seed.wrapping_add(round),
         })
     }
@@ -533,6 +537,12 @@ fn beyond_design(
     if is_pipelined && contestant.framing == Framing::Talk {
         let why = "it treats the bytes of one read as one request";
         return Some(why.to_owned());
+    }
+    let sets_workers = scenario
+        .workers
+        .is_some_and(|number| contestant.with_workers(number).is_none());
+    if sets_workers {
+        return Some("it has no number of workers to set".to_owned());
     }
     let clients: usize =
         scenario.groups.iter().map(|group| group.connections).sum();

@@ -10,6 +10,9 @@ pub(crate) const PROGRAM: &str = "{program}";
 /// The placeholder in a command for the executable that was built.
 pub(crate) const EXECUTABLE: &str = "{exe}";
 
+/// The placeholder in a contestant's `workers` for their number.
+const WORKERS: &str = "{n}";
+
 /// A server to measure.
 #[derive(
     schemars::JsonSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize,
@@ -40,6 +43,10 @@ pub(crate) struct Contestant {
     /// its contestants, and then is the same n for all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) fib: Option<String>,
+    /// The arguments that set the number of workers, with `{n}` in its place.
+    /// Without them, the contestant has no pool, or one whose size is fixed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) workers: Vec<String>,
     /// Alternative programs: the first one that is installed replaces
     /// `{program}` in `command` and `version`. Without any of them, the
     /// contestant can't take part.
@@ -232,6 +239,7 @@ impl Contestant {
             prepare: Vec::new(),
             version: Vec::new(),
             fib: None,
+            workers: Vec::new(),
             program: Vec::new(),
             needs: Vec::new(),
             ready: Ready::Either,
@@ -274,6 +282,18 @@ impl Contestant {
     /// built.
     pub(crate) fn put_executable(&mut self, path: &str) {
         self.put(EXECUTABLE, path);
+    }
+
+    /// Returns the command that starts the server with this number of workers,
+    /// or `None` if the number can't be set.
+    pub(crate) fn with_workers(&self, number: usize) -> Option<Vec<String>> {
+        if self.workers.is_empty() {
+            return None;
+        }
+        let number = number.to_string();
+        let words = self.workers.iter();
+        let words = words.map(|word| word.replace(WORKERS, &number));
+        Some(self.command.iter().cloned().chain(words).collect())
     }
 
     fn put(&mut self, placeholder: &str, text: &str) {

@@ -242,6 +242,15 @@ mod tests {
     }
 
     #[test]
+    fn the_number_of_workers_is_added_to_the_command() {
+        let mut mine = Contestant::given("mine=server {port}").unwrap();
+        assert_eq!(mine.with_workers(3), None);
+        mine.workers = vec!["--pool={n}".to_owned()];
+        let command = ["server", "{port}", "--pool=3"].map(str::to_owned);
+        assert_eq!(mine.with_workers(3), Some(command.to_vec()));
+    }
+
+    #[test]
     fn the_shipped_contestants_can_be_read() {
         let path =
             concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/contestants.toml");

@@ -161,6 +161,7 @@ impl Mix {
             turns: 1,
             alone: Some(OPEN_LOOP.to_owned()),
             rounds: None,
+            workers: None,
             groups,
             sweep: None,
             point: None,

@@ -176,6 +176,7 @@ mod tests {
             ("n = 1", "n = 1\napart = true", 21, "can't be measured"),
             ("\"short\"\n        conn", "\"long\"\n conn", 18, "two groups"),
             ("\"long\"", "\"lo:ng\"", 13, "letters, digits, - and _"),
+            ("cpus", "workers = 0\n        cpus", 5, "from 1 to 1000"),
             ("\"rate\"", "\"speed\"", 10, "unknown variant `speed`"),
             ("\"shared\"", "\"all\"", 5, "unknown variant `all`"),
         ];
@@ -248,6 +249,31 @@ mod tests {
             assert!(error.contains(expected), "{bad}: {error}");
             assert!(error.contains("line 2"), "{bad}: {error}");
         }
+    }
+
+    #[test]
+    fn a_sweep_over_the_workers_varies_the_servers() {
+        let parse = |keys: &str| {
+            let sweep = format!("[sweep]\nof = \"workers\"\n{keys}");
+            parse_beside(&format!("{GOOD}{sweep}"))
+        };
+        let points = expand(&[parse("values = [1, 3]").unwrap()], false);
+        let workers: Vec<_> = points.iter().map(|p| p.workers).collect();
+        assert_eq!(workers, [Some(1), Some(3)]);
+        assert_eq!(points[1].name, "beside@3");
+        assert_eq!(points[1].groups.len(), 2);
+        for (keys, expected) in [
+            ("group = \"long\"\nvalues = [1]", "not a client group"),
+            ("values = [0]", "workers = 0: 0 is not a whole number from 1"),
+            ("values = [1.5]", "1.5 is not a whole number from 1"),
+        ] {
+            let error = parse(keys).unwrap_err();
+            assert!(error.contains(expected), "{keys}: {error}");
+        }
+        let of_a_group =
+            GOOD.to_owned() + "[sweep]\nof = \"connections\"\nvalues = [1]\n";
+        let error = parse_beside(&of_a_group).unwrap_err();
+        assert!(error.contains("name it with `group`"), "{error}");
     }
 
     #[test]

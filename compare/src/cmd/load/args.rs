@@ -232,10 +232,13 @@ impl ScenarioArgs {
                 let values: Vec<String> =
                     sweep.values.iter().map(f64::to_string).collect();
                 return Err(usage(format!(
-                    "--scenario {name}: its sweep varies the {} of `{}`; \
+                    "--scenario {name}: its sweep varies the {} of {}; \
                      choose a value with --at: {}",
                     sweep.parameter.name(),
-                    sweep.group,
+                    sweep.group.as_ref().map_or_else(
+                        || "the server".to_owned(),
+                        |group| format!("`{group}`")
+                    ),
                     values.join(", ")
                 )));
             }
@@ -253,6 +256,12 @@ impl ScenarioArgs {
             let group = &group.name;
             let text = format!("--scenario {name}: group `{group}` {why}");
             return Err(usage(text));
+        }
+        if let Some(number) = scenario.workers {
+            eprintln!(
+                "note: the server at --addr must have been started with \
+                 {number} workers"
+            );
         }
         if let Some(against) = scenario.against.take() {
             eprintln!(

@@ -55,6 +55,14 @@ pub(crate) struct Scenario {
     /// The number of rounds, if the scenario needs fewer than the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rounds: Option<u64>,
+    /// The number of workers of the contestants' pools, if it isn't the
+    /// contestants' own choice.
+    #[serde(
+        default,
+        deserialize_with = "workers",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) workers: Option<usize>,
     /// The client groups, in the order in which they connect.
     #[serde(rename = "group")]
     pub(crate) groups: Vec<ClientGroup>,
@@ -147,14 +155,16 @@ pub(crate) struct ClientGroup {
     pub(crate) cost: Option<Duration>,
 }
 
-/// The values of a parameter that varies, in one client group.
+/// The values of a parameter that varies.
 #[derive(
     schemars::JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize,
 )]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sweep {
-    /// The name of the group.
-    pub(crate) group: String,
+    /// The name of the client group whose parameter varies; none, if it is a
+    /// parameter of the servers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) group: Option<String>,
     /// The parameter that varies.
     #[serde(rename = "of")]
     pub(crate) parameter: Parameter,
@@ -166,7 +176,7 @@ pub(crate) struct Sweep {
     pub(crate) usual: Option<Vec<f64>>,
 }
 
-/// A parameter of a client group that can vary.
+/// A parameter that can vary: of the servers, or of a client group.
 #[derive(
     schemars::JsonSchema,
     Clone,
@@ -192,6 +202,8 @@ pub(crate) enum Parameter {
     Rate,
     /// The rate of an open loop as a share of the contestant's capacity.
     Load,
+    /// The number of workers of the contestants' pools.
+    Workers,
 }
 
 /// One value of a sweep.
@@ -210,6 +222,16 @@ impl Scenario {
     /// Returns the scenario's name without the value of its sweep.
     pub(crate) fn base(&self) -> &str {
         self.point.as_ref().map_or(&self.name, |point| &point.scenario)
+    }
+
+    /// Sets the number of workers.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there can't be so many.
+    pub(crate) fn set_workers(&mut self, value: f64) -> Result<(), String> {
+        self.workers = Some(whole_value(value, 1..=WORKERS_MAX)?);
+        Ok(())
     }
 
     /// Returns the group whose figures answer the question.
@@ -240,15 +262,7 @@ impl ClientGroup {
         parameter: Parameter,
         value: f64,
     ) -> Result<(), String> {
-        let whole = |max: usize| match value {
-            value
-                if value.fract() == 0.0
-                    && (0.0..=max as f64).contains(&value) =>
-            {
-                Ok(value as usize)
-            }
-            _ => Err(format!("{value} is not a whole number from 0 to {max}")),
-        };
+        let whole = |max| whole_value(value, 0..=max);
         match parameter {
             Parameter::Connections => {
                 self.connections = whole(CONNECTIONS_MAX)?
@@ -258,6 +272,9 @@ impl ClientGroup {
             Parameter::Cost => self.cost = Some(milliseconds(value)?),
             Parameter::Rate => self.rate = Some(value),
             Parameter::Load => self.load = Some(value),
+            Parameter::Workers => {
+                return Err("a client group has no workers".to_owned());
+            }
         }
         Ok(())
     }
@@ -298,6 +315,7 @@ impl Parameter {
             Parameter::Cost => "cost",
             Parameter::Rate => "rate",
             Parameter::Load => "load",
+            Parameter::Workers => "workers",
         }
     }
 }
@@ -309,6 +327,24 @@ pub(crate) const WARM_UP: Duration = Duration::from_millis(200);
 /// The default number of turns in a round. Rounds are what there are few of:
 /// rather more rounds than more turns.
 pub(crate) const TURNS: u64 = 5;
+
+/// The most workers that a scenario may set. It is a sanity check of a
+/// scenario's file: no pool that computes needs more.
+const WORKERS_MAX: usize = 1_000;
+
+/// Returns a whole number that is given as any number.
+fn whole_value(
+    value: f64,
+    range: RangeInclusive<usize>,
+) -> Result<usize, String> {
+    let (min, max) = (*range.start(), *range.end());
+    let is_whole = value.fract() == 0.0;
+    if is_whole && (min as f64..=max as f64).contains(&value) {
+        Ok(value as usize)
+    } else {
+        Err(format!("{value} is not a whole number from {min} to {max}"))
+    }
+}
 
 /// Returns a cost that is given in milliseconds. Less than a microsecond can't
 /// be calibrated.
@@ -343,6 +379,12 @@ fn depth<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<usize>, D::Error> {
     whole(deserializer, 1..=DEPTH_MAX).map(Some)
+}
+
+fn workers<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<usize>, D::Error> {
+    whole(deserializer, 1..=WORKERS_MAX).map(Some)
 }
 
 fn whole<'de, D: Deserializer<'de>>(

@@ -1,7 +1,9 @@
 //! The expansion of a sweep: one scenario for each of its values.
 
 use crate::model::figure::Figure;
-use crate::model::scenarios::schema::{Point, Scenario, Sweep};
+use crate::model::scenarios::schema::{
+    ClientGroup, Parameter, Point, Scenario, Sweep,
+};
 use crate::model::scenarios::validation::check;
 
 /// Replaces each scenario that has a sweep by one scenario per value (a point),
@@ -61,13 +63,9 @@ impl Scenario {
         let of = self.name.clone();
         let mut scenario = self.clone();
         scenario.name = point_name(&of, value);
-        for group in &mut scenario.groups {
-            if group.name == sweep.group {
-                group
-                    .set(sweep.parameter, value)
-                    .expect("each value was checked when the file was read");
-            }
-        }
+        scenario
+            .set(sweep, value)
+            .expect("each value was checked when the file was read");
         scenario.groups.retain(|group| group.connections > 0);
         if sweep.values.iter().all(|other| value <= *other) {
             // The others are compared with this one.
@@ -76,5 +74,17 @@ impl Scenario {
         scenario.sweep = None;
         scenario.point = Some(Point { scenario: of, value });
         scenario
+    }
+
+    /// Sets the parameter of a sweep.
+    fn set(&mut self, sweep: &Sweep, value: f64) -> Result<(), String> {
+        if sweep.parameter == Parameter::Workers {
+            return self.set_workers(value);
+        }
+        let varied = |group: &&mut ClientGroup| {
+            Some(&group.name) == sweep.group.as_ref()
+        };
+        let mut groups = self.groups.iter_mut().filter(varied);
+        groups.try_for_each(|group| group.set(sweep.parameter, value))
     }
 }

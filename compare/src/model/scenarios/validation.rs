@@ -128,12 +128,10 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), Mistake> {
             .map_err(|wrong| in_group(groups, index, wrong))?;
     }
     if let Some(sweep) = &scenario.sweep {
-        check_sweep(sweep, groups, &scenario.measured_group).map_err(
-            |(key, what)| {
-                let what = format!("sweep: {what}");
-                Mistake { table: Table::Sweep, key, what }
-            },
-        )?;
+        check_sweep(sweep, scenario).map_err(|(key, what)| {
+            let what = format!("sweep: {what}");
+            Mistake { table: Table::Sweep, key, what }
+        })?;
     }
     if scenario.point.is_some() {
         let what = "`point` is for records only; remove it";
@@ -306,38 +304,24 @@ fn check_group(group: &ClientGroup) -> Result<(), Wrong> {
     Ok(())
 }
 
-fn check_sweep(
-    sweep: &Sweep,
-    groups: &[ClientGroup],
-    measured: &str,
-) -> Result<(), Wrong> {
-    let Sweep { group, parameter, values, usual } = sweep;
-    let Some(varied) = groups.iter().find(|other| other.name == *group) else {
-        let names = list(groups.iter().map(|group| group.name.as_str()));
-        let what = format!("no group `{group}`; use one of {names}");
-        return Err(("group", what));
-    };
+fn check_sweep(sweep: &Sweep, scenario: &Scenario) -> Result<(), Wrong> {
+    let Sweep { parameter, values, usual, .. } = sweep;
+    let varied = varied_group(sweep, &scenario.groups)?;
     if values.is_empty() {
         return Err(("values", "`values` is empty".to_owned()));
     }
     for (index, &value) in values.iter().enumerate() {
-        let what = |error| format!("{} = {value}: {error}", parameter.name());
-        let wrong = |error| ("values", what(error));
-        if values[..index].contains(&value) {
-            return Err(wrong("the value is given twice".to_owned()));
-        }
-        let mut group = varied.clone();
-        group.set(*parameter, value).map_err(wrong)?;
-        // A sweep may go down to no clients, but not in the measured group.
-        if *parameter == Parameter::Connections && value == 0.0 {
-            if group.name == measured {
-                let error =
-                    format!("the measured group `{measured}` needs a client");
-                return Err(wrong(error));
-            }
+        let checked = if values[..index].contains(&value) {
+            Err("the value is given twice".to_owned())
+        } else if let Some(group) = varied {
+            check_value(group, *parameter, value, &scenario.measured_group)
         } else {
-            check_group(&group).map_err(|(_, error)| wrong(error))?;
-        }
+            scenario.clone().set_workers(value)
+        };
+        checked.map_err(|error| {
+            let what = format!("{} = {value}: {error}", parameter.name());
+            ("values", what)
+        })?;
     }
     let usual = usual.iter().flatten();
     match usual.into_iter().find(|value| !values.contains(value)) {
@@ -347,6 +331,53 @@ fn check_sweep(
         }
         None => Ok(()),
     }
+}
+
+/// Returns the client group whose parameter varies, or `None` if the parameter
+/// is one of the servers.
+fn varied_group<'a>(
+    sweep: &Sweep,
+    groups: &'a [ClientGroup],
+) -> Result<Option<&'a ClientGroup>, Wrong> {
+    let parameter = sweep.parameter.name();
+    let wrong = |what| Err(("group", what));
+    match (sweep.parameter, &sweep.group) {
+        (Parameter::Workers, None) => Ok(None),
+        (Parameter::Workers, Some(_)) => wrong(format!(
+            "`{parameter}` varies the servers, not a client group; remove \
+             `group`"
+        )),
+        (_, None) => wrong(format!(
+            "`{parameter}` varies a client group; name it with `group`"
+        )),
+        (_, Some(name)) => {
+            let varied = groups.iter().find(|other| other.name == *name);
+            let Some(varied) = varied else {
+                let names = list(groups.iter().map(|group| &*group.name));
+                return wrong(format!("no group `{name}`; use one of {names}"));
+            };
+            Ok(Some(varied))
+        }
+    }
+}
+
+/// Checks a client group's parameter at one value of a sweep.
+fn check_value(
+    group: &ClientGroup,
+    parameter: Parameter,
+    value: f64,
+    measured: &str,
+) -> Result<(), String> {
+    let mut group = group.clone();
+    group.set(parameter, value)?;
+    // A sweep may go down to no clients, but not in the measured group.
+    if parameter != Parameter::Connections || value != 0.0 {
+        return check_group(&group).map_err(|(_, error)| error);
+    }
+    if group.name == measured {
+        return Err(format!("the measured group `{measured}` needs a client"));
+    }
+    Ok(())
 }
 
 /// The lowest `load`: less than a thousandth of the capacity is no load.
