@@ -184,6 +184,11 @@ fn flag<T: Clone + Send + Sync + 'static>(
     matches.try_get_one(name).ok().flatten().cloned()
 }
 
+/// Returns the default of `--workers`: the number of cores.
+///
+/// One more worker makes it rarer that a short request waits for the core of a
+/// long one. But idle workers yield for a while before they sleep, and on a
+/// single core, that raises the cost of a lone client's request by a quarter.
 fn cores() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
@@ -286,7 +291,11 @@ fn add_flags_of_model(mut command: Command, model: &Model) -> Command {
         command = command.arg(
             option("workers", "NUMBER")
                 .value_parser(value_parser!(NonZeroUsize))
-                .help("Number of workers that compute [default: one per core]"),
+                .help(
+                    "Number of workers that compute; one more than cores can \
+                     help short requests beside a long one [default: one per \
+                     core]",
+                ),
         );
     }
     if model.has_job_timeout {
