@@ -295,6 +295,8 @@ mod tests {
         ];
         for (keys, pace) in cases {
             let text = GOOD.replace("n = 1", &format!("n = 1\n{keys}"));
+            // Some of these clients can't pause between turns.
+            let text = format!("alone = \"a reason\"\n{text}");
             let scenario = parse_beside(&text).unwrap();
             assert_eq!(scenario.groups[1].pace(), pace, "{keys}");
         }
