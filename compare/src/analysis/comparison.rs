@@ -18,10 +18,9 @@ use crate::model::scenarios::Scenario;
 const DISTURBED: &str = "other processes or the hypervisor took more than 5 % \
                          of the machine's time";
 
-/// The reason why a comparison is open without a contestant that both runs
-/// have besides. The machine's speed drifts by so much within minutes.
-const DRIFT: &str = "the machine's speed may have changed, and both runs have \
-                     no other contestant to compare with";
+/// The reason why a comparison is open without a reference.
+const DRIFT: &str = "the machine's speed may have changed; --relative-to sets \
+                     a contestant to compare with";
 
 /// How much the speed of a machine may change between two runs, as a share.
 const DRIFT_SHARE: f64 = 0.2;
@@ -30,7 +29,9 @@ const DRIFT_SHARE: f64 = 0.2;
 /// each run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reference {
-    /// The geometric mean of all other contestants that both runs have.
+    /// The other contestant that changed as much as the others did, in the
+    /// median: so a change of one contestant doesn't look like one of the
+    /// others. Takes two others.
     Others,
     /// This contestant.
     Contestant(String),
@@ -297,7 +298,7 @@ fn compare(
     })
 }
 
-impl Runs<'_> {
+impl<'a> Runs<'a> {
     /// Returns the ratio of a contestant's figure to the reference in each run,
     /// or `None` if a run has no reference.
     fn relative(
@@ -312,15 +313,18 @@ impl Runs<'_> {
                 findings.estimate(scenario, other, figure).is_some()
             })
         };
-        let names = self.records[0].contestants().map(|c| c.name.as_str());
-        let others: Vec<&str> = names
-            .filter(|other| match self.reference {
-                Reference::Others => *other != name,
-                Reference::Contestant(chosen) => other == chosen,
-                Reference::Nothing => false,
-            })
-            .filter(is_in_both)
-            .collect();
+        let [first, _] = self.records;
+        let names = first.contestants().map(|c| c.name.as_str());
+        let others = names.filter(|other| match self.reference {
+            Reference::Others => *other != name,
+            Reference::Contestant(chosen) => other == chosen,
+            Reference::Nothing => false,
+        });
+        let others: Vec<&str> = others.filter(is_in_both).collect();
+        let others = match self.reference {
+            Reference::Others => self.typical(scenarios, others, figure),
+            Reference::Contestant(_) | Reference::Nothing => others,
+        };
         if others.is_empty() || others == [name] {
             return None;
         }
@@ -330,6 +334,30 @@ impl Runs<'_> {
             before.ratio_to_mean(one, name, &others, figure)?,
             after.ratio_to_mean(other, name, &others, figure)?,
         ])
+    }
+
+    /// Returns the contestants in the middle by how much their figure changed:
+    /// one, or two of an even number. None of fewer than two.
+    fn typical(
+        &self,
+        scenarios: [&Scenario; 2],
+        mut names: Vec<&'a str>,
+        figure: Figure,
+    ) -> Vec<&'a str> {
+        let change = |name: &str| {
+            let values = [0, 1].map(|run| {
+                let findings = &self.findings[run];
+                let found = findings.estimate(scenarios[run], name, figure);
+                found.map_or(f64::NAN, |found| found.value)
+            });
+            values[1] / values[0]
+        };
+        names.sort_by(|one, other| change(one).total_cmp(&change(other)));
+        let (count, middle) = (names.len(), names.len() / 2);
+        if count < 2 {
+            return Vec::new();
+        }
+        names[middle - usize::from(count % 2 == 0)..=middle].to_vec()
     }
 }
 

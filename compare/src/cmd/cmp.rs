@@ -36,11 +36,11 @@ pub(crate) struct Cmp {
     /// Only scenarios whose name matches; repeatable
     #[arg(short = 's', long = "scenario", value_name = "REGEX")]
     scenario: Vec<Regex>,
-    /// What figures that depend on the speed of the machine are compared with,
-    /// within each run, since that speed may change by 20 % between runs: a
-    /// contestant that is the same in both runs, or `nothing`, if the machine is
-    /// known to be as fast [default: the mean of all other contestants, which
-    /// hides a change that is common to all]
+    /// The contestant that figures which depend on the machine's speed are
+    /// compared with, within each run, since that speed may change by 20 %
+    /// between runs; it must be the same in both. Or `nothing`, if the machine
+    /// is known to be as fast [default: of at least two other contestants, the
+    /// one whose change is the median, which hides a change common to all]
     #[arg(long, value_name = "NAME")]
     relative_to: Option<String>,
     /// Exit with 99 if any figure is worse in B than in A by more than PERCENT

@@ -1,7 +1,6 @@
 //! The verdict on a regression for a terminal.
 
 use crate::analysis::gate::Gate;
-use crate::analysis::units;
 use crate::output::notes;
 
 /// Returns the regressions, or whether it is shown that there are none.
@@ -10,7 +9,8 @@ pub(crate) fn text(gate: &Gate) -> String {
     for line in &gate.regressions {
         text += &format!("regression: {line}\n");
     }
-    let percent = units::number(gate.allowed * 100.0);
+    // Without a remainder such as that of 0.07 * 100.
+    let percent = (gate.allowed * 1e4).round() / 1e2;
     let undecided = gate.undecided.len();
     if undecided > 0 {
         let what = if gate.regressions.is_empty() {
