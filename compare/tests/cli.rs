@@ -211,6 +211,7 @@ fn a_scenario_from_a_file_is_measured_like_the_others() {
             analysis = "None."
             warm_up = "20ms"
             window = "100ms"
+            alone = "an open loop can't pause"
             of = "short"
             figures = ["response-p99", "rate"]
             [[group]]

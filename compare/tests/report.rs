@@ -120,8 +120,8 @@ fn the_json_contains_each_figure_with_its_interval_and_validity() {
         ["low", "value", "high"].map(|end| estimate[end].as_f64().unwrap());
     assert!(low <= value && value <= high);
     assert_ne!(of("good", "cost")["validity"], "void");
-    assert_eq!(of("bad", "cost")["validity"], "void");
-    assert_eq!(of("bad", "cost")["estimate"], Value::Null);
+    assert_eq!(of("bad", "rate")["validity"], "void");
+    assert_eq!(of("bad", "rate")["estimate"], Value::Null);
 }
 
 #[test]

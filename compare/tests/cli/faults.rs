@@ -226,7 +226,7 @@ fn a_full_disk_affects_only_the_record() {
     assert!(text.contains("No space left on device"), "{text}");
     // The results are printed anyway.
     assert!(stdout(&output).contains("good"), "{output:?}");
-    assert!(stdout(&output).contains("12 rounds;"), "{output:?}");
+    assert!(stdout(&output).contains("12 rounds of"), "{output:?}");
     let record = read_json(&kept);
     assert_eq!(record["complete"], false);
     let rounds = rounds_of(&record["cells"]["perf2"]["good"]);
