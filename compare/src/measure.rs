@@ -16,6 +16,6 @@ pub(crate) mod plan;
 pub(crate) mod processors;
 pub(crate) mod programs;
 pub(crate) mod progress;
-mod rounds;
+pub(crate) mod rounds;
 mod session;
 mod system_calls;

@@ -3,54 +3,36 @@
 //! results don't show it.
 
 mod cases;
+mod duel;
 mod simulate;
 
 use std::env;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
 use comfy_table::Cell as TableCell;
 
-use crate::analysis::findings::Findings;
-use crate::analysis::statistics::Estimate;
 use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
 use crate::base::stdout;
 use crate::cmd::selftest::cases::{
-    BROKEN, Broken, CASES, Case, EAGER, Observed, RIVALS, Rival, WINDOW,
+    BROKEN, Broken, CASES, Case, EAGER, Observed, WINDOW,
 };
+use crate::cmd::selftest::duel::Duel;
 use crate::measure::cell::Cell;
 use crate::measure::clients::Clients;
 use crate::measure::failure::Failure;
 use crate::measure::lock::MeasuringLock;
-use crate::measure::machine;
 use crate::measure::processors::Processors;
-use crate::measure::programs;
 use crate::measure::progress::Progress;
 use crate::model::contestant::Contestant;
-use crate::model::contestants::ALIAS_SUFFIX;
-use crate::model::figure::Figure;
 use crate::model::load_plan::{GroupPlan, Pace};
 use crate::model::placement::{Cpus, Placement};
-use crate::model::reading::Reading;
-use crate::model::record::{Entrant, Record, Round};
-use crate::model::scenarios::Scenario;
 use crate::output::table;
 
 /// The largest number of attempts at a case.
 const TRIES: usize = 3;
-
-/// The number of rounds in a comparison of two servers.
-const ROUNDS: u64 = 7;
-
-/// The scenario of a comparison of two servers, and its contestants.
-const DUEL: &str = "duel";
-
-const FIRST: &str = "first";
-
-const RIVAL: &str = "rival";
 
 /// The clients of every known server.
 const CLIENTS: &str = "clients";
@@ -89,7 +71,8 @@ impl SelfTest {
         }
         let interrupt = Interrupt::listen()?;
         let _lock = MeasuringLock::acquire()?;
-        let placement = Processors::allowed(None, None)?.place(Cpus::Split);
+        let processors = Processors::allowed(None, None)?;
+        let placement = processors.place(Cpus::Split);
         let progress = Progress::new(self.quiet);
         let mut bench = Bench { placement, interrupt: &interrupt };
         let mut lines = Vec::new();
@@ -107,12 +90,11 @@ impl SelfTest {
                 None => return Ok(Outcome::Interrupted),
             }
         }
-        for rival in &RIVALS {
-            progress.show(rival.what);
-            match retry_if_failed(|| bench.check_rival(rival))? {
-                Some(new) => lines.extend(new),
-                None => return Ok(Outcome::Interrupted),
-            }
+        let (processors, interrupt) = (&processors, &interrupt);
+        let duel = Duel { processors, interrupt, progress: &progress };
+        match retry_if_failed(|| duel.check())? {
+            Some(new) => lines.extend(new),
+            None => return Ok(Outcome::Interrupted),
         }
         progress.clear();
         let passed = lines.iter().all(|line| line.passed);
@@ -200,87 +182,6 @@ impl Bench<'_> {
         }]))
     }
 
-    /// Checks the verdict on two servers; `None` if interrupted.
-    fn check_rival(
-        &mut self,
-        rival: &Rival,
-    ) -> anyhow::Result<Option<Vec<ResultLine>>> {
-        let Some(record) = self.run(rival)? else { return Ok(None) };
-        let scenario = &record.scenarios[0];
-        let findings = Findings::of(&record);
-        let relation = findings
-            .relation(scenario, RIVAL, FIRST, Figure::Cost)
-            .context("a comparison has rounds")?;
-        let times = relation.times().copied();
-        let Estimate { value, low, high } =
-            times.unwrap_or(Estimate::exact(f64::NAN));
-        let (least, most) = rival.bounds;
-        let ratio = ResultLine {
-            what: rival.what.to_owned(),
-            check: "ratio of costs".to_owned(),
-            expected: format!("{least}–{most}"),
-            measured: format!("{value:.3} [{low:.3}, {high:.3}]"),
-            passed: (least..=most).contains(&value),
-        };
-        let is_apart = relation.is_different();
-        let is_tied = !is_apart && relation.times().is_some();
-        let verdict = ResultLine {
-            what: rival.what.to_owned(),
-            check: "verdict".to_owned(),
-            expected: verdict(rival.is_tied).to_owned(),
-            measured: if is_tied || is_apart {
-                verdict(is_tied).to_owned()
-            } else {
-                "open".to_owned()
-            },
-            passed: if rival.is_tied { is_tied } else { is_apart },
-        };
-        Ok(Some(vec![ratio, verdict]))
-    }
-
-    /// Returns a run of the two servers; `None` if interrupted. The first takes
-    /// part twice, as in every run.
-    fn run(&mut self, rival: &Rival) -> anyhow::Result<Option<Record>> {
-        let first: &[&str] = &["--work", "200us"];
-        let alias = format!("{FIRST}{ALIAS_SUFFIX}");
-        let mut entrants =
-            [(FIRST, first), (&alias, first), (RIVAL, rival.behaviour)];
-        let machine = machine::describe(Path::new("."), &self.placement.server);
-        let mut record = Record::new(0, ROUNDS, machine);
-        record.scenarios.push(duel());
-        for (name, behaviour) in entrants {
-            let mut contestant = faulty(behaviour)?;
-            contestant.name = name.to_owned();
-            let alias_of = (name == alias).then(|| FIRST.to_owned());
-            let entrant = Entrant { alias_of, ..programs::entrant(contestant) };
-            record.entrants.push(entrant);
-        }
-        for round in 1..=ROUNDS {
-            // A server must not always follow the same one.
-            entrants.rotate_left(1);
-            for (place, (name, behaviour)) in entrants.into_iter().enumerate() {
-                let window = WINDOW / 4;
-                let Some(observed) =
-                    self.observe(behaviour, 1, EAGER, window)?
-                else {
-                    return Ok(None);
-                };
-                let mut report = observed.report;
-                report.groups.push(observed.group);
-                record.cell_mut(DUEL, name).rounds.push(Round {
-                    round,
-                    place,
-                    placement: self.placement.clone(),
-                    bottleneck: report.bottleneck(self.placement.server.len()),
-                    capacity: Reading::missing("nothing is a share of it"),
-                    report,
-                    turns: Vec::new(),
-                });
-            }
-        }
-        Ok(Some(record))
-    }
-
     /// Returns the measurements of a server; `None` if interrupted.
     fn observe(
         &mut self,
@@ -320,34 +221,6 @@ impl Bench<'_> {
             seed: 0,
         }
     }
-}
-
-/// Returns the scenario for a comparison of two servers.
-fn duel() -> Scenario {
-    Scenario {
-        name: DUEL.to_owned(),
-        question: "Which costs more?".to_owned(),
-        expectation: "The server that works longer.".to_owned(),
-        analysis: "None.".to_owned(),
-        on_request: false,
-        cpus: Cpus::Split,
-        warm_up: Duration::ZERO,
-        window: WINDOW / 4,
-        groups: Vec::new(),
-        turns: 1,
-        alone: Some("the duel measures in windows".to_owned()),
-        rounds: None,
-        workers: None,
-        sweep: None,
-        point: None,
-        measured_group: CLIENTS.to_owned(),
-        against: None,
-        figures: vec![Figure::Cost],
-    }
-}
-
-fn verdict(is_tied: bool) -> &'static str {
-    if is_tied { "a tie" } else { "a difference" }
 }
 
 /// Returns this program as a server with a known behaviour.

@@ -1,6 +1,7 @@
 //! A server with a known fault, for `compare selftest`: the load generator must
 //! report exactly this fault.
 
+use std::hint::black_box;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -13,6 +14,9 @@ use rustix::net::sockopt::set_socket_linger;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::base::limits;
+
+/// How often the time of a spin is measured. The median counts.
+const SPIN_ATTEMPTS: usize = 21;
 
 /// The fault of a server, and the time that its replies take.
 #[derive(Args, Clone, Copy, Debug)]
@@ -35,6 +39,10 @@ pub(crate) struct Behaviour {
     #[arg(long, default_value = "0s", value_name = "TIME",
           value_parser = limits::time)]
     pub(crate) work: Duration,
+    /// How often an empty loop runs before each reply: work that takes less
+    /// time than reading a clock
+    #[arg(long, default_value_t = 0, value_name = "COUNT")]
+    pub(crate) spin: u64,
     /// How long the server stalls at the end of each period
     #[arg(long, default_value = "0s", value_name = "TIME",
           value_parser = limits::time)]
@@ -56,6 +64,7 @@ impl Behaviour {
             one_in: 1,
             delay: Duration::ZERO,
             work: Duration::ZERO,
+            spin: 0,
             stall: Duration::ZERO,
             period: Duration::from_secs(5),
         }
@@ -146,7 +155,7 @@ fn converse(
 
 /// Waits, computes and stalls as the behaviour specifies.
 fn linger(behaviour: &Behaviour, start: Instant) {
-    let Behaviour { delay, work, stall, period, .. } = *behaviour;
+    let Behaviour { delay, work, spin, stall, period, .. } = *behaviour;
     if !delay.is_zero() {
         thread::sleep(delay);
     }
@@ -154,6 +163,7 @@ fn linger(behaviour: &Behaviour, start: Instant) {
         let done = thread_cpu_time() + work;
         while thread_cpu_time() < done {}
     }
+    spin_for(spin);
     if !stall.is_zero() {
         let into = start.elapsed().as_nanos() % period.as_nanos();
         let left = period - Duration::from_nanos(into as u64);
@@ -161,6 +171,28 @@ fn linger(behaviour: &Behaviour, start: Instant) {
             thread::sleep(left);
         }
     }
+}
+
+/// Runs an empty loop.
+#[inline(never)]
+fn spin_for(count: u64) {
+    for index in 0..count {
+        black_box(index);
+    }
+}
+
+/// Returns how many nanoseconds of CPU time one iteration of the loop of
+/// `--spin` takes.
+pub(crate) fn ns_per_spin() -> f64 {
+    /// So many iterations that the time of reading the clock doesn't matter.
+    const COUNT: u64 = 1_000_000;
+    let mut times = [(); SPIN_ATTEMPTS].map(|()| {
+        let began = thread_cpu_time();
+        spin_for(COUNT);
+        thread_cpu_time().saturating_sub(began)
+    });
+    times.sort_unstable();
+    times[SPIN_ATTEMPTS / 2].as_nanos() as f64 / COUNT as f64
 }
 
 fn thread_cpu_time() -> Duration {

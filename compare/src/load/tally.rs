@@ -267,7 +267,31 @@ pub(crate) struct Sent {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn a_service_time_counts_by_the_moment_of_its_request() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let sent = |ms| Sent { at: at(ms), due: at(ms), count: 1 };
+        let mut tally = Tally::new(false);
+        let mut counts = Vec::new();
+        let mut reply = |tally: &mut Tally, from, to| {
+            tally.right(&sent(from), 1, at(to));
+            counts.push([tally.replies, tally.service_ns.len()]);
+        };
+        reply(&mut tally, 0, 5);
+        tally.begin(at(10));
+        reply(&mut tally, 6, 15);
+        reply(&mut tally, 16, 18);
+        tally.end(at(20));
+        reply(&mut tally, 19, 30);
+        reply(&mut tally, 31, 32);
+        assert_eq!(counts, [[0, 0], [1, 0], [2, 1], [2, 2], [2, 2]]);
+        assert_eq!(tally.replies_in_all, 5);
+    }
 
     #[test]
     fn an_error_token_ends_before_the_text() {

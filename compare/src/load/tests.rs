@@ -2,6 +2,9 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +14,7 @@ use crate::load::faulty::{self, Behaviour, Fault};
 use crate::model::contestant::Framing;
 use crate::model::faults::Faults;
 use crate::model::load_plan::{Arrivals, GroupPlan, LoadPlan, Pace};
-use crate::model::load_report::GroupReport;
+use crate::model::load_report::{GroupReport, LoadReport};
 
 /// The number of correct replies: fewer than there are clients, so that the
 /// fault shows however short the window is.
@@ -25,12 +28,7 @@ const SHORT: Duration = Duration::from_millis(20);
 
 /// Loads a server with a known fault: three clients request F(7).
 fn load(fault: Fault, window: Duration) -> GroupReport {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        faulty::serve(&listener, Behaviour::only(fault, AFTER))
-    });
-    load_at(address, window)
+    load_at(faulty_server(fault), window)
 }
 
 fn load_at(address: SocketAddr, window: Duration) -> GroupReport {
@@ -77,15 +75,7 @@ fn plan(
 fn a_client_that_waits_for_the_whole_window_counts_as_starved() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        // Serves one client at a time, until it leaves.
-        for stream in listener.incoming().map_while(Result::ok) {
-            let lines = BufReader::new(&stream).lines();
-            for _ in lines.map_while(Result::ok) {
-                let _ = (&stream).write_all(b"13\n");
-            }
-        }
-    });
+    thread::spawn(move || serve_one_at_a_time(&listener));
     let mut plan = plan(address, SHORT, Pace::EAGER, 3);
     plan.warm_up = SHORT;
     plan.reply_timeout = LONG;
@@ -93,6 +83,16 @@ fn a_client_that_waits_for_the_whole_window_counts_as_starved() {
     assert_eq!(group.starved, 2);
     assert_eq!(group.faults, Faults::default());
     assert_eq!(load(Fault::None, SHORT).starved, 0);
+}
+
+/// Serves one client at a time, until it leaves.
+fn serve_one_at_a_time(listener: &TcpListener) {
+    for stream in listener.incoming().map_while(Result::ok) {
+        let lines = BufReader::new(&stream).lines();
+        for _ in lines.map_while(Result::ok) {
+            let _ = (&stream).write_all(b"13\n");
+        }
+    }
 }
 
 #[test]
@@ -398,4 +398,167 @@ fn a_port_without_a_listener_refuses_every_connection() {
     let group = load_at(address, LONG);
     assert_eq!(group.faults.refused, 3);
     assert_eq!(group.connected, 0);
+}
+
+/// Runs these commands. Returns the report of each one.
+fn obey(
+    plan: &LoadPlan,
+    commands: impl Iterator<Item = &'static str>,
+) -> Vec<LoadReport> {
+    let mut reports = Vec::new();
+    let commands = commands.map(|command| Ok(command.to_owned()));
+    let ignored = Interrupt::ignored();
+    let keep = |report: &LoadReport| {
+        reports.push(report.clone());
+        Ok(())
+    };
+    engine::run_turns(plan, commands, &ignored, || Ok(()), keep).unwrap();
+    reports
+}
+
+/// Returns a plan of turns with three clients. The windows are short.
+fn plan_of_turns(address: SocketAddr) -> LoadPlan {
+    let mut plan = plan(address, SHORT, Pace::EAGER, 3);
+    plan.warm_up = SHORT;
+    plan.reply_timeout = LONG;
+    plan
+}
+
+#[test]
+fn the_replies_of_all_turns_add_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let served = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&served);
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let count = Arc::clone(&count);
+            thread::spawn(move || {
+                let lines = BufReader::new(&stream).lines();
+                for _ in lines.map_while(Result::ok) {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    (&stream).write_all(b"13\n").unwrap();
+                }
+            });
+        }
+    });
+    let mut counted = Vec::new();
+    let mut commands = ["turn", "turn", "turn", "end"].into_iter();
+    let commands = std::iter::from_fn(|| {
+        counted.push(served.load(Ordering::SeqCst));
+        commands.next()
+    });
+    let reports = obey(&plan_of_turns(address), commands);
+    let [turns @ .., end] = &reports[..] else { panic!("no report") };
+    assert_eq!(end.groups[0].replies_in_all, 0);
+    // Between turns, the clients are silent.
+    for (turn, around) in turns.iter().zip(counted.windows(2)) {
+        let group = &turn.groups[0];
+        assert_eq!(group.replies_in_all, around[1] - around[0]);
+        assert!(group.replies <= group.replies_in_all);
+        assert!(group.replies_in_all >= 3);
+        assert_eq!(group.faults, Faults::default());
+    }
+}
+
+#[test]
+fn a_client_that_is_not_served_stays_waiting_until_it_is() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || serve_one_at_a_time(&listener));
+    let mut plan = plan_of_turns(address);
+    // The clients wait for longer than that, over all turns.
+    plan.reply_timeout = Duration::from_millis(500);
+    let commands = ["turn", "turn", "turn", "end"].into_iter();
+    let reports = obey(&plan, commands);
+    for report in &reports[..3] {
+        let group = &report.groups[0];
+        assert_eq!(group.starved, 2);
+        assert_eq!(group.faults, Faults::default());
+        assert!(group.replies_in_all >= 1);
+    }
+    let last = &reports[3].groups[0];
+    assert_eq!(last.replies_in_all, 2);
+    assert_eq!(last.faults, Faults::default());
+}
+
+#[test]
+fn a_server_that_closes_in_a_turn_is_reported_once() {
+    type Count = fn(&Faults) -> u64;
+    let cases: [(Fault, Count); 2] = [
+        (Fault::Reset, |faults| faults.reset),
+        (Fault::Close, |faults| faults.closed_early),
+    ];
+    for (fault, count) in cases {
+        let address = faulty_server(fault);
+        let plan = plan_of_turns(address);
+        let reports = obey(&plan, ["turn", "turn", "end"].into_iter());
+        let faults = |report: &LoadReport| count(&report.groups[0].faults);
+        let counts: Vec<u64> = reports.iter().map(faults).collect();
+        assert_eq!(counts, [3, 0, 0], "{fault:?}");
+        assert!(reports[0].visible_fault().is_some(), "{fault:?}");
+        assert_eq!(reports[0].groups[0].replies_in_all, AFTER);
+    }
+}
+
+#[test]
+fn a_server_that_hangs_ends_the_turn_and_is_a_fault_at_the_end() {
+    let mut plan = plan_of_turns(faulty_server(Fault::Hang));
+    plan.reply_timeout = Duration::from_secs(1);
+    let reports = obey(&plan, ["turn", "turn", "end"].into_iter());
+    let faults = |report: &LoadReport| report.groups[0].faults.timed_out;
+    let counts: Vec<u64> = reports.iter().map(faults).collect();
+    assert_eq!(counts, [0, 0, 3]);
+    assert_eq!(reports[0].groups[0].replies_in_all, AFTER);
+}
+
+#[test]
+fn a_reply_that_comes_between_turns_does_not_count_for_the_next() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (release, released) = mpsc::channel();
+    let (reply, replied) = mpsc::channel();
+    // Each reply is held back until it is released.
+    thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let lines = BufReader::new(&stream).lines();
+        for _ in lines.map_while(Result::ok) {
+            released.recv().unwrap();
+            (&stream).write_all(b"13\n").unwrap();
+            reply.send(()).unwrap();
+        }
+    });
+    let mut plan = plan_of_turns(address);
+    plan.groups[0].connections = 1;
+    // Long enough for the reply to be read before the window.
+    plan.warm_up = Duration::from_millis(500);
+    let mut commands = ["turn", "turn", "end"].into_iter().enumerate();
+    let commands = std::iter::from_fn(|| {
+        let (index, command) = commands.next()?;
+        if index > 0 {
+            release.send(()).unwrap();
+            replied.recv().unwrap();
+        }
+        Some(command)
+    });
+    let reports = obey(&plan, commands);
+    let groups = reports.iter().map(|report| &report.groups[0]);
+    let counts: Vec<[u64; 3]> = groups
+        .map(|group| {
+            assert_eq!(group.faults, Faults::default());
+            let times = group.service_ns.count();
+            [group.replies_in_all, group.replies, times]
+        })
+        .collect();
+    assert_eq!(counts, [[0, 0, 0], [1, 0, 0], [1, 0, 0]]);
+}
+
+/// Starts a server that has a known fault after a few replies.
+fn faulty_server(fault: Fault) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        faulty::serve(&listener, Behaviour::only(fault, AFTER))
+    });
+    address
 }

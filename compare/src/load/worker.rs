@@ -886,7 +886,7 @@ impl TurnDrain {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::net::TcpListener;
+    use std::net::{SocketAddr, TcpListener};
 
     use super::*;
     use crate::model::contestant::Framing;
@@ -902,25 +902,7 @@ mod tests {
         let paces =
             [Pace::Open { rate, arrivals }, Pace::Closed { depth: 1, think }];
         for pace in paces {
-            let group = GroupPlan {
-                name: "burst".to_owned(),
-                n: 1,
-                connections: 8,
-                pace,
-                elsewhere: None,
-            };
-            let plan = LoadPlan {
-                address: listener.local_addr().unwrap(),
-                groups: vec![group],
-                warm_up: Duration::from_secs(60),
-                window: Duration::from_secs(1),
-                framing: Framing::Line,
-                reply_timeout: Duration::from_secs(60),
-                server: None,
-                apart_server: None,
-                processors: Vec::new(),
-                seed: 1,
-            };
+            let plan = plan(listener.local_addr().unwrap(), pace);
             let ignored = Interrupt::ignored();
             let mut worker = Worker::new(&plan, &ignored, 0, 1).unwrap();
             (0..8).for_each(|number| worker.add_client(0, number));
@@ -944,6 +926,65 @@ mod tests {
                 connection.waits_since().unwrap()
             });
             assert_eq!(sent.collect::<BTreeSet<_>>().len(), 8, "{pace:?}");
+        }
+    }
+
+    #[test]
+    fn the_clients_of_a_turn_begin_one_after_the_other() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let plan = plan(listener.local_addr().unwrap(), Pace::EAGER);
+        let ignored = Interrupt::ignored();
+        let mut worker = Worker::new(&plan, &ignored, 0, 1).unwrap();
+        (0..8).for_each(|number| worker.add_client(0, number));
+        worker.stays = true;
+        let start = Instant::now();
+        worker.start(start).unwrap();
+        // Nobody replies, so those that have begun wait.
+        let now = Instant::now();
+        let begun = worker.clients.iter().map_while(|client| {
+            let connection = client.connection.as_ref().unwrap();
+            connection.waits_since()
+        });
+        let begun: Vec<Instant> = begun.collect();
+        let later = worker.groups[0].thinking.iter();
+        let later: Vec<Instant> = later.map(|(at, ..)| *at).collect();
+        assert_eq!(begun.len() + later.len(), 8);
+        assert!(begun.iter().all(|at| *at <= now));
+        let end = start + plan.warm_up.mul_f64(STAGGER_SHARE);
+        assert!(later.iter().all(|at| (now..end).contains(at)));
+        // The whole time is used.
+        let pause = plan.warm_up.mul_f64(STAGGER_SHARE / 8.0);
+        let pauses = later.windows(2).map(|pair| pair[1] - pair[0]);
+        let is_pause = |found: Duration| found.abs_diff(pause).as_millis() == 0;
+        assert!(later.len() >= 2 && pauses.into_iter().all(is_pause));
+        // In the next turn, clients that still wait don't ask again.
+        worker.groups[0].thinking.clear();
+        worker.start(Instant::now()).unwrap();
+        let waiting = worker.groups[0].thinking.iter();
+        let waiting = waiting.filter(|(_, index, _)| *index < begun.len());
+        assert_eq!(waiting.count(), 0);
+    }
+
+    /// Returns a plan with eight clients, and a warm-up that doesn't end.
+    fn plan(address: SocketAddr, pace: Pace) -> LoadPlan {
+        let group = GroupPlan {
+            name: "burst".to_owned(),
+            n: 1,
+            connections: 8,
+            pace,
+            elsewhere: None,
+        };
+        LoadPlan {
+            address,
+            groups: vec![group],
+            warm_up: Duration::from_secs(60),
+            window: Duration::from_secs(1),
+            framing: Framing::Line,
+            reply_timeout: Duration::from_secs(60),
+            server: None,
+            apart_server: None,
+            processors: Vec::new(),
+            seed: 1,
         }
     }
 }
