@@ -15,9 +15,6 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::base::limits;
 
-/// How often the time of a spin is measured. The median counts.
-const SPIN_ATTEMPTS: usize = 21;
-
 /// The fault of a server, and the time that its replies take.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Behaviour {
@@ -179,20 +176,6 @@ fn spin_for(count: u64) {
     for index in 0..count {
         black_box(index);
     }
-}
-
-/// Returns how many nanoseconds of CPU time one iteration of the loop of
-/// `--spin` takes.
-pub(crate) fn ns_per_spin() -> f64 {
-    /// So many iterations that the time of reading the clock doesn't matter.
-    const COUNT: u64 = 1_000_000;
-    let mut times = [(); SPIN_ATTEMPTS].map(|()| {
-        let began = thread_cpu_time();
-        spin_for(COUNT);
-        thread_cpu_time().saturating_sub(began)
-    });
-    times.sort_unstable();
-    times[SPIN_ATTEMPTS / 2].as_nanos() as f64 / COUNT as f64
 }
 
 fn thread_cpu_time() -> Duration {

@@ -77,6 +77,44 @@ fn a_failure_in_a_later_round_is_reported_and_earlier_rounds_are_kept() {
 }
 
 #[test]
+fn a_contestant_that_fails_in_a_later_turn_is_void_and_the_others_go_on() {
+    let folder = Folder::new();
+    let faults = [
+        ("die", "it died (exit status: 7)"),
+        ("wrong", "wrong replies (the first: \"4711\")"),
+        ("reset", "1 connections reset"),
+        ("hang", "a hang"),
+    ];
+    // One client gets at most six replies in each of the twenty turns, and many
+    // more in all of them.
+    let mut text = contestant("good", "none");
+    for (fault, _) in faults {
+        let more = format!("\"{fault}\", \"--after\", \"8\", ");
+        let more = more + "\"--delay\", \"5ms\"]";
+        text += &contestant(&format!("bad-{fault}"), fault)
+            .replace(&format!("\"{fault}\"]"), &more);
+    }
+    let file = folder.file("c.toml", &text);
+    let arguments = ["-s", "^perf2$", "--rounds", "1", "--duration", "20ms"];
+    let output = compare(&file, &arguments);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    folder.assert_nothing_is_left();
+    let record = read_json(&folder.path.join("out/run.json"));
+    let cells = &record["cells"]["perf2"];
+    for (fault, reason) in faults {
+        let void = &cells[format!("bad-{fault}")]["void"];
+        assert!(void["reason"].as_str().unwrap().contains(reason), "{void}");
+        assert_eq!(void["contestant_failed"], true);
+    }
+    for name in ["good", "good again"] {
+        assert_eq!(cells[name]["void"], Value::Null);
+        let turns = cells[name]["rounds"][0]["turns"].as_array().unwrap();
+        let cycles = turns.iter().map(|turn| turn["cycle"].as_u64().unwrap());
+        assert!(cycles.eq(1..=20), "{turns:?}");
+    }
+}
+
+#[test]
 fn a_contestant_that_sends_wrong_replies_while_calibrating_is_void() {
     let folder = Folder::new();
     // The measurement itself sends too few requests to get a wrong reply.
@@ -126,6 +164,8 @@ fn the_first_signal_ends_the_run_with_130_and_keeps_its_rounds() {
         let folder = Folder::new();
         let mut run = Running::start(&folder, &["--rounds", "9999"]);
         run.wait_for_a_round(&folder);
+        // In the middle of another round.
+        run.wait_for(is_load);
         run.signal(signal);
         let (code, text) = run.end();
         assert_eq!(code, Some(130));
@@ -140,6 +180,7 @@ fn a_killed_run_leaves_a_valid_record_and_no_process() {
     let folder = Folder::new();
     let mut run = Running::start(&folder, &["--rounds", "9999"]);
     run.wait_for_a_round(&folder);
+    run.wait_for(is_load);
     run.child.kill().unwrap();
     run.child.wait().unwrap();
     folder.assert_nothing_is_left();
@@ -472,9 +513,9 @@ fn alone(folder: &Folder, what: &str, script: &str) -> Option<Output> {
     None
 }
 
-/// The last process that is started for a measurement.
+/// The last process that is started for a measurement in turns.
 fn is_load(command: &str) -> bool {
-    command.contains(" --server-pid ")
+    command.contains(" --server-pid ") && command.contains(" --turns ")
 }
 
 fn is_daemon(command: &str) -> bool {

@@ -11,7 +11,6 @@ use crate::analysis::statistics::Estimate;
 use crate::base::interrupt::Interrupt;
 use crate::cmd::selftest::cases::{RIVALS, Rival};
 use crate::cmd::selftest::{ResultLine, faulty};
-use crate::load::faulty as server;
 use crate::measure::machine;
 use crate::measure::processors::Processors;
 use crate::measure::programs;
@@ -28,8 +27,14 @@ const FIRST: &str = "first";
 /// The number of rounds of a duel: as many as in a run.
 const ROUNDS: u64 = 8;
 
-/// The number of rounds in which the cost of the first server is measured.
-const ROUNDS_OF_FIRST: u64 = 2;
+/// A server that spins this many times before each reply, to measure the cost
+/// of a spin where it is spent: it is higher than that of the loop alone.
+const PROBE: &str = "probe";
+
+const PROBE_SPINS: u64 = 3_000;
+
+/// The number of rounds in which the cost of a spin is measured.
+const ROUNDS_OF_PROBE: u64 = 2;
 
 /// The largest half width, as a share, of the interval of a server's ratio to
 /// itself. With a wider one, two servers could not be called equal.
@@ -65,15 +70,9 @@ impl Duel<'_> {
     /// Measures the first server and its rivals, and checks the verdicts on
     /// them; `None` if interrupted.
     pub(crate) fn check(&self) -> anyhow::Result<Option<Vec<ResultLine>>> {
-        // How long a spin takes is known without the instrument. What share of
-        // the server's cost that is depends on its cost here and now.
-        let alone = self.run(ROUNDS_OF_FIRST, vec![entrant(FIRST, 0)?])?;
-        let Some(alone) = alone else { return Ok(None) };
-        let scenario = &alone.scenarios[0];
-        let cost = Findings::of(&alone)
-            .estimate(scenario, FIRST, Figure::Cost)
-            .context("the cost of a known server could not be measured")?;
-        let per_share = cost.value / server::ns_per_spin();
+        let Some(per_share) = self.spins_per_share()? else {
+            return Ok(None);
+        };
         let mut entrants = vec![entrant(FIRST, 0)?];
         for rival in &RIVALS {
             let spins = (rival.dearer * per_share).round() as u64;
@@ -86,6 +85,28 @@ impl Duel<'_> {
             return Ok(None);
         };
         lines(&record).map(Some)
+    }
+
+    /// Returns how many spins cost as much as a reply of the first server, here
+    /// and now; `None` if interrupted.
+    fn spins_per_share(&self) -> anyhow::Result<Option<f64>> {
+        let entrants = vec![entrant(FIRST, 0)?, entrant(PROBE, PROBE_SPINS)?];
+        let Some(record) = self.run(ROUNDS_OF_PROBE, entrants)? else {
+            return Ok(None);
+        };
+        let findings = Findings::of(&record);
+        let cost = |name| {
+            let scenario = &record.scenarios[0];
+            let cost = findings.estimate(scenario, name, Figure::Cost);
+            cost.context("the cost of a known server could not be measured")
+        };
+        let (first, probe) = (cost(FIRST)?.value, cost(PROBE)?.value);
+        anyhow::ensure!(
+            probe > first,
+            "a server that spins {PROBE_SPINS} times before each reply did \
+             not cost more than one that doesn't"
+        );
+        Ok(Some(first / (probe - first) * PROBE_SPINS as f64))
     }
 
     /// Returns a run of the known servers; `None` if interrupted.
