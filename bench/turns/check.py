@@ -32,12 +32,16 @@ def figures(report):
 
 def logs(record, clients, figure):
     """Return each contestant's log ratios of turns to windows, by round."""
-    cells = [record["cells"][f"{how}-{clients}"] for how in ("turns", "windows")]
+    hows = ("turns", "windows")
+    cells = [record["cells"][f"{how}-{clients}"] for how in hows]
     found = {}
     for name in cells[0]:
         turns, windows = (
-            {r["round"]: figures(r["report"])[figure] for r in c[name]["rounds"]}
-            for c in cells
+            {
+                r["round"]: figures(r["report"])[figure]
+                for r in cell.get(name, {"rounds": []})["rounds"]
+            }
+            for cell in cells
         )
         both = turns.keys() & windows.keys()
         ratios = {r: math.log(turns[r] / windows[r]) for r in both}
@@ -52,7 +56,10 @@ def relative(found):
         r: statistics.median(logs[r] for logs in found.values() if r in logs)
         for r in rounds
     }
-    lists = {n: [l - middle[r] for r, l in ls.items()] for n, ls in found.items()}
+    lists = {
+        name: [log - middle[r] for r, log in logs.items()]
+        for name, logs in found.items()
+    }
     return lists, statistics.mean(middle.values())
 
 
@@ -65,11 +72,12 @@ def line(name, values):
     half = student * statistics.stdev(values) / math.sqrt(count)
     mean = statistics.mean(values)
     low, high = mean - half, mean + half
-    if max(abs(low), abs(high)) <= MARGIN:
+    if -MARGIN <= low and high <= MARGIN:
         verdict = "agree"
+    elif low > MARGIN or high < -MARGIN:
+        verdict = "differ"
     else:
-        verdict = "differ" if min(abs(low), abs(high)) > MARGIN \
-            and low * high > 0 else "undecided"
+        verdict = "undecided"
     times = f"{math.exp(mean):.3f} [{math.exp(low):.3f}, {math.exp(high):.3f}]"
     return f"{name:24} {times}  {verdict}"
 

@@ -6,10 +6,8 @@ mod cases;
 mod duel;
 mod simulate;
 
-use std::env;
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::Args;
 use comfy_table::Cell as TableCell;
 
@@ -17,7 +15,7 @@ use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
 use crate::base::stdout;
 use crate::cmd::selftest::cases::{
-    BROKEN, Broken, CASES, Case, EAGER, Observed, WINDOW,
+    BROKEN, Broken, CASES, Case, EAGER, Observed, ResultLine, WINDOW, faulty,
 };
 use crate::cmd::selftest::duel::Duel;
 use crate::measure::cell::Cell;
@@ -52,15 +50,6 @@ pub(crate) struct SelfTest {
     /// Take the noise from the turns of this run, instead of from a model
     #[arg(long, value_name = "RUN", requires = "simulate")]
     from: Option<String>,
-}
-
-/// A row of the results.
-struct ResultLine {
-    what: String,
-    check: String,
-    expected: String,
-    measured: String,
-    passed: bool,
 }
 
 impl SelfTest {
@@ -221,21 +210,6 @@ impl Bench<'_> {
             seed: 0,
         }
     }
-}
-
-/// Returns this program as a server with a known behaviour.
-fn faulty(behaviour: &[&str]) -> anyhow::Result<Contestant> {
-    let program = env::current_exe()
-        .context("cannot determine the path of this program")?;
-    let program =
-        program.to_str().context("the path of this program is not UTF-8")?;
-    let mut contestant = Contestant::given("known=known {addr}")?;
-    contestant.command = [program, "faulty", "--listen", "{addr}"]
-        .iter()
-        .chain(behaviour)
-        .map(|&word| word.to_owned())
-        .collect();
-    Ok(contestant)
 }
 
 fn text(lines: &[ResultLine]) -> String {

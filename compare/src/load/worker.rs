@@ -939,7 +939,7 @@ mod tests {
         worker.stays = true;
         let start = Instant::now();
         worker.start(start).unwrap();
-        // Nobody replies, so those that have begun wait.
+        // No one replies, so those that have begun wait.
         let now = Instant::now();
         let begun = worker.clients.iter().map_while(|client| {
             let connection = client.connection.as_ref().unwrap();

@@ -1,8 +1,12 @@
 //! The known servers, and the expected figures of each.
 
+use std::env;
 use std::time::Duration;
 
+use anyhow::Context;
+
 use crate::analysis::units;
+use crate::model::contestant::Contestant;
 use crate::model::faults::Faults;
 use crate::model::load_plan::{Arrivals, Pace};
 use crate::model::load_report::{GroupReport, LoadReport};
@@ -212,7 +216,7 @@ pub(crate) struct Rival {
     /// Its name in the run of all rivals.
     pub(crate) name: &'static str,
     /// How much more it costs than the other one, as a share.
-    pub(crate) dearer: f64,
+    pub(crate) extra: f64,
     /// The bounds of the measured ratio of its cost to that of the other one.
     pub(crate) bounds: (f64, f64),
 }
@@ -221,22 +225,46 @@ pub(crate) const RIVALS: [Rival; 3] = [
     Rival {
         what: "costs as much as another",
         name: "twin",
-        dearer: 0.0,
+        extra: 0.0,
         bounds: (0.97, 1.03),
     },
     Rival {
         what: "costs 5 % more",
-        name: "dearer by 5 %",
-        dearer: 0.05,
+        name: "5 % more",
+        extra: 0.05,
         bounds: (1.02, 1.08),
     },
     Rival {
         what: "costs 15 % more",
-        name: "dearer by 15 %",
-        dearer: 0.15,
+        name: "15 % more",
+        extra: 0.15,
         bounds: (1.11, 1.19),
     },
 ];
+
+/// A row of the results.
+pub(crate) struct ResultLine {
+    pub(crate) what: String,
+    pub(crate) check: String,
+    pub(crate) expected: String,
+    pub(crate) measured: String,
+    pub(crate) passed: bool,
+}
+
+/// Returns this program as a server with a known behaviour.
+pub(crate) fn faulty(behaviour: &[&str]) -> anyhow::Result<Contestant> {
+    let program = env::current_exe()
+        .context("cannot determine the path of this program")?;
+    let program =
+        program.to_str().context("the path of this program is not UTF-8")?;
+    let mut contestant = Contestant::given("known=known {addr}")?;
+    contestant.command = [program, "faulty", "--listen", "{addr}"]
+        .iter()
+        .chain(behaviour)
+        .map(|&word| word.to_owned())
+        .collect();
+    Ok(contestant)
+}
 
 fn one_in_a_thousand(observed: &Observed) -> (f64, f64) {
     let Faults { wrong, reset, .. } = observed.group.faults;

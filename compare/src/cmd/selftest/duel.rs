@@ -9,8 +9,7 @@ use anyhow::Context;
 use crate::analysis::findings::{Findings, Relation};
 use crate::analysis::statistics::Estimate;
 use crate::base::interrupt::Interrupt;
-use crate::cmd::selftest::cases::{RIVALS, Rival};
-use crate::cmd::selftest::{ResultLine, faulty};
+use crate::cmd::selftest::cases::{RIVALS, ResultLine, Rival, faulty};
 use crate::measure::machine;
 use crate::measure::processors::Processors;
 use crate::measure::programs;
@@ -75,7 +74,7 @@ impl Duel<'_> {
         };
         let mut entrants = vec![entrant(FIRST, 0)?];
         for rival in &RIVALS {
-            let spins = (rival.dearer * per_share).round() as u64;
+            let spins = (rival.extra * per_share).round() as u64;
             entrants.push(entrant(rival.name, spins)?);
         }
         let alias = entrant(&format!("{FIRST}{ALIAS_SUFFIX}"), 0)?;
@@ -190,20 +189,21 @@ fn judged(rival: &Rival, relation: &Relation) -> [ResultLine; 2] {
         measured: format!("{value:.3} [{low:.3}, {high:.3}]"),
         passed: (least..=most).contains(&value),
     };
-    let is_dearer = rival.dearer > 0.0;
+    let costs_more = rival.extra > 0.0;
     let measured = match relation {
-        Relation::Differs { times, .. } if times.value > 1.0 => "dearer",
-        Relation::Differs { .. } => "cheaper",
+        Relation::Differs { times, .. } if times.value > 1.0 => "costs more",
+        Relation::Differs { .. } => "costs less",
         other => other.name(),
     };
     let verdict = ResultLine {
         what: rival.what.to_owned(),
         check: "verdict".to_owned(),
-        expected: if is_dearer { "dearer" } else { "not different" }.to_owned(),
+        expected: if costs_more { "costs more" } else { "not different" }
+            .to_owned(),
         measured: measured.to_owned(),
         passed: match relation {
-            Relation::Differs { times, .. } => is_dearer && times.low > 1.0,
-            Relation::Equal { .. } | Relation::Undecided { .. } => !is_dearer,
+            Relation::Differs { times, .. } => costs_more && times.low > 1.0,
+            Relation::Equal { .. } | Relation::Undecided { .. } => !costs_more,
             Relation::Open(_) => false,
         },
     };
