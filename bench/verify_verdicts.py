@@ -5,14 +5,14 @@
     bench/verify_verdicts.py runs/RUN/run.json figures.json
 
 The bootstrap draws other random numbers than `compare` does, so a verdict may
-differ if an interval ends within 6 % of its width from a limit; such a verdict
+differ if an interval ends within 8 % of its width from a limit; such a verdict
 is printed, but not counted. METHODOLOGY.md describes the method. The exit code
 is 1 if a verdict differs.
 """
 import json, math, random, statistics, sys
 from collections import Counter
 
-RESAMPLES, TRIMMED, ERROR, EDGE = 2000, 0.2, 0.05, 0.06
+RESAMPLES, TRIMMED, ERROR, EDGE = 2000, 0.2, 0.05, 0.08
 
 
 def raw(run, scenario, name, figure):
@@ -145,13 +145,13 @@ def main(run, report):
         typical = statistics.median(r["strict"] for _, r in column if r)
         noise = next((abs(r["log"]) for row, r in column if not row and r), 0)
         for row, r in column:
-            said = row and row["compared"]["outcome"]
-            if said in (None, "open"):
-                skipped += said == "open"
+            known = row and row["compared"]["outcome"]
+            if known in (None, "open"):
+                skipped += known == "open"
                 continue
             checked += 1
             if r is None:
-                wrong += said not in ("better", "worse")
+                wrong += known not in ("better", "worse")
                 continue
             log, rounds, degrees = r["log"], r["rounds"], r["degrees"]
             shown = student(rounds - 1, ERROR) * r["shown"]**0.5
@@ -163,12 +163,12 @@ def main(run, report):
                     up = (log > 0) == (figure in ("rate", "left"))
                     return "better" if up else "worse"
                 return "equal" if abs(log) + shown <= margin else "undecided"
-            if verdict(shown, strict) != said:
+            if verdict(shown, strict) != known:
                 edges = {verdict(shown * s, strict * t) for s in (1 - EDGE, 1 + EDGE)
                          for t in (1 - EDGE, 1 + EDGE)}
-                near, wrong = near + (said in edges), wrong + (said not in edges)
-                print(f"{figure} of {row['contestant']} in {name}: compare says "
-                      f"{said}, here {verdict(shown, strict)}{' (near)' * (said in edges)}"
+                near, wrong = near + (known in edges), wrong + (known not in edges)
+                print(f"{figure} of {row['contestant']} in {name}: compare: "
+                      f"{known}, here {verdict(shown, strict)}{' (near)' * (known in edges)}"
                       f": log {log:.4f} +-{shown:.4f}, strict +-{strict:.4f}, "
                       f"A/A {noise:.4f}; compare {row['compared']['ratio']}")
     print(f"{checked} verdicts checked: {wrong} differ, {near} near a limit; "

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::analysis::bootstrap;
+use crate::analysis::bootstrap::{Estimator, Spread};
 use crate::analysis::difference::{
     GENERATOR_WAS_BUSY, ROUNDS_MIN, TOO_FEW_ROUNDS,
 };
@@ -12,7 +12,7 @@ use crate::analysis::findings::{Doubt, Findings};
 use crate::analysis::statistics::Estimate;
 use crate::base::exit::Outcome;
 use crate::model::claims::{Band, Claim, Side, Trial};
-use crate::model::record::{Record, ratios};
+use crate::model::record::Record;
 use crate::model::scenarios::Scenario;
 
 /// A run, and the verdicts on claims that follow from it.
@@ -58,7 +58,7 @@ pub(crate) struct JudgedTrial<'a> {
     pub(crate) trial: &'a Trial,
     /// The left and the right figure, if they were measured.
     pub(crate) figures: [Option<Estimate>; 2],
-    /// Left divided by right: the median of the per-round ratios.
+    /// Left divided by right.
     pub(crate) ratio: Option<Estimate>,
     /// The number of rounds that the ratio is computed from.
     pub(crate) rounds: usize,
@@ -138,21 +138,20 @@ impl<'a> JudgedTrial<'a> {
             doubts: Vec::new(),
         };
         let measured = |side| figure(record, side, trial.optional);
-        let [left, right] = match trial.sides().map(measured) {
-            [Ok(left), Ok(right)] => [left, right],
-            [Err(verdict), _] | [_, Err(verdict)] => {
+        for found in trial.sides().map(measured) {
+            if let Err(verdict) = found {
                 judged.verdict = verdict;
                 return judged;
             }
-        };
-        let estimate = |by_round: &BTreeMap<u64, f64>| {
-            let values: Vec<f64> = by_round.values().copied().collect();
-            bootstrap::of_rounds(&values, record.seed)
-        };
-        let ratios = ratios(&left, &right);
-        judged.figures = [estimate(&left), estimate(&right)];
-        judged.ratio = estimate(&ratios);
-        judged.rounds = ratios.len();
+        }
+        let findings = Findings::of(record);
+        judged.figures = trial.sides().map(|side| {
+            let scenario = scenario_named(record, &side.scenario)?;
+            findings.estimate(scenario, &side.contestant, side.figure)
+        });
+        let ratio = ratio(record, &findings, trial);
+        judged.ratio = ratio.as_ref().map(Spread::estimate);
+        judged.rounds = ratio.map_or(0, |ratio| ratio.rounds);
         let sides = trial.sides();
         judged.doubts =
             sides.iter().flat_map(|side| doubts(record, side)).collect();
@@ -172,6 +171,30 @@ impl<'a> JudgedTrial<'a> {
     pub(crate) fn is_tried(&self) -> bool {
         !matches!(self.verdict, Verdict::Untried(_))
     }
+}
+
+/// Returns the ratio of the left figure to the right one: turn by turn in one
+/// scenario, and round by round between two, whose turns have nothing in common.
+fn ratio(
+    record: &Record,
+    findings: &Findings<'_>,
+    trial: &Trial,
+) -> Option<Spread> {
+    let [left, right] = trial.sides();
+    let [one, other] = [left, right].map(|side| {
+        let scenario = scenario_named(record, &side.scenario)?;
+        let sample =
+            findings.sample(scenario, &side.contestant, side.figure)?;
+        Some((scenario, sample))
+    });
+    let ((scenario, over), (_, under)) = one.zip(other)?;
+    let draws = findings.draws(scenario);
+    let estimator = Estimator::of(scenario, left.figure);
+    if left.scenario == right.scenario && left.figure == right.figure {
+        return Spread::of_ratio(&over, &under, estimator, &draws);
+    }
+    let [over, under] = [over.by_round(), under.by_round()];
+    Spread::of_ratio(&over, &under, estimator, &draws)
 }
 
 /// Returns the verdict on a ratio over `rounds` rounds.

@@ -316,7 +316,7 @@ impl<'a> Findings<'a> {
     }
 
     /// Returns the raw values of a figure.
-    fn sample(
+    pub(crate) fn sample(
         &self,
         scenario: &Scenario,
         entrant: &str,
@@ -334,7 +334,7 @@ impl<'a> Findings<'a> {
 
     /// Returns the draws for a scenario. The figures of all its contestants are
     /// drawn together; those of other scenarios are independent.
-    fn draws(&self, scenario: &Scenario) -> Rc<Draws> {
+    pub(crate) fn draws(&self, scenario: &Scenario) -> Rc<Draws> {
         let mut draws = self.draws.borrow_mut();
         if let Some(known) = draws.get(&scenario.name) {
             return known.clone();

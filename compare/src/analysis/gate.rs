@@ -23,7 +23,7 @@ pub(crate) struct Gate {
     pub(crate) more_rounds: Option<u64>,
 }
 
-/// What a figure says about a regression.
+/// Whether a figure shows a regression.
 enum Finding {
     Regression,
     None,

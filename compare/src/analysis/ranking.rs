@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use crate::analysis::bootstrap::Spread;
+use crate::analysis::bootstrap::{self, Family, Spread};
 use crate::analysis::difference::ROUNDS_MIN;
-use crate::analysis::findings::Findings;
+use crate::analysis::findings::{Findings, Relation};
+use crate::analysis::relation::Yardstick;
 use crate::analysis::statistics::{Estimate, median};
 use crate::model::figure::Figure;
 use crate::model::record::Record;
@@ -16,19 +17,32 @@ pub(crate) struct Ranking {
     pub(crate) figure: Figure,
     /// The scenarios that it is based on.
     pub(crate) scenarios: Vec<String>,
-    /// Place, contestant and score, the best first.
-    pub(crate) places: Vec<(usize, String, Estimate)>,
+    /// The places, the best first.
+    pub(crate) places: Vec<Place>,
     /// The contestants and scenarios that are left out, with the reasons.
     pub(crate) left_out: Vec<String>,
 }
 
+/// A contestant's place. Contestants that were not shown to be worse than the
+/// first one of a place share it.
+pub(crate) struct Place {
+    pub(crate) place: usize,
+    pub(crate) contestant: String,
+    /// How many times worse it is than the best.
+    pub(crate) score: Estimate,
+    /// How it compares with the first one of its place, unless it is that.
+    pub(crate) relation: Option<Relation>,
+}
+
 impl Ranking {
-    /// Ranks contestants by a figure. Returns `None` if no scenario shows it.
+    /// Ranks contestants by a figure. Figures that differ by less than the share
+    /// `margin` are equal. Returns `None` if no scenario shows it.
     pub(crate) fn of(
         record: &Record,
         scenarios: &[&Scenario],
         names: &[&str],
         figure: Figure,
+        margin: f64,
     ) -> Option<Ranking> {
         let shows = |scenario: &&&Scenario| scenario.figures.contains(&figure);
         let scenarios: Vec<&Scenario> =
@@ -44,7 +58,7 @@ impl Ranking {
         };
         let scenarios = ranking.usable(record, scenarios, names);
         let names = ranking.rankable(record, &scenarios, names);
-        let findings = Findings::of(record);
+        let findings = Findings::with_margin(record, margin);
         let mut based_on = Vec::new();
         for scenario in scenarios.into_iter().filter(|_| !names.is_empty()) {
             match rounds(&findings, scenario, &names, figure) {
@@ -161,14 +175,14 @@ fn rounds(
     rounds.min().unwrap_or(0)
 }
 
-/// Orders the contestants by score. Contestants that were not shown to be worse
-/// than the first of a place share it.
+/// Orders the contestants by score, and compares each with the first one of a
+/// place.
 fn places(
     findings: &Findings<'_>,
     scenarios: &[&Scenario],
     names: &[&str],
     figure: Figure,
-) -> Vec<(usize, String, Estimate)> {
+) -> Vec<Place> {
     let value = |scenario: &Scenario, name: &str| {
         let found = findings.estimate(scenario, name, figure);
         found.map_or(f64::NAN, |found| found.value)
@@ -190,19 +204,49 @@ fn places(
         })
         .collect();
     scores.sort_by(|(_, one), (_, other)| one.value.total_cmp(&other.value));
-    let mut places: Vec<(usize, String, Estimate)> = Vec::new();
+    let yardstick = yardstick(findings, scenarios, &scores, figure);
+    let mut places: Vec<Place> = Vec::new();
     // The first contestant of the current place.
     let mut head = (1, scores.first().map_or("", |(name, _)| *name));
     for (index, (name, score)) in scores.iter().enumerate() {
         let pairs = scenarios.iter().map(|scenario| (*scenario, head.1));
         let apart = times_worse(findings, pairs, name, figure);
-        let is_worse = apart.is_some_and(|apart| apart.estimate().low > 1.0);
-        if is_worse {
+        let relation = apart.map(|apart| Relation::of(&apart, &yardstick));
+        let mut relation = relation.filter(|_| *name != head.1);
+        if relation.as_ref().is_some_and(Relation::is_different) {
             head = (index + 1, name);
+            relation = None;
         }
-        places.push((head.0, (*name).to_owned(), score.estimate()));
+        places.push(Place {
+            place: head.0,
+            contestant: (*name).to_owned(),
+            score: score.estimate(),
+            relation,
+        });
     }
     places
+}
+
+/// Returns what the scores are judged by.
+fn yardstick(
+    findings: &Findings<'_>,
+    scenarios: &[&Scenario],
+    scores: &[(&str, Spread)],
+    figure: Figure,
+) -> Yardstick {
+    let own = findings.alias().and_then(|(alias, first)| {
+        let pairs = scenarios.iter().map(|scenario| (*scenario, first));
+        times_worse(findings, pairs, alias, figure)
+    });
+    let spreads = scores.iter().map(|(_, spread)| spread).chain(&own);
+    let mut family = Family::default();
+    spreads.clone().for_each(|spread| family.add(spread));
+    Yardstick {
+        margin: findings.margin(),
+        noise: own.as_ref().map_or(0.0, |own| own.value.ln().abs()),
+        typical: bootstrap::typical_error(spreads),
+        error: family.error_of_each(),
+    }
 }
 
 /// Returns how many times worse a contestant is than others: the geometric

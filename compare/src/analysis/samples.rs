@@ -179,6 +179,9 @@ fn left(
     Some(both.collect())
 }
 
+/// Returns the times of one round, if it has them.
+type TimesOf<'a> = dyn Fn(&LoadReport) -> Option<Times> + 'a;
+
 /// Returns a quantile of the times of all rounds, if the figure is one.
 fn merged(
     cell: &CellRecord,
@@ -193,23 +196,22 @@ fn merged(
         let group = report.group(&scenario.measured_group)?;
         Some(group.open.as_ref()?.response_ns.clone())
     };
-    let (of, quantile): (&dyn Fn(&LoadReport) -> Option<Times>, f64) =
-        match figure {
-            Figure::Time | Figure::P50 => (&service, 0.5),
-            Figure::P99 => (&service, 0.99),
-            Figure::ResponseP50 => (&response, 0.5),
-            Figure::ResponseP99 => (&response, 0.99),
-            Figure::Rate
-            | Figure::Cost
-            | Figure::Rss
-            | Figure::Threads
-            | Figure::PerClient
-            | Figure::Left
-            | Figure::VoluntarySwitches
-            | Figure::InvoluntarySwitches
-            | Figure::Instructions
-            | Figure::CacheMisses => return None,
-        };
+    let (of, quantile): (&TimesOf<'_>, f64) = match figure {
+        Figure::Time | Figure::P50 => (&service, 0.5),
+        Figure::P99 => (&service, 0.99),
+        Figure::ResponseP50 => (&response, 0.5),
+        Figure::ResponseP99 => (&response, 0.99),
+        Figure::Rate
+        | Figure::Cost
+        | Figure::Rss
+        | Figure::Threads
+        | Figure::PerClient
+        | Figure::Left
+        | Figure::VoluntarySwitches
+        | Figure::InvoluntarySwitches
+        | Figure::Instructions
+        | Figure::CacheMisses => return None,
+    };
     let mut all = cell.rounds.iter().filter_map(|round| of(&round.report));
     let mut times = all.next()?;
     all.for_each(|other| times.add(&other));

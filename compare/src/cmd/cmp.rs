@@ -45,11 +45,10 @@ pub(crate) struct Cmp {
     relative_to: Option<String>,
     /// Exit with 99 if any figure is worse in B than in A by more than PERCENT
     /// (for example `5%`), over its whole interval, or if a contestant failed
-    /// only in B. Exit with 5 if it can't be told for every figure that it is
-    /// not
+    /// only in B. Exit with 98 if it can't be ruled out for every figure
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     fail_on_regression: Option<f64>,
-    /// Exit with 0 instead of 5
+    /// Exit with 0 instead of 98
     #[arg(long, requires = "fail_on_regression")]
     pass_undecided: bool,
     #[command(flatten)]

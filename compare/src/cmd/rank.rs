@@ -1,8 +1,8 @@
 //! `compare rank`: ranks the contestants of a run, figure by figure.
 //!
 //! A contestant's score is the geometric mean, over all scenarios, of its ratio
-//! to the best contestant. Each ratio is the median of the per-round ratios,
-//! because rounds differ mostly by the state of the machine. All values of a
+//! to the best contestant. Each ratio is taken turn by turn, because turns
+//! differ mostly by the state of the machine. All values of a
 //! sweep together have the weight of one scenario.
 
 use clap::Args;
@@ -11,6 +11,7 @@ use regex_lite::Regex;
 use crate::analysis::ranking::Ranking;
 use crate::base::exit::Outcome;
 use crate::base::stdout;
+use crate::cmd::margin_args::MarginArgs;
 use crate::cmd::patterns;
 use crate::model::figure::Figure;
 use crate::model::runs;
@@ -33,9 +34,9 @@ const FIGURES: [Figure; 9] = [
 
 /// The explanation below the rankings.
 const FOOTNOTE: &str = "
-contestants share a place if they tie with the first one of that place: if their
-difference is below the noise floor, or the interval of their ratio includes 1;
-95 % bootstrap intervals
+contestants share a place unless they were shown to be worse than the first one
+of that place: they are equal to it within the margin, or undecided; 95 %
+intervals
 ";
 
 /// The arguments of `compare rank`.
@@ -49,6 +50,8 @@ pub(crate) struct Rank {
     /// Only scenarios whose name matches; repeatable
     #[arg(short = 's', long = "scenario", value_name = "REGEX")]
     scenario: Vec<Regex>,
+    #[command(flatten)]
+    margin: MarginArgs,
 }
 
 impl Rank {
@@ -68,8 +71,9 @@ impl Rank {
                 || selects(&self.scenario, scenario.base())
         });
         let scenarios: Vec<&Scenario> = scenarios.collect();
+        let MarginArgs { margin } = self.margin;
         let rankings = FIGURES.iter().filter_map(|&figure| {
-            Ranking::of(&record, &scenarios, &names, figure)
+            Ranking::of(&record, &scenarios, &names, figure, margin)
         });
         let texts: Vec<String> =
             rankings.map(|ranking| ranking::text(&ranking)).collect();

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::base::exit::Outcome;
 use crate::base::stdout;
+use crate::cmd::margin_args::MarginArgs;
 use crate::model::runs;
 use crate::output::export::{self, Export};
 use crate::output::sheet::Sheet;
@@ -32,12 +33,14 @@ pub(crate) struct Report {
     /// Print all intervals, ratios and notes, not only the answers
     #[arg(long, conflicts_with_all = ["html", "markdown", "csv", "json"])]
     verbose: bool,
+    #[command(flatten)]
+    margin: MarginArgs,
 }
 
 impl Report {
     /// Writes the requested formats, or prints the table if there are none.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
-        let Report { run, html, markdown, csv, json, verbose } = self;
+        let Report { run, html, markdown, csv, json, verbose, margin } = self;
         let exports = [
             Export::new("--html", &html, html::page as _),
             Export::new("--markdown", &markdown, markdown::tables as _),
@@ -46,10 +49,11 @@ impl Report {
         ];
         export::check(&exports)?;
         let record = runs::read(&run)?;
+        let sheet = Sheet::with_margin(&record, margin.margin);
         if [&html, &markdown, &csv, &json].iter().all(|path| path.is_none()) {
-            stdout::print(&text::text(&record, Detail::of(verbose)))?;
+            stdout::print(&text::text(&sheet, Detail::of(verbose)))?;
         } else {
-            export::write(&exports, &Sheet::of(&record))?;
+            export::write(&exports, &sheet)?;
         }
         Ok(Outcome::Done)
     }

@@ -9,6 +9,7 @@ use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
 use crate::base::workspace;
 use crate::cmd::contestant_args::ContestantArgs;
+use crate::cmd::margin_args::MarginArgs;
 use crate::cmd::{outcome, patterns};
 use crate::measure::options::MeasurementOptions;
 use crate::measure::plan::{self, MeasurementPlan};
@@ -16,6 +17,7 @@ use crate::measure::programs;
 use crate::model::invocation::Invocation;
 use crate::model::scenarios::{self, Scenario};
 use crate::model::selection::select_scenarios;
+use crate::output::sheet::Sheet;
 use crate::output::text::{Detail, text};
 
 /// The arguments of `compare run`.
@@ -41,6 +43,8 @@ pub(crate) struct Run {
     /// Print all intervals, ratios and notes, not only the answers
     #[arg(long)]
     verbose: bool,
+    #[command(flatten)]
+    margin: MarginArgs,
     #[command(flatten)]
     options: MeasurementOptions,
 }
@@ -74,7 +78,8 @@ impl Run {
             return Ok(Outcome::Interrupted);
         };
         let outcome = outcome::outcome(&measured.record);
-        let text = text(&measured.record, Detail::of(self.verbose));
+        let sheet = Sheet::with_margin(&measured.record, self.margin.margin);
+        let text = text(&sheet, Detail::of(self.verbose));
         let reason = outcome::reason(&measured.record, outcome);
         measured.print(&text)?;
         // The last line explains the exit code.

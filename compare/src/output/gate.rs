@@ -13,17 +13,13 @@ pub(crate) fn text(gate: &Gate) -> String {
     let percent = (gate.allowed * 1e4).round() / 1e2;
     let undecided = gate.undecided.len();
     if undecided > 0 {
-        let what = if gate.regressions.is_empty() {
-            format!("whether there is a regression above {percent} %")
-        } else {
-            "about the others".to_owned()
-        };
         let more = match gate.more_rounds {
             Some(more) => format!(": about {more} more rounds of both runs"),
             None => "; more rounds alone would not decide all of them".into(),
         };
         text += &format!(
-            "can't tell {what} for {undecided} of {} figures{more}\n\
+            "undecided whether there is a regression above {percent} % for \
+             {undecided} of {} figures{more}\n\
              undecided: {}\n",
             gate.figures,
             notes::first_few(&gate.undecided)

@@ -81,9 +81,10 @@ pub(crate) enum Validity {
 }
 
 impl<'a> Sheet<'a> {
-    /// Computes the figures of a run.
-    pub(crate) fn of(record: &'a Record) -> Sheet<'a> {
-        let findings = Findings::of(record);
+    /// Computes the figures of a run. Those that differ by less than the share
+    /// `margin` are equal.
+    pub(crate) fn with_margin(record: &'a Record, margin: f64) -> Sheet<'a> {
+        let findings = Findings::with_margin(record, margin);
         let mut estimates = HashMap::new();
         let mut doubts = HashMap::new();
         for scenario in &record.scenarios {

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use crate::analysis::units;
-use crate::model::record::Record;
 use crate::output::figure_table;
 use crate::output::notes::{self, NoteKind};
 use crate::output::sheet::Sheet;
@@ -33,29 +32,28 @@ impl Detail {
 }
 
 /// Returns the results of a run, with colours only for a terminal.
-pub(crate) fn text(record: &Record, detail: Detail) -> String {
-    styled(record, detail, Styles::of_stdout())
+pub(crate) fn text(sheet: &Sheet<'_>, detail: Detail) -> String {
+    styled(sheet, detail, Styles::of_stdout())
 }
 
 /// Returns the results of a run with these styles.
 pub(crate) fn styled(
-    record: &Record,
+    sheet: &Sheet<'_>,
     detail: Detail,
     styles: Styles,
 ) -> String {
-    let sheet = Sheet::of(record);
     let mut text = String::new();
-    for answer in summary::answers(&sheet) {
+    for answer in summary::answers(sheet) {
         text += &paragraph(&answer);
     }
     text += "\n";
-    text += &figure_table::draw(&sheet, styles);
+    text += &figure_table::draw(sheet, styles);
     text += "\n";
     match detail {
         Detail::Brief => {
-            text += &how_sure(&sheet);
+            text += &how_sure(sheet);
         }
-        Detail::Verbose => text += &verbose::text(&sheet),
+        Detail::Verbose => text += &verbose::text(sheet),
     }
     text
 }
@@ -138,6 +136,7 @@ fn suspects(sheet: &Sheet<'_>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::difference::MARGIN;
     use crate::output::made_up;
     use crate::output::wrap::WIDTH;
 
@@ -147,14 +146,22 @@ mod tests {
     #[test]
     fn the_answers_come_first_in_eighty_columns() {
         let record = made_up::record();
-        let text = styled(&record, Detail::Brief, Styles::none());
+        let text = styled(
+            &Sheet::with_margin(&record, MARGIN),
+            Detail::Brief,
+            Styles::none(),
+        );
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH));
         assert_eq!(text, EXPECTED, "\n{text}");
     }
     #[test]
     fn details_contain_the_ratios_with_what_would_decide_them() {
         let record = made_up::record();
-        let text = styled(&record, Detail::Verbose, Styles::none());
+        let text = styled(
+            &Sheet::with_margin(&record, MARGIN),
+            Detail::Verbose,
+            Styles::none(),
+        );
         for part in [
             "= 1.00x [0.99",
             "1.16x [1.1",
@@ -169,7 +176,11 @@ mod tests {
     #[test]
     fn only_the_best_figure_is_green_and_bold() {
         let record = made_up::record();
-        let text = styled(&record, Detail::Brief, Styles::always());
+        let text = styled(
+            &Sheet::with_margin(&record, MARGIN),
+            Detail::Brief,
+            Styles::always(),
+        );
         assert_eq!(text.matches("\x1b[1;32m").count(), 1, "{text}");
         assert!(text.contains("\x1b[1;32m*95.6±4\x1b[0m"), "{text}");
         assert_eq!(text.matches("\x1b[31mvoid").count(), 3, "{text}");

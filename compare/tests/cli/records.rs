@@ -99,7 +99,7 @@ fn a_slower_figure_is_named_and_exits_with_99_with_fail_on_regression() {
     let cases: [(Vec<&str>, i32, &str); 8] = [
         (one.to_vec(), 0, "worse"),
         ([&one[..], &limit].concat(), 99, "regression: p50"),
-        ([&other[..], &limit].concat(), 98, "can't tell whether there is a"),
+        ([&other[..], &limit].concat(), 98, "undecided whether there is a"),
         ([&other[..], &limit, &alike].concat(), 0, "better"),
         ([&one[..], &limit, &alike, &unchanged].concat(), 0, "2 equal"),
         (
