@@ -5,7 +5,7 @@ use anyhow::{Context, bail};
 use charts::{Anchor, Scale, Svg, Unit, Zero, circle, escaped};
 
 use crate::directive::{self, FigureName};
-use crate::figures::{Row, Runs};
+use crate::figures::{Compared, Estimate, Row, Runs};
 
 const WIDTH: f64 = 560.0;
 const NAMES: f64 = 128.0;
@@ -34,7 +34,7 @@ pub(crate) fn render(runs: &Runs, arguments: &str) -> anyhow::Result<String> {
          </details>\n</figure>\n",
         escaped(&title),
         better(figure),
-        floor_text(figures.noise_floor(figure, scenario)),
+        precision(figures.self_ratio(figure, scenario)),
         picture(&rows, &marked, &title),
         table(&rows),
         escaped(&figures.origin()),
@@ -42,20 +42,32 @@ pub(crate) fn render(runs: &Runs, arguments: &str) -> anyhow::Result<String> {
     ))
 }
 
-/// Renders the noise floor of `FIGURE in SCENARIO`, for use in a sentence.
-pub(crate) fn floor(runs: &Runs, arguments: &str) -> anyhow::Result<String> {
+/// Renders how precisely a contestant was compared with itself by `FIGURE in
+/// SCENARIO`, for use in a sentence.
+pub(crate) fn precision_of(
+    runs: &Runs,
+    arguments: &str,
+) -> anyhow::Result<String> {
     let words: Vec<&str> = arguments.split_whitespace().collect();
     let [figure, "in", scenario] = words[..] else {
         bail!("expected FIGURE in SCENARIO");
     };
     let figures = runs.with(figure, scenario, &[])?;
-    let Some(share) = figures.noise_floor(figure, scenario) else {
-        bail!("no noise floor of {figure} in {scenario}");
+    let Some(ratio) = figures.self_ratio(figure, scenario) else {
+        bail!("no A/A ratio of {figure} in {scenario}");
     };
+    let [value, low, high] =
+        [ratio.value, ratio.low, ratio.high].map(charts::ratio);
     Ok(format!(
-        "<span class=\"value\" title=\"noise floor of {arguments}\">{}</span>",
-        Unit::Share.text(share)
+        "<span class=\"value\" title=\"A/A, {arguments}: {value} \
+         [{low}, {high}]\">±{}</span>",
+        Unit::Share.text(ratio.half_width())
     ))
+}
+
+/// Renders the share by which equal figures may differ.
+pub(crate) fn margin(runs: &Runs) -> String {
+    format!("{} %", (runs.first().margin() * 1000.0).round() / 10.0)
 }
 
 /// Renders `FIGURE of CONTESTANT in SCENARIO`, for use in a sentence. The
@@ -82,9 +94,9 @@ pub(crate) fn value(runs: &Runs, arguments: &str) -> anyhow::Result<String> {
     ))
 }
 
-fn floor_text(share: Option<f64>) -> String {
-    let Some(share) = share else { return String::new() };
-    format!("; noise floor {}", Unit::Share.text(share))
+fn precision(ratio: Option<Estimate>) -> String {
+    let Some(ratio) = ratio else { return String::new() };
+    format!("; A/A ±{}", Unit::Share.text(ratio.half_width()))
 }
 
 fn picture(rows: &[&Row], marked: &[&str], label: &str) -> String {
@@ -94,7 +106,7 @@ fn picture(rows: &[&Row], marked: &[&str], label: &str) -> String {
     // All rows of a figure have the same unit.
     let unit = rows[0].unit;
     let estimates = rows.iter().filter_map(|row| row.estimate.as_ref());
-    let values = estimates.flat_map(|e| [e.low, e.median, e.high]);
+    let values = estimates.flat_map(|e| [e.low, e.value, e.high]);
     let scale = Scale::fit(values, unit, Zero::Free, [NAMES, WIDTH - VALUES]);
     for value in scale.ticks(unit, 4) {
         let x = scale.at(value);
@@ -119,7 +131,7 @@ fn picture(rows: &[&Row], marked: &[&str], label: &str) -> String {
                 "valid" => "dot",
                 _ => "dot doubtful",
             };
-            let dot = circle([scale.at(estimate.median), y], 4.0);
+            let dot = circle([scale.at(estimate.value), y], 4.0);
             svg.raw(&format!("<path class=\"{class}\" d=\"{dot}\"/>"));
         }
         let place = [WIDTH - 2.0, y + 4.0];
@@ -132,8 +144,8 @@ fn picture(rows: &[&Row], marked: &[&str], label: &str) -> String {
 fn table(rows: &[&Row]) -> String {
     let mut html = String::from(
         "<details><summary>The figures</summary><table><thead><tr>\
-         <th>contestant</th><th>median</th><th>interval</th><th></th>\
-         </tr></thead><tbody>\n",
+         <th>contestant</th><th>value</th><th>interval</th>\
+         <th>compared with the best</th><th></th></tr></thead><tbody>\n",
     );
     for row in rows {
         let remark = match row.validity.as_str() {
@@ -141,11 +153,13 @@ fn table(rows: &[&Row]) -> String {
             other => row.reason.as_deref().unwrap_or(other),
         };
         let name = escaped(&row.contestant);
+        let compared = row.compared.as_ref().map(Compared::text);
         html += &format!(
             "<tr data-c=\"{name}\"><td>{name}</td><td>{}</td><td>{}</td>\
-             <td>{}</td></tr>\n",
+             <td>{}</td><td>{}</td></tr>\n",
             escaped(&row.text()),
             escaped(&row.interval()),
+            escaped(&compared.unwrap_or_default()),
             escaped(remark)
         );
     }

@@ -21,17 +21,17 @@ pub(crate) struct Figures {
     rounds_wanted: u64,
     rounds_done: u64,
     machine: Machine,
-    noise_floors: Vec<NoiseFloor>,
+    margin: f64,
+    self_ratios: Vec<SelfRatio>,
     figures: Vec<Row>,
 }
 
-/// The measured difference between a contestant and its own alias, as a share
-/// of the figure.
+/// The ratio of the contestant that took part twice to itself.
 #[derive(Deserialize)]
-struct NoiseFloor {
+struct SelfRatio {
     scenario: String,
     figure: String,
-    share: f64,
+    ratio: Estimate,
 }
 
 /// The machine that a run was measured on.
@@ -62,12 +62,23 @@ pub(crate) struct Row {
     pub(crate) is_lower_bound: bool,
     pub(crate) validity: String,
     pub(crate) reason: Option<String>,
+    /// How the figure compares with the best one, if both were measured.
+    pub(crate) compared: Option<Compared>,
 }
 
-/// A median, and the interval that is likely to contain the true median.
+/// How a figure compares with that of another contestant.
+#[derive(Clone, Deserialize)]
+pub(crate) struct Compared {
+    pub(crate) contestant: String,
+    /// `better`, `worse`, `equal`, `undecided` or `open`.
+    pub(crate) outcome: String,
+    pub(crate) ratio: Option<Estimate>,
+}
+
+/// A value, and the interval that is likely to contain the true one.
 #[derive(Clone, Copy, Deserialize)]
 pub(crate) struct Estimate {
-    pub(crate) median: f64,
+    pub(crate) value: f64,
     pub(crate) low: f64,
     pub(crate) high: f64,
 }
@@ -142,45 +153,44 @@ impl Figures {
         Ok(rows)
     }
 
-    /// Returns the noise floor of a figure as a share, if it was measured.
-    pub(crate) fn noise_floor(
+    /// Returns the ratio of a contestant's figure to that of the same
+    /// contestant under another name, if one took part twice.
+    pub(crate) fn self_ratio(
         &self,
         figure: &str,
         scenario: &str,
-    ) -> Option<f64> {
-        let is_it = |floor: &&NoiseFloor| {
-            floor.scenario == scenario && floor.figure == figure
-        };
-        self.noise_floors.iter().find(is_it).map(|floor| floor.share)
+    ) -> Option<Estimate> {
+        let is_it =
+            |one: &&SelfRatio| one.scenario == scenario && one.figure == figure;
+        self.self_ratios.iter().find(is_it).map(|one| one.ratio)
+    }
+
+    /// Returns the share by which equal figures may differ.
+    pub(crate) fn margin(&self) -> f64 {
+        self.margin
     }
 
     /// Describes the run: its name, the machine, and the number of rounds.
     pub(crate) fn origin(&self) -> String {
         let Figures { run, machine, .. } = self;
         let done = self.rounds_done;
-        let medians = medians(done);
+        let rounds = rounds(done);
         if self.complete {
-            return format!("run {run}: {machine}; {medians}");
+            return format!("run {run}: {machine}; {rounds}");
         }
         let wanted = self.rounds_wanted;
         format!(
             "run {run}: {machine}; interrupted after {done} of \
-             {wanted} rounds; {medians}"
+             {wanted} rounds; {rounds}"
         )
     }
 }
 
 /// Describes what the figures of a run with this many rounds are.
-pub(crate) fn medians(rounds: u64) -> String {
-    match rounds {
+pub(crate) fn rounds(count: u64) -> String {
+    match count {
         0 | 1 => "a single round, without intervals".to_owned(),
-        // All n values lie on one side of the true median in 2 of 2^n cases.
-        2..=5 => format!(
-            "medians of {rounds} rounds; each interval spans all rounds, \
-             and contains the true median in {} of 100 cases",
-            100 - 200 / (1 << rounds)
-        ),
-        _ => format!("medians of {rounds} rounds with bootstrap intervals"),
+        _ => format!("{count} rounds, 95 % intervals"),
     }
 }
 
@@ -193,18 +203,37 @@ impl fmt::Display for Machine {
     }
 }
 
+impl Estimate {
+    /// Returns how far the interval extends from the value, as a share.
+    pub(crate) fn half_width(&self) -> f64 {
+        (self.high / self.low).sqrt() - 1.0
+    }
+}
+
 impl Row {
-    /// Formats the median with its unit, or a dash if there is none.
+    /// Formats the value with its unit, or a dash if there is none.
     pub(crate) fn text(&self) -> String {
         let Some(estimate) = &self.estimate else { return "–".to_owned() };
         let bound = if self.is_lower_bound { "≥ " } else { "" };
-        format!("{bound}{}", self.unit.text(estimate.median))
+        format!("{bound}{}", self.unit.text(estimate.value))
     }
 
-    /// Formats the interval, in the unit of the median.
+    /// Formats the interval, in the unit of the value.
     pub(crate) fn interval(&self) -> String {
         let Some(estimate) = &self.estimate else { return String::new() };
-        self.unit.interval(estimate.median, [estimate.low, estimate.high])
+        self.unit.interval(estimate.value, [estimate.low, estimate.high])
+    }
+}
+
+impl Compared {
+    /// Describes the outcome, with the ratio unless none can be given.
+    pub(crate) fn text(&self) -> String {
+        let Compared { contestant, outcome, ratio } = self;
+        let Some(Estimate { value, low, high }) = ratio else {
+            return format!("{outcome}, compared with {contestant}");
+        };
+        let [value, low, high] = [*value, *low, *high].map(charts::ratio);
+        format!("{outcome}: {value} times {contestant} [{low}, {high}]")
     }
 }
 

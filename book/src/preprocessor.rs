@@ -92,14 +92,15 @@ impl Course {
             "exercise" => exercise::render(&self.root, arguments),
             "chart" => chart::render(&self.runs, arguments),
             "value" => chart::value(&self.runs, arguments),
-            "floor" => chart::floor(&self.runs, arguments),
+            "aa" => chart::precision_of(&self.runs, arguments),
+            "margin" => Ok(chart::margin(&self.runs)),
             "run" => Ok(self.runs.first().origin()),
             "timeline" => timeline::render(arguments),
             "claim" => self.verdicts.one(arguments),
             "claims" => self.verdicts.all(arguments),
             _ => bail!(
                 "no such directive; expected code, diff, exercise, chart, \
-                 value, floor, run, timeline, claim or claims"
+                 value, aa, margin, run, timeline, claim or claims"
             ),
         }
     }
@@ -135,8 +136,8 @@ mod tests {
             ("{{#chart rate in perf2: gone}}".into(), "no contestant `gone`"),
             ("{{#value rate of gone in perf2}}".into(), "no contestant `gone`"),
             ("{{#value rate in perf2}}".into(), "expected FIGURE of"),
-            ("{{#floor left in perf2}}".into(), "no figure `left` in perf2"),
-            ("{{#floor rss in churn}}".into(), "no noise floor"),
+            ("{{#aa left in perf2}}".into(), "no figure `left` in perf2"),
+            ("{{#aa rss in churn}}".into(), "no A/A ratio"),
             ("{{#timeline gone}}".into(), "no model `gone`"),
             ("{{#claim gone}}".into(), "gone"),
             ("{{#exercise gone}}".into(), "has no starter"),

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use charts::{escaped, inline};
 use serde::Deserialize;
 
-use crate::figures::{Estimate, Machine, medians};
+use crate::figures::{Estimate, Machine, rounds};
 
 /// The claims, with the verdicts of one run.
 #[derive(Deserialize)]
@@ -128,7 +128,7 @@ impl Verdicts {
             ratios.collect::<String>(),
             self.run,
             escaped(&self.machine.to_string()),
-            medians(self.rounds_done)
+            rounds(self.rounds_done)
         )
     }
 }
@@ -151,9 +151,9 @@ fn rows(claim: &Claim) -> String {
     let tried = claim.trials.iter().filter(|trial| trial.is_tried());
     let rows = tried.map(|Trial { of, verdict, ratio, .. }| {
         let ratio = ratio.map_or("–".to_owned(), |ratio| {
-            let [median, low, high] =
-                [ratio.median, ratio.low, ratio.high].map(charts::ratio);
-            format!("<b>{median}</b><br>{low} to {high}")
+            let [value, low, high] =
+                [ratio.value, ratio.low, ratio.high].map(charts::ratio);
+            format!("<b>{value}</b><br>{low} to {high}")
         });
         format!(
             "<tr><td>{}</td><td>{ratio}</td><td>{}</td>\

@@ -67,7 +67,8 @@ fn a_missing_figure_fails_the_build_and_names_the_chapter() {
             "processors_allowed": [],
             "kernel": "none",
         },
-        "noise_floors": [],
+        "margin": 0.03,
+        "self_ratios": [],
         "figures": [],
     });
     fs::write(&run, text.to_string()).unwrap();

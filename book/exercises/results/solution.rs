@@ -1,5 +1,5 @@
 //! Finds the faster of two servers: `results FILE`. Each line of FILE is one of
-//! nine rounds, with the rates of A and of B. Prints `A`, `B` or `tie`.
+//! nine rounds, with the rates of A and of B. Prints `A`, `B` or `neither`.
 //!
 //! It compares the servers within each round, where the machine was the same
 //! for both. A server is faster if the median of these ratios differs from 1 by
@@ -7,9 +7,8 @@
 
 use std::{env, fs, io};
 
-/// The noise floor: the same server, measured twice, differs by as much. A
-/// smaller difference is a tie.
-const FLOOR: f64 = 0.02;
+/// The margin: a smaller difference doesn't matter.
+const MARGIN: f64 = 0.02;
 
 fn main() -> io::Result<()> {
     let path = env::args().nth(1).expect("usage: results FILE");
@@ -27,15 +26,15 @@ fn round(line: &str) -> (f64, f64) {
     (rate(a), rate(b))
 }
 
-/// Returns the faster server, or `tie`.
+/// Returns the faster server, or `neither`.
 fn faster(rounds: &[(f64, f64)]) -> &'static str {
     let ratio = Estimate::of(rounds.iter().map(|(a, b)| a / b).collect());
-    if ratio.low > 1.0 && ratio.median > 1.0 + FLOOR {
+    if ratio.low > 1.0 && ratio.median > 1.0 + MARGIN {
         "A"
-    } else if ratio.high < 1.0 && 1.0 / ratio.median > 1.0 + FLOOR {
+    } else if ratio.high < 1.0 && 1.0 / ratio.median > 1.0 + MARGIN {
         "B"
     } else {
-        "tie"
+        "neither"
     }
 }
 

@@ -1,15 +1,15 @@
 //! Finds the faster of two servers: `results FILE`. Each line of FILE is one of
-//! nine rounds, with the rates of A and of B. Prints `A`, `B` or `tie`.
+//! nine rounds, with the rates of A and of B. Prints `A`, `B` or `neither`.
 //!
-//! It compares medians, so that one bad round has no effect, and a difference
-//! below two per cent is a tie. Yet it has just named the wrong server, after a
-//! run on a machine that slowed down half-way. How can that happen?
+//! It compares medians, so that one bad round has no effect, and names neither
+//! server if they differ by less than two per cent. Yet it has just named the
+//! wrong one, after a run on a machine that slowed down half-way. How can that
+//! happen?
 
 use std::{env, fs, io};
 
-/// The noise floor: the same server, measured twice, differs by as much. A
-/// smaller difference is a tie.
-const FLOOR: f64 = 0.02;
+/// The margin: a smaller difference doesn't matter.
+const MARGIN: f64 = 0.02;
 
 fn main() -> io::Result<()> {
     let path = env::args().nth(1).expect("usage: results FILE");
@@ -27,16 +27,16 @@ fn round(line: &str) -> (f64, f64) {
     (rate(a), rate(b))
 }
 
-/// Returns the faster server, or `tie`.
+/// Returns the faster server, or `neither`.
 fn faster(rounds: &[(f64, f64)]) -> &'static str {
     let a = median(rounds.iter().map(|(a, _)| *a).collect());
     let b = median(rounds.iter().map(|(_, b)| *b).collect());
-    if a / b > 1.0 + FLOOR {
+    if a / b > 1.0 + MARGIN {
         "A"
-    } else if b / a > 1.0 + FLOOR {
+    } else if b / a > 1.0 + MARGIN {
         "B"
     } else {
-        "tie"
+        "neither"
     }
 }
 

@@ -15,16 +15,16 @@ pub(crate) const CASES: &[Case] = &[
     .starter_passes(),
     Case::of_program(
         "a server that is 3 % faster is found if every round agrees",
-        "the noise floor is 2 %, and no round contradicts the difference",
+        "the margin is 2 %, and no round contradicts the difference",
         certain,
     )
     .starter_passes(),
     Case::of_program(
-        "equal servers tie if the machine slows down within a round",
+        "neither of two equal servers is named if the machine slows down",
         "in which round was A's median measured, and in which round B's?",
         drifting_twins,
     )
-    .fails_with("expected tie\ngot      A"),
+    .fails_with("expected neither\ngot      A"),
     Case::of_program(
         "a server that is 10 % faster is found if the machine slows down",
         "compare rates that were measured at about the same time",
@@ -32,15 +32,15 @@ pub(crate) const CASES: &[Case] = &[
     )
     .fails_with("expected B\ngot      A"),
     Case::of_program(
-        "equal servers tie, however much the rounds differ",
+        "neither of two equal servers is named, however much the rounds differ",
         "what else could the median be if the servers ran nine other rounds?",
         jitter,
     )
-    .fails_with("expected tie\ngot      A"),
+    .fails_with("expected neither\ngot      A"),
     Case::of_program(
         "a server that is 1 % faster is not called faster",
-        "a certain difference can still be below the noise floor",
-        below_the_floor,
+        "a certain difference can still be within the margin",
+        within_the_margin,
     )
     .starter_passes(),
 ];
@@ -88,7 +88,7 @@ fn certain(submission: &Submission) -> CaseResult {
 fn drifting_twins(submission: &Submission) -> CaseResult {
     expect(
         submission,
-        "tie",
+        "neither",
         &[
             [100.3, 99.8],
             [99.6, 100.2],
@@ -127,7 +127,7 @@ fn drifting(submission: &Submission) -> CaseResult {
 fn jitter(submission: &Submission) -> CaseResult {
     expect(
         submission,
-        "tie",
+        "neither",
         &[
             [97.0, 104.0],
             [104.0, 100.0],
@@ -142,7 +142,7 @@ fn jitter(submission: &Submission) -> CaseResult {
     )?;
     expect(
         submission,
-        "tie",
+        "neither",
         &[
             [112.0, 100.0],
             [85.0, 101.0],
@@ -157,10 +157,10 @@ fn jitter(submission: &Submission) -> CaseResult {
     )
 }
 
-fn below_the_floor(submission: &Submission) -> CaseResult {
+fn within_the_margin(submission: &Submission) -> CaseResult {
     expect(
         submission,
-        "tie",
+        "neither",
         &[
             [101.1, 100.0],
             [100.9, 100.0],
