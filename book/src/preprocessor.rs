@@ -67,7 +67,8 @@ impl Course {
                 let line = directive::line(text, place.start);
                 format!("line {line}: {{{{#{name} {arguments}}}}}")
             })?;
-            let is_inline = ["value", "floor", "run"].contains(&name.as_str());
+            let is_inline =
+                ["value", "aa", "margin", "run"].contains(&name.as_str());
             let begins_line =
                 text[..place.start].ends_with('\n') || place.start == 0;
             ensure!(

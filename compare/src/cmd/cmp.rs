@@ -45,10 +45,10 @@ pub(crate) struct Cmp {
     relative_to: Option<String>,
     /// Exit with 99 if any figure is worse in B than in A by more than PERCENT
     /// (for example `5%`), over its whole interval, or if a contestant failed
-    /// only in B. Exit with 98 if it can't be ruled out for every figure
+    /// only in B. Exit with 98 if that can't be ruled out for every figure
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     fail_on_regression: Option<f64>,
-    /// Exit with 0 instead of 98
+    /// Exit with 0 instead of 98 if a regression can't be ruled out
     #[arg(long, requires = "fail_on_regression")]
     pass_undecided: bool,
     #[command(flatten)]

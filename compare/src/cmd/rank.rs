@@ -1,9 +1,9 @@
 //! `compare rank`: ranks the contestants of a run, figure by figure.
 //!
 //! A contestant's score is the geometric mean, over all scenarios, of its ratio
-//! to the best contestant. Each ratio is taken turn by turn, because turns
-//! differ mostly by the state of the machine. All values of a
-//! sweep together have the weight of one scenario.
+//! to the best contestant. Ratios are taken turn by turn, because turns differ
+//! mostly by the state of the machine. All values of a sweep together have the
+//! weight of one scenario.
 
 use clap::Args;
 use regex_lite::Regex;
@@ -34,9 +34,8 @@ const FIGURES: [Figure; 9] = [
 
 /// The explanation below the rankings.
 const FOOTNOTE: &str = "
-contestants share a place unless they were shown to be worse than the first one
-of that place: they are equal to it within the margin, or undecided; 95 %
-intervals
+contestants share a place if no difference from the first one of that place was
+shown; 95 % intervals
 ";
 
 /// The arguments of `compare rank`.

@@ -13,15 +13,16 @@ use crate::model::scenarios::Scenario;
 /// The flags of all commands that measure.
 #[derive(Args, Debug)]
 pub(crate) struct MeasurementOptions {
-    /// The number of rounds [default: 5]
+    /// The number of rounds: how often all servers are started and measured in
+    /// turns [default: 8]
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) rounds: Option<u64>,
     /// Run only three rounds
     #[arg(long, conflicts_with = "rounds")]
     pub(crate) quick: bool,
-    /// The length of each window, the time in which a contestant is measured
-    /// [default: the scenario's]
+    /// The length of each window, the time in which a contestant is measured in
+    /// one of its turns [default: the scenario's]
     #[arg(long, value_name = "TIME", value_parser = positive_duration)]
     pub(crate) duration: Option<Duration>,
     /// The seed of all random choices, to repeat those of a run [default: a
