@@ -23,7 +23,7 @@ pub(crate) struct Gate {
     pub(crate) more_rounds: Option<u64>,
 }
 
-/// Whether a figure shows a regression.
+/// What a figure shows about a regression.
 enum Finding {
     Regression,
     None,

@@ -1,5 +1,5 @@
 //! A session: one contestant's servers and load generator in one round. They
-//! live side by side with those of the other contestants, and each one has its
+//! live side by side with those of the other contestants, and are measured in
 //! turns.
 
 use std::io::{self, PipeWriter, Write};

@@ -87,8 +87,8 @@ pub(crate) struct Load {
     /// The process ID of the second server, the one that a group's `addr` names
     #[arg(long, value_name = "PID", hide = true)]
     pub(crate) apart_server_pid: Option<i32>,
-    /// Measure in turns: read commands from stdin, `turn` or `end`, and print a
-    /// report as JSON after each. The other verbs use this
+    /// Measure in turns: read commands from stdin, `turn`, `count` or `end`,
+    /// and print a report as JSON after each. The other verbs use this
     #[arg(long, hide = true, conflicts_with_all = ["scenario", "start_at"])]
     pub(crate) turns: bool,
     /// Run one load thread on each of these processors, for example 0,2-3
