@@ -9,6 +9,7 @@ pub(crate) mod clients;
 pub(crate) mod counts;
 pub(crate) mod duration;
 pub(crate) mod failure;
+pub(crate) mod further;
 pub(crate) mod lock;
 pub(crate) mod machine;
 pub(crate) mod options;

@@ -1,45 +1,55 @@
-//! The ranking of contestants under a mix of long and short requests, with the
-//! reason why a contestant misses the limit.
+//! The verdicts on contestants under a mix of long and short requests, with the
+//! reasons.
 
 mod evidence;
 pub(crate) mod rating;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::analysis::advice::evidence::Evidence;
 use crate::analysis::advice::rating::Rating;
 use crate::analysis::difference::{ROUNDS_MIN, TOO_FEW_ROUNDS};
-use crate::analysis::findings::Findings;
+use crate::analysis::findings::{Findings, Standing};
+use crate::analysis::relation::MORE_ROUNDS_MAX;
+use crate::analysis::statistics::{ERROR, Estimate};
+use crate::analysis::units;
 use crate::model::contestant::Contestant;
 use crate::model::figure::Figure;
 use crate::model::record::Record;
 use crate::model::scenarios::Scenario;
 
-/// The contestants of a mix, ranked.
+/// The verdicts on the contestants of a mix.
 pub(crate) struct Advice<'a> {
+    /// The record of the mix.
+    pub(crate) record: &'a Record,
     /// The mix.
     pub(crate) scenario: &'a Scenario,
     /// The limit for the p99, if one was given.
     pub(crate) slo: Option<Duration>,
-    /// The contestants, the best first.
+    /// The findings of the record.
+    pub(crate) findings: Findings<'a>,
+    /// The contestants: those that meet the limit first, by cost.
     pub(crate) places: Vec<Place<'a>>,
+    /// How the contestants that meet the limit compare by cost; without a
+    /// limit, how those that keep up compare by p99.
+    pub(crate) standing: Standing<'a>,
 }
 
-/// A contestant and its place in the ranking.
+/// A contestant and the verdict on it.
 pub(crate) struct Place<'a> {
-    /// The place, which contestants that tie share; `None` if the contestant
-    /// falls over or could not be measured.
-    pub(crate) place: Option<usize>,
     /// The contestant.
     pub(crate) contestant: &'a Contestant,
     /// How well it handles the mix.
     pub(crate) rating: Rating,
+    /// The p99 with the interval that decides, if there is one.
+    pub(crate) p99: Option<Estimate>,
     /// The reason, unless it meets the limit.
     pub(crate) why: Option<String>,
 }
 
 impl<'a> Advice<'a> {
-    /// Ranks the contestants of a record under the mix `scenario`.
+    /// Judges the contestants of a record under the mix `scenario`.
     pub(crate) fn of(
         record: &'a Record,
         scenario: &'a Scenario,
@@ -48,7 +58,9 @@ impl<'a> Advice<'a> {
         let findings = Findings::of(record);
         let mut places: Vec<Place<'a>> = record
             .contestants()
-            .map(|contestant| place(record, scenario, contestant, slo))
+            .map(|contestant| {
+                place(record, &findings, scenario, contestant, slo)
+            })
             .collect();
         let value = |place: &Place<'_>| {
             let figure = place.rating.figure(slo.is_some());
@@ -61,68 +73,126 @@ impl<'a> Advice<'a> {
                 .cmp(&other.rating)
                 .then(value(one).total_cmp(&value(other)))
         });
-        // The first contestant of the current place.
-        let mut head: Option<(usize, Rating, &str)> = None;
-        for (index, place) in places.iter_mut().enumerate() {
-            if place.rating >= Rating::FallsOver {
-                continue;
-            }
-            let name = place.contestant.name.as_str();
-            let figure = place.rating.figure(slo.is_some());
-            let is_tied = head.is_some_and(|(_, rating, first)| {
-                let relation =
-                    || findings.relation(scenario, name, first, figure);
-                rating == place.rating
-                    && relation().is_some_and(|r| !r.is_different())
-            });
-            let (place_of_head, ..) = match head {
-                Some(head) if is_tied => head,
-                _ => *head.insert((index + 1, place.rating, name)),
-            };
-            place.place = Some(place_of_head);
-        }
-        Advice { scenario, slo, places }
+        let figure = Rating::Meets.figure(slo.is_some());
+        let standing = standing(&findings, scenario, &places, figure);
+        Advice { record, scenario, slo, findings, places, standing }
     }
+}
+
+/// Returns the cells of a mix that further rounds may decide, by scenario and
+/// contestant.
+pub(crate) fn undecided(record: &Record) -> BTreeSet<(String, String)> {
+    let [scenario] = record.scenarios.as_slice() else {
+        return BTreeSet::new();
+    };
+    let advice = Advice::of(record, scenario, record.slo());
+    let places = advice.places.iter();
+    places
+        .filter(|place| place.rating == Rating::Undecided)
+        .map(|place| (scenario.name.clone(), place.contestant.name.clone()))
+        .collect()
+}
+
+/// Compares the contestants that meet the limit with the first of them.
+fn standing<'a>(
+    findings: &Findings<'_>,
+    scenario: &Scenario,
+    places: &[Place<'a>],
+    figure: Figure,
+) -> Standing<'a> {
+    let meets = places.iter().filter(|place| place.rating == Rating::Meets);
+    let mut names = meets.map(|place| place.contestant.name.as_str());
+    let Some(leader) = names.next() else {
+        return Standing::undecided(Vec::new());
+    };
+    let relations = names.filter_map(|name| {
+        let relation = findings.relation(scenario, name, leader, figure)?;
+        Some((name, relation))
+    });
+    Standing::of(leader, relations.collect(), figure)
 }
 
 fn place<'a>(
     record: &Record,
+    findings: &Findings<'_>,
     scenario: &Scenario,
     contestant: &'a Contestant,
     slo: Option<Duration>,
 ) -> Place<'a> {
     let name = contestant.name.as_str();
-    let findings = Findings::of(record);
-    let p99 = findings.estimate(scenario, name, Figure::ResponseP99);
     let rounds = record.figure(scenario, name, Figure::ResponseP99).len();
-    let is_short = rounds < ROUNDS_MIN;
+    let spread = findings.spread(scenario, name, Figure::ResponseP99);
+    let error = ERROR / judgements(record, rounds) as f64;
+    let p99 = spread.map(|spread| spread.estimate_with(error));
     let evidence = Evidence::of(record, scenario, contestant);
-    let (rating, why) = match (evidence.why_fallen_over(), p99) {
-        (Some((rating, why)), _) => (rating, Some(why)),
-        (None, None) => {
-            let why = "too few replies for a p99".to_owned();
+    let (rating, why) = match (evidence.why_fallen_over(), &p99) {
+        (Some((Rating::Unknown, why)), _) => {
+            let why = format!("could not be measured: {why}; measure again");
             (Rating::Unknown, Some(why))
         }
-        (None, Some(p99)) => match Rating::of(&p99, slo) {
-            Rating::Holds | Rating::Misses if slo.is_some() && is_short => {
-                (Rating::Open, Some(TOO_FEW_ROUNDS.to_owned()))
+        (Some((rating, why)), _) => (rating, Some(why)),
+        (None, None) => {
+            let why = "too few replies for a p99; --duration makes the \
+                       windows longer";
+            (Rating::Unknown, Some(why.to_owned()))
+        }
+        (None, Some(p99)) => match (Rating::of(p99, slo), slo) {
+            (_, Some(_)) if rounds < ROUNDS_MIN => {
+                let more = units::more_rounds((ROUNDS_MIN - rounds) as u64);
+                let why = format!("{TOO_FEW_ROUNDS}: it takes {more}");
+                (Rating::Undecided, Some(why))
             }
-            Rating::Holds => (Rating::Holds, None),
-            rating @ (Rating::Open
-            | Rating::Misses
-            | Rating::FallsOver
-            | Rating::Unknown) => (rating, Some(evidence.why_slow(&p99))),
+            (Rating::Meets, _) | (_, None) => (Rating::Meets, None),
+            (Rating::Undecided, Some(slo)) => {
+                let what = what_it_takes(p99, slo, rounds);
+                let why = format!("{}; {what}", against(p99, slo));
+                (Rating::Undecided, Some(why))
+            }
+            (rating, Some(slo)) => {
+                let mechanism = evidence.mechanism(p99);
+                let mechanism = mechanism.map(|what| format!(": {what}"));
+                let mechanism = mechanism.unwrap_or_default();
+                (rating, Some(against(p99, slo) + &mechanism))
+            }
         },
     };
-    Place { place: None, contestant, rating, why }
+    Place { contestant, rating, p99, why }
+}
+
+/// Returns how often a contestant with so many rounds was judged. Each time is
+/// another chance to be wrong.
+fn judgements(record: &Record, rounds: usize) -> usize {
+    let judged = record.judged_after.iter();
+    judged.filter(|&&after| after <= rounds as u64).count().max(1)
+}
+
+/// Returns a p99 and the limit, in words.
+fn against(p99: &Estimate, slo: Duration) -> String {
+    let ends = units::ends(Figure::ResponseP99, p99);
+    format!("p99 between {ends}, limit {}", units::limit(slo))
+}
+
+/// Returns about how many more rounds would decide between a p99 and the limit.
+/// The width of an interval shrinks with the square root of their number.
+fn what_it_takes(p99: &Estimate, slo: Duration, rounds: usize) -> String {
+    let half = (p99.high / p99.value).ln();
+    let room = (slo.as_nanos() as f64 / p99.value).ln().abs();
+    let rounds = rounds as f64;
+    let more = rounds * (half / room).powi(2) - rounds;
+    if more.is_finite() && more <= MORE_ROUNDS_MAX {
+        let more = units::more_rounds(more.ceil().max(1.0) as u64);
+        format!("{more} would decide")
+    } else {
+        "too close to the limit to tell".to_owned()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::statistics::Estimate;
     use crate::model::calibration::Calibrated;
     use crate::model::contestant::ModelTrait;
+    use crate::model::invocation::{Invocation, MixFlags};
     use crate::model::load_report::{
         Bottleneck, GroupReport, LoadReport, OpenLoop,
     };
@@ -158,7 +228,7 @@ mod tests {
             short: "2000/s".parse().ok(),
             clients: 8,
         };
-        let scenario = mix.scenario(2, SLO).unwrap();
+        let scenario = mix.scenario(2).unwrap();
         let machine = Machine::made_up(vec![0, 1]);
         let mut record = Record::new(1, 3, machine);
         record.calibration.push(Calibrated {
@@ -202,17 +272,15 @@ mod tests {
     fn ranked(
         made: &[Made],
         slo: Option<Duration>,
-    ) -> Vec<(String, Option<usize>, Rating, Option<String>)> {
+    ) -> Vec<(String, Rating, Option<String>)> {
         let record = record(made);
         let ranking = Advice::of(&record, &record.scenarios[0], slo);
         let places = ranking.places.into_iter();
-        places
-            .map(|p| (p.contestant.name.clone(), p.place, p.rating, p.why))
-            .collect()
+        places.map(|p| (p.contestant.name.clone(), p.rating, p.why)).collect()
     }
 
     #[test]
-    fn contestants_that_hold_are_ranked_by_cost_and_ties_share_a_place() {
+    fn contestants_that_meet_the_limit_are_ranked_by_cost() {
         let made = [
             made("costly", 1, 90_000),
             made("slow", 60, 10_000),
@@ -222,13 +290,13 @@ mod tests {
         let found = ranked(&made, SLO);
         let places: Vec<_> = found
             .iter()
-            .map(|(name, place, rating, _)| (name.as_str(), *place, *rating))
+            .map(|(name, rating, _)| (name.as_str(), *rating))
             .collect();
         let expected = [
-            ("cheap", Some(1), Rating::Holds),
-            ("same", Some(1), Rating::Holds),
-            ("costly", Some(3), Rating::Holds),
-            ("slow", Some(4), Rating::Misses),
+            ("cheap", Rating::Meets),
+            ("same", Rating::Meets),
+            ("costly", Rating::Meets),
+            ("slow", Rating::Misses),
         ];
         assert_eq!(places, expected);
         // Without a limit, the lowest p99 comes first.
@@ -252,14 +320,17 @@ mod tests {
         let found = ranked(&[inline, threads, loaded, behind], SLO);
         let why = |name: &str| {
             let found = found.iter().find(|(other, ..)| other == name);
-            let (_, _, rating, why) = found.unwrap();
+            let (_, rating, why) = found.unwrap();
             (*rating, why.clone().unwrap())
         };
         let (rating, text) = why("inline");
         assert_eq!(rating, Rating::Misses);
         assert!(text.contains("in its event loop") && text.contains("53.0 ms"));
-        assert!(why("threads").1.contains("used 2 % of its processors"));
-        assert!(why("loaded").1.contains("used 2 % of its processors"));
+        // An idle processor is no reason.
+        let expected = "p99 between 51.0 and 51.0 ms, limit 10 ms";
+        assert_eq!(why("threads").1, expected);
+        let expected = "p99 between 12.0 and 12.0 ms, limit 10 ms";
+        assert_eq!(why("loaded").1, expected);
         let (rating, text) = why("behind");
         assert_eq!(rating, Rating::FallsOver);
         assert!(text.contains("50 % of the short requests"), "{text}");
@@ -278,8 +349,8 @@ mod tests {
         }
         let ranking = Advice::of(&record, &record.scenarios[0], SLO);
         let [all, few] = ranking.places.as_slice() else { panic!() };
-        assert_eq!((all.place, all.rating), (Some(1), Rating::Holds));
-        assert_eq!((few.place, few.rating), (None, Rating::FallsOver));
+        assert_eq!(all.rating, Rating::Meets);
+        assert_eq!(few.rating, Rating::FallsOver);
         let why = few.why.as_deref().unwrap();
         assert!(why.contains("88 % of the short clients got no"), "{why}");
     }
@@ -288,21 +359,21 @@ mod tests {
     fn with_two_rounds_the_result_is_open() {
         let mut record = record(&[made("good", 1, 1_000)]);
         record.cell_mut("mix", "good").rounds.truncate(2);
-        for (slo, rating) in [(SLO, Rating::Open), (None, Rating::Holds)] {
+        for (slo, rating) in [(SLO, Rating::Undecided), (None, Rating::Meets)] {
             let ranking = Advice::of(&record, &record.scenarios[0], slo);
             assert_eq!(ranking.places[0].rating, rating);
         }
     }
 
     #[test]
-    fn a_contestant_that_was_left_out_by_design_is_not_measured() {
+    fn a_contestant_that_was_left_out_by_design_misses_the_limit() {
         let mut record = record(&[made("one", 1, 1_000)]);
         let cell = record.cell_mut("mix", "one");
         cell.rounds.clear();
         cell.by_design = Some("it serves one".to_owned());
         let ranking = Advice::of(&record, &record.scenarios[0], SLO);
         let place = &ranking.places[0];
-        assert_eq!(place.rating, Rating::Unknown);
+        assert_eq!(place.rating, Rating::FallsOver);
         assert_eq!(place.why.as_deref(), Some("by design, it serves one"));
     }
 
@@ -313,9 +384,82 @@ mod tests {
             let value = f64::midpoint(low, high);
             Rating::of(&Estimate { value, low, high }, SLO)
         };
-        assert_eq!(of(1.0, 10.0), Rating::Holds);
-        assert_eq!(of(9.0, 11.0), Rating::Open);
+        assert_eq!(of(1.0, 10.0), Rating::Meets);
+        assert_eq!(of(9.0, 11.0), Rating::Undecided);
         assert_eq!(of(10.1, 11.0), Rating::Misses);
+    }
+
+    /// Returns a record of one contestant whose p99 in each round is given.
+    fn record_of(p99s_ms: &[u64]) -> Record {
+        let mut record = record(&[made("one", 1, 1_000)]);
+        record.rounds = p99s_ms.len() as u64;
+        let rounds = &mut record.cell_mut("mix", "one").rounds;
+        let first = rounds[0].clone();
+        rounds.clear();
+        for (index, p99_ms) in p99s_ms.iter().enumerate() {
+            let mut round = Round { round: index as u64 + 1, ..first.clone() };
+            let open = round.report.groups[0].open.as_mut().unwrap();
+            open.response_ns = Times::of(&[(p99_ms * MS, DUE)]);
+            rounds.push(round);
+        }
+        record
+    }
+
+    #[test]
+    fn an_undecided_contestant_has_its_interval_and_what_it_takes() {
+        let cases: [(&[u64], Rating, &str); 4] = [
+            (&[6, 9, 14, 8], Rating::Undecided, "more rounds would decide"),
+            (&[10, 9, 10, 10], Rating::Undecided, "too close to the limit"),
+            (&[6, 9], Rating::Undecided, "takes about 1 more round"),
+            (&[80, 90, 85, 80], Rating::Misses, "ms, limit 10 ms"),
+        ];
+        for (p99s_ms, rating, expected) in cases {
+            let record = record_of(p99s_ms);
+            let advice = Advice::of(&record, &record.scenarios[0], SLO);
+            let place = &advice.places[0];
+            assert_eq!(place.rating, rating, "{p99s_ms:?}");
+            let why = place.why.as_deref().unwrap();
+            assert!(why.contains(expected), "{p99s_ms:?}: {why}");
+        }
+    }
+
+    #[test]
+    fn only_undecided_contestants_have_further_rounds() {
+        let cases: [(&[u64], bool); 4] = [
+            (&[6, 9, 14, 8], true),
+            (&[6, 9], true),
+            (&[1, 1, 1, 1], false),
+            (&[80, 90, 85, 80], false),
+        ];
+        for (p99s_ms, expected) in cases {
+            let mut record = record_of(p99s_ms);
+            // Without a limit, nothing is undecided.
+            assert!(undecided(&record).is_empty(), "{p99s_ms:?}");
+            let mix = MixFlags { slo: SLO, ..MixFlags::default() };
+            let mix = Some(mix);
+            record.invocation = Some(Invocation { mix, ..Default::default() });
+            assert_eq!(record.slo(), SLO);
+            let found = undecided(&record);
+            assert_eq!(!found.is_empty(), expected, "{p99s_ms:?}");
+        }
+    }
+
+    #[test]
+    fn each_further_judgement_needs_a_wider_interval() {
+        let mut record = record_of(&[6, 9, 7, 8, 9, 7]);
+        let width = |record: &Record| {
+            let advice = Advice::of(record, &record.scenarios[0], SLO);
+            advice.places[0].p99.as_ref().unwrap().half_width()
+        };
+        let once = width(&record);
+        record.judged_after = vec![6];
+        assert_eq!(width(&record), once);
+        record.judged_after = vec![4, 6];
+        assert!(width(&record) > once);
+        // The third judgement was of others, after more rounds.
+        let twice = width(&record);
+        record.judged_after = vec![4, 6, 9];
+        assert_eq!(width(&record), twice);
     }
 
     #[test]
@@ -333,6 +477,6 @@ mod tests {
         let ranking = Advice::of(&record, &record.scenarios[0], SLO);
         let ratings: Vec<Rating> =
             ranking.places.iter().map(|place| place.rating).collect();
-        assert_eq!(ratings, [Rating::FallsOver, Rating::Unknown]);
+        assert_eq!(ratings, [Rating::Unknown, Rating::FallsOver]);
     }
 }

@@ -271,11 +271,17 @@ impl Spread {
 
     /// Returns the statistic with its 95 % interval.
     pub(crate) fn estimate(&self) -> Estimate {
+        self.estimate_with(ERROR)
+    }
+
+    /// Returns the statistic with an interval that misses the true value with
+    /// the probability `error`.
+    pub(crate) fn estimate_with(&self, error: f64) -> Estimate {
         // A single round has no interval.
         if self.rounds < 2 {
             return Estimate::exact(self.value);
         }
-        Estimate::within(self.value, self.shown.half(ERROR))
+        Estimate::within(self.value, self.shown.half(error))
     }
 
     /// Returns the statistic with the interval that decides whether a difference

@@ -151,18 +151,6 @@ impl<'a> Findings<'a> {
         Some(spread.estimate())
     }
 
-    /// Returns how far the ratio of a contestant and its own alias extends from
-    /// 1, as a share.
-    pub(crate) fn noise_floor(
-        &self,
-        scenario: &Scenario,
-        figure: Figure,
-    ) -> Option<f64> {
-        let Estimate { low, high, .. } =
-            self.self_relation(scenario, figure)?;
-        Some(low.ln().abs().max(high.ln().abs()).exp_m1())
-    }
-
     /// Returns the name of the alias under which a contestant takes part a
     /// second time, and the name of that contestant.
     pub(crate) fn alias(&self) -> Option<(&'a str, &'a str)> {

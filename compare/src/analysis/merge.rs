@@ -117,6 +117,8 @@ fn join(mut sum: Source, other: Source) -> anyhow::Result<Source> {
     let mut parts = more.parts;
     parts.iter_mut().for_each(|part| part.first_round += offset);
     record.parts.append(&mut parts);
+    let judged_after = more.judged_after.into_iter();
+    record.judged_after.extend(judged_after.map(|rounds| offset + rounds));
     record.rounds = offset + more.rounds;
     sum.name = format!("{}, {name}", sum.name);
     Ok(sum)

@@ -1,18 +1,12 @@
 //! Formatting of figures with their units.
 
+use std::time::Duration;
+
 use charts::Unit;
 pub(crate) use charts::number;
 
 use crate::analysis::statistics::Estimate;
 use crate::model::figure::Figure;
-
-/// The noise floor, as a share, above which its exact value doesn't matter.
-const FLOOR_MAX: f64 = 10.0;
-
-/// Returns the median with its unit.
-pub(crate) fn median(figure: Figure, estimate: &Estimate) -> String {
-    figure.unit().text(estimate.value)
-}
 
 /// Returns a time, given in nanoseconds, in a suitable unit.
 pub(crate) fn time(ns: f64) -> String {
@@ -24,13 +18,22 @@ pub(crate) fn interval(figure: Figure, estimate: &Estimate) -> String {
     figure.unit().interval(estimate.value, [estimate.low, estimate.high])
 }
 
-/// Returns a noise floor in per cent. It may be infinite if rounds have no
-/// replies.
-pub(crate) fn floor(share: f64) -> String {
-    if share > FLOOR_MAX {
-        return format!("over {} %", number(FLOOR_MAX * 100.0));
+/// Returns the ends of an interval with their units, in the form
+/// `1.20 and 5.10 ms`.
+pub(crate) fn ends(figure: Figure, estimate: &Estimate) -> String {
+    let [low, high] =
+        [estimate.low, estimate.high].map(|end| figure.unit().text(end));
+    match (low.split_once(' '), high.split_once(' ')) {
+        (Some((number, unit)), Some((_, other))) if unit == other => {
+            format!("{number} and {high}")
+        }
+        _ => format!("{low} and {high}"),
     }
-    format!("{:.0} %", share * 100.0)
+}
+
+/// Returns a limit in a suitable unit, without trailing zeros.
+pub(crate) fn limit(limit: Duration) -> String {
+    Unit::Nanoseconds.tick(limit.as_nanos() as f64)
 }
 
 /// Returns the value of a figure with its unit.

@@ -5,24 +5,32 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::analysis;
 use crate::analysis::advice::Advice;
 use crate::base::exit::{Outcome, Usage};
 use crate::base::interrupt::Interrupt;
+use crate::base::limits;
 use crate::base::stdout;
 use crate::base::workspace;
 use crate::cmd::contestant_args::ContestantArgs;
 use crate::cmd::outcome;
+use crate::measure::further::FurtherRounds;
 use crate::measure::options::{self, MeasurementOptions};
-use crate::measure::plan::{self, MeasurementPlan};
+use crate::measure::plan::MeasurementPlan;
 use crate::measure::programs;
 use crate::model::contestant::ModelTrait;
-use crate::model::invocation::Invocation;
+use crate::model::invocation::{Invocation, MixFlags};
 use crate::model::load_plan;
 use crate::model::mix::{self, LongRequests, Mix, Rate};
 use crate::model::record::Record;
 use crate::model::runs;
 use crate::model::scenarios::{self, Scenario};
-use crate::output::advice;
+use crate::output::advice::{html, text};
+use crate::output::export::{self, Export};
+
+/// The default number of rounds, after which the contestants are judged. Those
+/// that are undecided then have further ones.
+const ROUNDS: u64 = 4;
 
 /// The arguments of `compare advise`.
 #[derive(Args, Debug)]
@@ -30,7 +38,8 @@ use crate::output::advice;
 Examples:
   compare advise --long 5/s x 50ms --short 2000/s --slo 10ms
   compare advise --short 20000/s --clients 500
-  compare advise my-mix.toml --slo 20ms")]
+  compare advise my-mix.toml --slo 20ms
+  compare advise --run last --html advice.html")]
 pub(crate) struct Advise {
     /// A scenario file that describes the mix, with clients in an open loop;
     /// replaces --long and --short
@@ -54,10 +63,18 @@ pub(crate) struct Advise {
     clients: usize,
     /// The time within which 99 of 100 short requests must be answered, counted
     /// from when each was due; if there are no short requests, the limit for
-    /// the long ones
+    /// the long ones [default with --run: that of the run]
     #[arg(long, value_name = "TIME",
           value_parser = options::positive_duration)]
     slo: Option<Duration>,
+    /// How long all rounds may take: what the first rounds leave of it is spent
+    /// on contestants that are undecided
+    #[arg(long, value_name = "TIME", default_value = "2m",
+          value_parser = limits::time, conflicts_with = "run")]
+    budget: Duration,
+    /// Write to FILE a page that works offline; `-` is stdout
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     #[command(flatten)]
     contestant_args: ContestantArgs,
     #[command(flatten)]
@@ -70,8 +87,10 @@ impl Advise {
         self.run.is_none()
     }
 
-    /// Measures the mix and ranks the models by how they sustain it.
+    /// Measures the mix, or reads a run, and judges the contestants.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+        let exports = [Export::new("--html", &self.html, html::page as _)];
+        export::check(&exports)?;
         if let Some(run) = &self.run {
             let record = runs::read(run)?;
             let [scenario] = record.scenarios.as_slice() else {
@@ -80,8 +99,11 @@ impl Advise {
             };
             mix::check(scenario)
                 .map_err(|what| Usage(format!("--run {run}: {what}")))?;
-            let ranking = Advice::of(&record, scenario, self.slo);
-            stdout::print(&advice::text(&record, &ranking))?;
+            let slo = self.slo.or(record.slo());
+            let advice = Advice::of(&record, scenario, slo);
+            if !export::write(&exports, &advice)? {
+                stdout::print(&text::text(&advice))?;
+            }
             return Ok(outcome(&record));
         }
         let root = workspace::root()?;
@@ -97,29 +119,54 @@ impl Advise {
             eprintln!("nothing is selected");
             return Ok(Outcome::NothingSelected);
         }
+        let further = FurtherRounds {
+            budget: self.budget,
+            undecided: analysis::advice::undecided,
+        };
         let plan = MeasurementPlan {
             contestants,
             skipped,
             scenarios: vec![scenario],
             cells: None,
-            rounds: plan::ROUNDS,
+            rounds: ROUNDS,
+            // Without a limit, nothing is undecided.
+            further: self.slo.map(|_| further),
             traced: Vec::new(),
-            invocation: Invocation {
-                contestants: self.contestant_args.contestants.clone(),
-                scenario_files: self.scenario.clone().into_iter().collect(),
-                ..Invocation::default()
-            },
+            invocation: self.invocation(),
         };
         let Some(measured) = plan.measure(&self.options, &root, &interrupt)?
         else {
             return Ok(Outcome::Interrupted);
         };
         let record = &measured.record;
-        let ranking = Advice::of(record, &record.scenarios[0], self.slo);
+        let advice = Advice::of(record, &record.scenarios[0], self.slo);
         let outcome = outcome(record);
-        let text = advice::text(record, &ranking);
-        measured.print(&text)?;
+        let written = export::write(&exports, &advice);
+        if written.is_ok() && export::go_to_stdout(&exports) {
+            measured.report_path()?;
+        } else {
+            let text = text::text(&advice);
+            measured.print(&text)?;
+        }
+        written?;
         Ok(outcome)
+    }
+
+    /// Returns the flags that the record keeps.
+    fn invocation(&self) -> Invocation {
+        let clients = self.short.map(|_| self.clients);
+        let long = (!self.long.is_empty()).then(|| self.long.join(" "));
+        Invocation {
+            contestants: self.contestant_args.contestants.clone(),
+            scenario_files: self.scenario.clone().into_iter().collect(),
+            mix: Some(MixFlags {
+                long,
+                short: self.short.map(|rate| rate.to_string()),
+                clients,
+                slo: self.slo,
+            }),
+            ..Invocation::default()
+        }
     }
 
     /// Returns the mix as a scenario for a machine with `processors`.
@@ -139,7 +186,7 @@ impl Advise {
             }
         };
         let mix = Mix { long, short: self.short, clients: self.clients };
-        Ok(mix.scenario(processors, self.slo).map_err(Usage)?)
+        Ok(mix.scenario(processors).map_err(Usage)?)
     }
 }
 

@@ -162,6 +162,7 @@ impl Budgets {
             scenarios,
             cells: Some(cells),
             rounds: plan::ROUNDS,
+            further: None,
             traced: Vec::new(),
             invocation: Invocation {
                 contestants: self.contestants.clone(),

@@ -179,6 +179,7 @@ impl Claims {
             scenarios,
             cells: Some(cells),
             rounds: ROUNDS,
+            further: None,
             traced: Vec::new(),
             invocation: Invocation {
                 contestants: self.contestants.clone(),

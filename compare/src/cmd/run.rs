@@ -67,6 +67,7 @@ impl Run {
         let plan = MeasurementPlan {
             contestants,
             skipped,
+            further: None,
             traced: self.traced(&scenarios),
             scenarios,
             cells: None,

@@ -9,6 +9,7 @@ use crate::base::stdout;
 use crate::measure::build;
 use crate::measure::calibration::calibrations;
 use crate::measure::duration::in_words;
+use crate::measure::further::FurtherRounds;
 use crate::measure::lock::MeasuringLock;
 use crate::measure::machine;
 use crate::measure::options::{MeasurementOptions, ROUNDS_QUICK};
@@ -40,6 +41,8 @@ pub(crate) struct MeasurementPlan {
     pub(crate) cells: Option<BTreeSet<(String, String)>>,
     /// The number of rounds, unless the options give another one.
     pub(crate) rounds: u64,
+    /// Whether cells that the rounds leave undecided have further rounds.
+    pub(crate) further: Option<FurtherRounds>,
     /// The scenarios under which system calls are counted, too.
     pub(crate) traced: Vec<Scenario>,
     /// The other flags of the command line, for the record.
@@ -78,8 +81,9 @@ impl MeasurementPlan {
         if !build::build(&mut self.contestants, root, &progress, interrupt)? {
             return Ok(None);
         }
-        let MeasurementPlan { cells, traced, .. } = &self;
-        let (cells, traced) = (cells.clone(), traced.clone());
+        let MeasurementPlan { cells, traced, further, .. } = &self;
+        let (cells, traced, further) =
+            (cells.clone(), traced.clone(), *further);
         let mut record = self.record(options, root, &processors)?;
         let folder = runs::folder(root, options.out.as_deref(), &record);
         runs::create(&folder)?;
@@ -92,13 +96,19 @@ impl MeasurementPlan {
             progress: &progress,
             seed: record.seed,
             cells,
+            further,
             failed_to_start: HashMap::new(),
             not_calibrated: HashMap::new(),
             capacities: HashMap::new(),
             own_system_calls: HashMap::new(),
         };
         let expected = measurement.expected_duration(&record);
-        progress.announce(&format!("measuring: about {}", in_words(expected)));
+        let more = further.and_then(|further| further.in_words(expected));
+        progress.announce(&format!(
+            "measuring: about {}{}",
+            in_words(expected),
+            more.unwrap_or_default()
+        ));
         progress.measure(
             measurement.cells_of(&record)
                 + record.contestants().count() * traced.len(),

@@ -11,8 +11,9 @@ use crate::base::interrupt::Interrupt;
 use crate::measure::calibrator::Calibrator;
 use crate::measure::cell::Cell;
 use crate::measure::clients::groups;
-use crate::measure::duration::expected_duration;
+use crate::measure::duration::{expected_duration, in_words};
 use crate::measure::failure::Failure;
+use crate::measure::further::{FurtherRounds, rounds_that_fit};
 use crate::measure::processors::Processors;
 use crate::measure::programs;
 use crate::measure::progress::Progress;
@@ -45,6 +46,8 @@ pub(crate) struct Measurement<'a> {
     pub(crate) seed: u64,
     /// The cells to measure, by scenario and contestant; all, if `None`.
     pub(crate) cells: Option<BTreeSet<(String, String)>>,
+    /// Whether cells that the rounds leave undecided have further rounds.
+    pub(crate) further: Option<FurtherRounds>,
     /// The contestants that did not start and are not tried again, with the
     /// reason.
     pub(crate) failed_to_start: HashMap<String, String>,
@@ -102,15 +105,17 @@ impl Measurement<'_> {
         };
         calibrator.calibrate(record)?;
         self.not_calibrated = calibrator.failures;
-        self.rounds(record)?;
+        self.rounds(1, record)?;
+        self.further_rounds(record)?;
         self.system_calls(traced, record)
     }
 
-    /// Measures all rounds. Breaks if interrupted.
-    fn rounds(&mut self, record: &mut Record) -> ControlFlow<()> {
-        let mut random = fastrand::Rng::with_seed(record.seed);
+    /// Measures the rounds from `first` on. Breaks if interrupted.
+    fn rounds(&mut self, first: u64, record: &mut Record) -> ControlFlow<()> {
+        let seed = record.seed.wrapping_add(first - 1);
+        let mut random = fastrand::Rng::with_seed(seed);
         let began = Instant::now();
-        for round in 1..=record.rounds {
+        for round in first..=record.rounds {
             let mut order = record.entrants.clone();
             random.shuffle(&mut order);
             self.round(round, &order, record, &mut random)?;
@@ -118,9 +123,54 @@ impl Measurement<'_> {
             if let Err(error) = record.write(self.path) {
                 self.progress.note(&format!("{error:#}"));
             }
-            self.progress.round_done(round, record.rounds, began.elapsed());
+            let of = record.rounds + 1 - first;
+            self.progress.round_done(round + 1 - first, of, began.elapsed());
         }
         ControlFlow::Continue(())
+    }
+
+    /// Measures further rounds of the undecided cells until all are decided or
+    /// the time is up. Breaks if interrupted.
+    fn further_rounds(&mut self, record: &mut Record) -> ControlFlow<()> {
+        let Some(FurtherRounds { budget, undecided }) = self.further else {
+            return ControlFlow::Continue(());
+        };
+        let mut left = budget.saturating_sub(self.expected_duration(record));
+        loop {
+            record.judged_after.push(record.rounds);
+            let cells = undecided(record);
+            let names: Vec<&str> =
+                cells.iter().map(|(_, name)| name.as_str()).collect();
+            let names = names.join(", ");
+            self.cells = Some(cells);
+            let of_one = self.round_duration(record);
+            let more = rounds_that_fit(record.rounds, of_one, left);
+            if more == 0 {
+                return ControlFlow::Continue(());
+            }
+            let plural = if more == 1 { "" } else { "s" };
+            let takes = of_one.saturating_mul(more as u32);
+            self.progress.announce(&format!(
+                "undecided: {names}: {more} more round{plural}, about {}",
+                in_words(takes)
+            ));
+            let first = record.rounds + 1;
+            record.rounds += more;
+            let cells = record.scenarios.iter();
+            let cells: usize = cells.map(|s| self.cells_in(s, record)).sum();
+            self.progress.measure(cells * more as usize);
+            let began = Instant::now();
+            self.rounds(first, record)?;
+            left = left.saturating_sub(began.elapsed());
+        }
+    }
+
+    /// Returns how long one round of the wanted cells is expected to take.
+    fn round_duration(&self, record: &Record) -> Duration {
+        let of_scenario = |scenario| {
+            expected_duration(scenario, self.cells_in(scenario, record), 1)
+        };
+        record.scenarios.iter().map(of_scenario).sum()
     }
 
     /// Counts the system calls of each contestant under these scenarios. Breaks

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,10 @@ pub(crate) struct Record {
     pub(crate) seed: u64,
     /// How many rounds the run was to have.
     pub(crate) rounds: u64,
+    /// The numbers of rounds after which `compare advise` judged the
+    /// contestants. Those that were decided have no further rounds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) judged_after: Vec<u64>,
     /// The machine on which the run took place.
     pub(crate) machine: Machine,
     /// How the servers' CPU time was measured.
@@ -257,6 +262,7 @@ impl Record {
             started: humantime::format_rfc3339_seconds(now).to_string(),
             seed,
             rounds,
+            judged_after: Vec::new(),
             machine,
             // Runs with different methods are not merged: a change of these
             // words would look like another method.
@@ -322,6 +328,15 @@ impl Record {
             ))
         );
         Ok(record)
+    }
+
+    /// Returns the limit for the p99 that `compare advise` was given, if any. A
+    /// merged record has that of its first part.
+    pub(crate) fn slo(&self) -> Option<Duration> {
+        let parts = self.parts.iter();
+        let mut all = parts.filter_map(|part| part.invocation.as_ref());
+        let invocation = self.invocation.as_ref().or_else(|| all.next())?;
+        invocation.mix.as_ref()?.slo
     }
 
     /// Returns the run's name: when it began, and its seed.

@@ -74,7 +74,7 @@ impl<'a> Evidence<'a> {
             return Some((rating, void.reason.clone()));
         }
         if let Some(why) = self.by_design {
-            return Some((Rating::Unknown, format!("by design, {why}")));
+            return Some((Rating::FallsOver, format!("by design, {why}")));
         }
         let most = |share: &dyn Fn(&ClientGroup) -> Option<f64>| {
             let groups = self.scenario.groups.iter();
@@ -162,14 +162,15 @@ impl<'a> Evidence<'a> {
         median(&mut shares.collect::<Vec<f64>>())
     }
 
-    /// Returns the most likely reason why the contestant is slow.
-    pub(crate) fn why_slow(&self, p99_ns: &Estimate) -> String {
+    /// Returns the mechanism that makes the contestant slow, if the figures
+    /// show one.
+    pub(crate) fn mechanism(&self, p99_ns: &Estimate) -> Option<String> {
         let has_long = self
             .long_ns
             .is_some_and(|long_ns| p99_ns.high >= long_ns * WAITS_SHARE);
         let long = self.long_ns.map(units::time).unwrap_or_default();
         if self.contestant.is(ModelTrait::OneClientAtATime) {
-            return "it serves one client at a time".to_owned();
+            return Some("it serves one client at a time".to_owned());
         }
         let measured = self.scenario.measured();
         let (inline, stall) =
@@ -199,12 +200,13 @@ impl<'a> Evidence<'a> {
             (Some((_, what)), busy)
                 if has_long && busy.is_none_or(|busy| busy <= BUSY) =>
             {
-                format!("{what} ({long})")
+                Some(format!("{what} ({long})"))
             }
-            (_, Some(busy)) => {
-                format!("it used {:.0} % of its processors' time", busy * 100.0)
-            }
-            (_, None) => "the use of its processors is unknown".to_owned(),
+            (_, Some(busy)) if busy > BUSY => Some(format!(
+                "it used {:.0} % of its processors' time",
+                busy * 100.0
+            )),
+            _ => None,
         }
     }
 }
