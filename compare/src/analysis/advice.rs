@@ -183,7 +183,7 @@ fn what_it_takes(p99: &Estimate, slo: Duration, rounds: usize) -> String {
         let more = units::more_rounds(more.ceil().max(1.0) as u64);
         format!("{more} would decide")
     } else {
-        "too close to the limit to tell".to_owned()
+        "too close to the limit to decide".to_owned()
     }
 }
 

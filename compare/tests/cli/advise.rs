@@ -12,7 +12,7 @@ fn slow(name: &str, delay: &str) -> String {
 }
 
 #[test]
-fn a_contestant_that_falls_over_is_reported_with_the_reason() {
+fn undecided_contestants_have_further_rounds_and_each_gets_a_verdict() {
     let folder = Folder::new();
     let text = contestant("good", "none")
         + &slow("never", "1s")
@@ -33,7 +33,9 @@ fn a_contestant_that_falls_over_is_reported_with_the_reason() {
             "--slo",
             "200ms",
             "--rounds",
-            "3",
+            "1",
+            "--budget",
+            "1m",
             "--duration",
             "1s",
         ],
@@ -54,6 +56,34 @@ fn a_contestant_that_falls_over_is_reported_with_the_reason() {
     let group = &record["scenarios"][0]["group"][0];
     assert_eq!(group["rate"], 100.0);
     assert_eq!(group["arrivals"], "poisson");
+    assert_eq!(record["asked"]["mix"]["slo"], "200ms");
+    // One round is too few, so only the contestant that may meet the limit has
+    // further ones.
+    let judged = record["judged_after"].as_array().unwrap();
+    assert_eq!(judged[..2], [1, 2]);
+    assert!(stderr(&output).contains("then at most "), "{}", stderr(&output));
+    assert!(stderr(&output).contains("undecided: good: 1 more round, about"));
+    let rounds = |name: &str| {
+        record["cells"]["mix"][name]["rounds"].as_array().unwrap().len()
+    };
+    assert!(rounds("good") >= 3);
+    assert_eq!(rounds("never"), 1);
+    // The limit is that of the run, unless another one is given.
+    let page = folder.path.join("page.html");
+    let cases: [(&[&str], &str); 2] =
+        [(&[], "within 200 ms of"), (&["--slo", "10us"], "within 10 µs of")];
+    for (arguments, expected) in cases {
+        let run = ["advise", "--run", out.to_str().unwrap()];
+        let output = call(&[&run, arguments].concat());
+        assert!(stdout(&output).contains(expected), "{}", stdout(&output));
+        let html = ["--html", page.to_str().unwrap()];
+        let output = call(&[&run, arguments, &html].concat());
+        assert_eq!(stdout(&output), "");
+        let page = std::fs::read_to_string(&page).unwrap();
+        for words in [expected, "<b>misses</b>", "--short 100/s", "never"] {
+            assert!(page.contains(words), "{words}");
+        }
+    }
 }
 
 #[test]
