@@ -89,22 +89,8 @@ impl Advise {
 
     /// Measures the mix, or reads a run, and judges the contestants.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
-        let exports = [Export::new("--html", &self.html, html::page as _)];
-        export::check(&exports)?;
         if let Some(run) = &self.run {
-            let record = runs::read(run)?;
-            let [scenario] = record.scenarios.as_slice() else {
-                let what = "a mix is a run of exactly one scenario";
-                return Err(Usage(format!("--run {run}: {what}")).into());
-            };
-            mix::check(scenario)
-                .map_err(|what| Usage(format!("--run {run}: {what}")))?;
-            let slo = self.slo.or(record.slo());
-            let advice = Advice::of(&record, scenario, slo);
-            if !export::write(&exports, &advice)? {
-                stdout::print(&text::text(&advice))?;
-            }
-            return Ok(outcome(&record));
+            return self.judge(run);
         }
         let root = workspace::root()?;
         let interrupt = Interrupt::listen()?;
@@ -141,6 +127,7 @@ impl Advise {
         let record = &measured.record;
         let advice = Advice::of(record, &record.scenarios[0], self.slo);
         let outcome = outcome(record);
+        let exports = [Export::new("--html", &self.html, html::page as _)];
         let written = export::write(&exports, &advice);
         if written.is_ok() && export::go_to_stdout(&exports) {
             measured.report_path()?;
@@ -150,6 +137,24 @@ impl Advise {
         }
         written?;
         Ok(outcome)
+    }
+
+    /// Judges the contestants of an earlier run.
+    fn judge(&self, run: &str) -> anyhow::Result<Outcome> {
+        let record = runs::read(run)?;
+        let [scenario] = record.scenarios.as_slice() else {
+            let what = "a mix is a run of exactly one scenario";
+            return Err(Usage(format!("--run {run}: {what}")).into());
+        };
+        mix::check(scenario)
+            .map_err(|what| Usage(format!("--run {run}: {what}")))?;
+        let slo = self.slo.or(record.slo());
+        let advice = Advice::of(&record, scenario, slo);
+        let exports = [Export::new("--html", &self.html, html::page as _)];
+        if !export::write(&exports, &advice)? {
+            stdout::print(&text::text(&advice))?;
+        }
+        Ok(outcome(&record))
     }
 
     /// Returns the flags that the record keeps.
