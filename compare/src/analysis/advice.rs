@@ -445,6 +445,29 @@ mod tests {
     }
 
     #[test]
+    fn further_rounds_of_one_contestant_do_not_change_another() {
+        let p99 = |record: &Record| {
+            let advice = Advice::of(record, &record.scenarios[0], SLO);
+            let mut places = advice.places.iter();
+            let place = places.find(|place| place.contestant.name == "other");
+            place.unwrap().p99
+        };
+        let both = |rounds: &[u64]| {
+            let mut record = record(&[made("one", 1, 1), made("other", 1, 1)]);
+            for (name, rounds) in [("one", rounds), ("other", &[6, 9, 7, 8])] {
+                let cell = record_of(rounds).cell("mix", "one").cloned();
+                *record.cell_mut("mix", name) = cell.unwrap();
+            }
+            record
+        };
+        let mut before = both(&[6, 9, 14, 8]);
+        before.judged_after = vec![4];
+        let mut after = both(&[6, 9, 14, 8, 7, 9]);
+        after.judged_after = vec![4, 6];
+        assert_eq!(p99(&before), p99(&after));
+    }
+
+    #[test]
     fn each_further_judgement_needs_a_wider_interval() {
         let mut record = record_of(&[6, 9, 7, 8, 9, 7]);
         let width = |record: &Record| {

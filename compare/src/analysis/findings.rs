@@ -300,6 +300,11 @@ impl<'a> Findings<'a> {
         figure: Figure,
     ) -> Option<Spread> {
         let sample = self.sample(scenario, entrant, figure)?;
+        // Further rounds of other contestants must not change the interval.
+        if self.record.judged_after.len() > 1 && !sample.is_in_turns {
+            let moments = sample.portions.keys().copied();
+            return Spread::of(&sample, &Draws::new(moments, self.record.seed));
+        }
         Spread::of(&sample, &self.draws(scenario))
     }
 
