@@ -45,6 +45,7 @@ pub(crate) fn page(advice: &Advice<'_>) -> anyhow::Result<String> {
     let lines = sentences::advice(advice).join(" ");
     writeln!(html, "<p class=\"answer\">{}</p>", escaped(&lines))?;
     html += &chart(advice);
+    html += &reasons(advice);
     html += &table(advice);
     html += &again(advice);
     html +=
@@ -163,7 +164,21 @@ fn row(
     svg.close();
 }
 
-/// Returns the table of verdicts, with the reasons and the figures.
+/// Returns the list of reasons.
+fn reasons(advice: &Advice<'_>) -> String {
+    let mut html = String::from("<dl>\n");
+    for place in &advice.places {
+        if let Some(reason) = sentences::reason(advice, place) {
+            let (name, reason) =
+                (escaped(&place.contestant.name), escaped(&reason));
+            // Writing to a string never fails.
+            let _ = writeln!(html, "<dt>{name}</dt><dd>{reason}</dd>");
+        }
+    }
+    html + "</dl>\n"
+}
+
+/// Returns the table of verdicts and figures.
 fn table(advice: &Advice<'_>) -> String {
     let mut html = String::from(
         "<div class=\"scroll\"><table>\n<thead><tr>\
@@ -180,10 +195,9 @@ fn table(advice: &Advice<'_>) -> String {
         let name = place.contestant.name.as_str();
         let _ = write!(
             html,
-            "<tr><th scope=\"row\">{}</th><td><b>{}</b><small>{}</small></td>",
+            "<tr><th scope=\"row\">{}</th><td><b>{}</b></td>",
             escaped(name),
-            place.rating.verdict(advice.slo.is_some()),
-            escaped(place.why.as_deref().unwrap_or_default())
+            place.rating.verdict(advice.slo.is_some())
         );
         html += &cell("", Figure::ResponseP99, place.p99);
         let others = [Figure::ResponseP50, Figure::Cost, Figure::Rss];
