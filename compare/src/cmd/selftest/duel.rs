@@ -133,6 +133,7 @@ impl Duel<'_> {
             not_calibrated: HashMap::new(),
             capacities: HashMap::new(),
             own_system_calls: HashMap::new(),
+            further: None,
         };
         let flow = measurement.measure_all(Vec::new(), &mut record);
         Ok(flow.is_continue().then_some(record))
