@@ -77,7 +77,7 @@ fn a_failure_in_a_later_round_is_reported_and_earlier_rounds_are_kept() {
 }
 
 #[test]
-fn a_contestant_that_fails_in_a_later_turn_is_void_and_the_others_go_on() {
+fn a_contestant_that_fails_in_a_later_turn_is_void_and_the_others_continue() {
     let folder = Folder::new();
     let faults = [
         ("die", "it died (exit status: 7)"),

@@ -257,7 +257,7 @@ fn contestants_that_tie_share_a_place() {
     let places = |path: &Path| -> Vec<String> {
         let text = stdout(&call(&["rank", path.to_str().unwrap()]));
         let mut lines = text.lines().map(str::trim);
-        lines.find(|line| line.starts_with("p50: less is better")).unwrap();
+        lines.find(|line| line.starts_with("rate: more is better")).unwrap();
         lines.by_ref().take(2).map(str::to_owned).collect()
     };
     let equal = places(&equal);
