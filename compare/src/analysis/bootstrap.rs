@@ -164,6 +164,25 @@ impl Estimator {
     }
 }
 
+impl Estimator {
+    /// Returns what this estimates from a figure's logarithms.
+    pub(crate) fn middle(self, logs: &[f64]) -> f64 {
+        let mean = |logs: &[f64]| logs.iter().sum::<f64>() / logs.len() as f64;
+        match self {
+            Estimator::Logs => {
+                let mut sorted = logs.to_vec();
+                sorted.sort_by(f64::total_cmp);
+                let cut = (logs.len() as f64 * TRIMMED_SHARE) as usize;
+                mean(&sorted[cut..logs.len() - cut])
+            }
+            Estimator::Sums => {
+                let values: Vec<f64> = logs.iter().map(|l| l.exp()).collect();
+                mean(&values).ln()
+            }
+        }
+    }
+}
+
 impl Deviation {
     /// Returns half the width of an interval that misses the true value with
     /// the probability `error`.

@@ -41,6 +41,10 @@ impl<'a> Verdicts<'a> {
     }
 }
 
+/// The relative rounding error that the end of an interval may have. An interval
+/// that ends on an edge includes it.
+const ROUNDING: f64 = 1e-9;
+
 /// The reason why a verdict is open if the interval contains an edge.
 const AT_THE_EDGE: &str = "the interval includes the edge of the band";
 
@@ -230,10 +234,12 @@ impl Verdict {
     /// an edge of the band.
     fn of(band: Band, low: f64, high: f64) -> Option<Verdict> {
         let Band { at_least, at_most } = band;
-        let is_within = at_least.is_none_or(|edge| low > edge)
-            && at_most.is_none_or(|edge| high < edge);
-        let is_outside = at_least.is_some_and(|edge| high < edge)
-            || at_most.is_some_and(|edge| low > edge);
+        let is_above = |end: f64, edge: f64| end > edge * (1.0 + ROUNDING);
+        let is_below = |end: f64, edge: f64| end < edge * (1.0 - ROUNDING);
+        let is_within = at_least.is_none_or(|edge| is_above(low, edge))
+            && at_most.is_none_or(|edge| is_below(high, edge));
+        let is_outside = at_least.is_some_and(|edge| is_below(high, edge))
+            || at_most.is_some_and(|edge| is_above(low, edge));
         if is_within {
             Some(Verdict::Holds)
         } else if is_outside {

@@ -30,6 +30,10 @@ pub(crate) const ROUNDS: u64 = 8;
 /// The number of turns of each contestant in a round.
 pub(crate) const TURNS: u64 = 5;
 
+/// The number of rounds of a recorded figure that its deviations can be drawn
+/// from.
+const RECORDED_MIN: usize = 5;
+
 /// The differences that are planted, as shares.
 pub(crate) const PLANTED: [f64; 5] = [0.0, 0.03, 0.035, 0.05, 0.16];
 
@@ -334,8 +338,8 @@ impl Model {
 }
 
 impl Deviations {
-    /// Returns the deviations from the mean of all contestants, each with the
-    /// mean 0, or `None` if there are fewer than three rounds.
+    /// Returns the deviations from the mean of all contestants, so that each of
+    /// these is equal to the others. `None` if there are too few rounds.
     fn of(samples: &[Sample], estimator: Estimator) -> Option<Deviations> {
         let first = samples.first()?;
         let is_in_turns = first.is_in_turns;
@@ -362,7 +366,7 @@ impl Deviations {
         let contestants = logs.iter().map(|logs| {
             let apart: Vec<f64> =
                 logs.iter().zip(&means).map(|(log, mean)| log - mean).collect();
-            let middle = mean(&apart);
+            let middle = estimator.middle(&apart);
             let apart = apart.into_iter().map(|apart| apart - middle);
             moments.iter().copied().zip(apart).collect()
         });
@@ -370,25 +374,22 @@ impl Deviations {
         let mut rounds: Vec<u64> = moments.iter().map(|(r, _)| *r).collect();
         rounds.dedup();
         let deviations = Deviations { is_in_turns, estimator, contestants };
-        (rounds.len() >= 3).then_some(deviations)
+        (rounds.len() >= RECORDED_MIN).then_some(deviations)
     }
 
     /// Returns a simulated figure: each contestant has the deviations of one of
-    /// the run's contestants, in rounds that are drawn again, with the sign
-    /// drawn, too.
+    /// the run's contestants, in rounds that are drawn again.
     fn column(&self, random: &mut Rng) -> Column {
-        let known: Vec<u64> =
-            self.contestants[0].keys().map(|(round, _)| *round).collect();
-        let drawn: Vec<u64> =
-            (0..ROUNDS).map(|_| known[random.usize(..known.len())]).collect();
+        let known = self.contestants[0].keys().map(|(round, _)| *round);
+        let known: Vec<u64> = known.collect();
         let samples = (0..=CONTESTANTS).map(|_| {
             let chosen = random.usize(..self.contestants.len());
             let source = &self.contestants[chosen];
-            let sign = if random.bool() { 1.0 } else { -1.0 };
+            let drawn = (0..ROUNDS).map(|_| known[random.usize(..known.len())]);
+            let drawn: Vec<u64> = drawn.collect();
             let logs = (1..).zip(&drawn).flat_map(|(round, drawn)| {
                 let turns = source.range((*drawn, 0)..=(*drawn, u64::MAX));
-                turns
-                    .map(move |((_, cycle), log)| ((round, *cycle), sign * log))
+                turns.map(move |((_, cycle), log)| ((round, *cycle), *log))
             });
             let mut sample = sample(logs.collect());
             sample.is_in_turns = self.is_in_turns;

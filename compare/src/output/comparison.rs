@@ -29,9 +29,9 @@ pub(crate) fn text(comparison: &Comparison, margin: f64) -> String {
     text += &summary(comparison, margin);
     if comparison.pairs > 0 {
         text += &format!(
-            "{} comparisons of two contestants within each run; {} between \
+            "{} of two contestants within each run; {} between \
              the runs\n",
-            comparison.pairs,
+            units::count(comparison.pairs, "comparison"),
             match comparison.reversed.len() {
                 0 => "none is reversed".to_owned(),
                 1 => "1 is reversed".to_owned(),

@@ -29,7 +29,7 @@ fn undecided_contestants_have_further_rounds_and_each_gets_a_verdict() {
             "--out",
             out.to_str().unwrap(),
             "--short",
-            "100/s",
+            "1500/s",
             "--slo",
             "200ms",
             "--rounds",
@@ -43,7 +43,7 @@ fn undecided_contestants_have_further_rounds_and_each_gets_a_verdict() {
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(3), "{text}{}", stderr(&output));
     for words in [
-        "answers short requests in time, with 100 short requests",
+        "answers short requests in time, with 1500 short requests",
         "within 200 ms of the time",
         "never: misses: ",
         "% of the short requests were not answered in time",
@@ -54,7 +54,7 @@ fn undecided_contestants_have_further_rounds_and_each_gets_a_verdict() {
     assert!(!text.contains("good: misses"), "{text}");
     let record = read_json(&out.join("run.json"));
     let group = &record["scenarios"][0]["group"][0];
-    assert_eq!(group["rate"], 100.0);
+    assert_eq!(group["rate"], 1500.0);
     assert_eq!(group["arrivals"], "poisson");
     assert_eq!(record["asked"]["mix"]["slo"], "200ms");
     // One round is too few, so only the contestant that may meet the limit has
@@ -80,7 +80,7 @@ fn undecided_contestants_have_further_rounds_and_each_gets_a_verdict() {
         let output = call(&[&run, arguments, &html].concat());
         assert_eq!(stdout(&output), "");
         let page = std::fs::read_to_string(&page).unwrap();
-        for words in [expected, "<b>misses</b>", "--short 100/s", "never"] {
+        for words in [expected, "<b>misses</b>", "--short 1500/s", "never"] {
             assert!(page.contains(words), "{words}");
         }
     }

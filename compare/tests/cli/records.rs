@@ -226,7 +226,7 @@ fn cells_that_differ_between_the_runs_are_listed_and_not_compared() {
     let text = stdout(&call(&["cmp", before, after]));
     assert!(text.contains("only in A: contestant other"), "{text}");
     assert!(text.contains("only in B: contestant new"), "{text}");
-    assert!(text.contains("1 figure, "{text}");
+    assert!(text.contains("1 figure compared"), "{text}");
     let output = call(&["cmp", before, wider]);
     assert_eq!(output.status.code(), Some(4));
     let text = stdout(&output);

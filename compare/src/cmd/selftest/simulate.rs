@@ -31,7 +31,7 @@ pub(crate) fn run(from: Option<&str>) -> anyhow::Result<Outcome> {
         Some(name) => {
             let record = runs::read(name)?;
             let noise = Noise::recorded(&record).ok_or_else(|| {
-                Usage(format!("{name}: a figure needs three rounds"))
+                Usage(format!("{name}: no figure has five rounds"))
             })?;
             (noise, format!("noise of the run {}", record.id()))
         }
