@@ -39,12 +39,11 @@ const APART_MIN: f64 = 5.0;
 
 /// The charts that the page of a full run must have, what is counted in each,
 /// and the smallest number: for ten contestants and all values of a sweep.
-const CHARTS: [(&str, &str, u64); 8] = [
+const CHARTS: [(&str, &str, u64); 7] = [
     ("perf2-rate-chart", "marks", 10),
     ("perf2-crowd-percentiles-chart", "panels", 10),
     ("interference-left-chart", "cells", 40),
     ("ladder-cost-chart", "panels", 10),
-    ("idle-rss-chart", "panels", 10),
     ("idle-per-client-chart", "marks", 10),
     ("load-curve-knee-chart", "panels", 10),
     ("load-curve-knee-chart", "knees", 10),

@@ -210,6 +210,9 @@ fn expanded(path: &std::path::Path) -> Vec<Value> {
         if point["against"] == "apart" {
             point["against"] = format!("apart@{value}").into();
         }
+        if knob == "workers" {
+            point["workers"] = number.clone();
+        }
         let groups = point["group"].as_array_mut().unwrap();
         for group in groups.iter_mut() {
             if group["name"] == sweep["group"] {
