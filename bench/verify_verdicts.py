@@ -15,7 +15,7 @@ from collections import Counter
 RESAMPLES, TRIMMED, ERROR, EDGE = 2000, 0.2, 0.05, 0.08
 
 
-def raw(run, scenario, name, figure):
+def raw(run, scenario, name, figure, in_turns=True):
     """Returns the two counts whose ratio is the figure, by (round, cycle)."""
     at = [g["name"] for g in scenario["group"]].index(scenario["of"])
     own = [i for i, g in enumerate(scenario["group"]) if not g.get("apart")]
@@ -26,12 +26,17 @@ def raw(run, scenario, name, figure):
         "time": lambda t: (t["p50_ns"], 1), "p50": lambda t: (t["p50_ns"], 1),
         "p99": lambda t: (t["p99_ns"], 1)}
     turns = {(r["round"], t["cycle"]): of_turn[figure](t) for r in rounds
-             for t in r.get("turns", [])} if figure in of_turn else {}
+             for t in r.get("turns", [])
+             } if in_turns and figure in of_turn else {}
     if turns and all(None not in counts for counts in turns.values()):
         return turns
     group = lambda r: next(g for g in r["groups"] if g["name"] == scenario["of"])
     rate = lambda r: group(r)["replies"] / r["window_ns"]
-    cell = {"rate": rate, "rss": lambda r: r["server_rss_bytes"]["value"],
+    cell = {"rate": rate,
+            "time": lambda r: quantile(group(r)["service_ns"]["counts"], 0.5),
+            "p50": lambda r: quantile(group(r)["service_ns"]["counts"], 0.5),
+            "p99": lambda r: quantile(group(r)["service_ns"]["counts"], 0.99),
+            "rss": lambda r: r["server_rss_bytes"]["value"],
             "threads": lambda r: r["server_threads"]["value"]}
     by_round = lambda s, of: {r["round"]: of(r["report"])
                               for r in run["cells"][s["name"]][name]["rounds"]}
@@ -48,7 +53,28 @@ def raw(run, scenario, name, figure):
         own, base = by_round(scenario, cell["rss"]), by_round(few, cell["rss"])
         return {(r, 0): (own[r] - base[r], silent(scenario) - silent(few))
                 for r in own if r in base and own[r] > base[r]}
-    return {(r, 0): (v, 1) for r, v in by_round(scenario, cell[figure]).items()}
+    found = by_round(scenario, cell[figure])
+    return {(r, 0): (v, 1) for r, v in found.items() if v is not None}
+
+
+def quantile(counts, share):
+    """Returns a quantile of a histogram, if ten times are beyond it."""
+    total = sum(count for _, count in counts)
+    if share > 0.5 and (1 - share) * total < 10:
+        return None
+    left = max(1, math.ceil(share * total))
+    for value, count in counts:
+        left -= count
+        if left <= 0:
+            return value
+
+
+def both(run, scenario, names, figure):
+    """Returns the counts of two contestants, of turns if both have them."""
+    for in_turns in (True, False):
+        counts = [raw(run, scenario, name, figure, in_turns) for name in names]
+        if len({any(cycle for _, cycle in one) for one in counts}) == 1:
+            return counts
 
 
 def draws(moments, seed):
@@ -65,7 +91,7 @@ def statistic(pairs, by_sums, weight):
     """Returns the logarithm of a ratio."""
     if by_sums:
         a, b, c, d = (sum(weight(at) * p[i] for at, p in pairs) for i in range(4))
-        return math.log(a / b / c * d)
+        return math.log(a / b / c * d) if a else -math.inf
     logs = [log for at, log in pairs for _ in range(weight(at))]
     cut = int(len(logs) * TRIMMED)
     return statistics.fmean(logs[cut:len(logs) - cut])
@@ -77,14 +103,16 @@ def ratio(over, under, by_sums, drawn):
     if sum(a for _, (a, *_) in pairs) == 0:
         return None
     if not by_sums:
-        pairs = sorted(((at, math.log(a / b / c * d)) for at, (a, b, c, d)
+        pairs = sorted(((at, math.log(a / b / c * d) if a else -math.inf)
+                        for at, (a, b, c, d)
                         in pairs), key=lambda pair: pair[1])
     log, rounds = statistic(pairs, by_sums, lambda at: 1), {at[0] for at, _ in pairs}
-    levels = [[statistic(pairs, by_sums, lambda at: rounds_[at[0]]) - log
-               for rounds_, _ in drawn]]
+    if log == -math.inf:
+        return None
+    apart = lambda weight: max(statistic(pairs, by_sums, weight) - log, -20)
+    levels = [[apart(lambda at: whole[at[0]]) for whole, _ in drawn]]
     if any(at[1] for at, _ in pairs):
-        levels += [[statistic(pairs, by_sums, lambda at: turns[at]) - log
-                    for _, turns in drawn]]
+        levels += [[apart(lambda at: turns[at]) for _, turns in drawn]]
     first, last = (statistics.fmean(d * d for d in levels[i]) for i in (0, -1))
     count, within = len(rounds), max(last - first, 0)
     start = first * count / (count - 1)
@@ -121,7 +149,7 @@ def main(run, report):
             continue
         try:
             names = row["contestant"], row["compared"]["contestant"]
-            counts = [raw(run, scenario, name, row["figure"]) for name in names]
+            counts = both(run, scenario, names, row["figure"])
         except KeyError:
             skipped += 1
             continue
@@ -134,8 +162,8 @@ def main(run, report):
         drawn = list(draws(moments, scenario["name"]))
         column = columns.setdefault((scenario["name"], row["figure"]), [])
         if not column and alias and alias[0] in run["cells"][scenario["name"]]:
-            both = [raw(run, scenario, name, row["figure"]) for name in alias]
-            column.append((None, ratio(*both, by_sums, drawn)))
+            own = both(run, scenario, alias, row["figure"])
+            column.append((None, ratio(*own, by_sums, drawn)))
         column.append((row, ratio(*counts, by_sums, drawn)))
     family = [r["z"] for column in columns.values() for _, r in column if r]
     critical = sorted(map(max, zip(*family)))[int(RESAMPLES * (1 - ERROR))]
@@ -155,9 +183,9 @@ def main(run, report):
                 continue
             log, rounds, degrees = r["log"], r["rounds"], r["degrees"]
             shown = student(rounds - 1, ERROR) * r["shown"]**0.5
-            both = (degrees * r["strict"] + rounds * typical) / (degrees + rounds)
+            moderated = (degrees * r["strict"] + rounds * typical) / (degrees + rounds)
             strict = student(int(degrees + rounds), error) * max(
-                r["strict"], both)**0.5
+                r["strict"], moderated)**0.5
             def verdict(shown, strict):
                 if abs(log) - strict > noise:
                     up = (log > 0) == (figure in ("rate", "left"))

@@ -500,7 +500,7 @@ pub(crate) fn of_rounds(values: &[f64], seed: u64) -> Option<Estimate> {
     let numbered = values.iter().zip(1..);
     let portions =
         numbered.map(|(value, round)| ((round, 0), [*value, 1.0])).collect();
-    let sample = Sample { value, portions, is_in_turns: false };
+    let sample = Sample { value, ..Sample::from_portions(portions, false) };
     let draws = Draws::new(sample.portions.keys().copied(), seed);
     let spread = Spread::of(&sample, &draws);
     Some(spread.map_or(Estimate::exact(value), |spread| spread.estimate()))

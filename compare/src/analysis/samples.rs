@@ -21,6 +21,8 @@ pub(crate) struct Sample {
     pub(crate) value: f64,
     /// The two counts whose ratio is the figure, such as replies and time.
     pub(crate) portions: BTreeMap<Moment, [f64; 2]>,
+    /// The figure of each round.
+    pub(crate) rounds: BTreeMap<u64, f64>,
     /// Whether there is a value for each turn.
     pub(crate) is_in_turns: bool,
 }
@@ -53,9 +55,9 @@ impl Sample {
         } else if is_in_turns || figure == Figure::Left {
             quotient(sum(portions.values()))
         } else {
-            median(&mut rounds.into_values().collect::<Vec<_>>())?
+            median(&mut rounds.values().copied().collect::<Vec<_>>())?
         };
-        Some(Sample { value, portions, is_in_turns })
+        Some(Sample { value, portions, rounds, is_in_turns })
     }
 
     /// Returns the geometric mean of several contestants' figures in each turn
@@ -83,22 +85,41 @@ impl Sample {
             Some((*moment, [(sum / alike.len() as f64).exp(), 1.0]))
         });
         let portions: BTreeMap<Moment, [f64; 2]> = means.collect();
-        let value = quotient(sum(portions.values()));
-        (!portions.is_empty()).then_some(Sample {
-            value,
-            portions,
-            is_in_turns,
-        })
+        let sample = Sample::from_portions(portions, is_in_turns);
+        (!sample.portions.is_empty()).then_some(sample)
     }
 
-    /// Returns the sample with the turns of each round added up.
-    pub(crate) fn by_round(&self) -> Sample {
-        let mut portions: BTreeMap<Moment, [f64; 2]> = BTreeMap::new();
-        for ((round, _), portion) in &self.portions {
-            let all = portions.entry((*round, 0)).or_default();
+    /// Returns the sample of a ratio of two counts.
+    pub(crate) fn from_portions(
+        portions: BTreeMap<Moment, [f64; 2]>,
+        is_in_turns: bool,
+    ) -> Sample {
+        let mut by_round: BTreeMap<u64, [f64; 2]> = BTreeMap::new();
+        for ((round, _), portion) in &portions {
+            let all = by_round.entry(*round).or_default();
             *all = sum([*all, *portion].iter());
         }
-        Sample { value: self.value, portions, is_in_turns: false }
+        let rounds = by_round.into_iter();
+        let rounds = rounds.map(|(r, portion)| (r, quotient(portion)));
+        Sample {
+            value: quotient(sum(portions.values())),
+            rounds: rounds.collect(),
+            portions,
+            is_in_turns,
+        }
+    }
+
+    /// Returns the sample with one value for each round. For a quantile, that
+    /// is the one of all times of the round.
+    pub(crate) fn by_round(&self) -> Sample {
+        let mut sample = self.clone();
+        if self.is_in_turns {
+            let rounds = self.rounds.iter();
+            let portions = rounds.map(|(r, value)| ((*r, 0), [*value, 1.0]));
+            sample.portions = portions.collect();
+            sample.is_in_turns = false;
+        }
+        sample
     }
 }
 

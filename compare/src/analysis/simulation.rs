@@ -9,7 +9,7 @@ use fastrand::Rng;
 
 use crate::analysis::bootstrap::{self, Draws, Estimator, Family, Spread};
 use crate::analysis::relation::{Relation, Yardstick};
-use crate::analysis::samples::{Moment, Sample, quotient, sum};
+use crate::analysis::samples::{Moment, Sample};
 use crate::model::record::Record;
 
 /// The number of contestants of a table; one of them takes part twice.
@@ -403,8 +403,7 @@ impl Deviations {
 fn sample(logs: Vec<(Moment, f64)>) -> Sample {
     let portions: BTreeMap<Moment, [f64; 2]> =
         logs.into_iter().map(|(at, log)| (at, [log.exp(), 1.0])).collect();
-    let value = quotient(sum(portions.values()));
-    Sample { value, portions, is_in_turns: true }
+    Sample::from_portions(portions, true)
 }
 
 /// Returns a normally distributed number, by the method of Box and Muller.

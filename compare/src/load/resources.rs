@@ -11,7 +11,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::load::counters::HardwareCounters;
 use crate::load::process_tree::{CpuTimes, ProcessTree, Switches};
-use crate::model::load_report::{LoadReport, MachineTimes};
+use crate::model::load_report::{Counts, LoadReport, MachineTimes};
 use crate::model::reading::Reading;
 
 /// One tick of `/proc/stat`: USER_HZ is 100 on every Linux.
@@ -134,12 +134,8 @@ impl WindowStart {
     }
 
     /// Reads the clocks again, in reverse order, after a window that was over
-    /// at `end`. What takes longer comes last: the server's new processes, its
-    /// threads and its memory, which its last replies don't change.
-    ///
-    /// The switches since the last survey are scaled to the window by the
-    /// `share` of replies that came in it, or if there is none, by its length.
-    pub(crate) fn until(self, end: Instant, share: Option<f64>) -> LoadReport {
+    /// at `end`. This takes microseconds, so that the last replies hardly wait.
+    pub(crate) fn stop(self, end: Instant) -> WindowEnd {
         let counts = self.counters.map(HardwareCounters::since_mark);
         let thread_cpu_ns =
             clock_ns(ClockId::ThreadCPUTime) - self.thread_cpu_ns;
@@ -151,7 +147,43 @@ impl WindowStart {
         };
         let machine =
             self.machine.and_then(|start| Ok(machine_times()?.since(&start)));
+        WindowEnd {
+            window: end.duration_since(self.at),
+            server: self.server,
+            server_cpu: self.server_cpu,
+            surveyed_at: self.surveyed_at,
+            switches: self.switches,
+            counts,
+            thread_cpu_ns,
+            generator_cpu_ns,
+            used_ns,
+            machine,
+        }
+    }
+}
 
+/// The readings at the end of the window.
+pub(crate) struct WindowEnd {
+    window: Duration,
+    server: Option<Pid>,
+    server_cpu: Result<CpuTimes, String>,
+    surveyed_at: Instant,
+    switches: Result<Switches, String>,
+    counts: Option<Counts>,
+    thread_cpu_ns: u64,
+    generator_cpu_ns: u64,
+    used_ns: Result<u64, String>,
+    machine: Result<MachineTimes, String>,
+}
+
+impl WindowEnd {
+    /// Returns the report, after reading what takes longer: the server's new
+    /// processes, its threads and its memory. Its last replies don't change
+    /// them.
+    ///
+    /// The switches since the last survey are scaled to the window by the
+    /// `share` of replies that came in it, or if there is none, by its length.
+    pub(crate) fn report(self, share: Option<f64>) -> LoadReport {
         let tree = find(self.server);
         let of_server = |what: fn(&ProcessTree) -> Result<u64, String>| {
             Reading::from(tree.as_ref().map_err(String::clone).and_then(what))
@@ -160,14 +192,14 @@ impl WindowStart {
             let used_by_new_ns = self
                 .server_cpu?
                 .used_by_new_ns(tree.as_ref().map_err(String::clone)?)?;
-            Ok(used_ns? + used_by_new_ns)
+            Ok(self.used_ns? + used_by_new_ns)
         };
         let server_cpu_ns = Reading::from(cpu_ns());
         let switches = self.switches.and_then(|start| {
             let tree = tree.as_ref().map_err(String::clone)?;
             Ok(tree.switches()?.since(&start))
         });
-        let window = end.duration_since(self.at);
+        let window = self.window;
         let share = share.unwrap_or_else(|| {
             window.as_secs_f64()
                 / self.surveyed_at.elapsed().max(window).as_secs_f64()
@@ -175,8 +207,8 @@ impl WindowStart {
         let in_window = |count: u64| (count as f64 * share).round() as u64;
         LoadReport {
             window_ns: window.as_nanos() as u64,
-            generator_cpu_ns,
-            generator_busiest_ns: Some(thread_cpu_ns),
+            generator_cpu_ns: self.generator_cpu_ns,
+            generator_busiest_ns: Some(self.thread_cpu_ns),
             generator_threads: 1,
             server_cpu_ns,
             server_rss_bytes: of_server(ProcessTree::rss_bytes),
@@ -188,8 +220,8 @@ impl WindowStart {
             server_switches_involuntary: Reading::from(
                 switches.map(|all| in_window(all.involuntary)),
             ),
-            counts,
-            machine: Reading::from(machine),
+            counts: self.counts,
+            machine: Reading::from(self.machine),
             groups: Vec::new(),
         }
     }

@@ -19,6 +19,8 @@ const WRONG_BYTES_MAX: usize = 80;
 pub(crate) struct Tally {
     pub(crate) connected: usize,
     window: Window,
+    /// Whether the service times of replies after the window count, too.
+    counts_late: bool,
     replies: u64,
     replies_in_all: u64,
     starved: u64,
@@ -55,6 +57,7 @@ impl Tally {
         Tally {
             connected: 0,
             window: Window::default(),
+            counts_late: false,
             replies: 0,
             replies_in_all: 0,
             starved: 0,
@@ -68,6 +71,12 @@ impl Tally {
     pub(crate) fn take(&mut self) -> Tally {
         let empty = Tally::new(self.open.is_some());
         std::mem::replace(self, empty)
+    }
+
+    /// Counts the service times of replies that come after the window, in a
+    /// turn, in which they are read at once.
+    pub(crate) fn count_late_replies(&mut self) {
+        self.counts_late = true;
     }
 
     /// Begins the window.
@@ -86,16 +95,17 @@ impl Tally {
     }
 
     /// Counts correct replies. A reply counts for the rate if it came in the
-    /// window. A service time counts if the request was sent in the window, a
-    /// response time if it was due in the window: the replies to these requests
-    /// count however late they come.
+    /// window. A service time counts if the request was sent in the window and,
+    /// except in a turn, the reply came in it, too. A response time counts if
+    /// the request was due in the window, however late the reply comes.
     pub(crate) fn right(&mut self, sent: &Sent, count: usize, now: Instant) {
         let count = count as u64;
         self.replies_in_all += count;
         if self.window.is_open() {
             self.replies += count;
         }
-        if self.window.contains(sent.at) {
+        let is_timely = self.window.is_open() || self.counts_late;
+        if is_timely && self.window.contains(sent.at) {
             let service = now.duration_since(sent.at).as_nanos() as u64;
             self.service_ns.saturating_record_n(service, count);
         }
@@ -276,21 +286,26 @@ mod tests {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let sent = |ms| Sent { at: at(ms), due: at(ms), count: 1 };
-        let mut tally = Tally::new(false);
-        let mut counts = Vec::new();
-        let mut reply = |tally: &mut Tally, from, to| {
-            tally.right(&sent(from), 1, at(to));
-            counts.push([tally.replies, tally.service_ns.len()]);
-        };
-        reply(&mut tally, 0, 5);
-        tally.begin(at(10));
-        reply(&mut tally, 6, 15);
-        reply(&mut tally, 16, 18);
-        tally.end(at(20));
-        reply(&mut tally, 19, 30);
-        reply(&mut tally, 31, 32);
-        assert_eq!(counts, [[0, 0], [1, 0], [2, 1], [2, 2], [2, 2]]);
-        assert_eq!(tally.replies_in_all, 5);
+        // In a turn, a reply after the window counts, too.
+        for (is_turn, late) in [(true, 2), (false, 1)] {
+            let mut tally = Tally::new(false);
+            tally.counts_late = is_turn;
+            let mut counts = Vec::new();
+            let mut reply = |tally: &mut Tally, from, to| {
+                tally.right(&sent(from), 1, at(to));
+                counts.push([tally.replies, tally.service_ns.len()]);
+            };
+            reply(&mut tally, 0, 5);
+            tally.begin(at(10));
+            reply(&mut tally, 6, 15);
+            reply(&mut tally, 16, 18);
+            tally.end(at(20));
+            reply(&mut tally, 19, 30);
+            reply(&mut tally, 31, 32);
+            let expected = [[0, 0], [1, 0], [2, 1], [2, late], [2, late]];
+            assert_eq!(counts, expected, "{is_turn}");
+            assert_eq!(tally.replies_in_all, 5);
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use rustix::time::{
 use crate::base::interrupt::Interrupt;
 use crate::load::connection::{Connection, READ_BYTES, Received};
 use crate::load::group_share::{GroupShare, OpenLoopState};
-use crate::load::resources::{Activity, Survey, WindowStart};
+use crate::load::resources::{Activity, Survey, WindowEnd, WindowStart};
 use crate::load::tally::{Sent, Tally};
 use crate::model::load_plan::{CONNECT_HANGS_MAX, LoadPlan, Pace};
 use crate::model::load_report::LoadReport;
@@ -95,6 +95,9 @@ pub(crate) struct Worker<'a> {
     /// When the next survey is made.
     next_survey: Option<Instant>,
     start: Option<WindowStart>,
+    /// The readings at the end of a turn's window, while the server works on
+    /// the last requests.
+    stopped: Option<WindowEnd>,
     report: Option<LoadReport>,
     input: Box<[u8; READ_BYTES]>,
 }
@@ -164,6 +167,7 @@ impl<'a> Worker<'a> {
             survey: None,
             next_survey: None,
             start: None,
+            stopped: None,
             report: None,
             input: Box::new([0; READ_BYTES]),
         })
@@ -246,12 +250,16 @@ impl<'a> Worker<'a> {
         self.stays = true;
         self.phase = Phase::WarmUp;
         self.drain = None;
+        for share in &mut self.groups {
+            share.tally.count_late_replies();
+        }
         self.start(start)?;
         if !self.serve(Worker::is_drained)? {
             return Ok(None);
         }
-        let report = self.report.take().context("the window did not end")?;
-        Ok(Some((report, self.take_tallies())))
+        let stopped = self.stopped.take().context("the window did not end")?;
+        let share = self.share_in_window();
+        Ok(Some((stopped.report(Some(share)), self.take_tallies())))
     }
 
     /// Lets the clients leave after the last turn: each one that waits for a
@@ -270,7 +278,7 @@ impl<'a> Worker<'a> {
         self.keep_time()?;
         self.serve(|worker| worker.live == 0)?;
         let start = WindowStart::read(Survey::read(None));
-        self.report = Some(start.until(Instant::now(), None));
+        self.report = Some(start.stop(Instant::now()).report(None));
         self.finish().map(Some)
     }
 
@@ -411,11 +419,13 @@ impl<'a> Worker<'a> {
         if now < drain.next_poll {
             return Some(drain.next_poll);
         }
-        // Finding the processes takes a while, and most turns need no poll.
-        let LoadPlan { server, apart_server, .. } = *self.plan;
-        let activity = drain
-            .activity
-            .get_or_insert_with(|| Activity::of(server, apart_server));
+        let Some(activity) = &mut drain.activity else {
+            // Finding the processes takes a while, and most turns need no poll.
+            let LoadPlan { server, apart_server, .. } = *self.plan;
+            drain.activity = Some(Activity::of(server, apart_server));
+            drain.next_poll = Instant::now() + DRAIN_POLL;
+            return Some(drain.next_poll);
+        };
         let quiet = now.saturating_duration_since(drain.last_reply);
         let is_quiet = match activity {
             Some(activity) => activity.is_idle() && quiet >= DRAIN_POLL,
@@ -792,13 +802,16 @@ impl<'a> Worker<'a> {
                         open.end = Some(end);
                     }
                 }
-                let share = self.stays.then(|| self.share_in_window());
-                self.report = start.map(|s| s.until(end, share));
+                let stopped = start.map(|start| start.stop(end));
                 self.phase_end += DRAIN_END;
                 if self.stays {
+                    // Reading the rest takes milliseconds, in which the last
+                    // replies would wait.
+                    self.stopped = stopped;
                     self.drain = Some(TurnDrain::begin());
                     self.groups.iter_mut().for_each(|g| g.thinking.clear());
                 } else {
+                    self.report = stopped.map(|stopped| stopped.report(None));
                     self.close_idle();
                 }
             }

@@ -145,7 +145,8 @@ pub(crate) struct GroupReport {
     /// are not part of `service_ns`.
     #[serde(default)]
     pub(crate) starved: u64,
-    /// The service times of the replies in the window.
+    /// The service times of the requests that were sent in the window. Without
+    /// turns, only of those that were also answered in it.
     pub(crate) service_ns: Times,
     /// What is only recorded for an open loop.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -252,7 +252,7 @@ fn a_full_disk_affects_only_the_record() {
     let kept = folder.path.join("kept.json");
     // The record and its replacement must both fit.
     let words = format!(
-        "mount -t tmpfs -o size=48k none {disk} && \
+        "mount -t tmpfs -o size=96k none {disk} && \
          {COMPARE} {rounds} --contestants {file} --out {disk}/out; code=$?; \
          cp {disk}/out/run.json {kept}; exit $code",
         disk = disk.display(),
