@@ -17,14 +17,13 @@ use crate::measure::counts::{self, Needed};
 use crate::measure::options::MeasurementOptions;
 use crate::measure::plan::{self, MeasurementPlan};
 use crate::measure::programs;
-use crate::model::budgets::{self, Budget, BudgetFile, Limit, Quantity};
+use crate::model::budgets::{self, Budget, BudgetFile, Limit, Quantity, Side};
 use crate::model::contestant::Contestant;
 use crate::model::contestants;
-use crate::model::figure::Figure;
 use crate::model::invocation::Invocation;
 use crate::model::runs;
 use crate::model::scenarios::{self, Scenario};
-use crate::model::selection::selects;
+use crate::model::selection::{add_cells, selects};
 use crate::output::budgets::{json, markdown, text};
 use crate::output::export::{self, Export};
 
@@ -181,17 +180,9 @@ fn cells(
     let mut cells = BTreeSet::new();
     let limits = budgets.iter().flat_map(|budget| &budget.limits);
     for side in limits.flat_map(Limit::sides) {
-        if matches!(side.quantity, Quantity::Counted(_)) {
-            continue;
-        }
-        let contestant = &side.contestant;
-        cells.insert((side.scenario.clone(), contestant.clone()));
-        let measured = scenarios.iter().find(|s| s.name == side.scenario);
-        let against = measured.and_then(|scenario| scenario.against.clone());
-        if let (Quantity::Figure(Figure::Left), Some(against)) =
-            (side.quantity, against)
-        {
-            cells.insert((against, contestant.clone()));
+        if let Quantity::Figure(figure) = side.quantity {
+            let Side { scenario, contestant, .. } = side;
+            add_cells(&mut cells, scenarios, scenario, contestant, figure);
         }
     }
     cells

@@ -18,11 +18,10 @@ use crate::measure::programs;
 use crate::model::claims::{self, Claim, Side, Trial};
 use crate::model::contestant::Contestant;
 use crate::model::contestants;
-use crate::model::figure::Figure;
 use crate::model::invocation::Invocation;
 use crate::model::runs;
 use crate::model::scenarios::{self, Scenario};
-use crate::model::selection::selects;
+use crate::model::selection::{add_cells, selects};
 use crate::output::claims::{html, json, markdown, text};
 use crate::output::export::{self, Export};
 
@@ -197,12 +196,7 @@ fn cells(
     let mut cells = BTreeSet::new();
     let trials = claims.iter().flat_map(|claim| &claim.trials);
     for Side { figure, contestant, scenario } in trials.flat_map(Trial::sides) {
-        cells.insert((scenario.clone(), contestant.clone()));
-        let measured = scenarios.iter().find(|other| other.name == *scenario);
-        let against = measured.and_then(|scenario| scenario.against.clone());
-        if let (Figure::Left, Some(against)) = (figure, against) {
-            cells.insert((against, contestant.clone()));
-        }
+        add_cells(&mut cells, scenarios, scenario, contestant, *figure);
     }
     cells
 }

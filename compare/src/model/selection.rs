@@ -1,7 +1,10 @@
 //! Selecting contestants and scenarios by regular expressions.
 
+use std::collections::BTreeSet;
+
 use regex_lite::Regex;
 
+use crate::model::figure::Figure;
 use crate::model::scenarios::{Scenario, expand};
 
 /// Returns `true` if a pattern matches the name, or if there are no patterns.
@@ -34,6 +37,23 @@ pub(crate) fn select_scenarios(
         is_chosen(scenario) || built_on.contains(&scenario.name)
     };
     points.into_iter().filter(wanted).collect()
+}
+
+/// Adds the cell that a figure is measured in, and that of the baseline if the
+/// figure is a share of it. Cells are named by scenario and contestant.
+pub(crate) fn add_cells(
+    cells: &mut BTreeSet<(String, String)>,
+    scenarios: &[Scenario],
+    scenario: &str,
+    contestant: &str,
+    figure: Figure,
+) {
+    cells.insert((scenario.to_owned(), contestant.to_owned()));
+    let measured = scenarios.iter().find(|other| other.name == scenario);
+    let against = measured.and_then(|scenario| scenario.against.clone());
+    if let (Figure::Left, Some(against)) = (figure, against) {
+        cells.insert((against, contestant.to_owned()));
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `compare budgets`: verdicts follow from the record alone, and only the cells
 //! that the budgets need are measured.
 
-use super::records::{TIME_NS, call, fill, made_up, rounds};
+use super::records::{call, made_up, slowed};
 use super::*;
 
 /// Returns a budget with one limit.
@@ -38,24 +38,12 @@ fn judged(folder: &Folder, run: &Path, budgets: &str) -> (i32, Vec<Value>) {
     (code, budgets.map(|budget| budget["limits"][0].clone()).collect())
 }
 
-/// Returns a record in which `other` took `times` tenths of the usual time, by
-/// round.
-fn record(folder: &Folder, name: &str, times: &[u64]) -> PathBuf {
-    made_up(folder, name, |record| {
-        let rounds = rounds(record, "other");
-        assert_eq!(rounds.len(), times.len());
-        for (round, tenths) in rounds.iter_mut().zip(times) {
-            fill(round, TIME_NS * tenths / 10);
-        }
-    })
-}
-
 #[test]
 fn the_verdict_and_the_exit_code_depend_on_the_limit() {
     let folder = Folder::new();
     // Twice the time is half the rate.
-    let half = record(&folder, "half", &[20, 20, 20]);
-    let wide = record(&folder, "wide", &[12, 20, 40]);
+    let half = slowed(&folder, "half", &[20, 20, 20]);
+    let wide = slowed(&folder, "wide", &[12, 20, 40]);
     let cases = [
         (&half, "at_most = 0.5", 0, "kept"),
         (&half, "at_most = 0.4", 99, "broken"),
@@ -79,7 +67,7 @@ fn the_verdict_and_the_exit_code_depend_on_the_limit() {
 #[test]
 fn a_figure_of_its_own_and_a_growth_have_units() {
     let folder = Folder::new();
-    let run = record(&folder, "same", &[10, 10, 10]);
+    let run = slowed(&folder, "same", &[10, 10, 10]);
     // In `made_up`, a server has 1 MiB.
     let growth = "figure = \"rss of other in perf2\"\n\
                   less = \"rss of good in perf2\"\n\

@@ -1,7 +1,7 @@
 //! `compare claims`: verdicts follow from the record alone, and only the cells
 //! that the claims need are measured.
 
-use super::records::{TIME_NS, call, fill, made_up, rounds};
+use super::records::{call, made_up, rounds, slowed};
 use super::*;
 
 /// Returns a claim about the rate of `other`, divided by the rate of `good`.
@@ -21,18 +21,6 @@ fn claim(name: &str, band: &str) -> String {
     )
 }
 
-/// Returns a record in which `other` took `times` tenths of the usual time, by
-/// round.
-fn record(folder: &Folder, name: &str, times: &[u64]) -> PathBuf {
-    made_up(folder, name, |record| {
-        let rounds = rounds(record, "other");
-        assert_eq!(rounds.len(), times.len());
-        for (round, tenths) in rounds.iter_mut().zip(times) {
-            fill(round, TIME_NS * tenths / 10);
-        }
-    })
-}
-
 /// Judges a record; returns the exit code and the first trial of each claim.
 fn judged(folder: &Folder, run: &Path, claims: &str) -> (i32, Vec<Value>) {
     let file = folder.file("claims.toml", claims);
@@ -50,9 +38,9 @@ fn judged(folder: &Folder, run: &Path, claims: &str) -> (i32, Vec<Value>) {
 fn the_verdict_depends_on_the_band_and_its_edges() {
     let folder = Folder::new();
     // Twice the time is half the rate.
-    let half = record(&folder, "half", &[20, 20, 20]);
-    let wide = record(&folder, "wide", &[12, 20, 40]);
-    let same = record(&folder, "same", &[10, 10, 10]);
+    let half = slowed(&folder, "half", &[20, 20, 20]);
+    let wide = slowed(&folder, "wide", &[12, 20, 40]);
+    let same = slowed(&folder, "same", &[10, 10, 10]);
     let cases = [
         (&half, "at_most = 0.6", "holds"),
         (&half, "at_most = 0.5", "open"),
@@ -159,7 +147,7 @@ fn a_claim_without_figures_in_the_record_is_not_tried() {
 #[test]
 fn verdicts_are_written_as_a_table_a_page_and_markdown() {
     let folder = Folder::new();
-    let run = record(&folder, "half", &[20, 20, 20]);
+    let run = slowed(&folder, "half", &[20, 20, 20]);
     let text = claim("a-half", "at_most = 0.6") + &claim("b", "at_most = 0.1");
     let file = folder.file("claims.toml", &text);
     let [page, table] =

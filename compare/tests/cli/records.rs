@@ -699,6 +699,18 @@ rate = 200
 n = 1
 "#;
 
+/// Returns a record in which `other` took `times` tenths of the usual time, by
+/// round.
+pub(super) fn slowed(folder: &Folder, name: &str, times: &[u64]) -> PathBuf {
+    made_up(folder, name, |record| {
+        let rounds = rounds(record, "other");
+        assert_eq!(rounds.len(), times.len());
+        for (round, tenths) in rounds.iter_mut().zip(times) {
+            fill(round, TIME_NS * tenths / 10);
+        }
+    })
+}
+
 /// Runs `compare` with these arguments.
 pub(super) fn call(arguments: &[&str]) -> Output {
     Command::new(COMPARE).args(arguments).output().unwrap()

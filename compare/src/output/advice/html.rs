@@ -11,7 +11,7 @@ use crate::model::figure::Figure;
 use crate::model::invocation;
 use crate::output::advice::sentences;
 use crate::output::advice::text;
-use crate::output::html::document::document;
+use crate::output::html::document::{document, incomplete};
 use crate::output::html::family::Family;
 
 // The dimensions of the chart, in pixels on a narrow page. Its height depends
@@ -70,12 +70,7 @@ pub(crate) fn page(advice: &Advice<'_>) -> anyhow::Result<String> {
 fn top(advice: &Advice<'_>) -> String {
     let record = advice.record;
     let processor = record.machine.processor.value.as_deref();
-    let incomplete = if record.complete {
-        ""
-    } else {
-        "<p class=\"warning\"><b>Incomplete.</b> The run was interrupted. The \
-         figures are from the rounds before that.</p>\n"
-    };
+    let incomplete = incomplete(record);
     let allowed = record.machine.processors_allowed.len();
     format!(
         "<header>\n<p class=\"kicker\">Run {}</p>\n\

@@ -14,7 +14,7 @@ use crate::model::record::Record;
 use crate::output::claims::notes::notes;
 use crate::output::claims::outcomes;
 use crate::output::claims::text::ratio;
-use crate::output::html::document::document;
+use crate::output::html::document::{document, incomplete};
 use crate::output::html::family::Family;
 
 // The dimensions of a chart, in pixels on a narrow page. Its height depends on
@@ -90,12 +90,7 @@ fn top(verdicts: &Verdicts<'_>) -> String {
     let record = verdicts.record;
     let unknown = "an unknown processor";
     let processor = record.machine.processor.value.as_deref();
-    let incomplete = if record.complete {
-        ""
-    } else {
-        "<p class=\"warning\"><b>Incomplete.</b> The run was interrupted. The \
-         figures are from the rounds before that.</p>\n"
-    };
+    let incomplete = incomplete(record);
     let allowed = record.machine.processors_allowed.len();
     format!(
         "<header>\n<p class=\"kicker\">Run {}</p>\n\

@@ -2,9 +2,20 @@
 
 use ::charts::escaped;
 
+use crate::model::record::Record;
+
 const STYLE: &str = include_str!("page.css");
 
 const SCRIPT: &str = include_str!("page.js");
+
+/// Returns the warning that a run was interrupted, or nothing if it wasn't.
+pub(crate) fn incomplete(record: &Record) -> &'static str {
+    if record.complete {
+        return "";
+    }
+    "<p class=\"warning\"><b>Incomplete.</b> The run was interrupted. The \
+     figures are from the rounds before that.</p>\n"
+}
 
 /// Returns a complete HTML document that needs no other file.
 pub(crate) fn document(title: &str, body: &str) -> String {

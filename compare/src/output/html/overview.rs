@@ -10,6 +10,7 @@ use crate::analysis::units;
 use crate::model::contestant::Label;
 use crate::model::figure::Figure;
 use crate::model::reading::Reading;
+use crate::output::html::document::incomplete;
 use crate::output::html::family::Family;
 use crate::output::html::shared::PageContestant;
 use crate::output::notes::{self, Note, NoteKind};
@@ -38,11 +39,7 @@ pub(super) fn top(sheet: &Sheet<'_>, questions: &[Question<'_>]) -> String {
         if allowed == 1 { "" } else { "s" },
         escaped(&date),
     );
-    if !record.complete {
-        html += "<p class=\"warning\"><b>Incomplete.</b> The run was \
-                 interrupted. The figures are from the rounds before \
-                 that.</p>\n";
-    }
+    html += incomplete(record);
     html += "</header>\n";
     html
 }
