@@ -60,8 +60,8 @@ impl Chassis {
         self.compute
     }
 
-    /// Returns the number of workers that compute (`--workers`; default: the
-    /// number of cores).
+    /// Returns the number of workers that compute (`--workers`; default: one
+    /// more than cores, or one on a single core).
     pub fn workers(&self) -> NonZeroUsize {
         self.workers
     }

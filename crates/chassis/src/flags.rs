@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::NonZeroUsize;
 use std::process;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use clap::builder::PossibleValue;
@@ -156,7 +157,9 @@ impl Flags {
         let unless_zero =
             |name| duration(name).filter(|duration| !duration.is_zero());
         let connections_max = matches.get_one("max-connections").copied();
-        let workers = flag(matches, "workers").unwrap_or_else(cores);
+        let workers = flag(matches, "workers").unwrap_or_else(|| {
+            workers_for(available_parallelism().unwrap_or(NonZeroUsize::MIN))
+        });
         let connections_by_fds = connections_by_fds(fds_max(), model, workers);
         Flags {
             listen: *matches.get_one("listen").expect("it has a default"),
@@ -184,13 +187,18 @@ fn flag<T: Clone + Send + Sync + 'static>(
     matches.try_get_one(name).ok().flatten().cloned()
 }
 
-/// Returns the default of `--workers`: the number of cores.
+/// Returns the default of `--workers` on a machine with `cores`: one more than
+/// cores, or one on a single core.
 ///
-/// One more worker makes it rarer that a short request waits for the core of a
-/// long one. But idle workers yield for a while before they sleep, and on a
-/// single core, that raises the cost of a lone client's request by a quarter.
-fn cores() -> NonZeroUsize {
-    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+/// With as many workers as cores, a short request often waits on the core of a
+/// long one while another core is idle; one more worker makes that rarer. On a
+/// single core it would not, and would raise the cost of a lone client's
+/// request by a quarter, because idle workers yield before they sleep.
+fn workers_for(cores: NonZeroUsize) -> NonZeroUsize {
+    match cores.get() {
+        1 => cores,
+        _ => cores.saturating_add(1),
+    }
 }
 
 /// Returns how many connections the limit on descriptors allows; at least 1.
@@ -292,9 +300,8 @@ fn add_flags_of_model(mut command: Command, model: &Model) -> Command {
             option("workers", "NUMBER")
                 .value_parser(value_parser!(NonZeroUsize))
                 .help(
-                    "Number of workers that compute; one more than cores can \
-                     help short requests beside a long one [default: one per \
-                     core]",
+                    "Number of workers that compute [default: one more than \
+                     cores, or one on a single core]",
                 ),
         );
     }
@@ -444,6 +451,12 @@ mod tests {
         assert_eq!(flags.compute, Compute::Inline);
         assert_eq!(flags.workers.get(), 3);
         assert_eq!(flags.job_timeout, Some(Duration::from_secs(90)));
+    }
+
+    #[test]
+    fn there_is_one_worker_more_than_cores_unless_there_is_one_core() {
+        let default = |cores| workers_for(NonZeroUsize::new(cores).unwrap());
+        assert_eq!([1, 2, 8].map(|cores| default(cores).get()), [1, 3, 9]);
     }
 
     #[test]
