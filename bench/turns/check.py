@@ -22,12 +22,26 @@ MARGIN = math.log(1.03)
 STUDENT = [math.inf, 12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26]
 
 
-def figures(report):
-    """Return the rate and the cost of one round."""
+FIGURES = ("cost", "rate", "p50", "p99")
+
+
+def figures(round):
+    """Return the figures of one round. A quantile is the mean over turns."""
+    report = round["report"]
     replies = sum(group["replies"] for group in report["groups"])
     cpu = report["server_cpu_ns"]["value"]
-    cost = cpu / replies if cpu else math.nan
-    return {"rate": replies / report["window_ns"], "cost": cost}
+
+    def mean(quantile):
+        found = [turn[quantile] for turn in round["turns"]]
+        found = [time for time in found if time]
+        return statistics.mean(found) if found else math.nan
+
+    return {
+        "cost": cpu / replies if cpu else math.nan,
+        "rate": replies / report["window_ns"],
+        "p50": mean("p50_ns"),
+        "p99": mean("p99_ns"),
+    }
 
 
 def logs(record, clients, figure):
@@ -38,7 +52,7 @@ def logs(record, clients, figure):
     for name in cells[0]:
         turns, windows = (
             {
-                r["round"]: figures(r["report"])[figure]
+                r["round"]: figures(r)[figure]
                 for r in cell.get(name, {"rounds": []})["rounds"]
             }
             for cell in cells
@@ -56,6 +70,8 @@ def relative(found):
         r: statistics.median(logs[r] for logs in found.values() if r in logs)
         for r in rounds
     }
+    if not rounds:
+        return {}, math.nan
     lists = {
         name: [log - middle[r] for r, log in logs.items()]
         for name, logs in found.items()
@@ -102,9 +118,12 @@ def main():
         records = [json.loads(pathlib.Path(f).read_text()) for f in flags[1:]]
     else:
         records = [measure(clients, flags)]
-    for figure in ("cost", "rate"):
+    for figure in FIGURES:
         parts = [relative(logs(record, clients, figure)) for record in records]
         middle = statistics.mean(middle for _, middle in parts)
+        if not parts[0][0]:
+            print(f"{figure}: too few replies in a turn")
+            continue
         print(f"{figure}, turns / windows; the median: {math.exp(middle):.3f}")
         for name in parts[0][0]:
             values = [v for lists, _ in parts for v in lists.get(name, [])]
