@@ -5,6 +5,7 @@ pub(crate) mod advice;
 pub(crate) mod budgets;
 pub(crate) mod claims;
 mod column_unit;
+mod columns;
 pub(crate) mod comparison;
 pub(crate) mod csv;
 pub(crate) mod export;

@@ -3,7 +3,7 @@
 use charts::Unit;
 
 /// The smallest share that is shown as a number, in per cent.
-const PERCENT_MIN: f64 = 0.01;
+const PERCENT_MIN: f64 = 0.1;
 
 /// The smallest other number that is shown.
 const NUMBER_MIN: f64 = 0.001;
@@ -48,8 +48,20 @@ impl ColumnUnit {
         })
     }
 
+    /// Returns `true` if a value is smaller than the smallest number that is
+    /// shown.
+    pub(crate) fn is_tiny(&self, value: f64) -> bool {
+        value / self.scale < self.least
+    }
+
     /// Formats a value with three digits.
     pub(crate) fn text(&self, value: f64) -> String {
+        self.rounded(value, 3)
+    }
+
+    /// Formats a value with a number of digits, but without rounding an
+    /// integer.
+    pub(crate) fn rounded(&self, value: f64, digits: u8) -> String {
         let number = value / self.scale;
         if number == 0.0 {
             return "0".to_owned();
@@ -57,20 +69,21 @@ impl ColumnUnit {
         if !number.is_finite() {
             return "∞".to_owned();
         }
-        if number < self.least {
+        if self.is_tiny(value) {
             return format!("<{}", self.least);
         }
-        let decimals_max = if self.least == PERCENT_MIN { 2 } else { 3 };
+        let decimals_max = if self.least == PERCENT_MIN { 1 } else { 3 };
         if self.symbol.is_empty() && number.fract() == 0.0 {
             return format!("{number}");
         }
-        let digits = number.abs().log10().floor();
-        let decimals = (2.0 - digits).clamp(0.0, f64::from(decimals_max));
+        let exponent = number.abs().log10().floor();
+        let decimals = f64::from(digits) - 1.0 - exponent;
+        let decimals = decimals.clamp(0.0, f64::from(decimals_max));
         let decimals = decimals as usize;
         let text = format!("{number:.decimals$}");
         // Rounding may have added a digit: 9.999 is 10.0, not 10.00.
         let rounded = text.parse::<f64>().unwrap_or(number);
-        if rounded.log10().floor() > digits && decimals > 0 {
+        if rounded.log10().floor() > exponent && decimals > 0 {
             let decimals = decimals - 1;
             return format!("{number:.decimals$}");
         }
@@ -109,7 +122,7 @@ mod tests {
             (Unit::Nanoseconds, &[53.6e6, 107e6], "ms", &["53.6", "107"]),
             (Unit::PerSecond, &[16_363.0, 178_966.0], "k/s", &["16.4", "179"]),
             (Unit::Bytes, &[532.0, 10_240.0], "KiB", &["0.520", "10.0"]),
-            (Unit::Share, &[0.998, 0.0003, 0.0], "%", &["99.8", "0.03", "0"]),
+            (Unit::Share, &[0.998, 0.0003, 0.0], "%", &["99.8", "<0.1", "0"]),
             (Unit::Threads, &[5.0], "", &["5"]),
         ];
         for (unit, values, symbol, texts) in cases {
@@ -122,6 +135,21 @@ mod tests {
     }
 
     #[test]
+    fn a_value_with_fewer_digits_keeps_those_of_its_integer() {
+        let unit = ColumnUnit::of(Unit::Nanoseconds, &[5.0]);
+        let cases = [
+            (5.432, ["5", "5.4", "5.43"]),
+            (0.7964, ["0.8", "0.80", "0.796"]),
+            (176.4, ["176", "176", "176"]),
+            (9.96, ["10", "10", "9.96"]),
+        ];
+        for (value, expected) in cases {
+            let found = [1, 2, 3].map(|digits| unit.rounded(value, digits));
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
     fn rounding_adds_no_digit() {
         let unit = ColumnUnit::of(Unit::Nanoseconds, &[5.0]);
         for (value, expected) in
@@ -129,7 +157,5 @@ mod tests {
         {
             assert_eq!(unit.text(value), expected);
         }
-        let share = ColumnUnit::of(Unit::Share, &[0.5]);
-        assert_eq!(share.text(0.000_01), "<0.01");
     }
 }

@@ -36,7 +36,6 @@ impl Styles {
     }
 
     /// Returns the styles of a text without escape sequences.
-    #[cfg(test)]
     pub(crate) fn none() -> Styles {
         Styles { is_on: false }
     }

@@ -8,8 +8,8 @@ use crate::model::scenarios::Scenario;
 /// those of the default run, else its name.
 pub(crate) fn short(scenario: &Scenario) -> String {
     match scenario.base() {
-        "perf1" => "one long".to_owned(),
-        "perf2" => "one client".to_owned(),
+        "perf1" => "1 long".to_owned(),
+        "perf2" => "1 client".to_owned(),
         "perf2-crowd" => "64 clients".to_owned(),
         "interference" => format!("beside {}", value_of(scenario)),
         "idle" => format!("{} idle", value_of(scenario)),
@@ -38,7 +38,7 @@ pub(crate) fn column(figure: Figure) -> &'static str {
     match figure {
         Figure::ResponseP50 => "resp p50",
         Figure::ResponseP99 => "resp p99",
-        Figure::PerClient => "memory",
+        Figure::PerClient => "mem.",
         Figure::VoluntarySwitches => "vol. sw.",
         Figure::InvoluntarySwitches => "inv. sw.",
         Figure::Instructions => "instr.",
