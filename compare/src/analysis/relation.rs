@@ -8,7 +8,7 @@ use crate::analysis::statistics::Estimate;
 use crate::model::figure::Figure;
 
 /// The most rounds that are worth advising.
-pub(crate) const MORE_ROUNDS_MAX: f64 = 10_000.0;
+pub(crate) const MORE_ROUNDS_MAX: f64 = 100.0;
 
 /// How one contestant's figure compares with another's.
 #[derive(Clone, Debug, PartialEq)]

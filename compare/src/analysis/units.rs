@@ -77,12 +77,8 @@ pub(crate) fn half(share: f64) -> String {
     }
 }
 
-/// Returns what it would take to decide a comparison. A large number is rounded
-/// up to two digits.
+/// Returns what it would take to decide a comparison.
 pub(crate) fn more_rounds(more: u64) -> String {
-    let digits = more.checked_ilog10().unwrap_or(0);
-    let unit = 10_u64.pow(digits.saturating_sub(1));
-    let more = more.div_ceil(unit) * unit;
     let plural = if more == 1 { "" } else { "s" };
     format!("about {more} more round{plural}")
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use comfy_table::Table;
 
 use crate::analysis::comparison::{Compared, Comparison};
+use crate::analysis::findings::Relation;
 use crate::analysis::units;
 use crate::output::relations;
 use crate::output::table;
@@ -97,7 +98,10 @@ fn summary(comparison: &Comparison, margin: f64) -> String {
         (kind, outcomes.iter().filter(|other| **other == kind).count())
     });
     let relations = comparison.cells.iter().map(|cell| &cell.relation);
-    let more = relations.clone().filter_map(relations::more_rounds).max();
+    let undecided = relations
+        .clone()
+        .filter(|relation| matches!(relation, Relation::Undecided { .. }));
+    let more = relations::most_rounds(undecided);
     let mut open: BTreeMap<&str, usize> = BTreeMap::new();
     for why in relations.filter_map(relations::open_reason) {
         *open.entry(why).or_default() += 1;

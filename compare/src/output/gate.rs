@@ -1,6 +1,7 @@
 //! The verdict on a regression for a terminal.
 
 use crate::analysis::gate::Gate;
+use crate::analysis::relation::MORE_ROUNDS_MAX;
 use crate::output::notes;
 
 /// Returns the regressions, or whether it is shown that there are none.
@@ -15,7 +16,9 @@ pub(crate) fn text(gate: &Gate) -> String {
     if undecided > 0 {
         let more = match gate.more_rounds {
             Some(more) => format!(": about {more} more rounds of both runs"),
-            None => "; more rounds alone would not decide all of them".into(),
+            None => format!(
+                "; {MORE_ROUNDS_MAX} more rounds would not decide all of them"
+            ),
         };
         text += &format!(
             "undecided whether there is a regression above {percent} % for \

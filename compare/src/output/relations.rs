@@ -53,6 +53,15 @@ pub(crate) fn more_rounds(relation: &Relation) -> Option<u64> {
     }
 }
 
+/// Returns about how many more rounds would decide all of these comparisons, if
+/// that is known of each.
+pub(crate) fn most_rounds<'b>(
+    relations: impl Iterator<Item = &'b Relation>,
+) -> Option<u64> {
+    let all: Option<Vec<u64>> = relations.map(more_rounds).collect();
+    all?.into_iter().max()
+}
+
 /// Returns why a comparison is open.
 pub(crate) fn open_reason(relation: &Relation) -> Option<&'static str> {
     match relation {
@@ -93,9 +102,9 @@ mod tests {
             ),
             (
                 Figure::Cost,
-                undecided(Some(257)),
+                undecided(Some(57)),
                 "undecided",
-                "~ 1.00x [0.98, 1.02], about 260 more rounds",
+                "~ 1.00x [0.98, 1.02], about 57 more rounds",
             ),
             (Figure::Cost, Relation::Open("why"), "open", "open: why"),
         ];
@@ -103,5 +112,18 @@ mod tests {
             assert_eq!(outcome(figure, &relation), word);
             assert_eq!(text(&relation), words);
         }
+    }
+
+    #[test]
+    fn the_rounds_that_decide_all_are_known_only_if_those_of_each_are() {
+        let times = Estimate { value: 1.0, low: 0.9, high: 1.1 };
+        let undecided =
+            |more_rounds| Relation::Undecided { times, more_rounds };
+        let known = [undecided(Some(7)), undecided(Some(62))];
+        let unknown = [undecided(Some(7)), undecided(None)];
+        let open = [undecided(Some(7)), Relation::Open("why")];
+        assert_eq!(most_rounds(known.iter()), Some(62));
+        assert_eq!(most_rounds(unknown.iter()), None);
+        assert_eq!(most_rounds(open.iter()), None);
     }
 }

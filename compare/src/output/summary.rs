@@ -10,6 +10,7 @@ use crate::analysis::units;
 use crate::model::figure::Figure;
 use crate::model::scenarios::Scenario;
 use crate::output::column_unit::ColumnUnit;
+use crate::output::relations;
 use crate::output::sheet::Sheet;
 use crate::output::titles;
 
@@ -24,6 +25,9 @@ const GAP: f64 = 1.25;
 
 /// The ratio below which its exact value doesn't matter.
 const SMALL: f64 = 0.01;
+
+/// Half of a relative interval above which a share is too variable to compare.
+const WIDE: f64 = 0.25;
 
 /// The number of undecided contestants up to which all of them are named.
 const NAMED_MAX: usize = 4;
@@ -43,8 +47,12 @@ pub(crate) fn answers(sheet: &Sheet<'_>) -> Vec<String> {
         .filter_map(|point| {
             let (figure, answer) = answer(sheet, point)?;
             let title = titles::long(point);
-            let figure = titles::in_words(figure);
-            Some(format!("{title}, {figure}: {answer}."))
+            let figure = match figure {
+                // Its unit says what it is.
+                Figure::Time => String::new(),
+                _ => format!(", {}", titles::in_words(figure)),
+            };
+            Some(format!("{title}{figure}: {answer}."))
         })
         .collect()
 }
@@ -175,21 +183,27 @@ fn undecided<'b>(
     if names.len() < 2 {
         return (range(figure, found), rest);
     }
-    let mut details = vec![range(figure, &candidates)];
-    details.extend(more_rounds(among.iter().map(|(_, relation)| relation)));
-    let equal = among.iter().filter(|(_, relation)| relation.is_equal());
-    let equal = equal.map(|(name, _)| *name);
+    let (equal, open): (Rest<'_>, Rest<'_>) =
+        among.into_iter().partition(|(_, relation)| relation.is_equal());
+    let more = more_rounds(open.iter().map(|(_, relation)| relation));
+    let equal = equal.iter().map(|(name, _)| *name);
     let equal: Vec<&str> = standing.leader.into_iter().chain(equal).collect();
-    if equal.len() > 1 {
-        details.push(format!("{} are equal within {margin} %", list(&equal)));
-    }
-    let details = details.join("; ");
-    let names = if names.len() > NAMED_MAX && rest.is_empty() {
+    let open: Vec<&str> = open.iter().map(|(name, _)| *name).collect();
+    let outcome = match (equal.len(), names.len()) {
+        (1, 2) => ", undecided which is better".to_owned(),
+        (1, _) => ", undecided which is best".to_owned(),
+        _ => {
+            let [equal, open] = [equal, open].map(|names| few(&names));
+            format!("; {equal} equal within {margin} %, {open} undecided")
+        }
+    };
+    let names = if rest.is_empty() && names.len() > NAMED_MAX {
         format!("all {}", names.len())
     } else {
         list(&names)
     };
-    (format!("undecided between {names} ({details})"), rest)
+    let range = range(figure, &candidates);
+    (format!("{range} with {names}{outcome}{more}"), rest)
 }
 
 /// Describes contestants that aren't equal to the leader.
@@ -215,7 +229,6 @@ fn others(rest: &[&(&str, Relation)]) -> String {
         let names: Vec<&str> =
             undecided.iter().map(|(name, _)| *name).collect();
         let more = more_rounds(undecided.iter().map(|(_, relation)| relation));
-        let more = more.map(|more| format!(" ({more})")).unwrap_or_default();
         text += &format!("; undecided: {}{more}", list(&names));
     }
     let mut open: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -230,17 +243,12 @@ fn others(rest: &[&(&str, Relation)]) -> String {
     text
 }
 
-/// Returns how many more rounds would decide all of these, if that is known.
-fn more_rounds<'b>(
-    relations: impl Iterator<Item = &'b Relation>,
-) -> Option<String> {
-    let rounds = relations.filter_map(|relation| match relation {
-        Relation::Undecided { more_rounds, .. } => *more_rounds,
-        Relation::Differs { .. }
-        | Relation::Equal { .. }
-        | Relation::Open(_) => None,
-    });
-    rounds.max().map(units::more_rounds)
+/// Returns how many more rounds would decide all of these, in parentheses, if
+/// that is known.
+fn more_rounds<'b>(relations: impl Iterator<Item = &'b Relation>) -> String {
+    let most = relations::most_rounds(relations);
+    let text = most.map(|most| format!(" ({})", units::more_rounds(most)));
+    text.unwrap_or_default()
 }
 
 /// Splits ratios, which are sorted, into groups whose intervals overlap.
@@ -271,14 +279,16 @@ fn times(group: &[(&str, Estimate)]) -> String {
     format!("{value} times [{low}, {high}]")
 }
 
-/// Lists shares in the form `nearly all with a (98.0 %); 32.1 to 40.2 % with b,
-/// c; next to nothing with d`.
+/// Lists shares in the form `nearly all (98.0 %) with a; 32.1 to 40.2 % with b,
+/// c; 50 to 90.2 %, too variable to compare, with d, e; next to nothing with f`.
 fn shares(found: &[(&str, Estimate)]) -> String {
     let names = |part: &[(&str, Estimate)]| {
         list(&part.iter().map(|(name, _)| *name).collect::<Vec<_>>())
     };
     let (nothing, rest): (Vec<_>, Vec<_>) =
         found.iter().copied().partition(|(_, share)| share.high < NOTHING);
+    let (wide, rest): (Vec<_>, Vec<_>) =
+        rest.into_iter().partition(|(_, share)| share.half_width() > WIDE);
     let (all, some): (Vec<_>, Vec<_>) =
         rest.into_iter().partition(|(_, share)| share.value >= NEARLY_ALL);
     let mut parts = Vec::new();
@@ -289,6 +299,11 @@ fn shares(found: &[(&str, Estimate)]) -> String {
     for group in clusters(&some) {
         let range = range(Figure::Left, group);
         parts.push(format!("{range} with {}", names(group)));
+    }
+    if !wide.is_empty() {
+        let range = range(Figure::Left, &wide);
+        let names = names(&wide);
+        parts.push(format!("{range}, too variable to compare, with {names}"));
     }
     if !nothing.is_empty() {
         parts.push(format!("next to nothing with {}", names(&nothing)));
@@ -319,11 +334,85 @@ fn range(figure: Figure, found: &[(&str, Estimate)]) -> String {
     format!("{range} {}", unit.symbol).trim_end().to_owned()
 }
 
+/// Lists names, or counts them if they are many.
+fn few(names: &[&str]) -> String {
+    match names.len() {
+        ..=NAMED_MAX => list(names),
+        many => many.to_string(),
+    }
+}
+
 /// Lists names, in the form `a, b and c`.
 fn list(names: &[&str]) -> String {
     match names {
         [] => String::new(),
         [one] => (*one).to_owned(),
         [others @ .., last] => format!("{} and {last}", others.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn estimate(value: f64, half: f64) -> Estimate {
+        let low = value / (1.0 + half);
+        Estimate { value, low, high: value * (1.0 + half) }
+    }
+
+    #[test]
+    fn where_no_best_is_decided_the_values_come_first() {
+        let times = estimate(1.0, 0.04);
+        let equal = || Relation::Equal { times };
+        let unknown = |more_rounds| Relation::Undecided { times, more_rounds };
+        let differs =
+            || Relation::Differs { times: estimate(1.5, 0.1), is_small: false };
+        let undecided_between_all_of_five =
+            ["b", "c", "d", "e"].map(|name| (name, unknown(Some(7)))).to_vec();
+        let cases = [
+            (
+                vec![("b", unknown(Some(62))), ("c", differs())],
+                "5.00 to 5.01 µs with a and b, undecided which is better \
+                 (about 62 more rounds)",
+            ),
+            (
+                vec![("b", unknown(Some(7))), ("c", unknown(None))],
+                "5.00 to 5.02 µs with a, b and c, undecided which is best",
+            ),
+            (
+                vec![("b", equal()), ("c", unknown(Some(7)))],
+                "5.00 to 5.02 µs with a, b and c; a and b equal within 3 %, c \
+                 undecided (about 7 more rounds)",
+            ),
+            (
+                undecided_between_all_of_five,
+                "5.00 to 5.04 µs with all 5, undecided which is best (about 7 \
+                 more rounds)",
+            ),
+        ];
+        for (relations, expected) in cases {
+            let names = ["a"].into_iter().chain(relations.iter().map(|r| r.0));
+            let values = (0..).map(|step| 5_000.0 + 10.0 * f64::from(step));
+            let found: Vec<(&str, Estimate)> =
+                names.zip(values.map(|value| estimate(value, 0.1))).collect();
+            let standing = Standing::of("a", relations, Figure::Cost);
+            let (text, _) = undecided(Figure::Cost, &found, 3.0, &standing);
+            assert_eq!(text, expected);
+        }
+    }
+
+    #[test]
+    fn a_share_with_a_wide_interval_is_not_compared() {
+        let found = [
+            ("a", estimate(0.97, 0.1)),
+            ("b", estimate(0.9, 0.9)),
+            ("c", estimate(0.4, 0.1)),
+            ("d", estimate(0.3, 0.6)),
+            ("e", estimate(0.0002, 0.6)),
+        ];
+        let expected = "nearly all (97.0 %) with a; 40.0 % with c; 30.0 to \
+                        90.0 %, too variable to compare, with b and d; next \
+                        to nothing with e";
+        assert_eq!(shares(&found), expected);
     }
 }
