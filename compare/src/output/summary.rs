@@ -48,7 +48,7 @@ pub(crate) fn answers(sheet: &Sheet<'_>) -> Vec<String> {
             let (figure, answer) = answer(sheet, point)?;
             let title = titles::long(point);
             let figure = match figure {
-                // Its unit says what it is.
+                // Its unit makes it clear.
                 Figure::Time => String::new(),
                 _ => format!(", {}", titles::in_words(figure)),
             };
