@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::analysis::advice::evidence::Evidence;
 use crate::analysis::advice::rating::Rating;
-use crate::analysis::difference::{ROUNDS_MIN, TOO_FEW_ROUNDS};
+use crate::analysis::difference::{MARGIN, ROUNDS_MIN, TOO_FEW_ROUNDS};
 use crate::analysis::findings::{Findings, Standing};
 use crate::analysis::relation::MORE_ROUNDS_MAX;
 use crate::analysis::statistics::{ERROR, Estimate};
@@ -49,13 +49,26 @@ pub(crate) struct Place<'a> {
 }
 
 impl<'a> Advice<'a> {
-    /// Judges the contestants of a record under the mix `scenario`.
+    /// Judges the contestants of a record under the mix `scenario`, with the
+    /// usual margin.
     pub(crate) fn of(
         record: &'a Record,
         scenario: &'a Scenario,
         slo: Option<Duration>,
     ) -> Advice<'a> {
-        let findings = Findings::of(record);
+        Advice::with_margin(record, scenario, slo, MARGIN)
+    }
+
+    /// Judges the contestants of a record under the mix `scenario`. Costs that
+    /// differ by less than the share `margin` are equal; the verdicts don't
+    /// depend on it.
+    pub(crate) fn with_margin(
+        record: &'a Record,
+        scenario: &'a Scenario,
+        slo: Option<Duration>,
+        margin: f64,
+    ) -> Advice<'a> {
+        let findings = Findings::with_margin(record, margin);
         let mut places: Vec<Place<'a>> = record
             .contestants()
             .map(|contestant| {
@@ -304,6 +317,25 @@ mod tests {
         let names: Vec<&str> =
             found.iter().map(|(name, ..)| name.as_str()).collect();
         assert_eq!(names, ["costly", "same", "cheap", "slow"]);
+    }
+
+    #[test]
+    fn the_margin_decides_whether_costs_are_equal() {
+        let mut record = record(&[made("a", 1, 30_000), made("b", 1, 30_000)]);
+        let rounds = &mut record.cell_mut("mix", "b").rounds;
+        for (round, cost_ns) in rounds.iter_mut().zip([30_000, 30_100, 30_200])
+        {
+            let report = &mut round.report;
+            report.server_cpu_ns = Reading::from(Ok(cost_ns * DUE));
+        }
+        for (margin, best) in [(0.03, Some("a")), (0.001, None)] {
+            let scenario = &record.scenarios[0];
+            let advice = Advice::with_margin(&record, scenario, SLO, margin);
+            assert_eq!(advice.standing.best, best, "{margin}");
+            let places = advice.places.iter();
+            let ratings: Vec<Rating> = places.map(|one| one.rating).collect();
+            assert_eq!(ratings, [Rating::Meets; 2], "{margin}");
+        }
     }
 
     #[test]

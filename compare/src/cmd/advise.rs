@@ -13,6 +13,7 @@ use crate::base::limits;
 use crate::base::stdout;
 use crate::base::workspace;
 use crate::cmd::contestant_args::ContestantArgs;
+use crate::cmd::margin_args::MarginArgs;
 use crate::cmd::outcome;
 use crate::measure::further::FurtherRounds;
 use crate::measure::options::{self, MeasurementOptions};
@@ -76,6 +77,8 @@ pub(crate) struct Advise {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     #[command(flatten)]
+    margin: MarginArgs,
+    #[command(flatten)]
     contestant_args: ContestantArgs,
     #[command(flatten)]
     options: MeasurementOptions,
@@ -125,7 +128,9 @@ impl Advise {
             return Ok(Outcome::Interrupted);
         };
         let record = &measured.record;
-        let advice = Advice::of(record, &record.scenarios[0], self.slo);
+        let scenario = &record.scenarios[0];
+        let margin = self.margin.margin;
+        let advice = Advice::with_margin(record, scenario, self.slo, margin);
         let outcome = outcome(record);
         let exports = [Export::new("--html", &self.html, html::page as _)];
         let written = export::write(&exports, &advice);
@@ -149,7 +154,8 @@ impl Advise {
         mix::check(scenario)
             .map_err(|what| Usage(format!("--run {run}: {what}")))?;
         let slo = self.slo.or(record.slo());
-        let advice = Advice::of(&record, scenario, slo);
+        let margin = self.margin.margin;
+        let advice = Advice::with_margin(&record, scenario, slo, margin);
         let exports = [Export::new("--html", &self.html, html::page as _)];
         if !export::write(&exports, &advice)? {
             stdout::print(&text::text(&advice))?;
