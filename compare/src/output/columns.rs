@@ -220,16 +220,18 @@ fn width_of(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::figure::Figure;
+    use crate::output::titles;
 
-    /// The columns of the default run: title and heading.
-    const DEFAULT: [[&str; 2]; 7] = [
-        ["1 long", "time ms"],
-        ["1 client", "rate k/s"],
-        ["64 clients", "cost µs"],
-        ["64 clients", "rate k/s"],
-        ["64 clients", "p99 µs"],
-        ["beside 1", "left %"],
-        ["1000 idle", "mem. KiB"],
+    /// The columns of the default run: title, figure and unit.
+    const DEFAULT: [(&str, Figure, &str); 7] = [
+        ("1 long", Figure::Time, "ms"),
+        ("1 client", Figure::Rate, "k/s"),
+        ("64 clients", Figure::Cost, "µs"),
+        ("64 clients", Figure::Rate, "k/s"),
+        ("64 clients", Figure::P99, "µs"),
+        ("beside 1", Figure::Left, "%"),
+        ("1000 idle", Figure::PerClient, "KiB"),
     ];
 
     /// The ten servers on a quiet machine.
@@ -265,15 +267,15 @@ mod tests {
         let words = lines.iter().map(|line| line.split(' '));
         let words: Vec<Vec<&str>> = words.map(Iterator::collect).collect();
         let names = words.iter().map(|words| words[0].to_owned()).collect();
-        let columns =
-            DEFAULT.iter().enumerate().map(|(index, [title, name])| {
-                let cells = words.iter().map(|words| cell(words[index + 1]));
-                Column {
-                    title: (*title).to_owned(),
-                    heading: (*name).to_owned(),
-                    cells: cells.collect(),
-                }
-            });
+        let columns = (1..).zip(DEFAULT).map(|(index, column)| {
+            let (title, figure, unit) = column;
+            let cells = words.iter().map(|words| cell(words[index]));
+            Column {
+                title: title.to_owned(),
+                heading: format!("{} {unit}", titles::column(figure)),
+                cells: cells.collect(),
+            }
+        });
         (names, columns.collect())
     }
 

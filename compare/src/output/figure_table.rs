@@ -162,3 +162,24 @@ fn letter(label: Label) -> &'static str {
         Label::Peer => "(p)",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_has_as_many_digits_as_its_interval_is_worth() {
+        let cases = [
+            (0.0, "±0", 3),
+            (0.03, "±3", 3),
+            (0.091, "±10", 2),
+            (0.99, "±99", 2),
+            (1.2, "±>99", 1),
+        ];
+        for (share, text, digits) in cases {
+            let [low, high] = [1.0 / (1.0 + share), 1.0 + share];
+            let estimate = Estimate { value: 1.0, low, high };
+            assert_eq!(half(&estimate), (text.to_owned(), digits), "{share}");
+        }
+    }
+}
