@@ -88,8 +88,6 @@ pub struct Launch {
     ready: Ready,
     timeout: Duration,
     environment: Vec<(String, String)>,
-    /// A listening socket that the server gets as descriptor 3.
-    passed: Option<Arc<TcpListener>>,
     /// The standard input; /dev/null, if there is none.
     stdin: Option<Arc<OwnedFd>>,
     pub(crate) cpus: Vec<usize>,
@@ -170,7 +168,6 @@ impl Launch {
             ready: Ready::default(),
             timeout: Duration::from_secs(10),
             environment: Vec::new(),
-            passed: None,
             stdin: None,
             cpus: Vec::new(),
             limits: Vec::new(),
@@ -232,8 +229,7 @@ impl Launch {
         // itself, and because a shell can move a descriptor to number 3.
         let shell = ["sh", "-c", PASS_SOCKET].map(str::to_owned);
         self.command.splice(..0, shell);
-        self.passed = Some(Arc::new(socket));
-        self
+        self.stdin(socket)
     }
 
     /// Starts the server and waits until it is ready.
@@ -312,12 +308,9 @@ impl Launch {
         let words: Vec<String> =
             self.command.iter().map(|word| fill(word, address)).collect();
         let (program, arguments) = words.split_first().ok_or(Error::Empty)?;
-        let stdin = match (&self.passed, &self.stdin) {
-            (Some(socket), _) => {
-                socket.try_clone().map(OwnedFd::from).map(Stdio::from)
-            }
-            (None, Some(stdin)) => stdin.try_clone().map(Stdio::from),
-            (None, None) => Ok(Stdio::null()),
+        let stdin = match &self.stdin {
+            Some(stdin) => stdin.try_clone().map(Stdio::from),
+            None => Ok(Stdio::null()),
         };
         let mut command = std::process::Command::new(program);
         command
