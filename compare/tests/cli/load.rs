@@ -12,7 +12,7 @@ use super::*;
 #[test]
 fn arguments_that_would_never_end_or_overflow_are_refused() {
     let server = records::Server::start();
-    let cases: [(&[&str], &str); 10] = [
+    let cases: [(&[&str], &str); 13] = [
         (&["--rate", "1e-300"], "--rate"),
         (&["--rate", "1e300"], "--rate"),
         (&["--group", "a:n=1,rate=1e-300"], "--group"),
@@ -23,6 +23,9 @@ fn arguments_that_would_never_end_or_overflow_are_refused() {
         (&["--warm-up", "400000000000y"], "--warm-up"),
         (&["--reply-timeout", "400000000000y"], "--reply-timeout"),
         (&["--think", "400000000000y"], "--think"),
+        (&["--turns", "--rate", "10"], "--turns"),
+        (&["--turns", "--churn"], "--turns"),
+        (&["--turns", "--group", "a:n=1,rate=10"], "--turns"),
     ];
     for (arguments, culprit) in cases {
         let first = ["load", "--addr", &server.address];

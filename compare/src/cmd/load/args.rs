@@ -136,6 +136,17 @@ impl Load {
         );
         let groups =
             if self.groups.is_empty() { vec![alone] } else { self.groups };
+        let is_for_turns = |group: &GroupPlan| {
+            matches!(group.pace, Pace::Closed { .. } | Pace::Silent)
+        };
+        anyhow::ensure!(
+            !self.turns || groups.iter().all(is_for_turns),
+            Usage(
+                "--turns: neither an open loop nor churn can be measured in \
+                 turns"
+                    .to_owned()
+            )
+        );
         Ok(LoadPlan {
             address,
             groups,
