@@ -20,7 +20,7 @@ pub(crate) struct GroupShare {
     pub(crate) tally: Tally,
     pub(crate) open: Option<OpenLoopState>,
     /// The clients that pause: until when, their index, and how many requests
-    /// they send then. Sorted by time, because all pause equally long.
+    /// they send then. Sorted by time.
     pub(crate) thinking: VecDeque<(Instant, usize, usize)>,
 }
 
@@ -76,6 +76,14 @@ impl GroupShare {
         }
     }
 
+    /// Lets a client pause until then, and send so many requests.
+    pub(crate) fn pause(&mut self, until: Instant, index: usize, count: usize) {
+        // The last place, except while the clients of a turn begin.
+        let earlier = |pause: &(Instant, usize, usize)| pause.0 <= until;
+        let place = self.thinking.partition_point(earlier);
+        self.thinking.insert(place, (until, index, count));
+    }
+
     /// Returns the next moment at which a request must be sent, if that doesn't
     /// depend on a reply.
     pub(crate) fn next_time(&self) -> Option<Instant> {
@@ -95,5 +103,48 @@ impl OpenLoopState {
     /// Returns `true` if all requests that were due in the window are sent.
     pub(crate) fn is_over(&self) -> bool {
         self.end.is_some_and(|end| self.schedule.next() >= end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::contestant::Framing;
+
+    #[test]
+    fn the_client_whose_pause_ends_first_is_next() {
+        let think = Duration::from_millis(1);
+        let group = GroupPlan {
+            name: "thinking".to_owned(),
+            n: 1,
+            connections: 4,
+            pace: Pace::Closed { depth: 1, think },
+            elsewhere: None,
+        };
+        let plan = LoadPlan {
+            address: ([127, 0, 0, 1], 1).into(),
+            groups: vec![group],
+            warm_up: think,
+            window: think,
+            framing: Framing::Line,
+            reply_timeout: think,
+            server: None,
+            apart_server: None,
+            processors: Vec::new(),
+            seed: 1,
+        };
+        let mut share = GroupShare::new(&plan, 0, 0, 1);
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        // The last client of a turn begins later than the first one thinks.
+        for (index, ms) in [0, 9, 4, 4].into_iter().enumerate() {
+            share.pause(at(ms), index, 1);
+        }
+        let order: Vec<usize> =
+            share.thinking.iter().map(|(_, index, _)| *index).collect();
+        assert_eq!(order, [0, 2, 3, 1]);
+        assert_eq!(share.next_time(), Some(at(0)));
     }
 }

@@ -380,7 +380,7 @@ impl<'a> Worker<'a> {
         let stagger = self.plan.warm_up.mul_f64(STAGGER_SHARE);
         let offset = stagger.mul_f64(rank as f64 / share.clients as f64);
         let depth = share.pace.depth();
-        share.thinking.push_back((start + offset, index, depth));
+        share.pause(start + offset, index, depth);
     }
 
     /// Does everything that is due by now, and sets the timer to the next
@@ -562,7 +562,7 @@ impl<'a> Worker<'a> {
                 self.send(index, count, now, now);
             }
             Pace::Closed { think, .. } => {
-                share.thinking.push_back((now + think, index, count));
+                share.pause(now + think, index, count);
             }
             Pace::Open { .. } => {
                 let Some(open) = &mut share.open else { return };
