@@ -110,6 +110,11 @@ impl Connection {
         self.in_flight.front().map(|sent| sent.at)
     }
 
+    /// Returns the number of requests without a reply.
+    pub(crate) fn owed(&self) -> usize {
+        self.owed
+    }
+
     /// Returns the requests without a reply.
     pub(crate) fn unanswered(&self) -> impl Iterator<Item = &Sent> {
         self.in_flight.iter()

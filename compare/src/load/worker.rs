@@ -368,19 +368,19 @@ impl<'a> Worker<'a> {
     }
 
     /// Lets a client, the `rank`-th of its group, begin its part of a turn,
-    /// unless it still waits for a reply. The clients of a group begin one after
-    /// the other.
+    /// unless it still waits for all its replies. The clients of a group begin
+    /// one after the other.
     fn begin_turn(&mut self, index: usize, rank: usize, start: Instant) {
         let client = &self.clients[index];
         let Some(connection) = &client.connection else { return };
-        if connection.waits_since().is_some() {
+        let share = &mut self.groups[client.group];
+        let count = share.pace.depth() - connection.owed();
+        if count == 0 {
             return;
         }
-        let share = &mut self.groups[client.group];
         let stagger = self.plan.warm_up.mul_f64(STAGGER_SHARE);
         let offset = stagger.mul_f64(rank as f64 / share.clients as f64);
-        let depth = share.pace.depth();
-        share.pause(start + offset, index, depth);
+        share.pause(start + offset, index, count);
     }
 
     /// Does everything that is due by now, and sets the timer to the next
@@ -976,6 +976,31 @@ mod tests {
         let waiting = worker.groups[0].thinking.iter();
         let waiting = waiting.filter(|(_, index, _)| *index < begun.len());
         assert_eq!(waiting.count(), 0);
+    }
+
+    #[test]
+    fn a_client_begins_a_turn_with_its_depth_of_requests_in_flight() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let pace = Pace::Closed { depth: 4, think: Duration::ZERO };
+        let plan = LoadPlan {
+            warm_up: Duration::ZERO,
+            ..plan(listener.local_addr().unwrap(), pace)
+        };
+        let ignored = Interrupt::ignored();
+        let mut worker = Worker::new(&plan, &ignored, 0, 1).unwrap();
+        (0..3).for_each(|number| worker.add_client(0, number));
+        // The last turn left this many requests without a reply.
+        for (index, count) in [0, 1, 4].into_iter().enumerate() {
+            let now = Instant::now();
+            worker.send(index, count, now, now);
+        }
+        worker.stays = true;
+        worker.start(Instant::now()).unwrap();
+        let owed = worker.clients.iter().map(|client| {
+            let connection = client.connection.as_ref().unwrap();
+            connection.owed()
+        });
+        assert_eq!(owed.collect::<Vec<_>>(), [4, 4, 4]);
     }
 
     /// Returns a plan with eight clients, and a warm-up that doesn't end.
