@@ -272,13 +272,12 @@ impl<'a> Worker<'a> {
         self.stays = false;
         self.drain = None;
         self.ended_at = Some(now);
-        self.phase = Phase::Drain;
-        self.phase_end = now + DRAIN_END;
-        self.close_idle();
+        // A window without length, after which idle clients leave.
+        self.start = Some(WindowStart::read(Survey::read(None)));
+        self.phase = Phase::Window;
+        self.phase_end = now;
         self.keep_time()?;
         self.serve(|worker| worker.live == 0)?;
-        let start = WindowStart::read(Survey::read(None));
-        self.report = Some(start.stop(Instant::now()).report(None));
         self.finish().map(Some)
     }
 
