@@ -143,10 +143,10 @@ impl CpuTimes {
     /// # Errors
     ///
     /// Returns an error if the CPU time of a process is unknown: if it started
-    /// and ended since, or if it started after the tree was found and before
-    /// its clocks were read. Of the processes that ended, only those that their
-    /// parent waited for are noticed; a child whose parent ignores SIGCHLD, or
-    /// left it to init, leaves no trace.
+    /// and ended since, or if it may have started after the tree was found and
+    /// before its clocks were read. Of the processes that ended, only those
+    /// that their parent waited for are noticed; a child whose parent ignores
+    /// SIGCHLD, or left it to init, leaves no trace.
     pub(crate) fn used_by_new_ns(
         &self,
         now: &ProcessTree,
@@ -164,7 +164,7 @@ impl CpuTimes {
             if before.is_some() {
                 continue;
             }
-            if stat.started_before(self.read_at_ns) {
+            if stat.may_have_started_by(self.read_at_ns) {
                 return Err(format!(
                     "process {process} of the server started shortly before \
                      the window: its CPU time in the window is unknown"
@@ -244,11 +244,10 @@ impl Stat {
         })
     }
 
-    /// Returns `true` if the process certainly started before that moment. The
-    /// start time is only known to a tick.
-    fn started_before(&self, since_boot_ns: u64) -> bool {
-        self.started_ticks.saturating_add(1).saturating_mul(TICK_NS)
-            <= since_boot_ns
+    /// Returns `true` unless the process certainly started after that moment.
+    /// The start time is only known to a tick.
+    fn may_have_started_by(&self, since_boot_ns: u64) -> bool {
+        self.started_ticks.saturating_mul(TICK_NS) <= since_boot_ns
     }
 }
 
@@ -299,9 +298,15 @@ mod tests {
     use std::hint::black_box;
     use std::io::{BufRead, BufReader, Write};
     use std::process::{Command, Stdio};
+    use std::time::Duration;
 
+    /// Returns this process without its children, which are those of other
+    /// tests.
     fn own() -> ProcessTree {
-        ProcessTree::find(rustix::process::getpid()).unwrap()
+        let process = rustix::process::getpid();
+        let mut own = ProcessTree::find(process).unwrap();
+        own.by_process.retain(|&pid, _| pid == process.as_raw_nonzero().get());
+        own
     }
 
     #[test]
@@ -313,19 +318,26 @@ mod tests {
 
     #[test]
     fn a_child_belongs_to_the_tree_and_adds_to_its_memory() {
-        let mut child =
-            Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
-        let pid = Pid::from_child(&child);
-        let own = own();
-        assert!(own.by_process.contains_key(&pid.as_raw_nonzero().get()));
-        let rss = own.rss_bytes().unwrap();
-        assert!(rss > 0);
-        assert!(own.rss_peak_bytes().unwrap() >= rss / 2);
-        let child_alone = ProcessTree::find(pid).unwrap();
-        assert_eq!(child_alone.threads(), 1);
-        assert!(own.threads() > 1);
-        drop(child.stdin.take());
-        child.wait().unwrap();
+        let mut shell = Command::new("sh")
+            .args(["-c", "sh -c 'echo; read line'; true"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(shell.stdout.take().unwrap());
+        let mut lines = output.lines();
+        let pid = Pid::from_child(&shell);
+        lines.next().unwrap().unwrap();
+        let tree = ProcessTree::find(pid).unwrap();
+        let child = first_child(pid).unwrap();
+        assert!(tree.by_process.contains_key(&child.as_raw_nonzero().get()));
+        assert_eq!(tree.threads(), 2);
+        let rss = tree.rss_bytes().unwrap();
+        assert!(rss > ProcessTree::find(child).unwrap().rss_bytes().unwrap());
+        assert!(tree.rss_peak_bytes().unwrap() >= rss / 2);
+        assert!(own().threads() > 1);
+        drop(shell.stdin.take());
+        shell.wait().unwrap();
     }
 
     #[test]
@@ -371,6 +383,8 @@ mod tests {
         let pid = Pid::from_child(&shell);
         let start = ProcessTree::find(pid).unwrap().cpu_times().unwrap();
         let (mut to, from) = (shell.stdin.take(), shell.stdout.take());
+        // In another tick, so that it certainly started later.
+        std::thread::sleep(Duration::from_nanos(TICK_NS));
         // The second line comes back from cat.
         to.as_mut().unwrap().write_all(b"\nhere\n").unwrap();
         let mut line = String::new();
