@@ -128,6 +128,11 @@ pub(crate) struct CpuTimes {
 }
 
 impl CpuTimes {
+    /// Reads the clocks of the same processes again.
+    pub(crate) fn again(self) -> Result<CpuTimes, String> {
+        self.tree.cpu_times()
+    }
+
     /// Returns the CPU time that these processes have used since.
     pub(crate) fn used_since_ns(&self) -> Result<u64, String> {
         let mut used_ns = 0;

@@ -229,45 +229,54 @@ impl WindowEnd {
 
 /// Watches whether servers use CPU time.
 pub(crate) struct Activity {
-    trees: Vec<ProcessTree>,
-    last: Vec<CpuTimes>,
+    servers: Vec<Pid>,
+    /// The CPU time of each server at the last call; none before the first one,
+    /// or if it couldn't be read.
+    last: Option<Vec<CpuTimes>>,
     read_at: Instant,
 }
 
 impl Activity {
-    /// Starts to watch these servers. Returns `None` if none is known, or if
-    /// their CPU time can't be read.
-    pub(crate) fn of(
-        server: Option<Pid>,
-        other: Option<Pid>,
-    ) -> Option<Activity> {
-        let servers = server.into_iter().chain(other);
-        let trees: Vec<ProcessTree> =
-            servers.map(ProcessTree::find).collect::<Result<_, _>>().ok()?;
-        let last = read_all(&trees)?;
-        let read_at = Instant::now();
-        (!last.is_empty()).then_some(Activity { trees, last, read_at })
+    /// Returns the activity of these servers. Finding their processes takes a
+    /// while, which is left to the first call of [`Activity::is_idle`].
+    pub(crate) fn of(servers: Vec<Pid>) -> Activity {
+        Activity { servers, last: None, read_at: Instant::now() }
     }
 
     /// Returns `true` if the servers have used next to no CPU time since the
-    /// last call, or if they have ended.
-    pub(crate) fn is_idle(&mut self) -> bool {
-        let used = self.last.iter().map(CpuTimes::used_since_ns);
-        let used: Result<Vec<u64>, String> = used.collect();
-        let elapsed = self.read_at.elapsed();
+    /// last call, and `false` at the first call or if one of their processes
+    /// has ended. Returns `None` if no server is known, or if they have ended.
+    pub(crate) fn is_idle(&mut self) -> Option<bool> {
+        let busy_ns = self.read_at.elapsed().as_nanos() as f64 * IDLE_SHARE;
+        let (used_ns, again) = self.last.take().and_then(read_again).unzip();
+        self.last = again.or_else(|| read_first(&self.servers));
         self.read_at = Instant::now();
-        let (Ok(used), Some(last)) = (used, read_all(&self.trees)) else {
-            return true;
-        };
-        self.last = last;
-        let used_ns = used.iter().sum::<u64>() as f64;
-        used_ns < elapsed.as_nanos() as f64 * IDLE_SHARE
+        let is_known = self.last.is_some();
+        is_known.then(|| used_ns.is_some_and(|ns: u64| (ns as f64) < busy_ns))
     }
 }
 
-fn read_all(trees: &[ProcessTree]) -> Option<Vec<CpuTimes>> {
-    let read = trees.iter().map(|tree| tree.clone().cpu_times().ok());
-    read.collect()
+/// Finds the processes of these servers and reads their CPU times. Returns
+/// `None` if there is no server, or if one of them has ended.
+fn read_first(servers: &[Pid]) -> Option<Vec<CpuTimes>> {
+    let read = |server: &Pid| {
+        ProcessTree::find(*server).and_then(ProcessTree::cpu_times).ok()
+    };
+    let times: Vec<CpuTimes> =
+        servers.iter().map(read).collect::<Option<_>>()?;
+    (!times.is_empty()).then_some(times)
+}
+
+/// Reads the CPU times of the same processes again. Returns also how much they
+/// have used since, or `None` if one of them has ended.
+fn read_again(last: Vec<CpuTimes>) -> Option<(u64, Vec<CpuTimes>)> {
+    let mut used_ns = 0;
+    let again = last.into_iter().map(|times| {
+        used_ns += times.used_since_ns().ok()?;
+        times.again().ok()
+    });
+    let again = again.collect::<Option<Vec<_>>>()?;
+    Some((used_ns, again))
 }
 
 impl MachineTimes {
@@ -316,7 +325,86 @@ fn read_stat(text: &str) -> Option<MachineTimes> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::{Child, Command, Stdio};
+    use std::thread::sleep;
+
     use super::*;
+
+    /// Starts a shell that runs a script, whose stdin and stdout are pipes.
+    fn shell(script: &str) -> (Child, Pid) {
+        let child = Command::new("sh")
+            .args(["-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = Pid::from_child(&child);
+        (child, pid)
+    }
+
+    /// Waits for one line of a shell.
+    fn wait_for_line(shell: &mut Child) {
+        let mut line = String::new();
+        let output = shell.stdout.as_mut().unwrap();
+        BufReader::new(output).read_line(&mut line).unwrap();
+    }
+
+    #[test]
+    fn a_server_is_watched_after_one_of_its_processes_has_ended() {
+        let script = "exec 2>/dev/null; sleep 60 & first=$!; read line; \
+                      kill $first; wait $first; echo; read line";
+        let (mut shell, pid) = shell(script);
+        let mut activity = Activity::of(vec![pid]);
+        let polls = |activity: &mut Activity| {
+            let poll = |_| {
+                sleep(Duration::from_millis(20));
+                activity.is_idle()
+            };
+            (0..3).map(poll).collect::<Vec<_>>()
+        };
+        let idle = [Some(false), Some(true), Some(true)];
+        assert_eq!(polls(&mut activity), idle);
+        shell.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        wait_for_line(&mut shell);
+        assert_eq!(polls(&mut activity), idle);
+        shell.kill().unwrap();
+        shell.wait().unwrap();
+        assert_eq!(polls(&mut activity), [None; 3]);
+        assert_eq!(Activity::of(Vec::new()).is_idle(), None);
+    }
+
+    #[test]
+    fn a_server_that_computes_is_not_idle() {
+        let (mut shell, pid) = shell("echo; while kill -0 $PPID; do :; done");
+        wait_for_line(&mut shell);
+        let mut activity = Activity::of(vec![pid]);
+        activity.is_idle();
+        // Several attempts, as this machine may have more to do.
+        let is_busy = (0..20).any(|_| {
+            sleep(Duration::from_millis(50));
+            activity.is_idle() == Some(false)
+        });
+        shell.kill().unwrap();
+        shell.wait().unwrap();
+        assert!(is_busy);
+    }
+
+    #[test]
+    fn the_cpu_time_is_unknown_if_a_process_starts_in_the_lead_in() {
+        // A turn has one survey, before the lead-in.
+        let script = "read line; sh -c 'echo; read line'; true";
+        let (mut shell, pid) = shell(script);
+        let survey = Survey::read(Some(pid));
+        shell.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        wait_for_line(&mut shell);
+        let report =
+            WindowStart::read(survey).stop(Instant::now()).report(None);
+        let reason = report.server_cpu_ns.reason.unwrap();
+        assert!(reason.contains("started shortly before"), "{reason}");
+        drop(shell.stdin.take());
+        shell.wait().unwrap();
+    }
 
     #[test]
     fn the_times_of_the_machine_are_parsed() {

@@ -116,8 +116,7 @@ struct TurnDrain {
     began: Instant,
     last_reply: Instant,
     next_poll: Instant,
-    /// Whether the server works, after the first poll; none, if it is unknown.
-    activity: Option<Option<Activity>>,
+    activity: Activity,
     /// The number of polls in a row for which the server was idle.
     idle_polls: u32,
     /// Whether the server will send no more replies in this turn.
@@ -418,21 +417,11 @@ impl<'a> Worker<'a> {
         if now < drain.next_poll {
             return Some(drain.next_poll);
         }
-        let Some(activity) = &mut drain.activity else {
-            // Finding the processes takes a while, and most turns need no poll.
-            let LoadPlan { server, apart_server, .. } = *self.plan;
-            drain.activity = Some(Activity::of(server, apart_server));
-            drain.next_poll = Instant::now() + DRAIN_POLL;
-            return Some(drain.next_poll);
-        };
-        let quiet = now.saturating_duration_since(drain.last_reply);
-        let is_quiet = match activity {
-            Some(activity) => activity.is_idle() && quiet >= DRAIN_POLL,
-            None => quiet >= DRAIN_QUIET,
-        };
-        drain.idle_polls = if is_quiet { drain.idle_polls + 1 } else { 0 };
-        drain.is_over = drain.idle_polls >= DRAIN_POLLS;
-        drain.next_poll = Instant::now() + DRAIN_POLL;
+        let is_idle = drain.activity.is_idle();
+        let quiet = if is_idle.is_none() { DRAIN_QUIET } else { DRAIN_POLL };
+        let is_quiet = now.saturating_duration_since(drain.last_reply) >= quiet;
+        let is_idle = is_quiet && is_idle != Some(false);
+        drain.polled(is_idle);
         let next_poll = drain.next_poll;
         if now.saturating_duration_since(drain.began) >= self.plan.reply_timeout
         {
@@ -807,7 +796,7 @@ impl<'a> Worker<'a> {
                     // Reading the rest takes milliseconds, in which the last
                     // replies would wait.
                     self.stopped = stopped;
-                    self.drain = Some(TurnDrain::begin());
+                    self.drain = Some(TurnDrain::begin(self.plan));
                     self.groups.iter_mut().for_each(|g| g.thinking.clear());
                 } else {
                     self.report = stopped.map(|stopped| stopped.report(None));
@@ -882,16 +871,24 @@ impl<'a> Worker<'a> {
 }
 
 impl TurnDrain {
-    fn begin() -> TurnDrain {
+    fn begin(plan: &LoadPlan) -> TurnDrain {
+        let servers = plan.server.into_iter().chain(plan.apart_server);
         let now = Instant::now();
         TurnDrain {
             began: now,
             last_reply: now,
             next_poll: now + DRAIN_POLL,
-            activity: None,
+            activity: Activity::of(servers.collect()),
             idle_polls: 0,
             is_over: false,
         }
+    }
+
+    /// Notes the result of one poll.
+    fn polled(&mut self, is_idle: bool) {
+        self.idle_polls = if is_idle { self.idle_polls + 1 } else { 0 };
+        self.is_over = self.idle_polls >= DRAIN_POLLS;
+        self.next_poll = Instant::now() + DRAIN_POLL;
     }
 }
 
@@ -1000,6 +997,19 @@ mod tests {
             connection.owed()
         });
         assert_eq!(owed.collect::<Vec<_>>(), [4, 4, 4]);
+    }
+
+    #[test]
+    fn a_drain_ends_after_three_idle_polls_in_a_row() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let plan = plan(listener.local_addr().unwrap(), Pace::EAGER);
+        let mut drain = TurnDrain::begin(&plan);
+        let polls = [true, true, false, true, true, true];
+        let ends = polls.map(|is_idle| {
+            drain.polled(is_idle);
+            drain.is_over
+        });
+        assert_eq!(ends, [false, false, false, false, false, true]);
     }
 
     /// Returns a plan with eight clients, and a warm-up that doesn't end.
