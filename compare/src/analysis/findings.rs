@@ -16,13 +16,17 @@ use crate::analysis::samples::Sample;
 use crate::analysis::statistics::{Estimate, median};
 use crate::model::contestant::Contestant;
 use crate::model::figure::Figure;
-use crate::model::load_report::BUSY_SHARE;
+use crate::model::load_report::{BUSY_SHARE, GroupReport};
 use crate::model::record::Record;
 use crate::model::scenarios::Scenario;
 
 /// The share of the machine's time, taken by other processes or by the
 /// hypervisor, above which a figure is suspect.
 const DISTURBED_SHARE: f64 = 0.05;
+
+/// The share of the requests without a time above which a service time is
+/// suspect: a tenth of those from which the 99th percentile is taken.
+const UNFINISHED_SHARE: f64 = 0.001;
 
 /// The reason why a comparison is open between contestants that computed
 /// different n.
@@ -41,6 +45,9 @@ pub(crate) enum Doubt {
     /// This share of the clients got no reply in the whole window, so their
     /// wait isn't included.
     Starved(f64),
+    /// This share of the requests had no reply when their turn ended, so their
+    /// times aren't included.
+    Unfinished(f64),
     /// This share of the requests was never answered.
     Unanswered(f64),
 }
@@ -51,6 +58,7 @@ impl fmt::Display for Doubt {
             Doubt::Stolen(share) | Doubt::Foreign(share) => share,
             Doubt::BusyGenerator(share) => share,
             Doubt::Starved(share) | Doubt::Unanswered(share) => share,
+            Doubt::Unfinished(share) => share,
         };
         match share * 100.0 {
             // One request in ten thousand must not be printed as 0 %.
@@ -74,6 +82,10 @@ impl Doubt {
             }
             Doubt::Starved(_) => {
                 "some clients got no reply, so their wait isn't included"
+            }
+            Doubt::Unfinished(_) => {
+                "some replies came after the end of their turn, so their \
+                 times aren't included"
             }
             Doubt::Unanswered(_) => {
                 "some requests were never answered, so the true time is \
@@ -405,6 +417,7 @@ impl<'a> Findings<'a> {
             disturbing(foreign).map(Doubt::Foreign),
             busy.map(Doubt::BusyGenerator),
             self.starved(scenario, entrant, figure).map(Doubt::Starved),
+            self.unfinished(scenario, entrant, figure).map(Doubt::Unfinished),
             self.unanswered(scenario, entrant, figure).map(Doubt::Unanswered),
         ];
         doubts.into_iter().flatten().collect()
@@ -430,16 +443,47 @@ impl<'a> Findings<'a> {
         entrant: &str,
         figure: Figure,
     ) -> Option<f64> {
-        if !matches!(figure, Figure::Time | Figure::P50 | Figure::P99) {
-            return None;
-        }
-        let cell = self.record.cell(&scenario.name, entrant)?;
-        let groups = cell.rounds.iter();
-        let groups =
-            groups.filter_map(|r| r.report.group(&scenario.measured_group));
+        let groups = self.timed_groups(scenario, entrant, figure);
         let shares =
             groups.map(|group| group.starved as f64 / group.connections as f64);
         shares.reduce(f64::max).filter(|share| *share > 0.0)
+    }
+
+    /// Returns the share of requests, over all rounds, that had no reply when
+    /// their turn ended, if it is so large that service times are suspect.
+    fn unfinished(
+        &self,
+        scenario: &Scenario,
+        entrant: &str,
+        figure: Figure,
+    ) -> Option<f64> {
+        let groups = self.timed_groups(scenario, entrant, figure);
+        let (mut unfinished, mut all) = (0, 0);
+        for group in groups {
+            unfinished += group.unfinished;
+            all += group.unfinished + group.service_ns.count();
+        }
+        let share = unfinished as f64 / all.max(1) as f64;
+        (share > UNFINISHED_SHARE).then_some(share)
+    }
+
+    /// Returns the reports of the measured group in all rounds, if the figure
+    /// is a service time.
+    fn timed_groups(
+        &self,
+        scenario: &Scenario,
+        entrant: &str,
+        figure: Figure,
+    ) -> impl Iterator<Item = &'a GroupReport> {
+        let is_timed =
+            matches!(figure, Figure::Time | Figure::P50 | Figure::P99);
+        let cell = self.record.cell(&scenario.name, entrant);
+        let rounds = cell.filter(|_| is_timed).map(|cell| cell.rounds.iter());
+        let name = scenario.measured_group.clone();
+        rounds
+            .into_iter()
+            .flatten()
+            .filter_map(move |round| round.report.group(&name))
     }
 
     /// Returns the largest share, in any round, of requests that were never
@@ -573,9 +617,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::model::load_report::{
-        Bottleneck, GroupReport, LoadReport, OpenLoop,
-    };
+    use crate::model::load_report::{Bottleneck, LoadReport, OpenLoop};
     use crate::model::machine::Machine;
     use crate::model::placement::Placement;
     use crate::model::reading::Reading;
@@ -583,13 +625,51 @@ mod tests {
     use crate::model::scenarios;
     use crate::model::times::Times;
 
-    #[test]
-    fn unanswered_requests_make_response_times_suspect() {
-        let scenario = scenarios::read_one(Path::new(concat!(
+    /// Returns the doubts about a figure of a server with these clients.
+    fn doubts(
+        scenario: &Scenario,
+        group: GroupReport,
+        figure: Figure,
+    ) -> Vec<Doubt> {
+        let machine = Machine::made_up(vec![0]);
+        let mut record = Record::new(1, 1, machine);
+        record.cell_mut(&scenario.name, "server").rounds.push(Round {
+            round: 1,
+            place: 1,
+            placement: Placement { server: vec![0], load: vec![0] },
+            bottleneck: Bottleneck::Neither,
+            capacity: Reading::missing("not asked"),
+            report: LoadReport::made_up(vec![group]),
+            turns: Vec::new(),
+        });
+        Findings::of(&record).doubts(scenario, "server", figure)
+    }
+
+    fn load_curve() -> Scenario {
+        let path = Path::new(concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/../bench/scenarios/load-curve.toml"
-        )))
-        .unwrap();
+        ));
+        scenarios::read_one(path).unwrap()
+    }
+
+    #[test]
+    fn requests_without_a_reply_in_their_turn_make_service_times_suspect() {
+        let scenario = load_curve();
+        let doubts = |unfinished, figure| {
+            let mut group = GroupReport::made_up(&scenario.measured_group);
+            group.service_ns = Times::of(&[(1_000, 10_000 - unfinished)]);
+            group.unfinished = unfinished;
+            doubts(&scenario, group, figure)
+        };
+        assert_eq!(doubts(10, Figure::P99), []);
+        assert_eq!(doubts(11, Figure::P99), [Doubt::Unfinished(0.0011)]);
+        assert_eq!(doubts(11, Figure::Rate), []);
+    }
+
+    #[test]
+    fn unanswered_requests_make_response_times_suspect() {
+        let scenario = load_curve();
         let doubts = |unanswered, figure| {
             let mut group = GroupReport::made_up(&scenario.measured_group);
             group.service_ns = Times::of(&[(1_000, 2_000)]);
@@ -598,18 +678,7 @@ mod tests {
                 lag_ns: Times::of(&[]),
                 unanswered,
             });
-            let machine = Machine::made_up(vec![0]);
-            let mut record = Record::new(1, 1, machine);
-            record.cell_mut(&scenario.name, "server").rounds.push(Round {
-                round: 1,
-                place: 1,
-                placement: Placement { server: vec![0], load: vec![0] },
-                bottleneck: Bottleneck::Neither,
-                capacity: Reading::missing("not asked"),
-                report: LoadReport::made_up(vec![group]),
-                turns: Vec::new(),
-            });
-            Findings::of(&record).doubts(&scenario, "server", figure)
+            doubts(&scenario, group, figure)
         };
         let figures = [Figure::ResponseP50, Figure::ResponseP99];
         for figure in figures {

@@ -23,6 +23,8 @@ pub(crate) struct Connection {
     /// Since when the connection has no request, for open loops.
     pub(crate) free_since: Instant,
     in_flight: VecDeque<Sent>,
+    /// Whether the client has got a reply.
+    pub(crate) is_served: bool,
     /// The number of replies that are still to come.
     owed: usize,
     /// How many bytes of the next reply have come, all of them as expected.
@@ -85,6 +87,7 @@ impl Connection {
             is_connecting: false,
             free_since: now,
             in_flight,
+            is_served: false,
             owed: 0,
             matched: 0,
             odd: Vec::new(),
@@ -201,6 +204,7 @@ impl Connection {
             }
         }
         self.owed -= count;
+        self.is_served |= count > 0;
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) struct Tally {
     replies: u64,
     replies_in_all: u64,
     starved: u64,
+    unfinished: u64,
     service_ns: Histogram<u64>,
     open: Option<OpenTally>,
     faults: Faults,
@@ -61,6 +62,7 @@ impl Tally {
             replies: 0,
             replies_in_all: 0,
             starved: 0,
+            unfinished: 0,
             service_ns: Times::recorder(),
             open,
             faults: Faults::default(),
@@ -92,6 +94,13 @@ impl Tally {
     /// Counts a client that waited for a reply during the whole window.
     pub(crate) fn starved(&mut self) {
         self.starved += 1;
+    }
+
+    /// Counts requests of the window that had no reply when their turn ended.
+    pub(crate) fn unfinished(&mut self, sent: &Sent) {
+        if self.window.contains(sent.at) {
+            self.unfinished += sent.count as u64;
+        }
     }
 
     /// Counts correct replies. A reply counts for the rate if it came in the
@@ -200,6 +209,7 @@ impl Tally {
         self.replies += other.replies;
         self.replies_in_all += other.replies_in_all;
         self.starved += other.starved;
+        self.unfinished += other.unfinished;
         self.service_ns.add(&other.service_ns).expect(same_buckets);
         if let (Some(open), Some(other)) = (&mut self.open, &other.open) {
             open.response_ns.add(&other.response_ns).expect(same_buckets);
@@ -218,6 +228,7 @@ impl Tally {
             replies: self.replies,
             replies_in_all: self.replies_in_all,
             starved: self.starved,
+            unfinished: self.unfinished,
             service_ns: Times::from(&self.service_ns),
             open: self.open.map(|open| OpenLoop {
                 response_ns: Times::from(&open.response_ns),

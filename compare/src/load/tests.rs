@@ -2,11 +2,14 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, SystemTime};
+
+use rustix::process::Pid;
 
 use crate::base::interrupt::Interrupt;
 use crate::load::engine;
@@ -551,6 +554,191 @@ fn a_reply_that_comes_between_turns_does_not_count_for_the_next() {
         })
         .collect();
     assert_eq!(counts, [[0, 0, 0], [1, 0, 0], [1, 0, 0]]);
+}
+
+#[test]
+fn replies_after_long_sleeps_of_an_idle_server_have_a_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    const SLEEP: Duration = Duration::from_millis(250);
+    // The server sleeps before each reply except the first one to each client.
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || {
+                let lines = BufReader::new(&stream).lines();
+                for (number, _) in lines.map_while(Result::ok).enumerate() {
+                    if number > 0 {
+                        thread::sleep(SLEEP);
+                    }
+                    (&stream).write_all(b"13\n").unwrap();
+                }
+            });
+        }
+    });
+    let idle = Bystander::start("read line");
+    let mut plan = plan_of_turns(address);
+    plan.groups[0].pace = Pace::Closed { depth: 3, think: Duration::ZERO };
+    // All requests are sent in the window: three by each client at once, and
+    // one after the first reply.
+    plan.warm_up = Duration::ZERO;
+    plan.window = SLEEP / 2;
+    plan.server = Some(idle.pid());
+    let reports = obey(&plan, ["turn", "end"].into_iter());
+    let group = &reports[0].groups[0];
+    assert_eq!(group.unfinished, 0);
+    assert_eq!(group.replies, 3);
+    assert_eq!(group.service_ns.count(), 12);
+    let longest_ns = group.service_ns.at_quantile_ns(1.0).unwrap();
+    assert!(longest_ns as f64 >= SLEEP.as_nanos() as f64 * 3.0 * 0.99);
+}
+
+#[test]
+fn a_server_that_sleeps_before_the_first_reply_has_a_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let delay = Duration::from_millis(200);
+    let behaviour = Behaviour { delay, ..Behaviour::only(Fault::None, 0) };
+    thread::spawn(move || faulty::serve(&listener, behaviour));
+    let idle = Bystander::start("read line");
+    let mut plan = plan_of_turns(address);
+    plan.warm_up = Duration::ZERO;
+    plan.server = Some(idle.pid());
+    let reports = obey(&plan, ["turn", "end"].into_iter());
+    assert_eq!(reports[0].groups[0].service_ns.count(), 3);
+}
+
+#[test]
+fn a_turn_waits_longer_if_it_is_unknown_whether_the_server_works() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    const WORK: Duration = Duration::from_millis(80);
+    // The first client gets two replies, and then the second one the first.
+    thread::spawn(move || {
+        let [first, second] = [(); 2].map(|()| listener.accept().unwrap().0);
+        let [mut from_first, mut from_second] =
+            [&first, &second].map(|stream| BufReader::new(stream).lines());
+        from_first.next().unwrap().unwrap();
+        (&first).write_all(b"13\n").unwrap();
+        from_first.next().unwrap().unwrap();
+        thread::sleep(WORK);
+        (&first).write_all(b"13\n").unwrap();
+        thread::sleep(WORK);
+        from_second.next().unwrap().unwrap();
+        (&second).write_all(b"13\n").unwrap();
+        // Both are served until they leave.
+        assert!(from_first.next().is_none() && from_second.next().is_none());
+    });
+    let mut plan = plan_of_turns(address);
+    plan.groups[0].connections = 2;
+    plan.warm_up = Duration::ZERO;
+    let reports = obey(&plan, ["turn", "end"].into_iter());
+    assert_eq!(reports[0].groups[0].service_ns.count(), 3);
+}
+
+#[test]
+fn a_request_without_a_reply_in_its_turn_is_counted_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (release, released) = mpsc::channel();
+    // The first client's second reply is held back for two turns. The other
+    // clients aren't served before it has left.
+    thread::spawn(move || {
+        let mut held = Some(released);
+        for stream in listener.incoming().map_while(Result::ok) {
+            let lines = BufReader::new(&stream).lines();
+            for (number, _) in lines.map_while(Result::ok).enumerate() {
+                if number == 1
+                    && let Some(released) = held.take()
+                {
+                    released.recv().unwrap();
+                }
+                (&stream).write_all(b"13\n").unwrap();
+            }
+        }
+    });
+    let idle = Bystander::start("read line");
+    let mut plan = plan_of_turns(address);
+    plan.warm_up = Duration::ZERO;
+    plan.window = Duration::from_millis(100);
+    plan.server = Some(idle.pid());
+    let mut commands = ["turn", "turn", "end"].into_iter();
+    let commands = std::iter::from_fn(|| {
+        let command = commands.next()?;
+        if command == "end" {
+            release.send(()).unwrap();
+        }
+        Some(command)
+    });
+    let reports = obey(&plan, commands);
+    let groups = reports.iter().map(|report| &report.groups[0]);
+    let counts: Vec<[u64; 3]> = groups
+        .map(|group| {
+            let times = group.service_ns.count();
+            [group.unfinished, times, group.replies_in_all]
+        })
+        .collect();
+    assert_eq!(counts, [[1, 1, 1], [0, 0, 0], [0, 0, 3]]);
+}
+
+#[test]
+fn a_server_without_a_reply_in_the_window_has_no_switches_in_it() {
+    let mut plan = plan_of_turns(faulty_server(Fault::Hang));
+    // Long enough for all replies to come before the window.
+    plan.warm_up = Duration::from_millis(500);
+    plan.reply_timeout = Duration::from_secs(1);
+    plan.server = Some(rustix::process::getpid());
+    let reports = obey(&plan, ["turn", "end"].into_iter());
+    assert_eq!(reports[0].groups[0].replies_in_all, AFTER);
+    // They are unknown if a child process of another test has just ended.
+    let switches = &reports[0].server_switches_voluntary;
+    assert_eq!(switches.value.unwrap_or(0), 0);
+}
+
+#[test]
+fn a_turn_of_a_server_that_spins_ends_with_the_timeout() {
+    // Several attempts: a machine with more to do may not run it for a while,
+    // so that it seems idle.
+    for _ in 0..20 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || serve_one_at_a_time(&listener));
+        let spinning = Bystander::start("while kill -0 $PPID; do :; done");
+        let mut plan = plan_of_turns(address);
+        plan.reply_timeout = Duration::from_millis(200);
+        plan.server = Some(spinning.pid());
+        let reports = obey(&plan, ["turn", "turn", "end"].into_iter());
+        let faults = reports.iter().map(|report| &report.groups[0].faults);
+        let counts: Vec<u64> = faults.map(|faults| faults.timed_out).collect();
+        if counts[0] == 2 {
+            assert!(reports[0].visible_fault().is_some());
+            return;
+        }
+    }
+    panic!("the turn doesn't end with the timeout");
+}
+
+/// A process that does as a server should, instead of this one, in which other
+/// tests run.
+struct Bystander(Child);
+
+impl Bystander {
+    /// Starts a shell script whose stdin is a pipe.
+    fn start(script: &str) -> Bystander {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]).stdin(Stdio::piped());
+        Bystander(shell.spawn().unwrap())
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.0)
+    }
+}
+
+impl Drop for Bystander {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Starts a server that has a known fault after a few replies.

@@ -47,6 +47,11 @@ const DRAIN_POLLS: u32 = 3;
 /// works.
 const DRAIN_QUIET: Duration = Duration::from_millis(200);
 
+/// The same if a client waits that was served before, or if none was served
+/// yet: an idle server that sleeps before a reply still sends it. Other clients
+/// that never got a reply may have to wait until those that did leave.
+const DRAIN_QUIET_SERVED: Duration = Duration::from_millis(500);
+
 /// The interval of the checks for connections that have timed out.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -256,6 +261,7 @@ impl<'a> Worker<'a> {
         if !self.serve(Worker::is_drained)? {
             return Ok(None);
         }
+        self.note_unfinished();
         let stopped = self.stopped.take().context("the window did not end")?;
         let share = self.share_in_window();
         Ok(Some((stopped.report(Some(share)), self.take_tallies())))
@@ -418,7 +424,16 @@ impl<'a> Worker<'a> {
             return Some(drain.next_poll);
         }
         let is_idle = drain.activity.is_idle();
-        let quiet = if is_idle.is_none() { DRAIN_QUIET } else { DRAIN_POLL };
+        let connections = self.clients.iter().flat_map(|c| &c.connection);
+        let mut served = connections.filter(|c| c.is_served).peekable();
+        let is_first = served.peek().is_none();
+        let quiet = if is_first || served.any(|c| c.owed() > 0) {
+            DRAIN_QUIET_SERVED
+        } else if is_idle.is_none() {
+            DRAIN_QUIET
+        } else {
+            DRAIN_POLL
+        };
         let is_quiet = now.saturating_duration_since(drain.last_reply) >= quiet;
         let is_idle = is_quiet && is_idle != Some(false);
         drain.polled(is_idle);
@@ -827,6 +842,17 @@ impl<'a> Worker<'a> {
             let since = connection.and_then(Connection::waits_since);
             if since.is_some_and(|since| since < begin) {
                 self.groups[client.group].tally.starved();
+            }
+        }
+    }
+
+    /// Counts, at the end of a turn, the requests without a reply. Clients that
+    /// never got one count as starved.
+    fn note_unfinished(&mut self) {
+        for client in &self.clients {
+            let connection = client.connection.iter().filter(|c| c.is_served);
+            for sent in connection.flat_map(Connection::unanswered) {
+                self.groups[client.group].tally.unfinished(sent);
             }
         }
     }

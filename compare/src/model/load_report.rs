@@ -54,8 +54,9 @@ pub(crate) struct LoadReport {
     pub(crate) window_ns: u64,
     /// The load generator's own CPU time in the window.
     pub(crate) generator_cpu_ns: u64,
-    /// The CPU time of the load generator's busiest thread in the window. Older
-    /// records lack it.
+    /// The CPU time of the load generator's busiest thread in the window. In a
+    /// sum of turns, that of the busiest thread in each turn, added up: one
+    /// thread at its limit is enough to slow down a turn. Older records lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) generator_busiest_ns: Option<u64>,
     /// The number of the load generator's threads.
@@ -73,7 +74,9 @@ pub(crate) struct LoadReport {
     pub(crate) server_threads: Reading<u64>,
     /// The voluntary context switches of the server's threads in the window.
     /// They are counted from shortly before the window (with many threads, from
-    /// the start of the load) to shortly after it, and scaled to its length.
+    /// the start of the load) to shortly after it, and scaled to its length; in
+    /// turns, from before the lead-in to after the last reply, and scaled by
+    /// the window's share of the replies.
     pub(crate) server_switches_voluntary: Reading<u64>,
     /// The involuntary context switches of the server's threads in the window,
     /// counted in the same way.
@@ -145,6 +148,11 @@ pub(crate) struct GroupReport {
     /// are not part of `service_ns`.
     #[serde(default)]
     pub(crate) starved: u64,
+    /// Requests that were sent in the window of a turn and had no reply when
+    /// the turn ended, although their client had got a reply before. Their
+    /// times are not part of `service_ns`.
+    #[serde(default)]
+    pub(crate) unfinished: u64,
     /// The service times of the requests that were sent in the window. Without
     /// turns, only of those that were also answered in it.
     pub(crate) service_ns: Times,
@@ -360,6 +368,7 @@ impl GroupReport {
         self.replies += next.replies;
         self.replies_in_all += next.replies_in_all;
         self.starved = self.starved.max(next.starved);
+        self.unfinished += next.unfinished;
         self.service_ns.add(&next.service_ns);
         self.faults.add(&next.faults);
     }
@@ -404,6 +413,7 @@ impl GroupReport {
             replies: 1,
             replies_in_all: 1,
             starved: 0,
+            unfinished: 0,
             service_ns: Times::of(&[]),
             open: None,
             faults: Faults::default(),

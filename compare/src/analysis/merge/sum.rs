@@ -84,6 +84,7 @@ impl GroupReport {
         self.replies += other.replies;
         self.replies_in_all += other.replies_in_all;
         self.starved += other.starved;
+        self.unfinished += other.unfinished;
         self.service_ns.add(&other.service_ns);
         match (&mut self.open, &other.open) {
             (Some(open), Some(other)) => {
