@@ -90,8 +90,8 @@ pub(crate) fn run_at(
 /// Connects the plan's clients, calls `connected`, and obeys the lines of
 /// `commands`: `turn` runs one turn, `count` runs one in which the processors
 /// count for the server, and nothing should be timed, and `end` lets the
-/// clients leave after the last one. Calls `report` with the report of each turn
-/// and, at the end, with the faults since the last turn.
+/// clients leave after the last one. Calls `report` with the report of each
+/// turn and, at the end, with the faults since the last turn.
 ///
 /// Between turns, all clients are silent and this process sleeps.
 ///

@@ -55,7 +55,7 @@ const DRAIN_QUIET_SERVED: Duration = Duration::from_millis(500);
 /// The interval of the checks for connections that have timed out.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Longer than any drain, which ends with the last connection.
+/// Longer than any drain, which ends with the last reply or timeout.
 const DRAIN_END: Duration = Duration::from_secs(1 << 32);
 
 /// The event data of the timer. That of a connection is its index, from 0.
@@ -133,7 +133,7 @@ enum Phase {
     WarmUp,
     Window,
     /// Only requests that were due in the window are still sent. Each client
-    /// closes its connection after its last reply.
+    /// closes its connection after its last reply, unless another turn follows.
     Drain,
 }
 
@@ -245,8 +245,8 @@ impl<'a> Worker<'a> {
 
     /// Runs one turn from `start` on: the clients that don't wait for a reply
     /// send requests until the window is over, and stay connected. Returns when
-    /// the server has sent its last reply. Clients that are not being served
-    /// stay waiting.
+    /// the server has sent its last reply. Clients that it doesn't serve stay
+    /// waiting.
     pub(crate) fn turn(
         &mut self,
         start: Instant,
@@ -1036,6 +1036,24 @@ mod tests {
             drain.is_over
         });
         assert_eq!(ends, [false, false, false, false, false, true]);
+    }
+
+    #[test]
+    fn switches_are_scaled_by_the_share_of_replies_in_the_window() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let plan = plan(listener.local_addr().unwrap(), Pace::EAGER);
+        let ignored = Interrupt::ignored();
+        let mut worker = Worker::new(&plan, &ignored, 0, 1).unwrap();
+        assert_eq!(worker.share_in_window(), 1.0);
+        let now = Instant::now();
+        let sent = Sent { at: now, due: now, count: 1 };
+        let tally = &mut worker.groups[0].tally;
+        tally.right(&sent, 2, now);
+        tally.begin(now);
+        tally.right(&sent, 5, now);
+        tally.end(now);
+        tally.right(&sent, 3, now);
+        assert_eq!(worker.share_in_window(), 0.5);
     }
 
     /// Returns a plan with eight clients, and a warm-up that doesn't end.

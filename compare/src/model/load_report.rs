@@ -464,6 +464,39 @@ mod tests {
     }
 
     #[test]
+    fn a_round_is_the_sum_of_its_turns() {
+        let turn = |busiest_ns| {
+            let mut group = GroupReport::made_up("clients");
+            group.unfinished = 2;
+            group.starved = 1;
+            group.service_ns = Times::of(&[(1_000, 3)]);
+            let mut report = LoadReport::made_up(vec![group]);
+            report.window_ns = 100;
+            report.generator_cpu_ns = 2 * busiest_ns;
+            report.generator_busiest_ns = Some(busiest_ns);
+            report.generator_threads = 3;
+            report.server_cpu_ns = Reading::from(Ok(50));
+            report
+        };
+        let mut sum = turn(90);
+        sum.append(&turn(100));
+        assert_eq!(sum.window_ns, 200);
+        assert_eq!(sum.generator_cpu_ns, 380);
+        assert_eq!(sum.generator_share(), 0.95);
+        assert_eq!(sum.server_cpu_ns.value, Some(100));
+        let group = &sum.groups[0];
+        assert_eq!((group.connections, group.replies), (1, 2));
+        assert_eq!((group.unfinished, group.starved), (4, 1));
+        assert_eq!(group.service_ns.count(), 6);
+        // A part that is unknown makes the sum unknown.
+        let mut unknown = turn(90);
+        unknown.server_cpu_ns = Reading::missing("a process ended");
+        sum.append(&unknown);
+        sum.append(&turn(90));
+        assert_eq!(sum.server_cpu_ns, unknown.server_cpu_ns);
+    }
+
+    #[test]
     fn the_faults_of_a_server_are_listed_in_words() {
         let mut faults = Faults::default();
         assert_eq!(faults.of_server(), None);
