@@ -96,8 +96,18 @@ fn parse(path: &Path, text: &str) -> Result<Scenario, Usage> {
         return Err(root("name", what).in_file(path, text));
     }
     scenario.name = name.into_owned();
+    if scenario.alone.is_some() && has_key(text, "turns") {
+        let what = "`alone` and `turns` are mutually exclusive: a contestant \
+                    that is measured alone has no turns";
+        return Err(root("turns", what).in_file(path, text));
+    }
     check(&scenario).map_err(|mistake| mistake.in_file(path, text))?;
     Ok(scenario)
+}
+
+fn has_key(text: &str, key: &str) -> bool {
+    toml::from_str::<toml::Table>(text)
+        .is_ok_and(|table| table.contains_key(key))
 }
 
 #[cfg(test)]
@@ -179,6 +189,13 @@ mod tests {
             ("cpus", "workers = 0\n        cpus", 5, "from 1 to 1000"),
             ("\"rate\"", "\"speed\"", 10, "unknown variant `speed`"),
             ("\"shared\"", "\"all\"", 5, "unknown variant `all`"),
+            ("cpus", "alone = \" \"\n cpus", 5, "the reason in `alone`"),
+            (
+                "cpus",
+                "alone = \"why\"\nturns = 5\ncpus",
+                6,
+                "`alone` and `turns` are mutually exclusive",
+            ),
         ];
         for (good, bad, line, expected) in cases {
             let text = GOOD.replacen(good, bad, 1);

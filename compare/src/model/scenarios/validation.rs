@@ -153,13 +153,17 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), Mistake> {
         .map_err(|(key, what)| root(key, what))
 }
 
-/// Checks that there are turns and rounds, and that clients which can't pause
-/// between turns don't have to.
+/// Checks that there are turns and rounds, or a reason why there are no turns,
+/// and that clients which can't pause between turns don't have to.
 fn check_turns(scenario: &Scenario) -> Result<(), Mistake> {
     let Scenario { groups, turns, alone, rounds, .. } = scenario;
     if !(1..=TURNS_MAX).contains(turns) {
         let what = format!("`turns` must be from 1 to {TURNS_MAX}");
         return Err(root("turns", what));
+    }
+    if alone.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
+        let what = "give the reason in `alone`, or remove it";
+        return Err(root("alone", what));
     }
     if *rounds == Some(0) {
         return Err(root("rounds", "`rounds` must be at least 1"));
