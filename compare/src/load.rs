@@ -6,6 +6,7 @@ pub(crate) mod counters;
 pub(crate) mod engine;
 pub(crate) mod faulty;
 mod group_share;
+pub(crate) mod machine_clocks;
 pub(crate) mod process_tree;
 mod resources;
 mod schedule;

@@ -17,7 +17,7 @@ use crate::analysis::statistics::{Estimate, median};
 use crate::model::contestant::Contestant;
 use crate::model::figure::Figure;
 use crate::model::load_report::{BUSY_SHARE, GroupReport};
-use crate::model::record::Record;
+use crate::model::record::{Record, Round};
 use crate::model::scenarios::Scenario;
 
 /// The share of the machine's time, taken by other processes or by the
@@ -27,6 +27,10 @@ const DISTURBED_SHARE: f64 = 0.05;
 /// The share of the requests without a time above which a service time is
 /// suspect: a tenth of those from which the 99th percentile is taken.
 const UNFINISHED_SHARE: f64 = 0.001;
+
+/// The least time of all processors, over all rounds, from which shares of it
+/// are known: the kernel states it in ticks of 10 ms at both ends of each round.
+const MACHINE_KNOWN_NS: u64 = 1_000_000_000;
 
 /// The reason why a comparison is open between contestants that computed
 /// different n.
@@ -558,38 +562,31 @@ impl<'a> Findings<'a> {
     }
 
     /// Returns the shares of the machine's time that were taken by the
-    /// hypervisor, and by processes other than the server and the load
-    /// generator. They are summed over the rounds because the kernel counts in
-    /// ticks. `None` means that a share is unknown.
+    /// hypervisor, and by processes other than those of the run. They are
+    /// summed over the rounds because the kernel counts in ticks. `None` means
+    /// that a share is unknown.
     fn machine_shares(
         &self,
         scenario: &Scenario,
         entrant: &str,
     ) -> (Option<f64>, Option<f64>) {
         let cell = self.record.cell(&scenario.name, entrant);
-        // The CPU time of a contestant's second server isn't recorded.
-        let is_apart = scenario.groups.iter().any(|group| group.apart);
-        let (mut stolen, mut busy, mut all) = (0, 0, 0);
-        let mut ours = (!is_apart).then_some(0);
+        let (mut stolen, mut all) = (0, 0);
+        let (mut busy, mut own, mut known) = (0, 0, 0);
         for round in cell.iter().flat_map(|cell| &cell.rounds) {
-            let report = &round.report;
-            let Some(machine) = report.machine.value else {
-                return (None, None);
-            };
+            let Some(machine) = round.report.machine.value else { continue };
             stolen += machine.stolen_ns;
-            busy += machine.busy_ns;
             all += machine.all_ns;
-            // If the server's CPU time is unknown, as on another machine, so is
-            // the share of other processes.
-            ours = ours.zip(report.server_cpu_ns.value).map(
-                |(ours, server_cpu)| {
-                    ours + server_cpu + report.generator_cpu_ns
-                },
-            );
+            if let Some(own_ns) = own_ns(round, scenario) {
+                busy += machine.busy_ns;
+                own += own_ns;
+                known += machine.all_ns;
+            }
         }
-        let share = |part: u64| (all > 0).then(|| part as f64 / all as f64);
-        let foreign = ours.and_then(|ours| share(busy.saturating_sub(ours)));
-        (share(stolen), foreign)
+        let share = |part: u64, all: u64| {
+            (all >= MACHINE_KNOWN_NS).then(|| part as f64 / all as f64)
+        };
+        (share(stolen, all), share(busy.saturating_sub(own), known))
     }
 
     /// Returns the share of the window for which the load generator occupied
@@ -607,6 +604,20 @@ impl<'a> Findings<'a> {
     }
 }
 
+/// Returns the CPU time of the run's own processes while the times of the
+/// machine were taken, if it is known.
+fn own_ns(round: &Round, scenario: &Scenario) -> Option<u64> {
+    let report = &round.report;
+    let machine = report.machine.value?;
+    // The CPU time of a contestant's second server isn't recorded, and older
+    // records have times of the machine in each turn, which are too short.
+    let is_in_turns = !round.turns.is_empty();
+    if is_in_turns || scenario.groups.iter().any(|group| group.apart) {
+        return machine.own_ns;
+    }
+    Some(report.server_cpu_ns.value? + report.generator_cpu_ns)
+}
+
 /// Returns the share if it is so large that figures are suspect.
 fn disturbing(share: Option<f64>) -> Option<f64> {
     share.filter(|share| *share > DISTURBED_SHARE)
@@ -617,11 +628,13 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::model::load_report::{Bottleneck, LoadReport, OpenLoop};
+    use crate::model::load_report::{
+        Bottleneck, LoadReport, MachineTimes, OpenLoop,
+    };
     use crate::model::machine::Machine;
     use crate::model::placement::Placement;
     use crate::model::reading::Reading;
-    use crate::model::record::Round;
+    use crate::model::record::Turn;
     use crate::model::scenarios;
     use crate::model::times::Times;
 
@@ -688,5 +701,65 @@ mod tests {
         assert_eq!(doubts(200, Figure::P99), []);
         let one = Doubt::Unanswered(1.0 / 2_000.0).to_string();
         assert!(one.ends_with("(under 1 %)"), "{one}");
+    }
+
+    #[test]
+    fn a_busy_machine_is_found_if_its_times_are_long_enough() {
+        let ms = |ms: u64| ms * 1_000_000;
+        let times = |busy, own, all| {
+            let [busy_ns, all_ns] = [busy, all].map(ms);
+            MachineTimes { busy_ns, stolen_ns: 0, all_ns, own_ns: own }
+        };
+        let turn = Turn {
+            cycle: 1,
+            place: 1,
+            window_ns: ms(200),
+            replies: vec![1],
+            server_cpu_ns: Some(ms(40)),
+            generator_busiest_ns: ms(40),
+            p50_ns: None,
+            p99_ns: None,
+        };
+        let (alone, turns) = (Vec::new(), vec![turn]);
+        // The server and the load generator used 40 ms each in two rounds.
+        let cases = [
+            // Too short.
+            (times(140, None, 499), &alone, false),
+            // A neighbour on a quarter of one of two processors.
+            (times(155, None, 600), &alone, true),
+            (times(100, None, 600), &alone, false),
+            // In the turns of the other contestants, their processes are busy.
+            (times(500, Some(ms(410)), 600), &turns, true),
+            (times(430, Some(ms(410)), 600), &turns, false),
+            (times(250, Some(ms(110)), 499), &turns, false),
+            (times(400, None, 600), &turns, false),
+        ];
+        let scenario = scenarios::read_one(Path::new(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../bench/scenarios/perf2.toml"
+        )))
+        .unwrap();
+        for (machine, turns, is_disturbed) in cases {
+            let mut record = Record::new(1, 2, Machine::made_up(vec![0, 1]));
+            for round in [1, 2] {
+                let group = GroupReport::made_up(&scenario.measured_group);
+                let mut report = LoadReport::made_up(vec![group]);
+                report.generator_cpu_ns = ms(40);
+                report.server_cpu_ns = Reading::from(Ok(ms(40)));
+                report.machine = Reading::from(Ok(machine));
+                record.cell_mut(&scenario.name, "server").rounds.push(Round {
+                    round,
+                    place: 1,
+                    placement: Placement { server: vec![0], load: vec![1] },
+                    bottleneck: Bottleneck::Neither,
+                    capacity: Reading::missing("not asked"),
+                    report,
+                    turns: turns.clone(),
+                });
+            }
+            let findings = Findings::of(&record);
+            let found = findings.was_disturbed(&scenario, "server");
+            assert_eq!(found, is_disturbed, "{machine:?}");
+        }
     }
 }

@@ -3,19 +3,16 @@
 //! each process of the server, during which replies pile up. What takes longer
 //! is read before the window, in a [`Survey`], and after it.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::load::counters::HardwareCounters;
+use crate::load::machine_clocks::MachineClocks;
 use crate::load::process_tree::{CpuTimes, ProcessTree, Switches};
 use crate::model::load_report::{Counts, LoadReport, MachineTimes};
 use crate::model::reading::Reading;
-
-/// One tick of `/proc/stat`: USER_HZ is 100 on every Linux.
-const TICK_NS: u64 = 10_000_000;
 
 /// A server that uses less than this share of one processor is idle. Timers
 /// alone use less, and a computation uses all of it.
@@ -100,7 +97,7 @@ pub(crate) struct WindowStart {
     surveyed_at: Instant,
     switches: Result<Switches, String>,
     counters: Option<HardwareCounters>,
-    machine: Result<MachineTimes, String>,
+    machine: Result<MachineClocks, String>,
 }
 
 impl WindowStart {
@@ -115,7 +112,7 @@ impl WindowStart {
             at: surveyed_at,
             ..
         } = survey;
-        let machine = machine_times();
+        let machine = MachineClocks::read();
         if let Some(counters) = &mut counters {
             counters.mark();
         }
@@ -145,8 +142,9 @@ impl WindowStart {
             Ok(start) => start.used_since_ns(),
             Err(reason) => Err(reason.clone()),
         };
-        let machine =
-            self.machine.and_then(|start| Ok(machine_times()?.since(&start)));
+        let machine = self
+            .machine
+            .and_then(|start| Ok(MachineClocks::read()?.since(&start)));
         WindowEnd {
             window: end.duration_since(self.at),
             server: self.server,
@@ -279,16 +277,6 @@ fn read_again(last: Vec<CpuTimes>) -> Option<(u64, Vec<CpuTimes>)> {
     Some((used_ns, again))
 }
 
-impl MachineTimes {
-    fn since(&self, start: &MachineTimes) -> MachineTimes {
-        MachineTimes {
-            busy_ns: self.busy_ns.saturating_sub(start.busy_ns),
-            stolen_ns: self.stolen_ns.saturating_sub(start.stolen_ns),
-            all_ns: self.all_ns.saturating_sub(start.all_ns),
-        }
-    }
-}
-
 fn find(server: Option<Pid>) -> Result<ProcessTree, String> {
     let unknown = || "the server's process is unknown".to_owned();
     server.ok_or_else(unknown).and_then(ProcessTree::find)
@@ -297,30 +285,6 @@ fn find(server: Option<Pid>) -> Result<ProcessTree, String> {
 fn clock_ns(clock: ClockId) -> u64 {
     let time = clock_gettime(clock);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
-fn machine_times() -> Result<MachineTimes, String> {
-    let path = "/proc/stat";
-    let text = fs::read_to_string(path)
-        .map_err(|error| format!("cannot read {path}: {error}"))?;
-    read_stat(&text).ok_or_else(|| format!("{path} has no line `cpu`"))
-}
-
-/// Parses the first line of proc_stat(5): `cpu user nice system idle iowait irq
-/// softirq steal guest guest_nice`. `user` includes `guest`, and `nice`
-/// includes `guest_nice`.
-fn read_stat(text: &str) -> Option<MachineTimes> {
-    let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
-    let ticks: Vec<u64> =
-        line.split_whitespace().map_while(|word| word.parse().ok()).collect();
-    let [user, nice, system, idle, io_wait, irq, soft_irq, steal] =
-        ticks.get(..8)?.try_into().ok()?;
-    let busy = user + nice + system + irq + soft_irq;
-    Some(MachineTimes {
-        busy_ns: busy * TICK_NS,
-        stolen_ns: steal * TICK_NS,
-        all_ns: (busy + steal + idle + io_wait) * TICK_NS,
-    })
 }
 
 #[cfg(test)]
@@ -404,18 +368,5 @@ mod tests {
         assert!(reason.contains("started shortly before"), "{reason}");
         drop(shell.stdin.take());
         shell.wait().unwrap();
-    }
-
-    #[test]
-    fn the_times_of_the_machine_are_parsed() {
-        let text = "cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 0 0 0 0 0 0 0 0 0 0\n";
-        let expected = MachineTimes {
-            busy_ns: 19 * TICK_NS,
-            stolen_ns: 8 * TICK_NS,
-            all_ns: 36 * TICK_NS,
-        };
-        assert_eq!(read_stat(text), Some(expected));
-        assert_eq!(read_stat("cpu  1 2 3\n"), None);
-        assert!(machine_times().is_ok());
     }
 }

@@ -85,7 +85,9 @@ pub(crate) struct LoadReport {
     /// without such a turn, and in older records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) counts: Option<Counts>,
-    /// The times of the machine's processors in the window.
+    /// The times of the machine's processors in the window. If a round consists
+    /// of turns, they are those from its first turn to its last one, including
+    /// the turns of the other contestants.
     pub(crate) machine: Reading<MachineTimes>,
     /// The report of each client group.
     pub(crate) groups: Vec<GroupReport>,
@@ -109,7 +111,7 @@ pub(crate) struct Counts {
 }
 
 /// The times of all processors of the machine, added up, in nanoseconds. The
-/// kernel counts them in ticks of ten million nanoseconds.
+/// kernel states them in ticks of ten million nanoseconds.
 #[derive(
     schemars::JsonSchema,
     Clone,
@@ -127,6 +129,10 @@ pub(crate) struct MachineTimes {
     pub(crate) stolen_ns: u64,
     /// The total time, including idle time.
     pub(crate) all_ns: u64,
+    /// The CPU time of all processes of the run, if these times are those of
+    /// several turns, and if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) own_ns: Option<u64>,
 }
 
 /// The report of one client group.
@@ -305,7 +311,8 @@ impl LoadReport {
 impl LoadReport {
     /// Adds the report of a later window of the same clients and server:
     /// lengths, times and counts are added, and histograms are merged. Of
-    /// memory and threads, the later reading is kept.
+    /// memory and threads, the later reading is kept. The times of the machine
+    /// are not added: in one turn, they are too short for the kernel's ticks.
     pub(crate) fn append(&mut self, next: &LoadReport) {
         let busiest_ns = self.busiest_ns() + next.busiest_ns();
         self.generator_busiest_ns = Some(busiest_ns);
@@ -317,15 +324,6 @@ impl LoadReport {
         self.server_rss_bytes = next.server_rss_bytes.clone();
         self.server_rss_peak_bytes = next.server_rss_peak_bytes.clone();
         self.server_threads = next.server_threads.clone();
-        match (&mut self.machine.value, next.machine.value) {
-            (Some(sum), Some(next)) => {
-                sum.busy_ns += next.busy_ns;
-                sum.stolen_ns += next.stolen_ns;
-                sum.all_ns += next.all_ns;
-            }
-            (Some(_), None) => self.machine = next.machine.clone(),
-            (None, _) => {}
-        }
         for (group, next) in self.groups.iter_mut().zip(&next.groups) {
             group.append(next);
         }
