@@ -19,4 +19,5 @@ pub(crate) mod programs;
 pub(crate) mod progress;
 pub(crate) mod rounds;
 mod session;
+mod surroundings;
 mod system_calls;

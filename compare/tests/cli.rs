@@ -18,6 +18,8 @@ mod made;
 mod records;
 #[path = "cli/schema.rs"]
 mod schema;
+#[path = "cli/turns.rs"]
+mod turns;
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};

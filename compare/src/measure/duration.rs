@@ -1,19 +1,27 @@
-//! How long a measurement is expected to take.
+//! How long a measurement is expected to take, and whether clients stay silent
+//! for too long in it.
 
 use std::time::Duration;
 
+use anyhow::ensure;
+
+use crate::base::exit::Usage;
 use crate::model::scenarios::Scenario;
 
 /// The time to start a contestant's server and to connect its clients, if all
 /// contestants of a scenario are started together.
-const START: Duration = Duration::from_millis(25);
+const START: Duration = Duration::from_millis(5);
 
 /// The time between two turns: the last replies, and reading the clocks.
-const BETWEEN_TURNS: Duration = Duration::from_millis(3);
+const BETWEEN_TURNS: Duration = Duration::from_millis(5);
 
 /// The time to start and to stop a server that is measured alone, with its
 /// clients.
-const START_ALONE: Duration = Duration::from_millis(60);
+const START_ALONE: Duration = Duration::from_millis(45);
+
+/// The default idle timeout of the project's servers, after which they close
+/// the connection of a silent client.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Returns how long it takes to measure so many contestants under a scenario,
 /// in so many rounds, once everything is built and calibrated.
@@ -22,18 +30,80 @@ pub(crate) fn expected_duration(
     contestants: usize,
     rounds: u64,
 ) -> Duration {
-    let rounds = scenario.rounds.map_or(rounds, |fewer| fewer.min(rounds));
+    if contestants == 0 {
+        return Duration::ZERO;
+    }
     let each = scenario.warm_up + scenario.window;
-    let contestant = match scenario.alone {
-        Some(_) => each + START_ALONE,
+    let (once, contestant) = match scenario.alone {
+        Some(_) => (Duration::ZERO, each + START_ALONE),
         None => {
-            START
-                + (each + BETWEEN_TURNS).saturating_mul(narrow(scenario.turns))
+            let turns = turn(scenario).saturating_mul(narrow(scenario.turns));
+            // In a first turn, which they have at once, they share the time of
+            // a turn, but not the work.
+            let (once, first) = if has_first_turn(scenario) {
+                (each, last_replies(scenario) + BETWEEN_TURNS)
+            } else {
+                (Duration::ZERO, Duration::ZERO)
+            };
+            (once, START + first + turns)
         }
     };
     contestant
-        .saturating_mul(narrow(rounds))
         .saturating_mul(narrow(contestants as u64))
+        .saturating_add(once)
+        .saturating_mul(narrow(scenario.rounds_of(rounds)))
+}
+
+/// Checks that no client is silent for so long that its server closes the
+/// connection, if so many contestants are measured in turns.
+///
+/// # Errors
+///
+/// Returns a [`Usage`] error that names what can be changed.
+pub(crate) fn check_silence(
+    scenario: &Scenario,
+    contestants: usize,
+) -> anyhow::Result<()> {
+    // At worst, a contestant is the first one in a cycle, and the last one in
+    // the next cycle.
+    let others = narrow(contestants.saturating_sub(1) as u64 * 2);
+    let silent = turn(scenario).saturating_mul(others);
+    ensure!(
+        scenario.alone.is_some() || silent < IDLE_TIMEOUT,
+        Usage(format!(
+            "{}: the clients of {contestants} contestants that are measured \
+             in `turns` would be silent for up to {}, and servers close such \
+             connections after {}; use a shorter window (--duration) or fewer \
+             contestants (-e), or let a scenario file measure each contestant \
+             `alone`",
+            scenario.name,
+            in_words(silent),
+            in_words(IDLE_TIMEOUT)
+        ))
+    );
+    Ok(())
+}
+
+/// Returns `true` if a round begins with a turn that is not kept.
+pub(crate) fn has_first_turn(scenario: &Scenario) -> bool {
+    let takes_long = scenario.measured().is_some_and(|g| g.cost.is_some());
+    scenario.alone.is_none() && !takes_long
+}
+
+/// Returns how long one turn takes, including the time until the next one.
+fn turn(scenario: &Scenario) -> Duration {
+    let each = scenario.warm_up + scenario.window;
+    each + last_replies(scenario) + BETWEEN_TURNS
+}
+
+/// Returns how long a server works after the window on requests that take long:
+/// half of the time that they take one after the other.
+pub(crate) fn last_replies(scenario: &Scenario) -> Duration {
+    let work = scenario.groups.iter().filter_map(|group| {
+        let clients = narrow(group.connections as u64);
+        Some(group.cost?.saturating_mul(clients) / 2)
+    });
+    work.fold(Duration::ZERO, Duration::saturating_add)
 }
 
 /// Returns a duration in words, for a message such as `measuring: about 2m
@@ -56,22 +126,52 @@ mod tests {
     use crate::base::workspace;
     use crate::model::scenarios;
 
-    #[test]
-    fn turns_and_windows_add_up() {
+    fn scenario(file: &str) -> Scenario {
         let folder = workspace::root().unwrap().join("bench/scenarios");
-        let mut scenario =
-            scenarios::read_one(&folder.join("perf2.toml")).unwrap();
+        let mut scenario = scenarios::read_one(&folder.join(file)).unwrap();
         scenario.warm_up = Duration::from_millis(17);
         scenario.window = Duration::from_millis(80);
         scenario.turns = 5;
+        scenario
+    }
+
+    #[test]
+    fn turns_and_windows_add_up() {
         let expected = |scenario: &Scenario| {
             expected_duration(scenario, 10, 8).as_millis()
         };
-        assert_eq!(expected(&scenario), 8 * 10 * (25 + 5 * 100));
-        scenario.rounds = Some(2);
-        assert_eq!(expected(&scenario), 2 * 10 * (25 + 5 * 100));
+        let mut short = scenario("perf2.toml");
+        assert_eq!(expected(&short), 8 * (97 + 10 * (5 + 5 + 5 * 102)));
+        short.rounds = Some(2);
+        assert_eq!(expected(&short), 2 * (97 + 10 * (5 + 5 + 5 * 102)));
+        short.alone = Some("for a test".to_owned());
+        assert_eq!(expected(&short), 2 * 10 * (45 + 97));
+        assert_eq!(expected_duration(&short, 0, 8), Duration::ZERO);
+        // A long request takes 50 ms.
+        let long = scenario("perf1.toml");
+        assert_eq!(expected(&long), 8 * 10 * (5 + 5 * (102 + 25)));
+        let beside = scenario("interference.toml");
+        let turns = 10 * (5 + 25 + 5 + 5 * (102 + 25));
+        assert_eq!(expected(&beside), 8 * (97 + turns));
+    }
+
+    #[test]
+    fn clients_that_would_be_silent_for_too_long_are_refused() {
+        let mut scenario = scenario("perf2.toml");
+        scenario.window = Duration::from_secs(10);
+        // Each of the others has up to two turns in a row.
+        assert!(check_silence(&scenario, 3).is_ok());
+        let error = check_silence(&scenario, 4).unwrap_err();
+        assert!(error.is::<Usage>());
+        let text = error.to_string();
+        for part in ["perf2", "`alone`", "`turns`", "1 min 1 s", "1 min 0 s"] {
+            assert!(text.contains(part), "{text}");
+        }
         scenario.alone = Some("for a test".to_owned());
-        assert_eq!(expected(&scenario), 2 * 10 * (60 + 97));
+        assert!(check_silence(&scenario, 4).is_ok());
+        // A long window that one contestant has does not matter.
+        scenario.alone = None;
+        assert!(check_silence(&scenario, 1).is_ok());
     }
 
     #[test]

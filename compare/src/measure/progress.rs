@@ -1,6 +1,7 @@
 //! Progress on stderr.
 
 use std::io::{self, IsTerminal};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -59,11 +60,16 @@ impl Progress {
         self.bar.inc(1);
     }
 
-    /// Prints that a round is done, if stderr is not a terminal; there, the
+    /// Prints that one of these rounds is done, if stderr is not a terminal; there, the
     /// line of progress shows it.
-    pub(crate) fn round_done(&self, round: u64, of: u64, elapsed: Duration) {
+    pub(crate) fn round_done(
+        &self,
+        round: u64,
+        rounds: RangeInclusive<u64>,
+        elapsed: Duration,
+    ) {
         if !io::stderr().is_terminal() {
-            self.announce(&round_line(round, of, elapsed));
+            self.announce(&round_line(round, rounds, elapsed));
         }
     }
 
@@ -78,13 +84,18 @@ impl Progress {
     }
 }
 
-/// Returns the line about a round that is done, with the time that the others
-/// will take.
-fn round_line(round: u64, of: u64, elapsed: Duration) -> String {
-    let left = of.saturating_sub(round);
-    let seconds = elapsed.as_secs_f64() / round.max(1) as f64 * left as f64;
+/// Returns the line about one of these rounds that is done, with the time that
+/// the others will take.
+fn round_line(
+    round: u64,
+    rounds: RangeInclusive<u64>,
+    elapsed: Duration,
+) -> String {
+    let (first, last) = rounds.into_inner();
+    let [done, left] = [round + 1 - first, last - round];
+    let seconds = elapsed.as_secs_f64() / done as f64 * left as f64;
     let left = Duration::from_secs_f64(seconds);
-    let done = format!("round {round} of {of} after {}", in_words(elapsed));
+    let done = format!("round {round} of {last} after {}", in_words(elapsed));
     if left.is_zero() {
         done
     } else {
@@ -99,8 +110,14 @@ mod tests {
     #[test]
     fn a_line_about_a_round_states_how_long_the_others_take() {
         let elapsed = Duration::from_secs(20);
-        let line = round_line(2, 8, elapsed);
-        assert_eq!(line, "round 2 of 8 after 20 s, about 1 min 0 s left");
-        assert_eq!(round_line(8, 8, elapsed), "round 8 of 8 after 20 s");
+        let cases = [
+            (2, 1..=8, "round 2 of 8 after 20 s, about 1 min 0 s left"),
+            (8, 1..=8, "round 8 of 8 after 20 s"),
+            // Further rounds.
+            (9, 9..=10, "round 9 of 10 after 20 s, about 20 s left"),
+        ];
+        for (round, rounds, expected) in cases {
+            assert_eq!(round_line(round, rounds, elapsed), expected);
+        }
     }
 }

@@ -11,13 +11,16 @@ use crate::base::interrupt::Interrupt;
 use crate::measure::calibrator::Calibrator;
 use crate::measure::cell::Cell;
 use crate::measure::clients::groups;
-use crate::measure::duration::{expected_duration, in_words};
+use crate::measure::duration::{
+    expected_duration, has_first_turn, in_words, last_replies,
+};
 use crate::measure::failure::Failure;
 use crate::measure::further::{FurtherRounds, rounds_that_fit};
 use crate::measure::processors::Processors;
 use crate::measure::programs;
 use crate::measure::progress::Progress;
 use crate::measure::session::Session;
+use crate::measure::surroundings::{self, Surroundings};
 use crate::model::calibration::Calibrated;
 use crate::model::contestant::{Contestant, Framing, ModelTrait};
 use crate::model::contestants::ALIAS_SUFFIX;
@@ -123,8 +126,8 @@ impl Measurement<'_> {
             if let Err(error) = record.write(self.path) {
                 self.progress.note(&format!("{error:#}"));
             }
-            let of = record.rounds + 1 - first;
-            self.progress.round_done(round + 1 - first, of, began.elapsed());
+            let rounds = first..=record.rounds;
+            self.progress.round_done(round, rounds, began.elapsed());
         }
         ControlFlow::Continue(())
     }
@@ -300,7 +303,10 @@ impl Measurement<'_> {
         random: &mut Rng,
     ) -> ControlFlow<()> {
         self.progress.show(&format!("round {round} of {}", scenario.name));
-        let mut sessions = self.open(round, order, scenario, record)?;
+        let sessions = self.open(round, order, scenario, record)?;
+        let mut sessions =
+            self.first_turns(round, scenario, record, sessions)?;
+        let surroundings = Surroundings::read();
         for cycle in 1..=scenario.turns {
             random.shuffle(&mut sessions);
             let mut place = 0;
@@ -310,16 +316,11 @@ impl Measurement<'_> {
                     session.turn(cycle, place, scenario, self.interrupt)
                 })?;
         }
-        // Counts don't drift: once is enough.
-        if round == 1 {
-            sessions =
-                self.each(round, scenario, record, sessions, |session| {
-                    session.count(self.interrupt)
-                })?;
-        }
-        for (index, session) in sessions.into_iter().enumerate() {
+        let machine = surroundings.times();
+        let sessions = self.count(round, scenario, record, sessions)?;
+        for session in sessions {
             let name = session.cell.contestant.name.clone();
-            match session.end(round, index + 1, self.interrupt) {
+            match session.end(round, machine.clone(), self.interrupt) {
                 Ok(measured) => {
                     record.cell_mut(&scenario.name, &name).rounds.push(measured)
                 }
@@ -332,6 +333,56 @@ impl Measurement<'_> {
         ControlFlow::Continue(())
     }
 
+    /// Lets all contestants have a turn that is not kept, since the first one
+    /// after a start differs: threads start, and memory is touched for the first
+    /// time. They have it at once, which takes little longer than one turn.
+    /// Where the measured requests take long, this makes no difference.
+    fn first_turns<'e>(
+        &mut self,
+        round: u64,
+        scenario: &Scenario,
+        record: &mut Record,
+        mut sessions: Vec<Session<'e>>,
+    ) -> ControlFlow<(), Vec<Session<'e>>> {
+        if !has_first_turn(scenario) {
+            return ControlFlow::Continue(sessions);
+        }
+        sessions.iter_mut().for_each(Session::begin_first);
+        let interrupt = self.interrupt;
+        let sessions =
+            self.each(round, scenario, record, sessions, |session| {
+                session.end_first(interrupt)
+            })?;
+        // A server that had to wait for the processor seemed to have nothing
+        // left to do.
+        let count = sessions.len() as u32;
+        let at_most = last_replies(scenario).saturating_mul(2 * count);
+        surroundings::wait_until_idle(at_most, interrupt);
+        ControlFlow::Continue(sessions)
+    }
+
+    /// Lets the processors count for each contestant, unless they did so in an
+    /// earlier round: counts don't drift.
+    fn count<'e>(
+        &mut self,
+        round: u64,
+        scenario: &Scenario,
+        record: &mut Record,
+        sessions: Vec<Session<'e>>,
+    ) -> ControlFlow<(), Vec<Session<'e>>> {
+        let row = record.cells.get(&scenario.name).into_iter().flatten();
+        let counted = row.filter(|(_, cell)| cell.has_counts());
+        let counted: BTreeSet<String> =
+            counted.map(|(name, _)| name.clone()).collect();
+        let interrupt = self.interrupt;
+        self.each(round, scenario, record, sessions, |session| {
+            if counted.contains(&session.cell.contestant.name) {
+                return Ok(());
+            }
+            session.count(interrupt)
+        })
+    }
+
     /// Opens the sessions of all contestants that can be measured.
     fn open<'e>(
         &mut self,
@@ -341,7 +392,7 @@ impl Measurement<'_> {
         record: &mut Record,
     ) -> ControlFlow<(), Vec<Session<'e>>> {
         let mut sessions = Vec::new();
-        for Entrant { contestant, .. } in order {
+        for (index, Entrant { contestant, .. }) in order.iter().enumerate() {
             if !self.is_wanted(scenario, contestant) {
                 continue;
             }
@@ -351,7 +402,9 @@ impl Measurement<'_> {
             }
             let opened = self
                 .prepare(round, contestant, scenario, &record.calibration)
-                .and_then(|cell| Session::open(cell, self.interrupt));
+                .and_then(|cell| {
+                    Session::open(cell, index + 1, self.interrupt)
+                });
             match opened {
                 Ok(session) => sessions.push(session),
                 Err(failure) => {
@@ -368,7 +421,8 @@ impl Measurement<'_> {
     }
 
     /// Calls `work` with each session. Keeps the sessions for which it
-    /// succeeds, and the failures of the others.
+    /// succeeds, and the failures of the others, whose processes are ended at
+    /// once.
     fn each<'e>(
         &mut self,
         round: u64,
@@ -408,7 +462,12 @@ impl Measurement<'_> {
         match self.measure(round, contestant, scenario, &record.calibration) {
             Ok(measured) => {
                 let kept = record.cell_mut(&scenario.name, name);
-                kept.rounds.push(Round { place, ..measured });
+                let mut measured = Round { place, ..measured };
+                if !kept.has_counts() {
+                    let missing = Counts::missing(NOT_IN_TURNS);
+                    measured.report.counts = Some(missing);
+                }
+                kept.rounds.push(measured);
                 ControlFlow::Continue(())
             }
             Err(failure) => self.keep(failure, round, name, scenario, record),
@@ -519,10 +578,7 @@ impl Measurement<'_> {
         if let Some(capacity) = capacity {
             cell.set_load(scenario, capacity);
         }
-        let mut report = cell.measure(self.interrupt)?;
-        if round == 1 {
-            report.counts = Some(Counts::missing(NOT_IN_TURNS));
-        }
+        let report = cell.measure(self.interrupt)?;
         let processors = placement.server.len();
         if let Some(late) = report.late(processors, placement.is_shared()) {
             return Err(Failure::Instrument(late));

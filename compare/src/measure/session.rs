@@ -11,7 +11,7 @@ use crate::load::counters;
 use crate::load::engine::CONNECTED;
 use crate::measure::cell::{Cell, judge};
 use crate::measure::failure::Failure;
-use crate::model::load_report::{Counts, LoadReport};
+use crate::model::load_report::{Counts, LoadReport, MachineTimes};
 use crate::model::reading::Reading;
 use crate::model::record::{REPLIES_BEYOND, Round, Turn};
 use crate::model::scenarios::Scenario;
@@ -25,6 +25,9 @@ pub(crate) struct Session<'a> {
     commands: PipeWriter,
     server: Server,
     _apart: Option<Server>,
+    /// The position of the contestant in the order in which servers are
+    /// started, from 1.
+    place: usize,
     turns: Vec<Turn>,
     /// The sum of the reports of all turns.
     report: Option<LoadReport>,
@@ -39,6 +42,7 @@ impl<'a> Session<'a> {
     /// Returns an error if a process can't be started.
     pub(crate) fn open(
         cell: Cell<'a>,
+        place: usize,
         interrupt: &Interrupt,
     ) -> Result<Session<'a>, Failure> {
         let server = cell.start(interrupt)?;
@@ -56,6 +60,7 @@ impl<'a> Session<'a> {
             commands,
             server,
             _apart: apart,
+            place,
             turns: Vec::new(),
             report: None,
         })
@@ -78,6 +83,25 @@ impl<'a> Session<'a> {
         Err(Failure::Instrument(text))
     }
 
+    /// Begins a turn that is not kept. Meanwhile, other sessions may run theirs.
+    pub(crate) fn begin_first(&mut self) {
+        self.send("turn");
+    }
+
+    /// Waits for the end of the turn that is not kept.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`Session::turn`].
+    pub(crate) fn end_first(
+        &mut self,
+        interrupt: &Interrupt,
+    ) -> Result<(), Failure> {
+        let report = self.cell.report(&mut self.load, interrupt)?;
+        let fault = report.visible_fault();
+        judge(&mut self.server, report, fault).map(drop)
+    }
+
     /// Runs one turn, the one in the given cycle, at the given place in it.
     ///
     /// # Errors
@@ -94,7 +118,7 @@ impl<'a> Session<'a> {
         let report = self.command("turn", interrupt)?;
         let fault = report.visible_fault();
         let report = judge(&mut self.server, report, fault)?;
-        self.turns.push(turn(cycle, place, scenario, &report));
+        self.turns.push(kept(cycle, place, scenario, &report));
         match &mut self.report {
             Some(sum) => sum.append(&report),
             None => self.report = Some(report),
@@ -127,7 +151,8 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Lets the clients leave, and returns the measurements of the round.
+    /// Lets the clients leave, and returns the measurements of the round, with
+    /// the times of the machine during all of its turns.
     ///
     /// # Errors
     ///
@@ -135,7 +160,7 @@ impl<'a> Session<'a> {
     pub(crate) fn end(
         mut self,
         round: u64,
-        place: usize,
+        machine: Reading<MachineTimes>,
         interrupt: &Interrupt,
     ) -> Result<Round, Failure> {
         let last = self.command("end", interrupt)?;
@@ -144,12 +169,13 @@ impl<'a> Session<'a> {
             return Err(Failure::Instrument(text));
         };
         report.append_faults(&last);
+        report.machine = machine;
         let fault = report.server_fault();
         let report = judge(&mut self.server, report, fault)?;
         let placement = self.cell.placement.clone();
         Ok(Round {
             round,
-            place,
+            place: self.place,
             bottleneck: report.bottleneck(placement.server.len()),
             placement,
             capacity: Reading::missing(
@@ -166,15 +192,19 @@ impl<'a> Session<'a> {
         command: &str,
         interrupt: &Interrupt,
     ) -> Result<LoadReport, Failure> {
+        self.send(command);
+        self.cell.report(&mut self.load, interrupt)
+    }
+
+    fn send(&mut self, command: &str) {
         // If the load generator has ended, the wait for its report finds out
         // why.
         let _ = writeln!(self.commands, "{command}");
-        self.cell.report(&mut self.load, interrupt)
     }
 }
 
 /// Returns what the record keeps of a turn.
-fn turn(
+fn kept(
     cycle: u64,
     place: usize,
     scenario: &Scenario,

@@ -157,6 +157,12 @@ impl CellRecord {
         self.missed.len() as u64 * 2 > wanted
     }
 
+    /// Returns `true` if a round has counts of the processors, or the reason why
+    /// they are missing.
+    pub(crate) fn has_counts(&self) -> bool {
+        self.rounds.iter().any(|round| round.report.counts.is_some())
+    }
+
     fn new() -> CellRecord {
         CellRecord {
             void: None,
@@ -209,7 +215,8 @@ impl Void {
 pub(crate) struct Round {
     /// The round's number.
     pub(crate) round: u64,
-    /// The position of the cell in the order of the round, from 1.
+    /// The position of the contestant in the order of the round, from 1. In this
+    /// order, the servers are started or, without turns, measured.
     pub(crate) place: usize,
     /// The processors of the server and of the load generator.
     pub(crate) placement: Placement,
@@ -250,6 +257,16 @@ pub(crate) struct Turn {
     /// The 99th percentile of the service times of the measured group, if there
     /// were enough replies.
     pub(crate) p99_ns: Option<u64>,
+}
+
+impl Turn {
+    /// Returns `true` if this can be one of so many turns that were added up to
+    /// the report.
+    fn is_of(&self, report: &LoadReport, turns: u64) -> bool {
+        self.window_ns > 0
+            && self.replies.len() == report.groups.len()
+            && (1..=turns).contains(&self.cycle)
+    }
 }
 
 impl Record {
@@ -314,20 +331,34 @@ impl Record {
             ))
         );
         let record: Record = serde_json::from_slice(&text).map_err(broken)?;
-        let cells = record.cells.values().flat_map(|row| row.values());
-        let is_sound = |round: &Round| {
-            round.report.window_ns > 0 && round.round <= ROUNDS_MAX
-        };
-        let mut rounds = cells.flat_map(|cell| &cell.rounds);
         ensure!(
-            record.rounds <= ROUNDS_MAX && rounds.all(is_sound),
+            record.is_sound(),
             Usage(format!(
-                "{}: not a record of compare: a window has no length, or \
-                 there are more than {ROUNDS_MAX} rounds",
+                "{}: not a record of compare: a window has no length, a turn \
+                 doesn't fit its scenario, or there are more than \
+                 {ROUNDS_MAX} rounds",
                 path.display()
             ))
         );
         Ok(record)
+    }
+
+    /// Returns `true` if figures can be computed from all rounds and turns.
+    fn is_sound(&self) -> bool {
+        let is_sound = |name: &String, round: &Round| {
+            let mut scenarios = self.scenarios.iter();
+            let scenario = scenarios.find(|other| other.name == *name);
+            let turns = scenario.map_or(0, |scenario| scenario.turns);
+            let mut all = round.turns.iter();
+            round.report.window_ns > 0
+                && round.round <= ROUNDS_MAX
+                && all.all(|turn| turn.is_of(&round.report, turns))
+        };
+        let is_row_sound = |(name, row): (_, &BTreeMap<_, CellRecord>)| {
+            let mut rounds = row.values().flat_map(|cell| &cell.rounds);
+            rounds.all(|round| is_sound(name, round))
+        };
+        self.rounds <= ROUNDS_MAX && self.cells.iter().all(is_row_sound)
     }
 
     /// Returns the limit for the p99 that `compare advise` was given, if any. A
@@ -596,6 +627,52 @@ mod tests {
     use super::*;
     use crate::model::load_report::{GroupReport, OpenLoop};
     use crate::model::scenarios;
+
+    #[test]
+    fn a_record_whose_turns_do_not_fit_its_scenario_is_refused() {
+        let scenario = scenarios::read_one(Path::new(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../bench/scenarios/perf2.toml"
+        )))
+        .unwrap();
+        let good = Turn {
+            cycle: scenario.turns,
+            place: 1,
+            window_ns: 1,
+            replies: vec![1],
+            server_cpu_ns: None,
+            generator_busiest_ns: 0,
+            p50_ns: None,
+            p99_ns: None,
+        };
+        let is_sound = |window_ns, turn: Turn| {
+            let mut record = Record::new(1, 1, Machine::made_up(vec![0]));
+            record.scenarios.push(scenario.clone());
+            let group = GroupReport::made_up(&scenario.measured_group);
+            let report = LoadReport::made_up(vec![group]);
+            record.cell_mut(&scenario.name, "server").rounds.push(Round {
+                round: 1,
+                place: 1,
+                placement: Placement { server: vec![0], load: vec![0] },
+                bottleneck: Bottleneck::Neither,
+                capacity: Reading::missing("not asked"),
+                report: LoadReport { window_ns, ..report },
+                turns: vec![turn],
+            });
+            record.is_sound()
+        };
+        assert!(is_sound(1, good.clone()));
+        assert!(!is_sound(0, good.clone()));
+        let bad = [
+            Turn { window_ns: 0, ..good.clone() },
+            Turn { replies: vec![1, 1], ..good.clone() },
+            Turn { cycle: scenario.turns + 1, ..good.clone() },
+            Turn { cycle: 0, ..good },
+        ];
+        for turn in bad {
+            assert!(!is_sound(1, turn.clone()), "{turn:?}");
+        }
+    }
 
     #[test]
     fn only_rounds_that_both_maps_contain_have_a_ratio() {

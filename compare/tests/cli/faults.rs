@@ -13,6 +13,10 @@ use super::*;
 const ROUNDS: [&str; 6] =
     ["-s", "^perf2$", "--rounds", "3", "--duration", "20ms"];
 
+/// A window that doesn't end while a test runs. Two contestants can be measured
+/// in turns of that length.
+const LONG: &str = "29s";
+
 #[test]
 fn a_failure_in_a_later_round_is_reported_and_earlier_rounds_are_kept() {
     let folder = Folder::new();
@@ -85,11 +89,11 @@ fn a_contestant_that_fails_in_a_later_turn_is_void_and_the_others_continue() {
         ("reset", "1 connections reset"),
         ("hang", "a hang"),
     ];
-    // One client gets at most six replies in each of the twenty turns, and many
-    // more in all of them.
+    // One client gets at most six replies in each of the twenty turns, and in
+    // the one before them, and many more in all of them.
     let mut text = contestant("good", "none");
     for (fault, _) in faults {
-        let more = format!("\"{fault}\", \"--after\", \"8\", ");
+        let more = format!("\"{fault}\", \"--after\", \"14\", ");
         let more = more + "\"--delay\", \"5ms\"]";
         text += &contestant(&format!("bad-{fault}"), fault)
             .replace(&format!("\"{fault}\"]"), &more);
@@ -192,7 +196,7 @@ fn no_process_is_left_whichever_process_of_a_run_is_killed() {
     // The front, the keeper and the runner.
     for depth in 0..3 {
         let folder = Folder::new();
-        let mut run = Running::start(&folder, &["--duration", "10m"]);
+        let mut run = Running::start(&folder, &["--duration", LONG]);
         run.wait_for(is_load);
         let mut id = run.child.id();
         for _ in 0..depth {
@@ -359,7 +363,7 @@ fn with_ports(ports: u16, scenario: &str, folder: &Folder) -> Option<Output> {
 #[test]
 fn a_second_run_is_refused_without_an_effect_on_the_first() {
     let folder = Folder::new();
-    let mut run = Running::start(&folder, &["--duration", "10m"]);
+    let mut run = Running::start(&folder, &["--duration", LONG]);
     run.wait_for(is_load);
     let json = folder.path.join("out/run.json");
     let before = fs::read(&json).unwrap();
@@ -376,8 +380,8 @@ fn a_second_run_is_refused_without_an_effect_on_the_first() {
 }
 
 /// A run that lasts until it is ended.
-struct Running {
-    child: Child,
+pub(super) struct Running {
+    pub(super) child: Child,
 }
 
 impl Running {
@@ -393,13 +397,13 @@ impl Running {
         Running::spawn(&mut command)
     }
 
-    fn spawn(command: &mut Command) -> Running {
+    pub(super) fn spawn(command: &mut Command) -> Running {
         command.stdout(Stdio::piped()).stderr(Stdio::null());
         Running { child: command.spawn().unwrap() }
     }
 
     /// Waits until a descendant has this command line.
-    fn wait_for(&mut self, is_meant: fn(&str) -> bool) {
+    pub(super) fn wait_for(&mut self, is_meant: fn(&str) -> bool) {
         wait_until("nothing was started", || {
             assert!(self.child.try_wait().unwrap().is_none(), "it has ended");
             let ids = descendants_of(self.child.id());
@@ -428,7 +432,7 @@ impl Running {
         (self.child.wait().unwrap().code(), text)
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(super) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 }
@@ -456,7 +460,7 @@ impl Folder {
     }
 }
 
-fn wait_until(otherwise: &str, mut condition: impl FnMut() -> bool) {
+pub(super) fn wait_until(otherwise: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "{otherwise}");
@@ -477,7 +481,7 @@ fn assert_finished_rounds_are_kept(folder: &Folder) {
 }
 
 /// Returns the numbers of the rounds of a cell that were measured.
-fn rounds_of(cell: &Value) -> Vec<u64> {
+pub(super) fn rounds_of(cell: &Value) -> Vec<u64> {
     let rounds = cell["rounds"].as_array().unwrap().iter();
     rounds.map(|round| round["round"].as_u64().unwrap()).collect()
 }
@@ -514,7 +518,7 @@ fn alone(folder: &Folder, what: &str, script: &str) -> Option<Output> {
 }
 
 /// The last process that is started for a measurement in turns.
-fn is_load(command: &str) -> bool {
+pub(super) fn is_load(command: &str) -> bool {
     command.contains(" --server-pid ") && command.contains(" --turns ")
 }
 
@@ -552,7 +556,7 @@ fn contestant_with_a_bad_second_round(folder: &Folder, fault: &str) -> String {
         .replace(&format!("\"{fault}\"]"), &more)
 }
 
-fn descendants_of(process: u32) -> Vec<u32> {
+pub(super) fn descendants_of(process: u32) -> Vec<u32> {
     let children = children_of(process).into_iter();
     children.flat_map(|id| [vec![id], descendants_of(id)].concat()).collect()
 }
@@ -563,7 +567,7 @@ fn children_of(process: u32) -> Vec<u32> {
     text.split_whitespace().map(|id| id.parse().unwrap()).collect()
 }
 
-fn command_of(process: u32) -> String {
+pub(super) fn command_of(process: u32) -> String {
     let bytes = fs::read(format!("/proc/{process}/cmdline"));
     let bytes = bytes.unwrap_or_default();
     String::from_utf8_lossy(&bytes).replace('\0', " ")
