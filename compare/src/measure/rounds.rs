@@ -11,16 +11,14 @@ use crate::base::interrupt::Interrupt;
 use crate::measure::calibrator::Calibrator;
 use crate::measure::cell::Cell;
 use crate::measure::clients::groups;
-use crate::measure::duration::{
-    expected_duration, has_first_turn, in_words, last_replies,
-};
+use crate::measure::duration::{expected_duration, first_cycle, in_words};
 use crate::measure::failure::Failure;
 use crate::measure::further::{FurtherRounds, rounds_that_fit};
 use crate::measure::processors::Processors;
 use crate::measure::programs;
 use crate::measure::progress::Progress;
 use crate::measure::session::Session;
-use crate::measure::surroundings::{self, Surroundings};
+use crate::measure::surroundings::Surroundings;
 use crate::model::calibration::Calibrated;
 use crate::model::contestant::{Contestant, Framing, ModelTrait};
 use crate::model::contestants::ALIAS_SUFFIX;
@@ -303,11 +301,9 @@ impl Measurement<'_> {
         random: &mut Rng,
     ) -> ControlFlow<()> {
         self.progress.show(&format!("round {round} of {}", scenario.name));
-        let sessions = self.open(round, order, scenario, record)?;
-        let mut sessions =
-            self.first_turns(round, scenario, record, sessions)?;
+        let mut sessions = self.open(round, order, scenario, record)?;
         let surroundings = Surroundings::read();
-        for cycle in 1..=scenario.turns {
+        for cycle in first_cycle(scenario)..=scenario.turns {
             random.shuffle(&mut sessions);
             let mut place = 0;
             sessions =
@@ -331,34 +327,6 @@ impl Measurement<'_> {
             self.progress.done();
         }
         ControlFlow::Continue(())
-    }
-
-    /// Lets all contestants have a turn that is not kept, since the first one
-    /// after a start differs: threads start, and memory is touched for the first
-    /// time. They have it at once, which takes little longer than one turn.
-    /// Where the measured requests take long, this makes no difference.
-    fn first_turns<'e>(
-        &mut self,
-        round: u64,
-        scenario: &Scenario,
-        record: &mut Record,
-        mut sessions: Vec<Session<'e>>,
-    ) -> ControlFlow<(), Vec<Session<'e>>> {
-        if !has_first_turn(scenario) {
-            return ControlFlow::Continue(sessions);
-        }
-        sessions.iter_mut().for_each(Session::begin_first);
-        let interrupt = self.interrupt;
-        let sessions =
-            self.each(round, scenario, record, sessions, |session| {
-                session.end_first(interrupt)
-            })?;
-        // A server that had to wait for the processor seemed to have nothing
-        // left to do.
-        let count = sessions.len() as u32;
-        let at_most = last_replies(scenario).saturating_mul(2 * count);
-        surroundings::wait_until_idle(at_most, interrupt);
-        ControlFlow::Continue(sessions)
     }
 
     /// Lets the processors count for each contestant, unless they did so in an

@@ -83,26 +83,8 @@ impl<'a> Session<'a> {
         Err(Failure::Instrument(text))
     }
 
-    /// Begins a turn that is not kept. Meanwhile, other sessions may run theirs.
-    pub(crate) fn begin_first(&mut self) {
-        self.send("turn");
-    }
-
-    /// Waits for the end of the turn that is not kept.
-    ///
-    /// # Errors
-    ///
-    /// The same as for [`Session::turn`].
-    pub(crate) fn end_first(
-        &mut self,
-        interrupt: &Interrupt,
-    ) -> Result<(), Failure> {
-        let report = self.cell.report(&mut self.load, interrupt)?;
-        let fault = report.visible_fault();
-        judge(&mut self.server, report, fault).map(drop)
-    }
-
     /// Runs one turn, the one in the given cycle, at the given place in it.
+    /// That of cycle 0 is not kept.
     ///
     /// # Errors
     ///
@@ -118,6 +100,9 @@ impl<'a> Session<'a> {
         let report = self.command("turn", interrupt)?;
         let fault = report.visible_fault();
         let report = judge(&mut self.server, report, fault)?;
+        if cycle == 0 {
+            return Ok(());
+        }
         self.turns.push(kept(cycle, place, scenario, &report));
         match &mut self.report {
             Some(sum) => sum.append(&report),
@@ -192,14 +177,10 @@ impl<'a> Session<'a> {
         command: &str,
         interrupt: &Interrupt,
     ) -> Result<LoadReport, Failure> {
-        self.send(command);
-        self.cell.report(&mut self.load, interrupt)
-    }
-
-    fn send(&mut self, command: &str) {
         // If the load generator has ended, the wait for its report finds out
         // why.
         let _ = writeln!(self.commands, "{command}");
+        self.cell.report(&mut self.load, interrupt)
     }
 }
 

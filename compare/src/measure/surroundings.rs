@@ -1,17 +1,10 @@
 //! The machine while the contestants of a scenario are measured in turns: how
 //! busy it is, and how much of that is the run itself.
 
-use std::thread;
-use std::time::{Duration, Instant};
-
-use crate::base::interrupt::Interrupt;
 use crate::load::machine_clocks::MachineClocks;
 use crate::load::process_tree::{CpuTimes, ProcessTree};
 use crate::model::load_report::MachineTimes;
 use crate::model::reading::Reading;
-
-/// The time for which the processes of the run must be idle.
-const IDLE_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The clocks of the machine, and of all processes of the run, before the first
 /// turn.
@@ -39,22 +32,6 @@ impl Surroundings {
             Ok(MachineTimes { own_ns: own_ns.ok(), ..times })
         });
         Reading::from(times)
-    }
-}
-
-/// Waits until the processes of the run use next to no CPU time, or until
-/// interrupted, but no longer than `at_most`.
-pub(crate) fn wait_until_idle(at_most: Duration, interrupt: &Interrupt) {
-    let began = Instant::now();
-    while began.elapsed() < at_most && !interrupt.is_requested() {
-        let surroundings = Surroundings::read();
-        thread::sleep(IDLE_INTERVAL);
-        let times = surroundings.times().value;
-        let own_ns = times.and_then(|times| times.own_ns).unwrap_or(0);
-        // Reading the clocks takes some of it.
-        if u128::from(own_ns) < IDLE_INTERVAL.as_nanos() / 2 {
-            return;
-        }
     }
 }
 
