@@ -18,8 +18,9 @@ const TICK_NS: u64 = 10_000_000;
 pub(crate) struct MachineClocks {
     at: Instant,
     processors: u32,
-    /// The time in which the processors ran no process.
     idle_ns: u64,
+    irq_ns: u64,
+    soft_irq_ns: u64,
     stolen_ns: u64,
 }
 
@@ -41,7 +42,13 @@ impl MachineClocks {
     pub(crate) fn since(&self, start: &MachineClocks) -> MachineTimes {
         let all = (self.at - start.at) * self.processors;
         let all_ns = all.as_nanos() as u64;
-        let idle_ns = self.idle_ns.saturating_sub(start.idle_ns);
+        // A kernel that counts interrupts counts them for no process. Others
+        // have ticks of soft interrupts only, which are part of a process.
+        let no_process_ns = |of: &MachineClocks| match start.irq_ns {
+            0 => of.idle_ns,
+            1.. => of.idle_ns + of.irq_ns + of.soft_irq_ns,
+        };
+        let idle_ns = no_process_ns(self).saturating_sub(no_process_ns(start));
         let stolen_ns = self.stolen_ns.saturating_sub(start.stolen_ns);
         let busy_ns = all_ns.saturating_sub(idle_ns + stolen_ns);
         MachineTimes { busy_ns, stolen_ns, all_ns, own_ns: None }
@@ -61,14 +68,13 @@ impl MachineClocks {
         if ticks.iter().all(|ticks| *ticks == 0) {
             return None;
         }
-        // A kernel that counts interrupts counts them for no process. Others
-        // have ticks of soft interrupts only, which are part of a process.
-        let interrupts = if irq > 0 { irq + soft_irq } else { 0 };
         let processors = text.lines().filter(|line| line.starts_with("cpu"));
         Some(MachineClocks {
             at,
             processors: processors.count() as u32 - 1,
-            idle_ns: (idle + io_wait + interrupts) * TICK_NS,
+            idle_ns: (idle + io_wait) * TICK_NS,
+            irq_ns: irq * TICK_NS,
+            soft_irq_ns: soft_irq * TICK_NS,
             stolen_ns: steal * TICK_NS,
         })
     }
@@ -105,6 +111,9 @@ mod tests {
         // Here, interrupts are no part of any process.
         let found = times("9 0 9 10 5 1 7 1 0 0", "10 0 9 60 25 3 17 4 0 0");
         assert_eq!(found.busy_ns, ms(1_150));
+        // The first tick of an interrupt does not change what the others mean.
+        let found = times("9 0 9 10 5 0 7 1 0 0", "10 0 9 60 25 1 17 4 0 0");
+        assert_eq!(found.busy_ns, ms(1_270));
         assert_eq!(at(0, "1 2 3"), None);
         assert_eq!(at(0, "0 0 0 0 0 0 0 0 0 0"), None);
         assert!(MachineClocks::read().is_ok());

@@ -69,9 +69,11 @@ impl Tally {
         }
     }
 
-    /// Returns the tally, and leaves an empty one for the next turn.
+    /// Returns the tally, and leaves an empty one for the next turn, for which
+    /// the clients stay connected.
     pub(crate) fn take(&mut self) -> Tally {
-        let empty = Tally::new(self.open.is_some());
+        let connected = self.connected;
+        let empty = Tally { connected, ..Tally::new(self.open.is_some()) };
         std::mem::replace(self, empty)
     }
 
@@ -94,6 +96,14 @@ impl Tally {
     /// Counts a client that waited for a reply during the whole window.
     pub(crate) fn starved(&mut self) {
         self.starved += 1;
+    }
+
+    /// Counts a client that was never served, and sent this request in the
+    /// window.
+    pub(crate) fn unserved(&mut self, sent: &Sent) {
+        if self.window.contains(sent.at) {
+            self.starved += 1;
+        }
     }
 
     /// Counts requests of the window that had no reply when their turn ended.

@@ -466,23 +466,27 @@ fn the_replies_of_all_turns_add_up() {
 
 #[test]
 fn a_client_that_is_not_served_stays_waiting_until_it_is() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || serve_one_at_a_time(&listener));
-    let mut plan = plan_of_turns(address);
-    // The clients wait for longer than that, over all turns.
-    plan.reply_timeout = Duration::from_millis(500);
-    let commands = ["turn", "turn", "turn", "end"].into_iter();
-    let reports = obey(&plan, commands);
-    for report in &reports[..3] {
-        let group = &report.groups[0];
-        assert_eq!(group.starved, 2);
-        assert_eq!(group.faults, Faults::default());
-        assert!(group.replies_in_all >= 1);
+    // Without a lead-in, the clients begin in the window.
+    for warm_up in [SHORT, Duration::ZERO] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || serve_one_at_a_time(&listener));
+        let mut plan = plan_of_turns(address);
+        plan.warm_up = warm_up;
+        // The clients wait for longer than that, over all turns.
+        plan.reply_timeout = Duration::from_millis(500);
+        let commands = ["turn", "turn", "turn", "end"].into_iter();
+        let reports = obey(&plan, commands);
+        for report in &reports[..3] {
+            let group = &report.groups[0];
+            assert_eq!((group.connected, group.starved), (3, 2));
+            assert_eq!(group.faults, Faults::default());
+            assert!(group.replies_in_all >= 1);
+        }
+        let last = &reports[3].groups[0];
+        assert_eq!(last.replies_in_all, 2);
+        assert_eq!(last.faults, Faults::default());
     }
-    let last = &reports[3].groups[0];
-    assert_eq!(last.replies_in_all, 2);
-    assert_eq!(last.faults, Faults::default());
 }
 
 #[test]

@@ -88,6 +88,8 @@ pub(crate) struct Worker<'a> {
     phase_end: Instant,
     /// Whether the clients stay connected after the window, for another turn.
     stays: bool,
+    /// Whether no turn has ended yet.
+    is_first_turn: bool,
     /// The end of a turn, while the server works on the last requests.
     drain: Option<TurnDrain>,
     /// When the clients were asked to leave after the last turn. Time that a
@@ -165,6 +167,7 @@ impl<'a> Worker<'a> {
             phase: Phase::WarmUp,
             phase_end: now,
             stays: false,
+            is_first_turn: true,
             drain: None,
             ended_at: None,
             next_tick: now,
@@ -262,6 +265,7 @@ impl<'a> Worker<'a> {
             return Ok(None);
         }
         self.note_unfinished();
+        self.is_first_turn = false;
         let stopped = self.stopped.take().context("the window did not end")?;
         let share = self.share_in_window();
         Ok(Some((stopped.report(Some(share)), self.take_tallies())))
@@ -278,7 +282,7 @@ impl<'a> Worker<'a> {
         self.drain = None;
         self.ended_at = Some(now);
         // A window without length, after which idle clients leave.
-        self.start = Some(WindowStart::read(Survey::read(None)));
+        self.start = Some(WindowStart::read(Survey::read(None), false));
         self.phase = Phase::Window;
         self.phase_end = now;
         self.keep_time()?;
@@ -426,8 +430,8 @@ impl<'a> Worker<'a> {
         let is_idle = drain.activity.is_idle();
         let connections = self.clients.iter().flat_map(|c| &c.connection);
         let mut served = connections.filter(|c| c.is_served).peekable();
-        let is_first = served.peek().is_none();
-        let quiet = if is_first || served.any(|c| c.owed() > 0) {
+        let serves_first = self.is_first_turn && served.peek().is_none();
+        let quiet = if serves_first || served.any(|c| c.owed() > 0) {
             DRAIN_QUIET_SERVED
         } else if is_idle.is_none() {
             DRAIN_QUIET
@@ -783,8 +787,10 @@ impl<'a> Worker<'a> {
             Phase::WarmUp => {
                 self.next_survey = None;
                 let survey = self.survey.take();
+                // The machine is watched over all turns of a round.
+                let is_all = !self.stays && survey.is_some();
                 let survey = survey.unwrap_or_else(|| Survey::read(None));
-                let start = WindowStart::read(survey);
+                let start = WindowStart::read(survey, is_all);
                 self.phase = Phase::Window;
                 self.phase_end = start.at + self.plan.window;
                 for share in &mut self.groups {
@@ -846,13 +852,16 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Counts, at the end of a turn, the requests without a reply. Clients that
-    /// never got one count as starved.
+    /// Counts, at the end of a turn, the requests without a reply, and the
+    /// clients that have never got one.
     fn note_unfinished(&mut self) {
         for client in &self.clients {
-            let connection = client.connection.iter().filter(|c| c.is_served);
-            for sent in connection.flat_map(Connection::unanswered) {
-                self.groups[client.group].tally.unfinished(sent);
+            let tally = &mut self.groups[client.group].tally;
+            let Some(connection) = &client.connection else { continue };
+            if connection.is_served {
+                connection.unanswered().for_each(|sent| tally.unfinished(sent));
+            } else if let Some(sent) = connection.unanswered().next() {
+                tally.unserved(sent);
             }
         }
     }

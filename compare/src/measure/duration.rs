@@ -53,12 +53,19 @@ pub(crate) fn check_silence(
     scenario: &Scenario,
     contestants: usize,
 ) -> anyhow::Result<()> {
-    // At worst, a contestant is the first one in a cycle, and the last one in
-    // the next cycle.
-    let others = narrow(contestants.saturating_sub(1) as u64 * 2);
-    let silent = turn(scenario).saturating_mul(others);
+    let has_silent = scenario.groups.iter().any(|group| group.silent);
+    let turns = match (&scenario.alone, has_silent) {
+        (Some(_), true) => 1,
+        (Some(_), false) => 0,
+        // The whole round, with the first cycle and the turn that counts.
+        (None, true) => contestants as u64 * (scenario.turns + 2),
+        // At worst, a contestant is the first one in a cycle, and the last one
+        // in the next cycle.
+        (None, false) => contestants.saturating_sub(1) as u64 * 2,
+    };
+    let silent = turn(scenario).saturating_mul(narrow(turns));
     ensure!(
-        scenario.alone.is_some() || silent < IDLE_TIMEOUT,
+        silent < IDLE_TIMEOUT,
         Usage(format!(
             "{}: the clients of {contestants} contestants that are measured \
              in `turns` would be silent for up to {}, and servers close such \
@@ -160,6 +167,15 @@ mod tests {
         }
         scenario.alone = Some("for a test".to_owned());
         assert!(check_silence(&scenario, 4).is_ok());
+        // Silent clients are silent for the whole round.
+        scenario.alone = None;
+        scenario.groups[0].silent = true;
+        assert!(check_silence(&scenario, 1).is_err());
+        scenario.alone = Some("for a test".to_owned());
+        assert!(check_silence(&scenario, 4).is_ok());
+        scenario.window = Duration::from_secs(60);
+        assert!(check_silence(&scenario, 1).is_err());
+        scenario.groups[0].silent = false;
         // A long window that one contestant has does not matter.
         scenario.alone = None;
         assert!(check_silence(&scenario, 1).is_ok());

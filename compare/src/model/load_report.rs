@@ -150,8 +150,9 @@ pub(crate) struct GroupReport {
     pub(crate) replies: u64,
     /// Correct replies before, in and after the window.
     pub(crate) replies_in_all: u64,
-    /// Clients that waited for one reply during the whole window. Their waits
-    /// are not part of `service_ns`.
+    /// Clients that waited for one reply during the whole window, or in a turn,
+    /// from a moment in the window until the end of the turn without ever having
+    /// got one. Their waits are not part of `service_ns`.
     #[serde(default)]
     pub(crate) starved: u64,
     /// Requests that were sent in the window of a turn and had no reply when
@@ -362,7 +363,7 @@ impl Counts {
 
 impl GroupReport {
     fn append(&mut self, next: &GroupReport) {
-        self.connected += next.connected;
+        self.connected = self.connected.max(next.connected);
         self.replies += next.replies;
         self.replies_in_all += next.replies_in_all;
         self.starved = self.starved.max(next.starved);

@@ -1,7 +1,7 @@
 //! The record of a run (`run.json`): all raw measurements, from which every
 //! figure can be computed again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -455,9 +455,18 @@ impl Record {
         let more = clients(scenario) - clients(fewest);
         let before = self.figure(fewest, entrant, Figure::Rss);
         let with = self.figure(scenario, entrant, Figure::Rss);
+        let cell = self.cell(&scenario.name, entrant);
+        let rounds = cell.iter().flat_map(|cell| &cell.rounds);
+        // A reply to a client that connected last shows that the server has
+        // accepted the others.
+        let accepted: BTreeSet<u64> = rounds
+            .filter(|one| one.report.groups.iter().any(|g| g.replies > 0))
+            .map(|one| one.round)
+            .collect();
         let grown = with.into_iter().filter_map(|(round, bytes)| {
             let grown = bytes - before.get(&round)?;
-            (more > 0.0 && grown > 0.0).then(|| (round, grown / more))
+            let is_known = accepted.contains(&round) && grown > 0.0;
+            (more > 0.0 && is_known).then(|| (round, grown / more))
         });
         grown.collect()
     }

@@ -180,18 +180,21 @@ fn undecided<'b>(
     let candidates: Vec<(&str, Estimate)> =
         found.iter().filter(is_possible).copied().collect();
     let names: Vec<&str> = candidates.iter().map(|(name, _)| *name).collect();
-    if names.len() < 2 {
+    if names.len() < 2 || standing.relations.is_empty() {
         return (range(figure, found), rest);
     }
     let (equal, open): (Rest<'_>, Rest<'_>) =
         among.into_iter().partition(|(_, relation)| relation.is_equal());
     let more = more_rounds(open.iter().map(|(_, relation)| relation));
     let equal = equal.iter().map(|(name, _)| *name);
-    let equal: Vec<&str> = standing.leader.into_iter().chain(equal).collect();
+    // One that is worse turn by turn may have the best figure over the run.
+    let leader = standing.leader.filter(|name| possible.contains(name));
+    let equal: Vec<&str> = leader.into_iter().chain(equal).collect();
     let open: Vec<&str> = open.iter().map(|(name, _)| *name).collect();
     let outcome = match (equal.len(), names.len()) {
-        (1, 2) => ", undecided which is better".to_owned(),
-        (1, _) => ", undecided which is best".to_owned(),
+        (0 | 1, 2) => ", undecided which is better".to_owned(),
+        (0 | 1, _) => ", undecided which is best".to_owned(),
+        _ if leader.is_none() => ", undecided which is best".to_owned(),
         _ => {
             let [equal, open] = [equal, open].map(|names| few(&names));
             format!("; {equal} equal within {margin} %, {open} undecided")
