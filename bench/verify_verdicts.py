@@ -10,7 +10,7 @@ is printed, but not counted. METHODOLOGY.md describes the method. The exit code
 is 1 if a verdict differs.
 """
 import json, math, random, statistics, sys
-from collections import Counter
+from collections import Counter, defaultdict
 
 RESAMPLES, TRIMMED, ERROR, EDGE = 2000, 0.2, 0.05, 0.08
 
@@ -142,6 +142,9 @@ def student(degrees, tails):
 def main(run, report):
     aliases = {e["contestant"]["name"]: e["again"] for e in run["entrants"]}
     alias = next((pair for pair in aliases.items() if pair[1]), None)
+    # A scenario that is only measured on request is a table of its own.
+    tables = {s["name"]: s.get("on_request") and s["name"].split("@")[0]
+              for s in run["scenarios"]}
     columns, checked, near, wrong, skipped = {}, 0, 0, 0, 0
     for row in report["figures"]:
         scenario = next(s for s in run["scenarios"] if s["name"] == row["scenario"])
@@ -165,9 +168,13 @@ def main(run, report):
             own = both(run, scenario, alias, row["figure"])
             column.append((None, ratio(*own, by_sums, drawn)))
         column.append((row, ratio(*counts, by_sums, drawn)))
-    family = [r["z"] for column in columns.values() for _, r in column if r]
-    critical = sorted(map(max, zip(*family)))[int(RESAMPLES * (1 - ERROR))]
-    error = min(ERROR, 2 * (1 - statistics.NormalDist().cdf(critical)))
+    families = defaultdict(list)
+    for (name, _), column in columns.items():
+        families[tables[name]] += [r["z"] for _, r in column if r]
+    errors = {}
+    for table, family in families.items():
+        critical = sorted(map(max, zip(*family)))[int(RESAMPLES * (1 - ERROR))]
+        errors[table] = min(ERROR, 2 * (1 - statistics.NormalDist().cdf(critical)))
     margin = math.log1p(report["margin"])
     for (name, figure), column in columns.items():
         typical = statistics.median(r["strict"] for _, r in column if r)
@@ -184,7 +191,7 @@ def main(run, report):
             log, rounds, degrees = r["log"], r["rounds"], r["degrees"]
             shown = student(rounds - 1, ERROR) * r["shown"]**0.5
             moderated = (degrees * r["strict"] + rounds * typical) / (degrees + rounds)
-            strict = student(int(degrees + rounds), error) * max(
+            strict = student(int(degrees + rounds), errors[tables[name]]) * max(
                 r["strict"], moderated)**0.5
             def verdict(shown, strict):
                 if abs(log) - strict > noise:

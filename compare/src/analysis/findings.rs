@@ -1,7 +1,7 @@
 //! The findings of a run: estimates, how contestants compare, bottlenecks, and
 //! the reasons why figures are suspect.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
@@ -110,8 +110,9 @@ pub(crate) struct Findings<'a> {
     draws: RefCell<HashMap<String, Rc<Draws>>>,
     samples: RefCell<HashMap<CellFigure, Option<Rc<Sample>>>>,
     spreads: RefCell<HashMap<Pair, Option<Rc<Spread>>>>,
-    /// The error of a single comparison with which that of the table is 5 %.
-    error: OnceCell<f64>,
+    /// By table, the error of a single comparison with which that of the table
+    /// is 5 %.
+    errors: RefCell<HashMap<String, f64>>,
 }
 
 /// A scenario, a contestant and a figure.
@@ -135,7 +136,7 @@ impl<'a> Findings<'a> {
             draws: RefCell::default(),
             samples: RefCell::default(),
             spreads: RefCell::default(),
-            error: OnceCell::new(),
+            errors: RefCell::default(),
         }
     }
 
@@ -236,23 +237,29 @@ impl<'a> Findings<'a> {
             margin: self.margin,
             noise: noise.map_or(0.0, |noise| noise.value.ln().abs()),
             typical: bootstrap::typical_error(column.iter().map(Rc::as_ref)),
-            error: self.error(),
+            error: self.error(scenario),
         }
     }
 
     /// Returns the error of a single comparison with which the probability of
-    /// any false difference in the whole table is 5 %.
-    fn error(&self) -> f64 {
-        *self.error.get_or_init(|| {
-            let mut family = Family::default();
-            for scenario in &self.record.scenarios {
-                for &figure in &scenario.figures {
-                    let column = self.column(scenario, figure);
-                    column.iter().for_each(|ratio| family.add(ratio));
-                }
+    /// any false difference in the scenario's table is 5 %. A scenario that is
+    /// only measured on request is a table of its own.
+    fn error(&self, scenario: &Scenario) -> f64 {
+        let table = table_of(scenario);
+        if let Some(known) = self.errors.borrow().get(table) {
+            return *known;
+        }
+        let mut family = Family::default();
+        let scenarios = self.record.scenarios.iter();
+        for scenario in scenarios.filter(|other| table_of(other) == table) {
+            for &figure in &scenario.figures {
+                let column = self.column(scenario, figure);
+                column.iter().for_each(|ratio| family.add(ratio));
             }
-            family.error_of_each()
-        })
+        }
+        let error = family.error_of_each();
+        self.errors.borrow_mut().insert(table.to_owned(), error);
+        error
     }
 
     /// Returns the ratios that the table shows of a figure: of each contestant
@@ -602,6 +609,12 @@ impl<'a> Findings<'a> {
             rounds.map(|round| round.report.generator_share()).collect();
         median(&mut shares).filter(|share| *share > BUSY_SHARE)
     }
+}
+
+/// Returns the name of the table that a scenario belongs to: its own if it is
+/// only measured on request, and otherwise that of the default run.
+fn table_of(scenario: &Scenario) -> &str {
+    if scenario.on_request { scenario.base() } else { "" }
 }
 
 /// Returns the CPU time of the run's own processes while the times of the
