@@ -1,13 +1,20 @@
 //! Values with 95 % intervals, and the distributions that they depend on.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::f64::consts::PI;
+
+use serde::{Deserialize, Serialize};
 
 /// The probability that an interval does not contain the true value.
 pub(crate) const ERROR: f64 = 0.05;
 
 /// The largest value that [`student_quantile`] returns.
 const QUANTILE_MAX: f64 = 1e6;
+
+/// From so many rounds on, the median lies between the lowest and the highest
+/// of them in 95 of 100 cases, whatever the distribution: it does not if all are
+/// on the same side of it, with the probability 2^(1 - rounds).
+const ROUNDS_THAT_BOUND: usize = 6;
 
 /// The number of halvings that find a quantile exactly.
 const HALVINGS: usize = 80;
@@ -37,6 +44,21 @@ impl Estimate {
         }
         let factor = half.exp();
         Estimate { value, low: value / factor, high: value * factor }
+    }
+
+    /// Returns the estimate with an interval that does not extend beyond the
+    /// values of the rounds, if these are enough.
+    ///
+    /// On a log scale, an interval would otherwise extend over many orders of
+    /// magnitude if a few rounds are close to zero.
+    pub(crate) fn within_rounds(self, rounds: &BTreeMap<u64, f64>) -> Estimate {
+        if rounds.len() < ROUNDS_THAT_BOUND {
+            return self;
+        }
+        let lowest = rounds.values().copied().fold(self.value, f64::min);
+        let highest = rounds.values().copied().fold(self.value, f64::max);
+        let [low, high] = [self.low.max(lowest), self.high.min(highest)];
+        Estimate { low, high, ..self }
     }
 
     /// Returns how far the interval extends from the value, as a share of the
@@ -104,6 +126,24 @@ pub(crate) fn student_tails(degrees: usize, t: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interval_does_not_extend_beyond_the_rounds() {
+        let rounds = |values: &[f64]| -> BTreeMap<u64, f64> {
+            (1..).zip(values.iter().copied()).collect()
+        };
+        let wide = Estimate { value: 2.0, low: 1e-9, high: 1e9 };
+        let few = [0.0, 1.0, 2.0, 2.0, 7.0];
+        assert_eq!(wide.within_rounds(&rounds(&few)), wide);
+        let enough = [0.0, 1.0, 2.0, 2.0, 3.0, 7.0];
+        let expected = Estimate { value: 2.0, low: 1e-9, high: 7.0 };
+        assert_eq!(wide.within_rounds(&rounds(&enough)), expected);
+        // A narrow interval stays what it is, and the value is always in it.
+        let narrow = Estimate { value: 2.0, low: 1.9, high: 2.1 };
+        assert_eq!(narrow.within_rounds(&rounds(&enough)), narrow);
+        let expected = Estimate { value: 2.0, low: 2.0, high: 2.1 };
+        assert_eq!(narrow.within_rounds(&rounds(&[3.0; 6])), expected);
+    }
 
     #[test]
     fn the_median_is_the_middle_value_or_the_mean_of_the_middle_two() {

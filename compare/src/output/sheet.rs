@@ -93,6 +93,8 @@ impl<'a> Sheet<'a> {
                 for figure in figures_of(scenario) {
                     let found = findings.estimate(scenario, name, figure);
                     if let Some(estimate) = found {
+                        let values = record.figure(scenario, name, figure);
+                        let estimate = estimate.within_rounds(&values);
                         let key = (scenario.name.as_str(), name, figure);
                         estimates.insert(key, estimate);
                         let found = findings.doubts(scenario, name, figure);
