@@ -33,13 +33,13 @@ use preprocessor::Course;
 use verdicts::Verdicts;
 
 /// The run that the course takes its figures from by default.
-const FIGURES: &str = "bench/recorded/full-2026-11-24/figures.json";
+const FIGURES: &str = "bench/recorded/full-2026-11-30/figures.json";
 
 /// A run of the deliberate mistakes, for figures that the first run lacks.
-const MISTAKES: &str = "bench/recorded/mistakes-2026-11-24/figures.json";
+const MISTAKES: &str = "bench/recorded/mistakes-2026-11-30/figures.json";
 
 /// The verdicts on the talk's claims.
-const CLAIMS: &str = "bench/recorded/claims-2026-11-24/claims.json";
+const CLAIMS: &str = "bench/recorded/claims-2026-11-30/claims.json";
 
 /// Builds the course
 #[derive(Parser)]

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 /// The run that the course takes its figures from by default.
-const FIGURES: &str = "bench/recorded/full-2026-11-24/figures.json";
+const FIGURES: &str = "bench/recorded/full-2026-11-30/figures.json";
 
 const BOOK: &str = env!("CARGO_BIN_EXE_book");
 
