@@ -160,7 +160,7 @@ fn a_run_of_the_reader_replaces_the_recorded_run() {
         assert_ne!(before, after);
     }
     assert!(readers.contains("run of-a-reader"));
-    assert!(readers.contains("interrupted after 1 of 5 rounds"));
+    assert!(readers.contains("interrupted after 1 of 6 rounds"));
     assert!(!recorded.contains("interrupted after"));
     assert!(!recorded.contains("run of-a-reader"));
 }
