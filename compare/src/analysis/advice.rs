@@ -206,12 +206,9 @@ mod tests {
     use crate::model::calibration::Calibrated;
     use crate::model::contestant::ModelTrait;
     use crate::model::invocation::{Invocation, MixFlags};
-    use crate::model::load_report::{
-        Bottleneck, GroupReport, LoadReport, OpenLoop,
-    };
+    use crate::model::load_report::{GroupReport, LoadReport, OpenLoop};
     use crate::model::machine::Machine;
     use crate::model::mix::Mix;
-    use crate::model::placement::Placement;
     use crate::model::reading::Reading;
     use crate::model::record::Entrant;
     use crate::model::record::Round;
@@ -267,15 +264,10 @@ mod tests {
                 });
                 let mut report = LoadReport::made_up(vec![group]);
                 report.server_cpu_ns = Reading::from(Ok(cost_ns * replies));
-                record.cell_mut("mix", name).rounds.push(Round {
-                    round,
-                    place: 1,
-                    placement: Placement { server: vec![0], load: vec![1] },
-                    bottleneck: Bottleneck::Neither,
-                    capacity: Reading::missing("not asked"),
-                    report,
-                    turns: Vec::new(),
-                });
+                record
+                    .cell_mut("mix", name)
+                    .rounds
+                    .push(Round::made_up(round, report));
             }
         }
         record.scenarios.push(scenario);

@@ -641,9 +641,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::model::load_report::{
-        Bottleneck, LoadReport, MachineTimes, OpenLoop,
-    };
+    use crate::model::load_report::{LoadReport, MachineTimes, OpenLoop};
     use crate::model::machine::Machine;
     use crate::model::placement::Placement;
     use crate::model::reading::Reading;
@@ -660,13 +658,8 @@ mod tests {
         let machine = Machine::made_up(vec![0]);
         let mut record = Record::new(1, 1, machine);
         record.cell_mut(&scenario.name, "server").rounds.push(Round {
-            round: 1,
-            place: 1,
             placement: Placement { server: vec![0], load: vec![0] },
-            bottleneck: Bottleneck::Neither,
-            capacity: Reading::missing("not asked"),
-            report: LoadReport::made_up(vec![group]),
-            turns: Vec::new(),
+            ..Round::made_up(1, LoadReport::made_up(vec![group]))
         });
         Findings::of(&record).doubts(scenario, "server", figure)
     }
@@ -761,13 +754,8 @@ mod tests {
                 report.server_cpu_ns = Reading::from(Ok(ms(40)));
                 report.machine = Reading::from(Ok(machine));
                 record.cell_mut(&scenario.name, "server").rounds.push(Round {
-                    round,
-                    place: 1,
-                    placement: Placement { server: vec![0], load: vec![1] },
-                    bottleneck: Bottleneck::Neither,
-                    capacity: Reading::missing("not asked"),
-                    report,
                     turns: turns.clone(),
+                    ..Round::made_up(round, report)
                 });
             }
             let findings = Findings::of(&record);

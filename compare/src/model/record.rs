@@ -269,6 +269,22 @@ impl Turn {
     }
 }
 
+#[cfg(test)]
+impl Round {
+    /// Returns a round without turns, in which neither side was the bottleneck.
+    pub(crate) fn made_up(round: u64, report: LoadReport) -> Round {
+        Round {
+            round,
+            place: 1,
+            placement: Placement { server: vec![0], load: vec![1] },
+            bottleneck: Bottleneck::Neither,
+            capacity: Reading::missing("not asked"),
+            report,
+            turns: Vec::new(),
+        }
+    }
+}
+
 impl Record {
     /// Returns the record of a run that begins now.
     pub(crate) fn new(seed: u64, rounds: u64, machine: Machine) -> Record {
@@ -660,13 +676,8 @@ mod tests {
             let group = GroupReport::made_up(&scenario.measured_group);
             let report = LoadReport::made_up(vec![group]);
             record.cell_mut(&scenario.name, "server").rounds.push(Round {
-                round: 1,
-                place: 1,
-                placement: Placement { server: vec![0], load: vec![0] },
-                bottleneck: Bottleneck::Neither,
-                capacity: Reading::missing("not asked"),
-                report: LoadReport { window_ns, ..report },
                 turns: vec![turn],
+                ..Round::made_up(1, LoadReport { window_ns, ..report })
             });
             record.is_sound()
         };
