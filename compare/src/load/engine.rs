@@ -88,9 +88,10 @@ pub(crate) fn run_at(
 }
 
 /// Connects the plan's clients, calls `connected`, and obeys the lines of
-/// `commands`: `turn` runs one turn, `count` runs one in which the processors
-/// count for the server, and nothing should be timed, and `end` lets the
-/// clients leave after the last one. Calls `report` with the report of each
+/// `commands`: `turn` runs one turn; `first` runs a shorter one, which comes
+/// before the others and should not count; `count` runs one in which the
+/// processors count for the server, and nothing should be timed; and `end` lets
+/// the clients leave after the last one. Calls `report` with the report of each
 /// turn and, at the end, with the faults since the last turn.
 ///
 /// Between turns, all clients are silent and this process sleeps.
@@ -115,6 +116,7 @@ pub(crate) fn run_turns(
     for command in commands {
         let command = command.context("cannot read a command from stdin")?;
         let work = match command.as_str() {
+            "first" => Worker::first_turn,
             "turn" => {
                 workers[0].survey(plan.server);
                 Worker::turn
@@ -125,7 +127,7 @@ pub(crate) fn run_turns(
             }
             "end" => Worker::end,
             other => bail!(
-                "`{other}` is not a command: use `turn`, `count` or `end`"
+                "`{other}` is not a command: use `first`, `turn`, `count` or `end`"
             ),
         };
         let start = Instant::now() + START;

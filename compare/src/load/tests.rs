@@ -16,7 +16,9 @@ use crate::load::engine;
 use crate::load::faulty::{self, Behaviour, Fault};
 use crate::model::contestant::Framing;
 use crate::model::faults::Faults;
-use crate::model::load_plan::{Arrivals, GroupPlan, LoadPlan, Pace};
+use crate::model::load_plan::{
+    Arrivals, FIRST_WINDOW_MAX, GroupPlan, LoadPlan, Pace,
+};
 use crate::model::load_report::{GroupReport, LoadReport};
 
 /// The number of correct replies: fewer than there are clients, so that the
@@ -462,6 +464,21 @@ fn the_replies_of_all_turns_add_up() {
         assert!(group.replies_in_all >= 3);
         assert_eq!(group.faults, Faults::default());
     }
+}
+
+#[test]
+fn the_first_turn_is_shorter_than_the_others() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || serve_one_at_a_time(&listener));
+    let mut plan = plan_of_turns(address);
+    plan.window = 20 * FIRST_WINDOW_MAX;
+    let reports = obey(&plan, ["first", "turn", "end"].into_iter());
+    let [first, turn, _end] = &reports[..] else { panic!("no report") };
+    assert!(first.window_ns >= FIRST_WINDOW_MAX.as_nanos() as u64);
+    assert!(first.window_ns < turn.window_ns);
+    assert!(turn.window_ns >= plan.window.as_nanos() as u64);
+    assert!(first.groups[0].replies > 0);
 }
 
 #[test]

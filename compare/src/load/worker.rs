@@ -23,7 +23,9 @@ use crate::load::connection::{Connection, READ_BYTES, Received};
 use crate::load::group_share::{GroupShare, OpenLoopState};
 use crate::load::resources::{Activity, Survey, WindowEnd, WindowStart};
 use crate::load::tally::{Sent, Tally};
-use crate::model::load_plan::{CONNECT_HANGS_MAX, LoadPlan, Pace};
+use crate::model::load_plan::{
+    CONNECT_HANGS_MAX, FIRST_WINDOW_MAX, LoadPlan, Pace,
+};
 use crate::model::load_report::LoadReport;
 
 /// How many events one wait can report.
@@ -86,6 +88,8 @@ pub(crate) struct Worker<'a> {
     phase: Phase,
     /// When the phase ends.
     phase_end: Instant,
+    /// The length of the window.
+    window: Duration,
     /// Whether the clients stay connected after the window, for another turn.
     stays: bool,
     /// Whether no turn has ended yet.
@@ -166,6 +170,7 @@ impl<'a> Worker<'a> {
             is_timed: false,
             phase: Phase::WarmUp,
             phase_end: now,
+            window: plan.window,
             stays: false,
             is_first_turn: true,
             drain: None,
@@ -244,6 +249,18 @@ impl<'a> Worker<'a> {
             return Ok(None);
         }
         self.finish().map(Some)
+    }
+
+    /// Runs the first turn, which is shorter than the others: it lets the
+    /// server start its threads and touch its memory.
+    pub(crate) fn first_turn(
+        &mut self,
+        start: Instant,
+    ) -> anyhow::Result<Option<(LoadReport, Vec<Tally>)>> {
+        self.window = self.plan.window.min(FIRST_WINDOW_MAX);
+        let measured = self.turn(start);
+        self.window = self.plan.window;
+        measured
     }
 
     /// Runs one turn from `start` on: the clients that don't wait for a reply
@@ -792,7 +809,7 @@ impl<'a> Worker<'a> {
                 let survey = survey.unwrap_or_else(|| Survey::read(None));
                 let start = WindowStart::read(survey, is_all);
                 self.phase = Phase::Window;
-                self.phase_end = start.at + self.plan.window;
+                self.phase_end = start.at + self.window;
                 for share in &mut self.groups {
                     share.tally.begin(start.at);
                 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::ensure;
 
 use crate::base::exit::Usage;
+use crate::model::load_plan::FIRST_WINDOW_MAX;
 use crate::model::scenarios::Scenario;
 
 /// The time to start a contestant's server and to connect its clients, if all
@@ -34,8 +35,8 @@ pub(crate) fn expected_duration(
     let contestant = match scenario.alone {
         Some(_) => each + START_ALONE,
         None => {
-            let turns = scenario.turns + 1 - first_cycle(scenario);
-            START + turn(scenario).saturating_mul(narrow(turns))
+            let turns = turn(scenario).saturating_mul(narrow(scenario.turns));
+            START + first_turn(scenario) + turns
         }
     };
     contestant
@@ -89,6 +90,15 @@ pub(crate) fn first_cycle(scenario: &Scenario) -> u64 {
     u64::from(takes_long)
 }
 
+/// Returns how long the turn in cycle 0 takes, if there is one.
+fn first_turn(scenario: &Scenario) -> Duration {
+    let shorter = scenario.window.saturating_sub(FIRST_WINDOW_MAX);
+    match first_cycle(scenario) {
+        0 => turn(scenario) - shorter,
+        _ => Duration::ZERO,
+    }
+}
+
 /// Returns how long one turn takes, including the time until the next one.
 fn turn(scenario: &Scenario) -> Duration {
     let each = scenario.warm_up + scenario.window;
@@ -140,18 +150,18 @@ mod tests {
             expected_duration(scenario, 10, 8).as_millis()
         };
         let mut short = scenario("perf2.toml");
-        assert_eq!(expected(&short), 8 * 10 * (5 + 6 * 102));
+        assert_eq!(expected(&short), 8 * 10 * (5 + 37 + 5 * 102));
         short.rounds = Some(2);
-        assert_eq!(expected(&short), 2 * 10 * (5 + 6 * 102));
+        assert_eq!(expected(&short), 2 * 10 * (5 + 37 + 5 * 102));
         short.alone = Some("for a test".to_owned());
         assert_eq!(expected(&short), 2 * 10 * (45 + 97));
         assert_eq!(expected_duration(&short, 0, 8), Duration::ZERO);
         // A long request takes 50 ms.
         let mut long = scenario("perf1.toml");
         long.rounds = None;
-        assert_eq!(expected(&long), 8 * 10 * (5 + 5 * (102 + 25)));
+        assert_eq!(expected(&long), 8 * 10 * (5 + 5 * 127));
         let beside = scenario("interference.toml");
-        assert_eq!(expected(&beside), 8 * 10 * (5 + 6 * (102 + 25)));
+        assert_eq!(expected(&beside), 8 * 10 * (5 + 62 + 5 * 127));
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl<'a> Session<'a> {
     }
 
     /// Runs one turn, the one in the given cycle, at the given place in it.
-    /// That of cycle 0 is not kept.
+    /// That of cycle 0 is shorter, and not kept.
     ///
     /// # Errors
     ///
@@ -97,7 +97,8 @@ impl<'a> Session<'a> {
         scenario: &Scenario,
         interrupt: &Interrupt,
     ) -> Result<(), Failure> {
-        let report = self.command("turn", interrupt)?;
+        let command = if cycle == 0 { "first" } else { "turn" };
+        let report = self.command(command, interrupt)?;
         let fault = report.visible_fault();
         let report = judge(&mut self.server, report, fault)?;
         if cycle == 0 {

@@ -27,6 +27,9 @@ pub(crate) const RATE_MAX: f64 = 1e8;
 /// After that, the others are not tried, as each would take as long to fail.
 pub(crate) const CONNECT_HANGS_MAX: u64 = 3;
 
+/// The longest window of the first of several turns, which isn't kept.
+pub(crate) const FIRST_WINDOW_MAX: Duration = Duration::from_millis(15);
+
 /// What one run of the load generator does.
 #[derive(Clone, Debug)]
 pub(crate) struct LoadPlan {

@@ -22,10 +22,10 @@ fn each_contestant_has_one_turn_in_each_cycle_in_shuffled_order() {
     let cells = record["cells"]["perf2"].as_object().unwrap();
     let rounds = cells.values().map(|cell| &cell["rounds"][0]);
     // By cycle, the place of each contestant.
-    let mut orders = vec![Vec::new(); 9];
+    let mut orders = vec![Vec::new(); 6];
     for (index, round) in rounds.enumerate() {
         let turns = round["turns"].as_array().unwrap();
-        assert_eq!(turns.len(), 9);
+        assert_eq!(turns.len(), 6);
         for (cycle, turn) in turns.iter().enumerate() {
             assert_eq!(turn["cycle"], cycle + 1, "{index}");
             orders[cycle].push(turn["place"].as_u64().unwrap());
@@ -38,7 +38,7 @@ fn each_contestant_has_one_turn_in_each_cycle_in_shuffled_order() {
     }
     // By chance, one of 24 orders comes again, but not all the time.
     let different: BTreeSet<_> = orders.iter().collect();
-    assert!(different.len() > 4, "{orders:?}");
+    assert!(different.len() > 2, "{orders:?}");
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn the_first_turn_after_a_start_is_not_kept() {
     let liar = contestant("liar", "wrong").replace("\"wrong\"]", slow);
     let file = folder.file("c.toml", &(contestant("good", "none") + &liar));
     let scenario = fs::read_to_string(PERF2).unwrap();
-    let scenario = scenario.replace("turns = 9", "turns = 1");
+    let scenario = scenario.replace("turns = 6", "turns = 1");
     let scenario = folder.file("one-turn.toml", &scenario);
     let scenario = scenario.to_str().unwrap();
     let arguments = [
