@@ -51,8 +51,10 @@ def raw(run, scenario, name, figure, in_turns=True):
         few = min((s for s in run["scenarios"] if s["name"].split("@")[0]
                    == scenario["name"].split("@")[0]), key=silent)
         own, base = by_round(scenario, cell["rss"]), by_round(few, cell["rss"])
+        served = {r["round"] for r in run["cells"][scenario["name"]][name]["rounds"]
+                  if any(g["replies"] for g in r["report"]["groups"])}
         return {(r, 0): (own[r] - base[r], silent(scenario) - silent(few))
-                for r in own if r in base and own[r] > base[r]}
+                for r in own if r in base and own[r] > base[r] and r in served}
     found = by_round(scenario, cell[figure])
     return {(r, 0): (v, 1) for r, v in found.items() if v is not None}
 

@@ -11,9 +11,9 @@ pub(crate) const ERROR: f64 = 0.05;
 /// The largest value that [`student_quantile`] returns.
 const QUANTILE_MAX: f64 = 1e6;
 
-/// From so many rounds on, the median lies between the lowest and the highest
-/// of them in 95 of 100 cases, whatever the distribution: it does not if all are
-/// on the same side of it, with the probability 2^(1 - rounds).
+/// From so many rounds on, the true median of rounds lies between the lowest and
+/// the highest of them in 96 of 100 cases, whatever the distribution: it does
+/// not if all are on the same side of it, with the probability 2^(1 - rounds).
 const ROUNDS_THAT_BOUND: usize = 6;
 
 /// The number of halvings that find a quantile exactly.

@@ -15,7 +15,7 @@ use crate::base::workspace;
 use crate::cmd::patterns;
 use crate::measure::counts::{self, Needed};
 use crate::measure::options::MeasurementOptions;
-use crate::measure::plan::{self, MeasurementPlan};
+use crate::measure::plan::MeasurementPlan;
 use crate::measure::programs;
 use crate::model::budgets::{self, Budget, BudgetFile, Limit, Quantity, Side};
 use crate::model::contestant::Contestant;
@@ -160,7 +160,7 @@ impl Budgets {
             skipped,
             scenarios,
             cells: Some(cells),
-            rounds: plan::ROUNDS,
+            rounds: scenarios::ROUNDS,
             further: None,
             traced: Vec::new(),
             invocation: Invocation {

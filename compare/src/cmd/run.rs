@@ -12,7 +12,7 @@ use crate::cmd::contestant_args::ContestantArgs;
 use crate::cmd::margin_args::MarginArgs;
 use crate::cmd::{outcome, patterns};
 use crate::measure::options::MeasurementOptions;
-use crate::measure::plan::{self, MeasurementPlan};
+use crate::measure::plan::MeasurementPlan;
 use crate::measure::programs;
 use crate::model::invocation::Invocation;
 use crate::model::scenarios::{self, Scenario};
@@ -71,7 +71,7 @@ impl Run {
             traced: self.traced(&scenarios),
             scenarios,
             cells: None,
-            rounds: plan::ROUNDS,
+            rounds: scenarios::ROUNDS,
             invocation: self.invocation(),
         };
         let measured = plan.measure(&self.options, &root, &interrupt)?;

@@ -104,8 +104,8 @@ impl WindowStart {
     /// Reads the clocks, one after the other. The window's start is read last,
     /// so that the readings cover the whole window.
     ///
-    /// The machine is read only if the window `is_all` of a measurement.
-    pub(crate) fn read(survey: Survey, is_all: bool) -> WindowStart {
+    /// The machine is read only where the window is the whole measurement.
+    pub(crate) fn read(survey: Survey, reads_machine: bool) -> WindowStart {
         let Survey {
             server,
             tree,
@@ -114,7 +114,7 @@ impl WindowStart {
             at: surveyed_at,
             ..
         } = survey;
-        let machine = if is_all {
+        let machine = if reads_machine {
             MachineClocks::read()
         } else {
             Err("the machine was not watched in this window".to_owned())

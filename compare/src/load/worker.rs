@@ -49,8 +49,8 @@ const DRAIN_POLLS: u32 = 3;
 /// works.
 const DRAIN_QUIET: Duration = Duration::from_millis(200);
 
-/// The same if a client waits that was served before, or if none was served
-/// yet: an idle server that sleeps before a reply still sends it. Other clients
+/// The same if a client waits that was served before, or in the first turn, if
+/// none was served yet: an idle server that sleeps before a reply still sends it. Other clients
 /// that never got a reply may have to wait until those that did leave.
 const DRAIN_QUIET_SERVED: Duration = Duration::from_millis(500);
 
@@ -447,8 +447,8 @@ impl<'a> Worker<'a> {
         let is_idle = drain.activity.is_idle();
         let connections = self.clients.iter().flat_map(|c| &c.connection);
         let mut served = connections.filter(|c| c.is_served).peekable();
-        let serves_first = self.is_first_turn && served.peek().is_none();
-        let quiet = if serves_first || served.any(|c| c.owed() > 0) {
+        let none_served_yet = self.is_first_turn && served.peek().is_none();
+        let quiet = if none_served_yet || served.any(|c| c.owed() > 0) {
             DRAIN_QUIET_SERVED
         } else if is_idle.is_none() {
             DRAIN_QUIET
@@ -805,9 +805,9 @@ impl<'a> Worker<'a> {
                 self.next_survey = None;
                 let survey = self.survey.take();
                 // The machine is watched over all turns of a round.
-                let is_all = !self.stays && survey.is_some();
+                let reads_machine = !self.stays && survey.is_some();
                 let survey = survey.unwrap_or_else(|| Survey::read(None));
-                let start = WindowStart::read(survey, is_all);
+                let start = WindowStart::read(survey, reads_machine);
                 self.phase = Phase::Window;
                 self.phase_end = start.at + self.window;
                 for share in &mut self.groups {

@@ -65,14 +65,19 @@ pub(crate) fn check_silence(
         (None, false) => contestants.saturating_sub(1) as u64 * 2,
     };
     let silent = turn(scenario).saturating_mul(narrow(turns));
+    let remedy = match scenario.alone {
+        Some(_) => "use a shorter window (--duration)",
+        None => {
+            "they are measured in `turns`: use a shorter window (--duration) \
+             or fewer contestants (-e), or let a scenario file measure each \
+             contestant `alone`"
+        }
+    };
     ensure!(
         silent < IDLE_TIMEOUT,
         Usage(format!(
-            "{}: the clients of {contestants} contestants that are measured \
-             in `turns` would be silent for up to {}, and servers close such \
-             connections after {}; use a shorter window (--duration) or fewer \
-             contestants (-e), or let a scenario file measure each contestant \
-             `alone`",
+            "{}: silent clients of {contestants} contestants would wait for \
+             up to {}, and servers close such connections after {}; {remedy}",
             scenario.name,
             in_words(silent),
             in_words(IDLE_TIMEOUT)

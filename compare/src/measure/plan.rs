@@ -24,10 +24,6 @@ use crate::model::record::{Entrant, Record};
 use crate::model::runs;
 use crate::model::scenarios::Scenario;
 
-/// The default number of rounds. Eight can be drawn again in 6,435 ways, for an
-/// interval, while three can in ten only; and they take a minute and a half.
-pub(crate) const ROUNDS: u64 = 8;
-
 /// What to measure.
 pub(crate) struct MeasurementPlan {
     /// The contestants that take part.

@@ -453,8 +453,8 @@ impl Record {
 
     /// Returns the memory per silent client of each round in bytes: the
     /// difference to the point of the sweep with the fewest clients, divided by
-    /// the difference of their numbers. Rounds in which the memory did not grow
-    /// are left out.
+    /// the difference of their numbers. Rounds in which the memory did not
+    /// grow, or no client got a reply, are left out.
     fn per_client(
         &self,
         scenario: &Scenario,

@@ -12,7 +12,7 @@ use anyhow::Context;
 
 use crate::base::exit::Usage;
 pub(crate) use crate::model::scenarios::schema::{
-    ClientGroup, Parameter, Scenario, WARM_UP,
+    ClientGroup, Parameter, ROUNDS, Scenario, WARM_UP,
 };
 pub(crate) use crate::model::scenarios::sweeps::expand;
 use crate::model::scenarios::validation::{check, check_together, root};
@@ -329,5 +329,16 @@ mod tests {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/scenarios");
         let scenarios = read(Path::new(folder)).unwrap();
         assert!(expand(&scenarios, false).len() > scenarios.len());
+    }
+
+    #[test]
+    fn a_scenario_with_fewer_rounds_has_the_same_share_of_a_longer_run() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/scenarios");
+        let mut idle = read_one(&Path::new(folder).join("idle.toml")).unwrap();
+        idle.rounds = Some(5);
+        let rounds = [3, 5, 6, ROUNDS, 16].map(|run| idle.rounds_of(run));
+        assert_eq!(rounds, [3, 5, 5, 5, 10]);
+        idle.rounds = None;
+        assert_eq!(idle.rounds_of(16), 16);
     }
 }

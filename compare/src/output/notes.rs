@@ -317,7 +317,9 @@ fn without_figures(record: &Record) -> Vec<String> {
                      a longer window)"
                 }
                 Figure::Left => "no round has the rates of both scenarios",
-                Figure::PerClient => "its memory did not grow",
+                Figure::PerClient => {
+                    "its memory did not grow, or no client got a reply"
+                }
                 Figure::Time
                 | Figure::Rate
                 | Figure::P50

@@ -73,7 +73,14 @@ pub(crate) fn answer(
         return Some((*figures.first()?, "no figures".to_owned()));
     };
     let answer = match figure {
-        Figure::Left => shares(&found) + &left_out(sheet, scenario, figure),
+        Figure::Left => {
+            let shown = found.iter().map(|(name, estimate)| {
+                let shown = sheet.estimate(scenario, name, figure);
+                (*name, shown.unwrap_or(*estimate))
+            });
+            let shown: Vec<(&str, Estimate)> = shown.collect();
+            shares(&shown) + &left_out(sheet, scenario, figure)
+        }
         _ => comparison(sheet, scenario, figure, &found),
     };
     Some((figure, answer))

@@ -2,8 +2,8 @@
 
 use crate::analysis::difference::MARGIN;
 use crate::analysis::simulation::{
-    self, CONTESTANTS, Curve, FIGURES, MODEL, Model, Noise, PLANTED, ROUNDS,
-    TURNS,
+    self, CONTESTANTS, Curve, FEW_ROUNDS, FIGURES, MODEL, Model, Noise,
+    PLANTED, ROUNDS, TURNS,
 };
 use crate::base::exit::{Outcome, Usage};
 use crate::base::stdout;
@@ -76,7 +76,8 @@ fn text(curve: &Curve, what: &str) -> String {
     }
     format!(
         "{} tables of {CONTESTANTS} equal contestants and {FIGURES} figures, \
-         {ROUNDS} rounds of {TURNS} turns; {what}\n\
+         {ROUNDS} rounds of {TURNS} turns, and {FEW_ROUNDS} of one turn for \
+         one figure; {what}\n\
          tables with a false difference: {} (at most {})\n\
          95 % intervals that contain the true ratio: {}\n\n\
          Verdicts on one pair whose true ratio is known, within the margin of \

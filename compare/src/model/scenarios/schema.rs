@@ -14,6 +14,10 @@ use crate::model::load_plan::{Arrivals, DEPTH_MAX, Pace};
 use crate::model::optional_duration;
 use crate::model::placement::Cpus;
 
+/// The default number of rounds. Eight can be drawn again in 6,435 ways, for an
+/// interval, while three can in ten only; and they take a minute and a half.
+pub(crate) const ROUNDS: u64 = 8;
+
 /// A question about the contestants, and the load that answers it.
 #[derive(
     schemars::JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize,
@@ -52,7 +56,8 @@ pub(crate) struct Scenario {
     /// per round, and not in turns; none, if they are measured in turns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) alone: Option<String>,
-    /// The number of rounds, if the scenario needs fewer than the others.
+    /// The number of rounds in a run with the usual number, if the scenario
+    /// needs fewer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rounds: Option<u64>,
     /// The number of workers of the contestants' pools, if it isn't the
@@ -239,9 +244,12 @@ impl Scenario {
         self.groups.iter().find(|group| group.name == self.measured_group)
     }
 
-    /// Returns how many of a run's rounds the scenario has.
+    /// Returns how many of a run's rounds the scenario has. Its own number is
+    /// that of a run with the usual number of rounds; a run with more has more
+    /// of these, too.
     pub(crate) fn rounds_of(&self, run: u64) -> u64 {
-        self.rounds.map_or(run, |rounds| rounds.min(run))
+        let share = |rounds: u64| rounds.max(rounds * run / ROUNDS);
+        self.rounds.map_or(run, |rounds| share(rounds).min(run))
     }
 
     /// Returns `true` if the measured clients are an open loop, whose rate is
