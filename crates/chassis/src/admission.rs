@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
+use std::process;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tracing::{debug, error, warn};
 
 use crate::chassis::Chassis;
 use crate::client::{Client, refuse};
+use crate::{housekeeping, log};
 
 /// How long to wait before the next `accept` when the last one failed for lack
 /// of descriptors or memory.
@@ -49,9 +51,11 @@ impl Chassis {
         if self.is_self_connection(peer) {
             return self.stop();
         }
-        match Client::register(self, stream) {
+        let is_first = self.is_first_request(peer);
+        match Client::register(self, stream, is_first) {
             Ok(client) => {
                 debug!(%peer, "admitted a client");
+                self.note_admitted(is_first);
                 Admission::Client(client)
             }
             Err(stream) => {
@@ -85,6 +89,10 @@ impl Chassis {
             Some(
                 Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM,
             ) => {
+                if !housekeeping::is_ready() && !self.has_admitted() {
+                    log::fatal(&format!("cannot serve: accept: {error}"));
+                    process::exit(1);
+                }
                 if !self.is_accept_paused.swap(true, Relaxed) {
                     warn!(
                         "cannot accept a client: {error}; retrying every \

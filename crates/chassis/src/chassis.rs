@@ -22,6 +22,14 @@ pub struct Chassis {
     compute: Compute,
     workers: NonZeroUsize,
     job_timeout: Option<Duration>,
+    /// The address from which the server sends its first request.
+    first_request: OnceLock<SocketAddr>,
+    /// Whether the connection of the first request was admitted.
+    has_admitted_itself: AtomicBool,
+    /// Whether another client was admitted.
+    has_admitted: AtomicBool,
+    /// Whether another client was admitted before the first request.
+    serves_another_first: AtomicBool,
     /// The address from which the server connects to itself in order to stop.
     self_connection: OnceLock<SocketAddr>,
     /// A byte written here wakes the housekeeping thread.
@@ -40,6 +48,10 @@ impl Chassis {
             compute: flags.compute,
             workers: flags.workers,
             job_timeout: flags.job_timeout,
+            first_request: OnceLock::new(),
+            has_admitted_itself: AtomicBool::new(false),
+            has_admitted: AtomicBool::new(false),
+            serves_another_first: AtomicBool::new(false),
             self_connection: OnceLock::new(),
             housekeeping,
             has_failed: AtomicBool::new(false),
@@ -70,6 +82,38 @@ impl Chassis {
     /// is no limit.
     pub fn job_timeout(&self) -> Option<Duration> {
         self.job_timeout
+    }
+
+    /// Stores the address from which the server sends its first request.
+    pub(crate) fn expect_first_request(&self, from: SocketAddr) {
+        // It is set once, before clients are accepted.
+        let _ = self.first_request.set(from);
+    }
+
+    pub(crate) fn is_first_request(&self, from: SocketAddr) -> bool {
+        self.first_request.get() == Some(&from)
+    }
+
+    /// Notes that a client was admitted: the server itself, or another one.
+    pub(crate) fn note_admitted(&self, is_first: bool) {
+        if is_first {
+            self.has_admitted_itself.store(true, Relaxed);
+        } else if !self.has_admitted.swap(true, Relaxed)
+            && !self.has_admitted_itself.load(Relaxed)
+        {
+            self.serves_another_first.store(true, Relaxed);
+            self.wake_housekeeping();
+        }
+    }
+
+    /// Returns `true` if another client came before the first request. Then the
+    /// server is ready.
+    pub(crate) fn serves_another_first(&self) -> bool {
+        self.serves_another_first.load(Relaxed)
+    }
+
+    pub(crate) fn has_admitted(&self) -> bool {
+        self.has_admitted.load(Relaxed)
     }
 
     /// Stores the address from which the server connects to itself. When a

@@ -8,7 +8,7 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 
 use crate::chassis::Chassis;
 use crate::job::Job;
-use crate::registry::{ConnectionId, WaitsFor};
+use crate::registry::{ConnectionId, Served, WaitsFor};
 
 /// The number of steps in a client's turn.
 ///
@@ -67,6 +67,8 @@ struct Registration {
     chassis: &'static Chassis,
     connection: ConnectionId,
     requests: u64,
+    /// Whether it is the server's own connection, for its first request.
+    is_first: bool,
 }
 
 impl<S: AsFd> Client<S> {
@@ -74,14 +76,22 @@ impl<S: AsFd> Client<S> {
     pub(crate) fn register(
         chassis: &'static Chassis,
         stream: S,
+        is_first: bool,
     ) -> Result<Client<S>, S> {
         let now = Instant::now();
-        let Some(connection) = chassis.registry.register(&stream, now) else {
+        let Some(connection) =
+            chassis.registry.register(&stream, now, is_first)
+        else {
             return Err(stream);
         };
         let conversation = Conversation::new(chassis.framing, chassis.n_max);
         Ok(Client {
-            registration: Registration { chassis, connection, requests: 0 },
+            registration: Registration {
+                chassis,
+                connection,
+                requests: 0,
+                is_first,
+            },
             conversation: Box::new(conversation),
             is_served: false,
             steps_left: STEPS_PER_TURN,
@@ -184,8 +194,13 @@ impl<S: AsFd> Drop for Client<S> {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        let Registration { chassis, connection, requests } = self;
-        if chassis.registry.deregister(connection, *requests) {
+        let Registration { chassis, connection, requests, is_first } = self;
+        let served = if *is_first {
+            Served::default()
+        } else {
+            Served { connections: 1, requests: *requests }
+        };
+        if chassis.registry.deregister(connection, served) {
             chassis.wake_housekeeping();
         }
     }

@@ -1,5 +1,6 @@
 //! Command-line flags: their help, defaults and values.
 
+use std::io::{self, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::NonZeroUsize;
 use std::process;
@@ -9,12 +10,9 @@ use std::time::Duration;
 use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum, value_parser};
 use protocol::{Framing, N_MAX, N_MAX_DEFAULT};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
-/// Descriptors that are not connections: standard streams, listener, epoll,
-/// wake-up pipes. Descriptors of worker processes are counted separately.
-const FDS_RESERVED: u64 = 64;
+use crate::limits::{self, Bound};
 
 /// The longest duration of a flag: short enough to be added to any `Instant`.
 const DURATION_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
@@ -27,6 +25,7 @@ pub struct Model {
     pub(crate) computes: &'static [Compute],
     pub(crate) has_workers: bool,
     pub(crate) fds_per_worker: u64,
+    pub(crate) has_thread_per_client: bool,
     pub(crate) has_job_timeout: bool,
 }
 
@@ -54,6 +53,7 @@ impl Model {
             computes,
             has_workers: false,
             fds_per_worker: 0,
+            has_thread_per_client: false,
             has_job_timeout: false,
         }
     }
@@ -74,6 +74,12 @@ impl Model {
     /// `--max-connections` doesn't use them up.
     pub const fn with_fds_per_worker(self, fds_per_worker: u64) -> Model {
         Model { fds_per_worker, ..self }
+    }
+
+    /// Bounds the default of `--max-connections` by what limits the number of
+    /// threads, too, for a model that starts one for each client.
+    pub const fn with_thread_per_client(self) -> Model {
+        Model { has_thread_per_client: true, ..self }
     }
 
     /// Adds the flag `--job-timeout`, for a model that can stop a job.
@@ -124,6 +130,8 @@ pub(crate) struct Flags {
     pub(crate) framing: Framing,
     pub(crate) n_max: u8,
     pub(crate) connections_max: usize,
+    /// How many clients this process can serve.
+    pub(crate) bound: Bound,
     /// `None` if a client may be idle for ever.
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) drain_timeout: Duration,
@@ -140,7 +148,8 @@ impl Flags {
     pub(crate) fn parse(model: &Model) -> Flags {
         let matches = command(model).get_matches();
         if matches.get_flag("describe") {
-            println!("{:#}", description(model));
+            // The reader may have gone, as in `| true`.
+            let _ = writeln!(io::stdout(), "{:#}", description(model));
             process::exit(0);
         }
         Flags::new(model, &matches)
@@ -160,12 +169,14 @@ impl Flags {
         let workers = flag(matches, "workers").unwrap_or_else(|| {
             workers_for(available_parallelism().unwrap_or(NonZeroUsize::MIN))
         });
-        let connections_by_fds = connections_by_fds(fds_max(), model, workers);
+        let bound = limits::bound(model, workers);
+        let clients = usize::try_from(bound.clients).unwrap_or(usize::MAX);
         Flags {
             listen: *matches.get_one("listen").expect("it has a default"),
             framing: *matches.get_one("framing").expect("it has a default"),
             n_max: *matches.get_one("max-n").expect("it has a default"),
-            connections_max: connections_max.unwrap_or(connections_by_fds),
+            connections_max: connections_max.unwrap_or(clients),
+            bound,
             idle_timeout: unless_zero("idle-timeout"),
             drain_timeout: duration("drain-timeout").expect("it has a default"),
             log_format: *matches
@@ -201,28 +212,6 @@ fn workers_for(cores: NonZeroUsize) -> NonZeroUsize {
     }
 }
 
-/// Returns how many connections the limit on descriptors allows; at least 1.
-fn connections_by_fds(
-    fds_max: u64,
-    model: &Model,
-    workers: NonZeroUsize,
-) -> usize {
-    let for_workers = model.fds_per_worker.saturating_mul(workers.get() as u64);
-    let left = fds_max.saturating_sub(FDS_RESERVED).saturating_sub(for_workers);
-    left.max(1) as usize
-}
-
-/// Raises the limit on descriptors as far as allowed, and returns it.
-fn fds_max() -> u64 {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, ..limit };
-    let fds = match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => limit.maximum,
-        Err(_) => limit.current,
-    };
-    fds.unwrap_or(u64::from(u32::MAX))
-}
-
 fn command(model: &Model) -> Command {
     let command = Command::new(format!("server-{}", model.name))
         .version(env!("CARGO_PKG_VERSION"))
@@ -251,7 +240,7 @@ fn command(model: &Model) -> Command {
         .arg(
             option("max-connections", "NUMBER").value_parser(parse_count).help(
                 "Maximum number of connections [default: as many as the \
-                 limit on open files allows]",
+                 limits of the system allow]",
             ),
         )
         .arg(
@@ -457,23 +446,6 @@ mod tests {
     fn there_is_one_worker_more_than_cores_unless_there_is_one_core() {
         let default = |cores| workers_for(NonZeroUsize::new(cores).unwrap());
         assert_eq!([1, 2, 8].map(|cores| default(cores).get()), [1, 3, 9]);
-    }
-
-    #[test]
-    fn descriptors_of_workers_are_not_used_for_connections() {
-        const PROCESSES: Model = FULL.with_fds_per_worker(4);
-        for (fds_max, model, workers, connections) in [
-            (1_024, &FULL, 8, 960),
-            (1_024, &PROCESSES, 8, 928),
-            (1_024, &PROCESSES, 239, 4),
-            (1_024, &PROCESSES, 240, 1),
-            (1_024, &PROCESSES, usize::MAX, 1),
-            (10, &FULL, 1, 1),
-        ] {
-            let workers = NonZeroUsize::new(workers).unwrap();
-            let by_fds = connections_by_fds(fds_max, model, workers);
-            assert_eq!(by_fds, connections, "{fds_max} fds, {workers} workers");
-        }
     }
 
     #[test]

@@ -1,29 +1,44 @@
-//! The housekeeping thread: stops the server, drains it, ends idle clients.
+//! The housekeeping thread: reports that the server is ready, ends idle clients,
+//! stops the server and drains it. It never waits for a reader of its reports.
 
 use std::io::{self, Read};
+use std::iter;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::panic;
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::SigSet;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use sd_notify::NotifyState;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use rustix::io::Errno;
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level};
 use tracing::{error, info, warn};
 
 use crate::chassis::Chassis;
+use crate::first_request::{FirstRequest, Progress};
 use crate::flags::Flags;
 use crate::listener::Listener;
-use crate::log::notify_service_manager;
+use crate::log::{self, notify_service_manager};
 
 /// The exit code of a stop that cut off unfinished work.
 const EXIT_CUT_OFF: i32 = 3;
 
 /// Even without clients, `accept` needs a moment to return.
 const DRAIN_TIMEOUT_MIN: Duration = Duration::from_millis(100);
+
+/// How often to check whether a report can be written now that could not be
+/// before.
+const REPORT_PERIOD: Duration = Duration::from_secs(1);
+
+/// Whether the server has answered its first request. Before that, a panic
+/// means that it can't serve.
+static IS_READY: AtomicBool = AtomicBool::new(false);
 
 /// How many sweeps for idle clients happen within the idle timeout.
 const SWEEPS_PER_IDLE_TIMEOUT: u32 = 10;
@@ -42,6 +57,14 @@ struct Housekeeper {
     idle: Option<IdleClock>,
     drain_timeout: Duration,
     drain_deadline: Option<Instant>,
+    address: SocketAddr,
+    model: &'static str,
+    /// The first request, until its connection has ended.
+    first_request: Option<FirstRequest>,
+    /// Whether stdout had no room for the ready line.
+    is_unprinted: bool,
+    /// A message that the service manager's queue had no room for.
+    unsent: Option<&'static str>,
 }
 
 struct IdleClock {
@@ -53,6 +76,7 @@ struct IdleClock {
 /// Creates the chassis and starts the housekeeping thread.
 pub(crate) fn start(
     listener: Listener,
+    model: &'static str,
     flags: &Flags,
 ) -> io::Result<&'static Chassis> {
     let (woken, wake) = UnixStream::pair()?;
@@ -62,6 +86,16 @@ pub(crate) fn start(
     // A process has one chassis until it exits, so that threads and tasks can
     // refer to it without reference counting.
     let chassis = Box::leak(Box::new(Chassis::new(flags, wake)));
+    let address = listener.socket.local_addr()?;
+    let expect = |from| chassis.expect_first_request(from);
+    let first_request = match listener.connect_to_self(expect) {
+        Ok(connection) => Some(FirstRequest::new(connection.into())),
+        Err(error) if is_shortage(&error) => return Err(error),
+        Err(error) => {
+            unanswered(&error);
+            None
+        }
+    };
     let housekeeper = Housekeeper {
         chassis,
         listener,
@@ -70,6 +104,11 @@ pub(crate) fn start(
         idle: flags.idle_timeout.map(IdleClock::new),
         drain_timeout: flags.drain_timeout,
         drain_deadline: None,
+        address,
+        model,
+        first_request,
+        is_unprinted: false,
+        unsent: None,
     };
     thread::Builder::new()
         .name("housekeeping".into())
@@ -88,14 +127,67 @@ fn catch_signals(wake: &UnixStream) -> io::Result<Arc<AtomicBool>> {
         flag::register(signal, Arc::clone(&signalled))?;
         low_level::pipe::register(signal, wake.try_clone()?)?;
     }
+    // A log at the limit on the size of files is like one on a full disk: by
+    // default, the signal would end the process.
+    flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
+    // The process that started this one may have blocked signals, and one may
+    // be pending. Threads and worker processes inherit the mask of this thread.
+    SigSet::all().thread_unblock()?;
     Ok(signalled)
+}
+
+/// Returns `true` if the server has answered its first request.
+pub(crate) fn is_ready() -> bool {
+    IS_READY.load(SeqCst)
+}
+
+/// Makes a panic of any thread end the process with one line and exit code 1,
+/// until the server is ready. Runtimes panic if they can't start a thread.
+pub(crate) fn exit_on_panic_until_ready() {
+    let report = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if is_ready() {
+            return report(info);
+        }
+        let payload = info.payload();
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let text = text.unwrap_or("a thread panicked");
+        log::fatal(&format!("cannot serve: {text}"));
+        process::exit(1);
+    }));
+}
+
+/// Returns `true` if this process lacks descriptors or memory.
+fn is_shortage(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    let lacks = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    errno.is_some_and(|errno| lacks.contains(&errno))
+}
+
+/// Logs that this process could not connect to itself. Others may still be able
+/// to.
+fn unanswered(error: &io::Error) {
+    warn!("cannot check that requests are answered: {error}");
 }
 
 impl Housekeeper {
     fn run(mut self) -> ! {
+        if self.first_request.is_none() {
+            self.become_ready();
+        }
         loop {
             self.wait();
             let now = Instant::now();
+            log::report_lost();
+            if self.is_unprinted {
+                self.print_ready();
+            }
+            self.unsent = self.unsent.filter(|s| !notify_service_manager(s));
+            if !is_ready() && self.drain_deadline.is_none() {
+                self.await_first_reply(now);
+            }
             if self.chassis.registry.is_drained() {
                 self.exit_drained();
             }
@@ -107,28 +199,78 @@ impl Housekeeper {
                 Some(deadline) if now >= deadline => self.exit_cut_off(),
                 Some(_) => {}
             }
-            if let Some(idle) = &mut self.idle {
+            if let Some(idle) = &mut self.idle
+                && is_ready()
+            {
                 idle.sweep(self.chassis, now);
             }
         }
     }
 
-    /// Waits until a wake-up, the next sweep or the drain deadline.
+    /// Waits until a wake-up, the next sweep, the drain deadline or the next
+    /// chance to report, or until the first request can continue.
     fn wait(&mut self) {
-        let sweep = self.idle.as_ref().map(|idle| idle.next_sweep);
+        let idle = self.idle.as_ref().filter(|_| is_ready());
+        let sweep = idle.map(|idle| idle.next_sweep);
         let due = sweep.into_iter().chain(self.drain_deadline).min();
         let timeout =
             due.map(|due| due.saturating_duration_since(Instant::now()));
-        let timeout =
-            timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-        let mut fds = [PollFd::new(&self.woken, PollFlags::IN)];
+        let timeout = timeout.map_or(REPORT_PERIOD, |t| t.min(REPORT_PERIOD));
+        let timeout = Timespec::try_from(timeout).ok();
+        let first = self.first_request.as_ref().map(FirstRequest::interest);
+        let woken = (self.woken.as_fd(), PollFlags::IN);
+        let mut fds: Vec<PollFd<'_>> = iter::once(woken)
+            .chain(first)
+            .map(|(fd, flags)| PollFd::from_borrowed_fd(fd, flags))
+            .collect();
         // After EINTR, too, the caller checks everything.
         let _ = poll(&mut fds, timeout.as_ref());
         while matches!(self.woken.read(&mut [0; 64]), Ok(1..)) {}
     }
 
+    /// Reports that the server is ready, once its first request is answered and
+    /// the connection has ended, so that it occupies nothing.
+    fn await_first_reply(&mut self, now: Instant) {
+        let progress = match &mut self.first_request {
+            // Others may come first, above all on a socket that was passed.
+            Some(first) if !self.chassis.serves_another_first() => {
+                first.proceed(now)
+            }
+            _ => Progress::Done,
+        };
+        match progress {
+            Progress::Waits => {}
+            Progress::Done => self.become_ready(),
+            Progress::NotConnected(error) => {
+                unanswered(&error);
+                self.become_ready();
+            }
+            Progress::Failed(error) => {
+                log::fatal(&format!("cannot serve: first request: {error}"));
+                process::exit(1);
+            }
+        }
+    }
+
+    fn become_ready(&mut self) {
+        self.first_request = None;
+        IS_READY.store(true, SeqCst);
+        self.print_ready();
+        self.notify("READY=1");
+    }
+
+    /// Prints the ready line, now or when stdout has room.
+    fn print_ready(&mut self) {
+        self.is_unprinted = !log::print_ready(self.address, self.model);
+    }
+
+    /// Sends a state to the service manager, now or when its queue has room.
+    fn notify(&mut self, state: &'static str) {
+        self.unsent = (!notify_service_manager(state)).then_some(state);
+    }
+
     fn begin_stop(&mut self, now: Instant) {
-        notify_service_manager(NotifyState::Stopping);
+        self.notify("STOPPING=1");
         let unfinished = self.chassis.registry.stop();
         info!(
             connections = unfinished.connections,

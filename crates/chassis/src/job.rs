@@ -119,8 +119,10 @@ mod tests {
     fn a_job_that_never_runs_to_its_end_is_still_replied_to() {
         let chassis = Chassis::for_a_test();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let connection =
-            chassis.registry.register(&listener, Instant::now()).unwrap();
+        let connection = chassis
+            .registry
+            .register(&listener, Instant::now(), false)
+            .unwrap();
         let counter = Arc::new(Counter::default());
         let waker = Waker::from(Arc::clone(&counter));
         let mut context = Context::from_waker(&waker);

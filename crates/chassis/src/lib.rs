@@ -15,24 +15,30 @@
 //! disconnects, however it waits. See shutdown(2) and tcp(7).
 
 mod admission;
+mod arenas;
 mod chassis;
 mod client;
 mod fd;
+mod first_request;
 mod flags;
 mod housekeeping;
 mod job;
+mod limits;
 mod listener;
 mod log;
 mod registry;
 mod reply_slot;
 mod reset;
 mod thread;
+mod write_now;
 
+use std::cmp::Ordering;
 use std::io;
 use std::net::TcpListener;
 use std::process::ExitCode;
 
-use tracing::{Level, error};
+use protocol::Framing;
+use tracing::{info, warn};
 
 pub use admission::Admission;
 pub use chassis::Chassis;
@@ -62,6 +68,7 @@ pub fn run<T>(
 ) -> ExitCode {
     let flags = flags::Flags::parse(&model);
     log::start(flags.log_format);
+    housekeeping::exit_on_panic_until_ready();
     let served = start(&model, &flags)
         .and_then(|(listener, chassis)| Ok(serve(listener, chassis)?));
     match served {
@@ -69,12 +76,7 @@ pub fn run<T>(
             std::thread::park();
         },
         Err(error) => {
-            // The reason is printed even if RUST_LOG turns error logs off.
-            if tracing::enabled!(Level::ERROR) {
-                error!("{error}");
-            } else {
-                eprintln!("error: {error}");
-            }
+            log::fatal(&error.to_string());
             ExitCode::FAILURE
         }
     }
@@ -94,9 +96,30 @@ fn start(
     flags: &flags::Flags,
 ) -> Result<(TcpListener, &'static Chassis), RunError> {
     let listener = listener::Listener::open(flags.listen)?;
-    let address = listener.socket.local_addr()?;
     let socket = listener.socket.try_clone()?;
-    let chassis = housekeeping::start(listener, flags)?;
-    log::ready(address, model.name, flags.framing);
+    let chassis = housekeeping::start(listener, model.name, flags)?;
+    report_limit(flags);
+    if flags.framing == Framing::Talk {
+        warn!(
+            "--framing talk takes each read for one request: this is right \
+             only for clients that send one request at a time, over loopback"
+        );
+    }
     Ok((socket, chassis))
+}
+
+/// Logs which limit bounds the number of clients, if not `--max-connections`.
+fn report_limit(flags: &flags::Flags) {
+    let flags::Flags { connections_max, bound, .. } = flags;
+    let clients = bound.clients;
+    match (*connections_max as u64).cmp(&clients) {
+        Ordering::Less => {}
+        Ordering::Equal => {
+            info!("the number of clients is limited to {clients}: {bound}");
+        }
+        Ordering::Greater => warn!(
+            "--max-connections {connections_max} is more than this process \
+             can serve ({clients}); raise the limit on {bound}"
+        ),
+    }
 }

@@ -11,6 +11,12 @@ use tracing::{info, warn};
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1_024;
 
+/// How many bytes of replies that are not sent yet a connection's send queue
+/// may hold. By default, the kernel lets the queue of a client that doesn't
+/// read grow to megabytes, which no limit of this server would see, and the
+/// server computes replies that no client reads.
+const UNSENT_BYTES_MAX: u32 = 64 * 1024;
+
 /// The listening socket, and how to stop it.
 #[derive(Debug)]
 pub(crate) struct Listener {
@@ -18,7 +24,8 @@ pub(crate) struct Listener {
     /// Whether the service manager passed the socket. It will listen on the
     /// same socket after this process, so that it must not be shut down.
     is_inherited: bool,
-    /// The server's connection to itself, kept open until it is accepted.
+    /// The server's connection to itself with which it stops accepting, kept
+    /// open until it is accepted.
     self_connection: Option<Socket>,
 }
 
@@ -57,7 +64,8 @@ impl Listener {
     /// from a client.
     pub(crate) fn stop(&mut self, expect: impl FnOnce(SocketAddr)) {
         let stopped = if self.is_inherited {
-            self.connect_to_self(expect)
+            let connected = self.connect_to_self(expect);
+            connected.map(|connection| self.self_connection = Some(connection))
         } else {
             let shut = rustix::net::shutdown(&self.socket, Shutdown::Both);
             shut.map_err(io::Error::from)
@@ -67,12 +75,13 @@ impl Listener {
         }
     }
 
-    /// Connects without waiting. While the backlog is full, the kernel drops
+    /// Connects without waiting. First passes the own address of the connection
+    /// to `expect`. While the backlog is full, the kernel drops
     /// the attempt and retries after a second, then at growing intervals.
-    fn connect_to_self(
-        &mut self,
+    pub(crate) fn connect_to_self(
+        &self,
         expect: impl FnOnce(SocketAddr),
-    ) -> io::Result<()> {
+    ) -> io::Result<Socket> {
         let mut to = self.socket.local_addr()?;
         if to.ip().is_unspecified() {
             to.set_ip(match to.ip() {
@@ -81,15 +90,19 @@ impl Listener {
             });
         }
         let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
-        socket.bind(&SocketAddr::new(to.ip(), 0).into())?;
+        let mut own = to;
+        own.set_port(0);
+        socket.bind(&own.into())?;
         let from = socket.local_addr()?.as_socket();
         expect(from.ok_or(io::ErrorKind::AddrNotAvailable)?);
         socket.set_nonblocking(true)?;
-        let connected = socket.connect(&to.into());
-        self.self_connection = Some(socket);
-        match connected.map_err(|error| Errno::from_io_error(&error)) {
-            Err(Some(Errno::INPROGRESS)) | Ok(()) => Ok(()),
-            Err(errno) => Err(errno.unwrap_or(Errno::IO).into()),
+        match socket.connect(&to.into()) {
+            Err(error)
+                if Errno::from_io_error(&error) != Some(Errno::INPROGRESS) =>
+            {
+                Err(error)
+            }
+            _ => Ok(socket),
         }
     }
 }
@@ -127,8 +140,10 @@ fn inherited() -> io::Result<Option<TcpListener>> {
 }
 
 /// Sets TCP_NODELAY, so that a small reply doesn't wait for the last one's
-/// acknowledgement. On Linux, an accepted socket inherits the option from the
-/// listening socket, which saves a system call per connection.
+/// acknowledgement, and limits the send queue. On Linux, an accepted socket
+/// inherits both options from the listening socket, which saves system calls
+/// for each connection.
 fn prepare(socket: &Socket) -> io::Result<()> {
-    socket.set_tcp_nodelay(true)
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)
 }

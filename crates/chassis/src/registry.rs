@@ -30,6 +30,8 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct State {
     connections: Slab<Entry>,
+    /// How many of them are the server's own: one before it is ready.
+    first: usize,
     /// Whether the server is stopping: no connection gets further input.
     is_stopping: bool,
     /// Whether the server has reported that it accepts no more clients.
@@ -45,6 +47,8 @@ struct Entry {
     activity: Arc<Activity>,
     /// When a sweep last found that the connection had made progress.
     progressed_at: Instant,
+    /// Whether it is the server's own, for its first request.
+    is_first: bool,
 }
 
 /// A connection's activity, which its conversation records without a lock or
@@ -100,7 +104,8 @@ impl Registry {
         Registry { connections_max, state: Mutex::default() }
     }
 
-    /// Registers a connection. Returns `None` if the maximum is reached.
+    /// Registers a connection. Returns `None` if the maximum is reached. The
+    /// server's own first request doesn't count.
     ///
     /// The caller must [`deregister`](Registry::deregister) the connection
     /// before it closes `stream`.
@@ -108,11 +113,14 @@ impl Registry {
         &self,
         stream: &impl AsFd,
         now: Instant,
+        is_first: bool,
     ) -> Option<ConnectionId> {
         let mut state = self.state();
-        if state.connections.len() >= self.connections_max {
+        let others = state.connections.len() - state.first;
+        if !is_first && others >= self.connections_max {
             return None;
         }
+        state.first += usize::from(is_first);
         let activity = Arc::new(Activity::new());
         if state.is_stopping {
             end_input(stream, &activity);
@@ -121,21 +129,23 @@ impl Registry {
             fd: stream.as_fd().as_raw_fd(),
             activity: Arc::clone(&activity),
             progressed_at: now,
+            is_first,
         });
-        state.served.connections += 1;
         Some(ConnectionId { key, activity })
     }
 
-    /// Removes a connection, so that it may be closed. Returns `true` if the
-    /// server is drained now.
+    /// Removes a connection, so that it may be closed, and adds what it was
+    /// served. Returns `true` if the server is drained now.
     pub(crate) fn deregister(
         &self,
         connection: &ConnectionId,
-        requests: u64,
+        served: Served,
     ) -> bool {
         let mut state = self.state();
-        state.connections.remove(connection.key);
-        state.served.requests += requests;
+        let entry = state.connections.remove(connection.key);
+        state.first -= usize::from(entry.is_first);
+        state.served.connections += served.connections;
+        state.served.requests += served.requests;
         state.is_drained()
     }
 
@@ -346,6 +356,10 @@ mod tests {
         (listener.accept().unwrap().0, client)
     }
 
+    fn served(requests: u64) -> Served {
+        Served { connections: 1, requests }
+    }
+
     /// Returns `true` if a read of the server's end would not block.
     fn has_ended(mut server: &TcpStream) -> bool {
         server.set_nonblocking(true).unwrap();
@@ -360,15 +374,29 @@ mod tests {
         let registry = Registry::new(2);
         let now = Instant::now();
         let (stream, _client) = connection();
-        let first = registry.register(&stream, now).unwrap();
-        let second = registry.register(&stream, now).unwrap();
-        assert!(registry.register(&stream, now).is_none());
-        registry.deregister(&first, 1);
-        let third = registry.register(&stream, now).unwrap();
-        assert!(registry.register(&stream, now).is_none());
-        registry.deregister(&second, 2);
-        registry.deregister(&third, 3);
+        let first = registry.register(&stream, now, false).unwrap();
+        let second = registry.register(&stream, now, false).unwrap();
+        assert!(registry.register(&stream, now, false).is_none());
+        registry.deregister(&first, served(1));
+        let third = registry.register(&stream, now, false).unwrap();
+        assert!(registry.register(&stream, now, false).is_none());
+        registry.deregister(&second, served(2));
+        registry.deregister(&third, served(3));
         assert_eq!(registry.served(), Served { connections: 3, requests: 6 });
+    }
+
+    #[test]
+    fn the_first_request_does_not_count() {
+        let registry = Registry::new(1);
+        let now = Instant::now();
+        let (stream, _client) = connection();
+        let own = registry.register(&stream, now, true).unwrap();
+        let one = registry.register(&stream, now, false).unwrap();
+        assert!(registry.register(&stream, now, false).is_none());
+        registry.deregister(&own, Served::default());
+        assert!(registry.register(&stream, now, false).is_none());
+        registry.deregister(&one, served(1));
+        assert!(registry.register(&stream, now, false).is_some());
     }
 
     #[test]
@@ -376,7 +404,7 @@ mod tests {
         let registry = Registry::new(9);
         let start = Instant::now();
         let (stream, _client) = connection();
-        let _id = registry.register(&stream, start).unwrap();
+        let _id = registry.register(&stream, start, false).unwrap();
         let almost = start + TIMEOUT - Duration::from_nanos(1);
         assert_eq!(registry.sweep(almost, TIMEOUT), 0);
         assert!(!has_ended(&stream));
@@ -389,7 +417,7 @@ mod tests {
         let registry = Registry::new(9);
         let mut now = Instant::now();
         let (stream, _client) = connection();
-        let id = registry.register(&stream, now).unwrap();
+        let id = registry.register(&stream, now, false).unwrap();
         for _ in 0..5 {
             id.activity.note_progress();
             now += TIMEOUT;
@@ -404,7 +432,7 @@ mod tests {
         let registry = Registry::new(9);
         let mut now = Instant::now();
         let (stream, _client) = connection();
-        let id = registry.register(&stream, now).unwrap();
+        let id = registry.register(&stream, now, false).unwrap();
         id.activity.wait_for(WaitsFor::Reply);
         for _ in 0..5 {
             now += TIMEOUT;
@@ -419,7 +447,7 @@ mod tests {
         let registry = Registry::new(9);
         let mut now = Instant::now();
         let (mut stream, mut client) = connection();
-        let _id = registry.register(&stream, now).unwrap();
+        let _id = registry.register(&stream, now, false).unwrap();
         client.write_all(b"1\n").unwrap();
         stream.peek(&mut [0; 1]).unwrap();
         now += TIMEOUT;
@@ -433,7 +461,7 @@ mod tests {
         let registry = Registry::new(9);
         let mut now = Instant::now();
         let (stream, mut client) = connection();
-        let id = registry.register(&stream, now).unwrap();
+        let id = registry.register(&stream, now, false).unwrap();
         client.write_all(b"1").unwrap();
         stream.peek(&mut [0; 1]).unwrap();
         // The server has read a byte, and the socket is readable again.
@@ -446,7 +474,7 @@ mod tests {
     fn after_the_stop_received_bytes_and_one_buffer_more_may_be_read() {
         let registry = Registry::new(9);
         let (stream, mut client) = connection();
-        let id = registry.register(&stream, Instant::now()).unwrap();
+        let id = registry.register(&stream, Instant::now(), false).unwrap();
         client.write_all(&[b'1'; 1_000]).unwrap();
         stream.peek(&mut [0; 1]).unwrap();
         id.activity.note_input(1_000_000);
@@ -463,7 +491,7 @@ mod tests {
         let registry = Registry::new(9);
         let now = Instant::now();
         let (mut stream, mut client) = connection();
-        let id = registry.register(&stream, now).unwrap();
+        let id = registry.register(&stream, now, false).unwrap();
         id.activity.wait_for(WaitsFor::Output);
 
         // The socket has room: it is the server that doesn't write.
@@ -475,7 +503,7 @@ mod tests {
         let error = stream.write(&[0]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BrokenPipe);
 
-        registry.deregister(&id, 0);
+        registry.deregister(&id, served(0));
         drop(stream);
         let error = std::io::copy(&mut client, &mut std::io::sink());
         assert_eq!(error.unwrap_err().kind(), ErrorKind::ConnectionReset);
@@ -485,7 +513,7 @@ mod tests {
     fn stopping_ends_input_but_keeps_what_was_received() {
         let registry = Registry::new(9);
         let (mut stream, mut client) = connection();
-        let _id = registry.register(&stream, Instant::now()).unwrap();
+        let _id = registry.register(&stream, Instant::now(), false).unwrap();
         client.write_all(b"1\n").unwrap();
         stream.peek(&mut [0; 1]).unwrap();
         let unfinished = registry.stop();
@@ -501,7 +529,7 @@ mod tests {
         let registry = Registry::new(9);
         registry.stop();
         let (stream, _client) = connection();
-        let _id = registry.register(&stream, Instant::now()).unwrap();
+        let _id = registry.register(&stream, Instant::now(), false).unwrap();
         assert!(has_ended(&stream));
     }
 
@@ -510,7 +538,7 @@ mod tests {
         let registry = Registry::new(9);
         let now = Instant::now();
         let (stream, client) = connection();
-        let id = registry.register(&stream, now).unwrap();
+        let id = registry.register(&stream, now, false).unwrap();
         client.shutdown(std::net::Shutdown::Write).unwrap();
         assert_eq!((&stream).read(&mut [0]).unwrap(), 0);
         assert!(!registry.is_gone(&id), "the client can still read");
@@ -519,9 +547,9 @@ mod tests {
         assert!(registry.is_gone(&id));
 
         // The next connection gets the same key.
-        registry.deregister(&id, 0);
+        registry.deregister(&id, served(0));
         let (stream, _client) = connection();
-        let next = registry.register(&stream, now).unwrap();
+        let next = registry.register(&stream, now, false).unwrap();
         assert_eq!(next.key, id.key);
         assert!(registry.is_gone(&id), "the key is another connection's");
         assert!(!registry.is_gone(&next));
@@ -531,13 +559,13 @@ mod tests {
     fn a_stopping_server_is_drained_after_its_last_accept_and_client() {
         let registry = Registry::new(9);
         let (stream, _client) = connection();
-        let id = registry.register(&stream, Instant::now()).unwrap();
+        let id = registry.register(&stream, Instant::now(), false).unwrap();
         id.activity.wait_for(WaitsFor::Reply);
         let unfinished = registry.stop();
         assert_eq!(unfinished, Unfinished { connections: 1, computing: 1 });
         assert!(!registry.is_drained());
         assert!(!registry.end_accepting());
-        assert!(registry.deregister(&id, 1));
+        assert!(registry.deregister(&id, served(1)));
         assert!(registry.is_drained());
     }
 }

@@ -14,7 +14,7 @@ use crate::Subject;
 use crate::case::{Ability, CaseFailure, CaseResult, check, wait_until};
 use crate::client::{Client, Next};
 use crate::reply::ExpectedReply;
-use crate::usage::ResourceUsage;
+use crate::usage::{self, ResourceUsage};
 
 /// How long to wait for an event that the model by design can't produce.
 const SHORT_WAIT: Duration = Duration::from_millis(500);
@@ -171,6 +171,12 @@ impl TestServer<'_> {
     /// Returns the id of the server's process, which leads its process group.
     pub fn pid(&self) -> Pid {
         self.server.pid()
+    }
+
+    /// Returns how many bytes the kernel has queued for the client that is
+    /// farthest behind.
+    pub(crate) fn send_queue_bytes(&self) -> u64 {
+        usage::send_queue_bytes(self.address().port())
     }
 
     /// Connects a client.

@@ -75,6 +75,22 @@ impl ResourceUsage {
     }
 }
 
+/// Returns how many bytes the kernel has queued for the clients of this port
+/// that they have not received yet, for the client with the most.
+pub(crate) fn send_queue_bytes(port: u16) -> u64 {
+    let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    // The second field is the local address, and the fifth one has both queues,
+    // in hexadecimal digits; see proc(5).
+    let queues = table.lines().skip(1).filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (_, local) = fields.get(1)?.rsplit_once(':')?;
+        let (unsent, _) = fields.get(4)?.split_once(':')?;
+        (u16::from_str_radix(local, 16).ok()? == port)
+            .then(|| u64::from_str_radix(unsent, 16).ok())?
+    });
+    queues.max().unwrap_or(0)
+}
+
 fn processes() -> impl Iterator<Item = String> {
     fs::read_dir("/proc")
         .into_iter()

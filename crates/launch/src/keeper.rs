@@ -18,11 +18,15 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
+use nix::sys::signal::{self, SigSet};
 use rustix::process::{
     Pid, Signal, getpid, getppid, kill_process, set_parent_process_death_signal,
 };
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 use crate::{adopt_orphans, end_children};
@@ -49,7 +53,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// Returns the role of this process. In the role of a runner, this process
+    /// Returns the role of this process, unblocks all signals, and handles SIGXFSZ. In the role of a runner, this process
     /// adopts orphans from then on, and is killed when its keeper ends.
     ///
     /// # Errors
@@ -57,12 +61,20 @@ impl Role {
     /// Returns an error if a keeper or a runner was not started by this
     /// program.
     pub fn of_this_process() -> io::Result<Role> {
+        // The process that started this one may have blocked signals.
+        SigSet::all().thread_unblock()?;
+        // A file that grows beyond the limit on its size is an error like a
+        // full disk.
+        flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
         let mut arguments: Vec<OsString> = env::args_os().collect();
         let word = arguments.get(1).and_then(|word| word.to_str());
         let is_keeper = word == Some(KEEP);
         if !is_keeper && word != Some(KEPT) {
             return Ok(Role::Front(arguments));
         }
+        // Keeper and runner are not in the terminal's foreground group. Without
+        // this, `stty tostop` would stop them at their first line.
+        SigSet::from(signal::SIGTTOU).thread_block()?;
         let parent =
             arguments.get(2).and_then(|word| word.to_str()?.parse().ok());
         let parent = parent.ok_or_else(|| {

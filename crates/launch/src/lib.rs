@@ -67,6 +67,9 @@ const ANY_PORT: SocketAddr =
 const PASS_SOCKET: &str = "exec 3<&0 0</dev/null; \
     export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" \"$@\"";
 
+/// Moves stdin to stderr, and executes the rest of the command.
+const STDIN_AS_STDERR: &str = "exec 2<&0 0</dev/null; exec \"$0\" \"$@\"";
+
 /// How a server shows that it is ready.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ready {
@@ -92,6 +95,8 @@ pub struct Launch {
     stdin: Option<Arc<OwnedFd>>,
     pub(crate) cpus: Vec<usize>,
     pub(crate) limits: Vec<(Resource, u64)>,
+    pub(crate) blocked: Vec<Signal>,
+    pub(crate) ignored: Vec<Signal>,
 }
 
 /// The reason why a server could not be started.
@@ -101,12 +106,12 @@ pub enum Error {
     #[error("the command is empty")]
     Empty,
     /// The program could not be executed.
-    #[error("cannot start `{program}`: {source}")]
+    #[error("cannot start `{program}`: {cause}")]
     Start {
         /// The program's name, as in the command.
         program: String,
         /// The error of the operating system.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The process ended before it was ready.
     #[error("ended before it was ready ({status}){}", log_tail(log))]
@@ -118,10 +123,10 @@ pub enum Error {
     },
     /// The process was not ready, and no server could have been: this machine
     /// has no free port, or this process no free file descriptor to test one.
-    #[error("had no port to listen on ({source}); {}", log_or_none(log))]
+    #[error("had no port to listen on ({cause}); {}", log_or_none(log))]
     NoPort {
         /// The error of a test socket.
-        source: io::Error,
+        cause: io::Error,
         /// The last log lines of the process.
         log: Vec<String>,
     },
@@ -143,9 +148,9 @@ impl Error {
     /// `false` if this machine had no process, file descriptor or port for it.
     pub fn is_of_server(&self) -> bool {
         match self {
-            Error::Start { source, .. } => {
+            Error::Start { cause, .. } => {
                 let of_program = [Errno::NOENT, Errno::ACCESS, Errno::NOEXEC];
-                Errno::from_io_error(source)
+                Errno::from_io_error(cause)
                     .is_some_and(|error| of_program.contains(&error))
             }
             Error::Empty | Error::Ended { .. } | Error::NotReady { .. } => true,
@@ -171,6 +176,8 @@ impl Launch {
             stdin: None,
             cpus: Vec::new(),
             limits: Vec::new(),
+            blocked: Vec::new(),
+            ignored: Vec::new(),
         }
     }
 
@@ -210,6 +217,18 @@ impl Launch {
         self
     }
 
+    /// Starts the server with these signals blocked (default: none).
+    pub fn block(mut self, signals: &[Signal]) -> Launch {
+        self.blocked = signals.to_vec();
+        self
+    }
+
+    /// Starts the server with these signals ignored (default: none).
+    pub fn ignore(mut self, signals: &[Signal]) -> Launch {
+        self.ignored = signals.to_vec();
+        self
+    }
+
     /// Sets a variable in the server's environment.
     pub fn env(mut self, name: &str, value: &str) -> Launch {
         self.environment.push((name.to_owned(), value.to_owned()));
@@ -222,14 +241,25 @@ impl Launch {
         self
     }
 
+    /// Puts a command before the server's, which executes the rest of its
+    /// arguments, as env(1) and nice(1) do.
+    pub fn through(mut self, command: &[&str]) -> Launch {
+        let words = command.iter().map(|word| (*word).to_owned());
+        self.command.splice(..0, words);
+        self
+    }
+
+    /// Sets the standard error (default: kept as the server's log).
+    pub fn stderr(self, stderr: impl Into<OwnedFd>) -> Launch {
+        self.through(&["sh", "-c", STDIN_AS_STDERR]).stdin(stderr)
+    }
+
     /// Passes a listening socket, as a service manager does: as descriptor 3,
     /// announced by `LISTEN_FDS`; see sd_listen_fds(3).
-    pub fn pass(mut self, socket: TcpListener) -> Launch {
+    pub fn pass(self, socket: TcpListener) -> Launch {
         // A shell does this, because `LISTEN_PID` must be the id of the process
         // itself, and because a shell can move a descriptor to number 3.
-        let shell = ["sh", "-c", PASS_SOCKET].map(str::to_owned);
-        self.command.splice(..0, shell);
-        self.stdin(socket)
+        self.through(&["sh", "-c", PASS_SOCKET]).stdin(socket)
     }
 
     /// Starts the server and waits until it is ready.
@@ -283,7 +313,7 @@ impl Launch {
                 let log = process.log();
                 return Err(match can_listen(address) {
                     Ok(()) => Error::Ended { status, log },
-                    Err(source) => Error::NoPort { source, log },
+                    Err(cause) => Error::NoPort { cause, log },
                 });
             } else if Instant::now() >= deadline {
                 let log = process.log();
@@ -292,7 +322,7 @@ impl Launch {
                 // not connect to the server either.
                 return Err(match can_listen(ANY_PORT) {
                     Ok(()) => Error::NotReady { timeout: self.timeout, log },
-                    Err(source) => Error::NoPort { source, log },
+                    Err(cause) => Error::NoPort { cause, log },
                 });
             }
         }
@@ -344,9 +374,9 @@ impl Launch {
         Ok(process)
     }
 
-    fn start_error(&self, source: io::Error) -> Error {
+    fn start_error(&self, cause: io::Error) -> Error {
         let program = self.command.first().cloned().unwrap_or_default();
-        Error::Start { program, source }
+        Error::Start { program, cause }
     }
 }
 

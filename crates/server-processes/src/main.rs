@@ -20,6 +20,7 @@ const MODEL: Model = Model::new("processes")
     .computes(&[Compute::Pool])
     .with_workers()
     .with_fds_per_worker(pool::FDS_PER_WORKER)
+    .with_thread_per_client()
     .with_job_timeout();
 
 fn main() -> ExitCode {

@@ -5,7 +5,6 @@
 //! one job.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::num::NonZeroUsize;
@@ -21,6 +20,8 @@ use chassis::{Error, RESET, Reply, Request, is_reset};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use signal_hook::consts::SIGCHLD;
+use signal_hook::flag;
 use tracing::{debug, info, warn};
 
 use crate::worker::{self, BEGUN};
@@ -31,7 +32,7 @@ pub(crate) const FDS_PER_WORKER: u64 = 4;
 
 /// How long a worker may take to be ready. A worker that takes longer is
 /// assumed to be suspended by a signal.
-const START_TIME_MAX: Duration = Duration::from_secs(10);
+const START_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// How long to wait before replacing a worker that ended early by itself. The
 /// time doubles from the minimum to the maximum.
@@ -43,6 +44,9 @@ const LIFE_MIN: Duration = Duration::from_secs(1);
 
 /// How many workers are tried for a job if each ends before it begins the job.
 const TRIES_MAX: usize = 5;
+
+/// How long clients wait for a worker while none lives.
+const NONE_MAX: Duration = Duration::from_secs(10);
 
 /// How often to check whether a client that waits for a worker was reset.
 const RESET_CHECK_PERIOD: Duration = Duration::from_secs(1);
@@ -57,6 +61,10 @@ pub(crate) struct Pool {
 #[derive(Debug, Default)]
 struct State {
     idle: Vec<Worker>,
+    /// How many workers live, idle or not.
+    living: usize,
+    /// Since when no worker lives, if there was one before.
+    none_since: Option<Instant>,
     /// First come, first served. Otherwise, a greedy client could at once take
     /// back the worker that it has just returned.
     waiting: VecDeque<Thread>,
@@ -92,12 +100,20 @@ enum Outcome {
 
 impl Pool {
     /// Starts the workers, each with a thread that replaces it when it ends.
+    /// Waits until each is ready or has failed.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if no worker is ready.
     pub(crate) fn new(
         workers: NonZeroUsize,
         job_timeout: Option<Duration>,
     ) -> io::Result<Arc<Pool>> {
+        // If the process that started this one ignores SIGCHLD, so does this
+        // one, and wait(2) fails, unless there is a handler.
+        flag::register(SIGCHLD, Arc::new(AtomicBool::new(false)))?;
         let pool = Arc::new(Pool { state: Mutex::default(), job_timeout });
-        let (started, all_started) = mpsc::channel::<Infallible>();
+        let (started, all_started) = mpsc::channel();
         for number in 0..workers.get() {
             let (pool, started) = (Arc::clone(&pool), started.clone());
             thread::Builder::new()
@@ -105,8 +121,14 @@ impl Pool {
                 .spawn(move || pool.keep_one(started))?;
         }
         drop(started);
-        // This returns an error once each thread has dropped its sender.
-        let _ = all_started.recv();
+        let firsts: Vec<io::Result<()>> = all_started.iter().collect();
+        let has_worker = firsts.iter().any(Result::is_ok);
+        for error in firsts.into_iter().filter_map(Result::err) {
+            if !has_worker {
+                return Err(error);
+            }
+            warn!("{error}");
+        }
         Ok(pool)
     }
 
@@ -125,7 +147,7 @@ impl Pool {
             return Ok(request.compute());
         };
         for _ in 0..TRIES_MAX {
-            let mut worker = self.take(client)?;
+            let Some(mut worker) = self.take(client)? else { break };
             match worker.run(n, client, self.job_timeout) {
                 Outcome::Value(value) => {
                     self.put(worker);
@@ -147,19 +169,19 @@ impl Pool {
     }
 
     /// Takes an idle worker. Waits while there is none, or while clients that
-    /// came earlier wait.
+    /// came earlier wait. Returns `None` if no worker has lived for a while.
     ///
     /// # Errors
     ///
     /// Returns an error if the client is reset while it waits. So a client that
     /// was reset doesn't occupy a thread and a descriptor until its turn.
-    fn take(&self, client: &TcpStream) -> io::Result<Worker> {
+    fn take(&self, client: &TcpStream) -> io::Result<Option<Worker>> {
         let mut state = self.state();
         // The common case, in which the client isn't checked.
         if state.waiting.is_empty()
             && let Some(worker) = state.idle.pop()
         {
-            return Ok(worker);
+            return Ok(Some(worker));
         }
         let me = thread::current();
         let is_me = |other: &Thread| other.id() == me.id();
@@ -169,17 +191,22 @@ impl Pool {
             thread::park_timeout(RESET_CHECK_PERIOD);
             let was_reset = is_reset(client);
             state = self.state();
-            if was_reset {
+            let is_hopeless =
+                state.none_since.is_some_and(|at| at.elapsed() >= NONE_MAX);
+            if was_reset || is_hopeless {
                 state.waiting.retain(|other| !is_me(other));
                 wake_first(state);
-                return Err(io::ErrorKind::ConnectionReset.into());
+                return match was_reset {
+                    true => Err(io::ErrorKind::ConnectionReset.into()),
+                    false => Ok(None),
+                };
             }
             if state.waiting.front().is_some_and(is_me)
                 && let Some(worker) = state.idle.pop()
             {
                 state.waiting.pop_front();
                 wake_first(state);
-                return Ok(worker);
+                return Ok(Some(worker));
             }
         }
     }
@@ -195,8 +222,8 @@ impl Pool {
     /// next one. The kernel kills the worker when this thread ends, which it
     /// does only when the server ends.
     ///
-    /// `first_started` is dropped when the first worker is ready or has failed.
-    fn keep_one(&self, first_started: mpsc::Sender<Infallible>) -> ! {
+    /// `first_started` gets the result of the first start.
+    fn keep_one(&self, first_started: mpsc::Sender<io::Result<()>>) -> ! {
         let mut first_started = Some(first_started);
         let mut back_off = BACK_OFF_MIN;
         loop {
@@ -204,17 +231,28 @@ impl Pool {
             let started = start(worker::command(), START_TIME_MAX);
             let started = started.map(|(worker, child)| {
                 let process = Arc::clone(&worker.process);
+                self.note_started();
                 self.put(worker);
                 (process, child)
             });
-            drop(first_started.take());
+            let first = first_started.take();
+            let mut is_reported = false;
             let was_killed = match started {
                 Ok((process, child)) => {
+                    // The first one is waited for.
+                    first.into_iter().for_each(|f| _ = f.send(Ok(())));
                     self.reap(child, &process);
                     process.was_killed()
                 }
                 Err(error) => {
-                    warn!("cannot start a worker: {error}");
+                    let text = format!("cannot start a worker: {error}");
+                    match first {
+                        Some(first) => {
+                            is_reported = true;
+                            _ = first.send(Err(io::Error::other(text)));
+                        }
+                        None => warn!("{text}"),
+                    }
                     false
                 }
             };
@@ -225,7 +263,12 @@ impl Pool {
                 back_off = BACK_OFF_MIN;
                 continue;
             }
-            warn!("worker failed early; starting the next one in {back_off:?}");
+            if !is_reported {
+                warn!(
+                    "worker failed early; starting the next one in \
+                     {back_off:?}"
+                );
+            }
             thread::sleep(back_off);
             back_off = next_back_off(back_off);
         }
@@ -241,7 +284,18 @@ impl Pool {
             Err(error) => warn!("cannot wait for a worker: {error}"),
         }
         let is_other = |idle: &Worker| !Arc::ptr_eq(&idle.process, process);
-        self.state().idle.retain(is_other);
+        let mut state = self.state();
+        state.idle.retain(is_other);
+        state.living -= 1;
+        if state.living == 0 {
+            state.none_since = Some(Instant::now());
+        }
+    }
+
+    fn note_started(&self) {
+        let mut state = self.state();
+        state.living += 1;
+        state.none_since = None;
     }
 
     /// Locks the state, even if a thread has panicked while it held the lock:

@@ -4,7 +4,7 @@
 //! byte order. The worker ends at end-of-file.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
@@ -28,13 +28,21 @@ const WORKER: &str = "--worker-of";
 /// still accepts jobs.
 pub(crate) const BEGUN: u64 = u64::MAX;
 
+/// The program of this process.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+
 /// Returns the command that starts a worker. It runs the program of this
 /// process, and not the file that has the program's path now, because an
-/// upgrade may have replaced the file.
+/// upgrade may have replaced the file. Where there is no /proc, only the path
+/// is known.
 pub(crate) fn command() -> Command {
-    let mut command = Command::new("/proc/self/exe");
+    let name = env::args_os().next().unwrap_or_default();
+    let mut command = match fs::read_link(THIS_PROGRAM) {
+        Ok(_) => Command::new(THIS_PROGRAM),
+        Err(_) => Command::new(&name),
+    };
     command
-        .arg0(env::args_os().next().unwrap_or_default())
+        .arg0(name)
         .args([WORKER, &process::id().to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());

@@ -10,8 +10,10 @@ use std::thread;
 
 use chassis::{Admission, Chassis, Client, Model, Step};
 
+const MODEL: Model = Model::new("threads").with_thread_per_client();
+
 fn main() -> ExitCode {
-    chassis::run(Model::new("threads"), serve)
+    chassis::run(MODEL, serve)
 }
 
 /// Accepts clients, and gives each a thread.

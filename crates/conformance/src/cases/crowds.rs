@@ -265,9 +265,9 @@ fn out_of_fds(fixture: &Fixture<'_>) -> CaseResult {
 fn out_of_threads(fixture: &Fixture<'_>) -> CaseResult {
     // The limit on processes doesn't apply to root, but the limit on address
     // space does, and each thread needs a stack.
-    const ADDRESS_SPACE_BYTES: u64 = 400 << 20;
+    const ADDRESS_SPACE_BYTES: u64 = 160 << 20;
     const CLIENTS: usize = 500;
-    let launch = fixture.launch(&["--max-connections", "1000"]);
+    let launch = fixture.launch(&[]);
     let server =
         fixture.start(launch.limit(Resource::As, ADDRESS_SPACE_BYTES))?;
     let mut admitted = Vec::new();

@@ -30,6 +30,12 @@ const SHORT_IDLE_FLAGS: [&str; 4] =
 pub(super) const CASES: &[Case] = &[
     case("a client that never reads costs bounded memory", never_reads),
     case(
+        "a client that never reads has at most 256 KiB in the send queue",
+        send_queue,
+    )
+    .needs(IDLE_TIMEOUT)
+    .alone(),
+    case(
         "a client that never reads does not keep others from being served",
         served_beside,
     )
@@ -105,6 +111,17 @@ fn never_reads(fixture: &Fixture<'_>) -> CaseResult {
     server.expect_memory_bounded(before, GROWTH_BYTES_MAX)?;
     stuck.reset();
     server.expect_service()
+}
+
+fn send_queue(fixture: &Fixture<'_>) -> CaseResult {
+    const QUEUE_BYTES_MAX: u64 = 256 * 1024;
+    let server = fixture.server(&[])?;
+    let _stuck = stuck_client(&server)?;
+    let queue = server.send_queue_bytes();
+    check(queue > 0, || "expected replies in the send queue".to_owned())?;
+    check(queue <= QUEUE_BYTES_MAX, || {
+        format!("expected at most {QUEUE_BYTES_MAX} bytes, got {queue}")
+    })
 }
 
 fn served_beside(fixture: &Fixture<'_>) -> CaseResult {

@@ -1,15 +1,18 @@
 //! Start and stop: signals, draining, exit codes, flags, restarts, and service
 //! managers.
 
-use std::io::{self, ErrorKind};
+use std::fs::File;
+use std::io::{self, ErrorKind, PipeWriter, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use launch::{Process, Signal};
+use launch::{Process, Resource, Signal};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::case::{Case, CaseFailure, CaseResult, Family, Need, check};
 use crate::client::{Client, Next};
@@ -29,6 +32,21 @@ pub(super) const CASES: &[Case] = &[
     )
     .alone(),
     case("SIGINT has the same effect as SIGTERM", by_sigint).alone(),
+    case(
+        "SIGTERM and SIGINT end a server that was started with both blocked",
+        blocked_signals,
+    )
+    .alone()
+    .needs(DRAIN_TIMEOUT),
+    case(
+        "a full pipe as stderr delays neither clients nor the stop",
+        full_stderr,
+    )
+    .alone()
+    .needs(DRAIN_TIMEOUT),
+    case("a log at the limit on the size of files ends no server", full_log)
+        .alone()
+        .needs(DRAIN_TIMEOUT),
     case("SIGTERM ends idle connections with end-of-file", idle_connections)
         .alone(),
     case("an unfinished line does not delay the stop", unfinished_line).alone(),
@@ -75,6 +93,11 @@ pub(super) const CASES: &[Case] = &[
     .needs(DRAIN_TIMEOUT),
     case("the server can restart on the same port at once", restart),
     case("a port in use gives one line on stderr and exit code 1", port_in_use),
+    case(
+        "with few file descriptors, a server serves or ends with exit code 1",
+        few_descriptors,
+    )
+    .needs(DRAIN_TIMEOUT),
     case("bad flags give exit code 2 and no ready line", bad_flags),
     case("--help names every flag, with exit code 0", help)
         .needs(&[Need::Flag("--help")]),
@@ -95,6 +118,11 @@ pub(super) const CASES: &[Case] = &[
     .needs(&[Need::ServiceManager, Need::Flag("--drain-timeout")]),
     case("a service manager gets READY=1 and STOPPING=1", notifies_manager)
         .needs(&[Need::ServiceManager]),
+    case(
+        "a service manager whose queue is full gets READY=1 later",
+        full_manager,
+    )
+    .needs(&[Need::ServiceManager]),
 ];
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -131,6 +159,94 @@ fn expect_exit_on(fixture: &Fixture<'_>, signal: Signal) -> CaseResult {
         server.expect_port_closed()?;
     }
     Ok(())
+}
+
+fn blocked_signals(fixture: &Fixture<'_>) -> CaseResult {
+    for signal in [Signal::TERM, Signal::INT] {
+        let launch = fixture.launch(&[]).block(&[Signal::TERM, Signal::INT]);
+        let mut server = fixture.start(launch)?;
+        server.client()?.ask(10)?;
+        server.signal(signal);
+        server.expect_exit(0, SECOND)?;
+    }
+    Ok(())
+}
+
+fn few_descriptors(fixture: &Fixture<'_>) -> CaseResult {
+    for limit in [9, 10, 11, 12, 13, 14, 16, 20, 24] {
+        let launch = fixture.launch(&[]).limit(Resource::Nofile, limit);
+        match launch.start() {
+            Ok(server) => {
+                let mut client = fixture.client_of(server.address())?;
+                client.ask(10).map_err(|failure| {
+                    failure.context(format!("with {limit} descriptors"))
+                })?;
+            }
+            Err(launch::Error::Ended { status, log }) => {
+                check(status.code() == Some(1) && !log.is_empty(), || {
+                    format!(
+                        "expected exit code 1 and a line with {limit} \
+                         descriptors, got {status}: {log:?}"
+                    )
+                })?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn full_stderr(fixture: &Fixture<'_>) -> CaseResult {
+    let (mut reader, writer) = io::pipe()?;
+    fill(&writer)?;
+    let flags = ["--idle-timeout", "300ms"];
+    // At this level, the servers of this project log each client.
+    let launch = fixture.launch(&flags).env("RUST_LOG", "debug");
+    let mut server = fixture.start(launch.stderr(writer))?;
+    for _ in 0..3 {
+        server.client()?.ask(10)?;
+    }
+    let mut idle = server.client()?;
+    idle.expect_end()?;
+    server.signal(Signal::TERM);
+    server.expect_exit(0, SECOND)?;
+    // Nothing else has the other end, so that this ends.
+    let mut log = Vec::new();
+    reader.read_to_end(&mut log)?;
+    Ok(())
+}
+
+/// Fills a pipe.
+fn fill(pipe: &PipeWriter) -> CaseResult {
+    let flags = fcntl_getfl(pipe).map_err(io::Error::from)?;
+    fcntl_setfl(pipe, flags | OFlags::NONBLOCK).map_err(io::Error::from)?;
+    while (&*pipe).write(b"a line\n").is_ok() {}
+    // The server must get a pipe that blocks.
+    fcntl_setfl(pipe, flags).map_err(io::Error::from)?;
+    Ok(())
+}
+
+fn full_log(fixture: &Fixture<'_>) -> CaseResult {
+    const LOG_BYTES_MAX: u64 = 512;
+    let name = format!("conformance-{}.log", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let log = File::create(&path)?;
+    let launch = fixture
+        .launch(&["--idle-timeout", "300ms"])
+        .env("RUST_LOG", "debug")
+        .limit(Resource::Fsize, LOG_BYTES_MAX)
+        .stderr(log);
+    let result = fixture.start(launch).and_then(|mut server| {
+        // Each client is worth a line at least.
+        for _ in 0..LOG_BYTES_MAX / 16 {
+            server.client()?.ask(10)?;
+        }
+        server.signal(Signal::TERM);
+        server.expect_exit(0, SECOND)?;
+        Ok(())
+    });
+    std::fs::remove_file(path)?;
+    result
 }
 
 fn idle_connections(fixture: &Fixture<'_>) -> CaseResult {
@@ -600,6 +716,55 @@ fn notifies_manager(fixture: &Fixture<'_>) -> CaseResult {
         expect_notifications(fixture, &manager, &path.to_string_lossy());
     std::fs::remove_file(path)?;
     result
+}
+
+fn full_manager(fixture: &Fixture<'_>) -> CaseResult {
+    let name = format!("conformance-full-{}.socket", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let manager = UnixDatagram::bind(&path)?;
+    let result = expect_late_notification(fixture, &manager, &path);
+    std::fs::remove_file(path)?;
+    result
+}
+
+/// Checks that a server serves and stops while the queue of the service manager
+/// at `path` is full, and notifies it when it has room.
+fn expect_late_notification(
+    fixture: &Fixture<'_>,
+    manager: &UnixDatagram,
+    path: &Path,
+) -> CaseResult {
+    const FILLER: &[u8] = b"STATUS=full";
+    let filler = UnixDatagram::unbound()?;
+    filler.set_nonblocking(true)?;
+    let mut count = 0;
+    while filler.send_to(FILLER, path).is_ok() {
+        count += 1;
+    }
+    let address = path.to_string_lossy();
+    let launch = || fixture.launch(&[]).env("NOTIFY_SOCKET", &address);
+    let mut server = fixture.start(launch())?;
+    server.client()?.ask(10)?;
+    server.signal(Signal::TERM);
+    server.expect_exit(0, SECOND)?;
+    let mut server = fixture.start(launch())?;
+    server.client()?.ask(10)?;
+    manager.set_read_timeout(Some(fixture.patience()))?;
+    let mut message = [0; 256];
+    for _ in 0..count {
+        let length = manager.recv(&mut message)?;
+        check(message[..length] == *FILLER, || {
+            "expected no message while the queue was full".to_owned()
+        })?;
+    }
+    let length = manager.recv(&mut message)?;
+    check(message[..length] == *b"READY=1", || {
+        let got = String::from_utf8_lossy(&message[..length]);
+        format!("expected READY=1 after the queue had room, got {got:?}")
+    })?;
+    server.signal(Signal::TERM);
+    server.expect_exit(0, SECOND)?;
+    Ok(())
 }
 
 /// Checks the messages to a service manager whose socket is at `path`.

@@ -1,6 +1,7 @@
 //! Worker processes that die, stop or take too long, and their jobs.
 
 use std::fs;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use launch::Signal;
@@ -46,6 +47,11 @@ pub(super) const CASES: &[Case] = &[
         .computes(),
     case("a dead worker leaves no zombie", no_zombies),
     case("no worker has a client's socket open", no_sockets),
+    case("workers are started where there is no /proc", without_proc),
+    case(
+        "a server that was started with SIGCHLD ignored reaps its workers",
+        children_ignored,
+    ),
 ];
 
 const ONE_WORKER: [&str; 4] = ["--workers", "1", ANY_N[0], ANY_N[1]];
@@ -240,6 +246,38 @@ fn no_sockets(fixture: &Fixture<'_>) -> CaseResult {
         })?;
     }
     Ok(())
+}
+
+fn without_proc(fixture: &Fixture<'_>) -> CaseResult {
+    const HIDE_PROC: &str = "mount -t tmpfs none /proc && exec \"$0\" \"$@\"";
+    let can_unshare = Command::new("unshare")
+        .args(["-m", "sh", "-c", "mount -t tmpfs none /proc"])
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !can_unshare {
+        return Err(CaseFailure::not_applicable(
+            "this process may not hide /proc (unshare -m)".to_owned(),
+        ));
+    }
+    let launch = fixture.launch(&["--workers", "1"]);
+    let hidden = launch.through(&["unshare", "-m", "sh", "-c", HIDE_PROC]);
+    fixture.start(hidden)?.client()?.ask(20)
+}
+
+fn children_ignored(fixture: &Fixture<'_>) -> CaseResult {
+    let launch = fixture.launch(&["--workers", "1"]).ignore(&[Signal::CHILD]);
+    let server = fixture.start(launch)?;
+    let mut client = server.client()?;
+    let worker = workers(&server, 1)?[0];
+    kill(worker, Signal::KILL);
+    expect_gone(fixture, &[worker])?;
+    client.ask(10)?;
+    // Where SIGCHLD is ignored, the kernel reaps children, and wait(2) fails.
+    let log = server.log();
+    check(!log.iter().any(|line| line.contains("No child process")), || {
+        format!("expected the server to get its worker's status, got {log:?}")
+    })
 }
 
 /// Waits until the server has `count` workers, and returns them.

@@ -10,9 +10,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::SigSet;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::FdFlags;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -57,7 +58,8 @@ faults! {
     Serves500AtMost, HidesThreadShortage, ReplacesNoWorker, HidesWorkerLoss,
     FinishesAbandonedJobs, StartsAbandonedJobs, StopsQuickJobs, ForkStorm,
     ConstantBackOff, WorkersOutliveServer, LeavesZombies,
-    WorkersInheritSockets, NoJobTimeout,
+    WorkersInheritSockets, NoJobTimeout, InheritsSignals,
+    LeavesSendQueueToKernel, WaitsForStderr, NeedsProc, ReadyBeforeAble,
 }
 
 use Fault::*;
@@ -122,7 +124,7 @@ pub(crate) fn serve(arguments: impl Iterator<Item = String>) -> ExitCode {
         return ExitCode::from(2);
     };
     let has = |fault| config.fault == Some(fault);
-    let listener = match listen(config.address, !has(NoReuseAddress)) {
+    let listener = match listen(&config) {
         Ok(listener) => listener,
         Err(error) => {
             eprintln!("cannot listen on {}: {error}", config.address);
@@ -136,8 +138,13 @@ pub(crate) fn serve(arguments: impl Iterator<Item = String>) -> ExitCode {
 }
 
 fn run(listener: TcpListener, config: Config) -> ExitCode {
-    let signals =
-        Signals::new([SIGTERM, SIGINT]).expect("signals can be handled");
+    let mut handled = vec![SIGTERM, SIGINT];
+    if config.fault != Some(InheritsSignals) {
+        SigSet::all().thread_unblock().expect("signals can be unblocked");
+        // A handler for SIGCHLD also ends that it is ignored.
+        handled.push(SIGCHLD);
+    }
+    let signals = Signals::new(handled).expect("signals can be handled");
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let workers = (config.workers > 0).then(|| {
         let timeout = config.job_timeout;
@@ -166,6 +173,9 @@ fn run(listener: TcpListener, config: Config) -> ExitCode {
         shared.log("framing as in the talk: each read is a request");
     }
     println!("listening on {} (faulty)", listener.local_addr().unwrap());
+    if shared.has(ReadyBeforeAble) && few_descriptors() {
+        return ExitCode::SUCCESS;
+    }
     shared.accept(&listener);
     let mut connections = lock(&shared.connections);
     while !connections.is_empty() {
@@ -225,6 +235,11 @@ impl Config {
     }
 }
 
+fn few_descriptors() -> bool {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current.is_some_and(|limit| limit < 64)
+}
+
 fn duration(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
@@ -238,10 +253,14 @@ fn duration(text: &str) -> Option<Duration> {
     }
 }
 
-fn listen(address: SocketAddr, reuse: bool) -> io::Result<TcpListener> {
+fn listen(config: &Config) -> io::Result<TcpListener> {
+    let has = |fault| config.fault == Some(fault);
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    socket.set_reuse_address(reuse)?;
-    socket.bind(&address.into())?;
+    socket.set_reuse_address(!has(NoReuseAddress))?;
+    if !has(LeavesSendQueueToKernel) {
+        socket.set_tcp_notsent_lowat(64 * 1024)?;
+    }
+    socket.bind(&config.address.into())?;
     socket.listen(1024)?;
     Ok(socket.into())
 }
@@ -271,7 +290,7 @@ impl Shared {
         mut signals: Signals,
         listener: &TcpListener,
     ) {
-        for signal in signals.forever() {
+        for signal in signals.forever().filter(|&signal| signal != SIGCHLD) {
             if self.has(IgnoresSigterm) && signal == SIGTERM {
                 continue;
             }
@@ -352,6 +371,9 @@ impl Shared {
                     continue;
                 }
             };
+            if self.has(WaitsForStderr) {
+                self.log("accepted a client");
+            }
             let Some(key) = self.admit(stream) else { continue };
             let shared = Arc::clone(self);
             let serve = move || {

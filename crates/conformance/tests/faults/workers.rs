@@ -199,8 +199,12 @@ impl Workers {
     }
 
     fn spawn(&self) -> Child {
-        let program =
-            std::env::current_exe().expect("the path of this program");
+        let program = match std::env::current_exe() {
+            Err(_) if !self.has(NeedsProc) => {
+                std::env::args_os().next().expect("this program's name").into()
+            }
+            program => program.expect("the path of this program"),
+        };
         let fault = self.fault.map(|fault| format!("{fault:?}"));
         Command::new(program)
             .args(["work", &fault.unwrap_or_default()])
