@@ -28,7 +28,7 @@ use launch::keeper::{self, Role};
 
 fn main() -> ExitCode {
     run().unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        base::stderr::note!("error: {error:#}");
         base::exit::code_of(&error)
     })
 }

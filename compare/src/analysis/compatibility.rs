@@ -27,6 +27,7 @@ pub(crate) fn machines(one: &Machine, other: &Machine) -> Vec<String> {
         [
             ("processor", text(processor)),
             ("processors allowed", format!("{processors_allowed:?}")),
+            ("quota of a control group", quota(machine)),
             ("kernel", machine.kernel.clone()),
             ("toolchain", text(toolchain)),
         ]
@@ -36,6 +37,14 @@ pub(crate) fn machines(one: &Machine, other: &Machine) -> Vec<String> {
         .filter(|((_, one), (_, other))| one != other)
         .map(|((what, one), (_, other))| format!("{what}: {one} / {other}"))
         .collect()
+}
+
+/// Describes how much of the processors' time the run was allowed.
+fn quota(machine: &Machine) -> String {
+    match machine.processors_quota {
+        Some(processors) => format!("{processors} processors"),
+        None => "none".to_owned(),
+    }
 }
 
 /// Returns the first difference between two scenarios with the same name that

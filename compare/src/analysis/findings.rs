@@ -24,6 +24,11 @@ use crate::model::scenarios::Scenario;
 /// hypervisor, above which a figure is suspect.
 const DISTURBED_SHARE: f64 = 0.05;
 
+/// The share of the time, for which a control group stopped the run, above
+/// which a figure is suspect. While it is stopped, each reply waits for up to a
+/// period of the group, 100 ms by default.
+const THROTTLED_SHARE: f64 = 0.01;
+
 /// The share of the requests without a time above which a service time is
 /// suspect: a tenth of those from which the 99th percentile is taken.
 const UNFINISHED_SHARE: f64 = 0.001;
@@ -44,6 +49,8 @@ pub(crate) enum Doubt {
     /// Processes other than the server and the load generator took this share
     /// of the machine's time.
     Foreign(f64),
+    /// A control group stopped the run for this share of the time.
+    Throttled(f64),
     /// The load generator occupied its core for this share of the window.
     BusyGenerator(f64),
     /// This share of the clients got no reply in the whole window, so their
@@ -60,7 +67,7 @@ impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let share = match self {
             Doubt::Stolen(share) | Doubt::Foreign(share) => share,
-            Doubt::BusyGenerator(share) => share,
+            Doubt::BusyGenerator(share) | Doubt::Throttled(share) => share,
             Doubt::Starved(share) | Doubt::Unanswered(share) => share,
             Doubt::Unfinished(share) => share,
         };
@@ -83,6 +90,10 @@ impl Doubt {
             }
             Doubt::Foreign(_) => {
                 "other processes took more than 5 % of the machine's time"
+            }
+            Doubt::Throttled(_) => {
+                "a control group's CPU quota stopped the run for more than \
+                 1 % of the time"
             }
             Doubt::Starved(_) => {
                 "some clients got no reply, so their wait isn't included"
@@ -426,6 +437,7 @@ impl<'a> Findings<'a> {
         let doubts = [
             disturbing(stolen).map(Doubt::Stolen),
             disturbing(foreign).map(Doubt::Foreign),
+            self.throttled(scenario, entrant).map(Doubt::Throttled),
             busy.map(Doubt::BusyGenerator),
             self.starved(scenario, entrant, figure).map(Doubt::Starved),
             self.unfinished(scenario, entrant, figure).map(Doubt::Unfinished),
@@ -442,7 +454,26 @@ impl<'a> Findings<'a> {
         entrant: &str,
     ) -> bool {
         let (stolen, foreign) = self.machine_shares(scenario, entrant);
-        disturbing(stolen).or(disturbing(foreign)).is_some()
+        let throttled = self.throttled(scenario, entrant);
+        disturbing(stolen).or(disturbing(foreign)).or(throttled).is_some()
+    }
+
+    /// Returns for which share of the time a control group stopped the run, if
+    /// that matters.
+    fn throttled(&self, scenario: &Scenario, entrant: &str) -> Option<f64> {
+        let cell = self.record.cell(&scenario.name, entrant)?;
+        let times = cell.rounds.iter().filter_map(|r| r.report.machine.value);
+        let (mut throttled, mut all) = (0, 0);
+        for machine in times {
+            throttled += machine.throttled_ns?;
+            all += machine.all_ns;
+        }
+        let machine = &self.record.machine;
+        let processors = machine.processors_online.value;
+        let processors =
+            processors.unwrap_or(machine.processors_allowed.len()).max(1);
+        let share = (throttled * processors as u64) as f64 / all as f64;
+        (share > THROTTLED_SHARE).then_some(share)
     }
 
     /// Returns the largest share, in any round, of clients without a reply in
@@ -714,7 +745,13 @@ mod tests {
         let ms = |ms: u64| ms * 1_000_000;
         let times = |busy, own, all| {
             let [busy_ns, all_ns] = [busy, all].map(ms);
-            MachineTimes { busy_ns, stolen_ns: 0, all_ns, own_ns: own }
+            MachineTimes {
+                busy_ns,
+                stolen_ns: 0,
+                all_ns,
+                throttled_ns: None,
+                own_ns: own,
+            }
         };
         let turn = Turn {
             cycle: 1,
@@ -762,5 +799,29 @@ mod tests {
             let found = findings.was_disturbed(&scenario, "server");
             assert_eq!(found, is_disturbed, "{machine:?}");
         }
+    }
+
+    #[test]
+    fn a_run_that_its_control_group_stopped_is_suspect() {
+        let scenario = load_curve();
+        let doubts = |throttled_ns| {
+            let mut record = Record::new(1, 1, Machine::made_up(vec![0]));
+            let mut group = GroupReport::made_up(&scenario.measured_group);
+            group.service_ns = Times::of(&[(1_000, 10_000)]);
+            let mut report = LoadReport::made_up(vec![group]);
+            report.machine = Reading::from(Ok(MachineTimes {
+                busy_ns: 0,
+                stolen_ns: 0,
+                all_ns: 1_000_000,
+                throttled_ns,
+                own_ns: None,
+            }));
+            let round = Round::made_up(1, report);
+            record.cell_mut(&scenario.name, "server").rounds.push(round);
+            Findings::of(&record).doubts(&scenario, "server", Figure::P99)
+        };
+        assert_eq!(doubts(None), []);
+        assert_eq!(doubts(Some(10_000)), []);
+        assert_eq!(doubts(Some(200_000)), [Doubt::Throttled(0.2)]);
     }
 }

@@ -10,6 +10,7 @@ use crate::analysis::advice::Advice;
 use crate::base::exit::{Outcome, Usage};
 use crate::base::interrupt::Interrupt;
 use crate::base::limits;
+use crate::base::stderr::note;
 use crate::base::stdout;
 use crate::base::workspace;
 use crate::cmd::contestant_args::ContestantArgs;
@@ -103,9 +104,9 @@ impl Advise {
             programs::runnable(self.contestant_args.choose(&root)?);
         if contestants.is_empty() {
             for (name, why) in skipped {
-                eprintln!("skipped: {name}: {why}");
+                note!("skipped: {name}: {why}");
             }
-            eprintln!("nothing is selected");
+            note!("nothing is selected");
             return Ok(Outcome::NothingSelected);
         }
         let further = FurtherRounds {

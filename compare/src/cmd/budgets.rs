@@ -10,6 +10,7 @@ use regex_lite::Regex;
 use crate::analysis::budgets::BudgetReport;
 use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
+use crate::base::stderr::note;
 use crate::base::stdout;
 use crate::base::workspace;
 use crate::cmd::patterns;
@@ -73,7 +74,7 @@ impl Budgets {
         export::check(&exports)?;
         let file = self.file()?;
         if file.budgets.is_empty() {
-            eprintln!("nothing is selected");
+            note!("nothing is selected");
             return Ok(Outcome::NothingSelected);
         }
         if let Some(run) = &self.run {

@@ -9,6 +9,7 @@ use regex_lite::Regex;
 use crate::analysis::claims::Verdicts;
 use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
+use crate::base::stderr::note;
 use crate::base::stdout;
 use crate::base::workspace;
 use crate::cmd::patterns;
@@ -98,7 +99,7 @@ impl Claims {
         export::check(&exports)?;
         let claims = self.claims()?;
         if claims.is_empty() {
-            eprintln!("nothing is selected");
+            note!("nothing is selected");
             return Ok(Outcome::NothingSelected);
         }
         if let Some(run) = &self.run {

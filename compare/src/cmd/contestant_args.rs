@@ -7,6 +7,7 @@ use clap::Args;
 use regex_lite::Regex;
 
 use crate::base::exit::Usage;
+use crate::base::stderr::note;
 use crate::cmd::patterns;
 use crate::measure::programs;
 use crate::model::contestant::{Contestant, Label};
@@ -59,7 +60,7 @@ impl ContestantArgs {
         });
         for mine in given {
             if contestants.iter().any(|other| other.name == mine.name) {
-                eprintln!(
+                note!(
                     "--with replaces the contestant `{}` of {}",
                     mine.name,
                     path.display()

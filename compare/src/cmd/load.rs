@@ -9,6 +9,7 @@ use std::io;
 use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
 use crate::base::limits;
+use crate::base::stderr::note;
 use crate::base::stdout;
 use crate::cmd::load::args::Load;
 use crate::cmd::load::scenario::BEFORE_THE_WINDOW;
@@ -33,11 +34,11 @@ impl Load {
             return run_turns(&plan, &interrupt);
         }
         let Some(loaded) = engine::run_at(&plan, start, &interrupt)? else {
-            eprintln!("{BEFORE_THE_WINDOW}");
+            note!("{BEFORE_THE_WINDOW}");
             return Ok(Outcome::Interrupted);
         };
         if let Some(late) = scenario::too_late(&plan, loaded.late) {
-            eprintln!("note: {late}");
+            note!("note: {late}");
         }
         let report = loaded.report;
         let text = if json {

@@ -2,6 +2,7 @@
 
 use regex_lite::Regex;
 
+use crate::base::stderr::note;
 use crate::model::scenarios::Scenario;
 
 /// Reports each pattern of a flag that matches none of the names. If other
@@ -9,7 +10,7 @@ use crate::model::scenarios::Scenario;
 pub(crate) fn report_unmatched(flag: &str, patterns: &[Regex], names: &[&str]) {
     for pattern in patterns {
         if !names.iter().any(|name| pattern.is_match(name)) {
-            eprintln!("{}", unmatched(flag, pattern.as_str(), names));
+            note!("{}", unmatched(flag, pattern.as_str(), names));
         }
     }
 }

@@ -10,6 +10,7 @@ use regex_lite::Regex;
 
 use crate::analysis::ranking::Ranking;
 use crate::base::exit::Outcome;
+use crate::base::stderr::note;
 use crate::base::stdout;
 use crate::cmd::margin_args::MarginArgs;
 use crate::cmd::patterns;
@@ -82,7 +83,7 @@ impl Rank {
             _ => None,
         };
         if let Some(why) = nothing {
-            eprintln!("nothing to rank: {why}");
+            note!("nothing to rank: {why}");
             return Ok(Outcome::NothingSelected);
         }
         stdout::print(&(texts.join("\n") + FOOTNOTE))?;

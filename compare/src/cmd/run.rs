@@ -7,6 +7,7 @@ use regex_lite::Regex;
 
 use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
+use crate::base::stderr::note;
 use crate::base::workspace;
 use crate::cmd::contestant_args::ContestantArgs;
 use crate::cmd::margin_args::MarginArgs;
@@ -59,9 +60,9 @@ impl Run {
         let scenarios = self.scenarios(&root)?;
         if contestants.is_empty() || scenarios.is_empty() {
             for (name, why) in skipped {
-                eprintln!("skipped: {name}: {why}");
+                note!("skipped: {name}: {why}");
             }
-            eprintln!("nothing is selected");
+            note!("nothing is selected");
             return Ok(Outcome::NothingSelected);
         }
         let plan = MeasurementPlan {
@@ -85,7 +86,7 @@ impl Run {
         measured.print(&text)?;
         // The last line explains the exit code.
         if let Some(reason) = reason {
-            eprintln!("{reason}");
+            note!("{reason}");
         }
         Ok(outcome)
     }
@@ -96,7 +97,7 @@ impl Run {
             let replaced = scenarios::add(&mut scenarios, path)?;
             if let Some(name) = replaced {
                 let path = path.display();
-                eprintln!("{path} replaces the scenario `{name}`");
+                note!("{path} replaces the scenario `{name}`");
             }
         }
         let points = scenarios::expand(&scenarios, false);

@@ -12,6 +12,7 @@ use regex_lite::Regex;
 
 use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
+use crate::base::stderr::note;
 use crate::base::stdout;
 use crate::base::workspace;
 use crate::cmd::patterns;
@@ -40,6 +41,9 @@ pub(crate) struct Verify {
     /// [default: a new one each time]
     #[arg(long)]
     seed: Option<u64>,
+    /// Don't build the servers: use those in the folder of this program
+    #[arg(long)]
+    no_build: bool,
     /// Don't print progress to stderr
     #[arg(long)]
     quiet: bool,
@@ -58,24 +62,30 @@ impl Verify {
         contestants.retain(|c| selects(&self.contestant, &c.name));
         let (mut contestants, skipped) = programs::runnable(contestants);
         for (name, why) in skipped {
-            eprintln!("skipped: {name}: {why}");
+            note!("skipped: {name}: {why}");
         }
         if contestants.is_empty() {
-            eprintln!("nothing is selected");
+            note!("nothing is selected");
             return Ok(Outcome::NothingSelected);
         }
         let progress = Progress::new(self.quiet);
         // There is nothing to save: a signal may end this process immediately,
         // and the keeper kills all others.
         let interrupt = Interrupt::ignored();
-        build::build(&mut contestants, &root, &progress, &interrupt)?;
+        build::build(
+            &mut contestants,
+            &root,
+            self.no_build,
+            &progress,
+            &interrupt,
+        )?;
         let mut reports = Vec::new();
         for contestant in &contestants {
             reports.push(self.verify(contestant, &progress));
         }
         progress.clear();
         if reports.iter().all(|report| report.cases.is_empty()) {
-            eprintln!("--only selects no case");
+            note!("--only selects no case");
             return Ok(Outcome::NothingSelected);
         }
         stdout::print(&text(&contestants, &reports))?;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Instant;
 
+use crate::base::control_group;
 use crate::model::load_report::MachineTimes;
 
 /// One tick of `/proc/stat`: USER_HZ is 100 on every Linux.
@@ -22,6 +23,7 @@ pub(crate) struct MachineClocks {
     irq_ns: u64,
     soft_irq_ns: u64,
     stolen_ns: u64,
+    throttled_ns: Option<u64>,
 }
 
 impl MachineClocks {
@@ -34,8 +36,10 @@ impl MachineClocks {
         let path = "/proc/stat";
         let text = fs::read_to_string(path)
             .map_err(|error| format!("cannot read {path}: {error}"))?;
-        MachineClocks::parse(&text, Instant::now())
-            .ok_or_else(|| format!("{path} has no times of the processors"))
+        let clocks = MachineClocks::parse(&text, Instant::now())
+            .ok_or_else(|| format!("{path} has no times of the processors"))?;
+        let throttled_ns = control_group::cpu_limits().throttled_ns;
+        Ok(MachineClocks { throttled_ns, ..clocks })
     }
 
     /// Returns the times that have passed since `start`.
@@ -51,7 +55,9 @@ impl MachineClocks {
         let idle_ns = no_process_ns(self).saturating_sub(no_process_ns(start));
         let stolen_ns = self.stolen_ns.saturating_sub(start.stolen_ns);
         let busy_ns = all_ns.saturating_sub(idle_ns + stolen_ns);
-        MachineTimes { busy_ns, stolen_ns, all_ns, own_ns: None }
+        let both = self.throttled_ns.zip(start.throttled_ns);
+        let throttled_ns = both.map(|(end, start)| end.saturating_sub(start));
+        MachineTimes { busy_ns, stolen_ns, all_ns, throttled_ns, own_ns: None }
     }
 
     /// Parses proc_stat(5). Its first line is `cpu user nice system idle iowait
@@ -76,6 +82,7 @@ impl MachineClocks {
             irq_ns: irq * TICK_NS,
             soft_irq_ns: soft_irq * TICK_NS,
             stolen_ns: steal * TICK_NS,
+            throttled_ns: None,
         })
     }
 }
@@ -105,6 +112,7 @@ mod tests {
             busy_ns: ms(1_270),
             stolen_ns: ms(30),
             all_ns: ms(2_000),
+            throttled_ns: None,
             own_ns: None,
         };
         assert_eq!(found, expected);

@@ -2,13 +2,14 @@
 //! cc, and others with their own commands.
 
 use std::collections::HashMap;
+use std::env;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use launch::{Launch, Process};
 use serde::Deserialize;
 
@@ -44,12 +45,16 @@ struct Target {
 /// Builds what the contestants need, and inserts the paths of the executables
 /// into their commands. Returns `false` if interrupted.
 ///
+/// Servers that are built already are taken from the folder of this program if
+/// `no_build` is set, or if cargo can't be started.
+///
 /// # Errors
 ///
 /// Returns an error if a command fails; it contains the command's own messages.
 pub(crate) fn build(
     contestants: &mut [Contestant],
     root: &Path,
+    no_build: bool,
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> anyhow::Result<bool> {
@@ -73,18 +78,15 @@ pub(crate) fn build(
     }
     packages.sort_unstable();
     packages.dedup();
-    progress.announce(&format!("building {}", packages.join(", ")));
-    let mut executables = HashMap::new();
-    for package in packages {
-        // Builds each package by itself: cargo unifies the features of the
-        // packages that it builds together, so a server would depend on the
-        // selection of the others.
-        let mut cargo = start(root, package)?;
-        let Some(built) = built_by(&mut cargo, progress, interrupt)? else {
-            return Ok(false);
-        };
-        executables.extend(built);
-    }
+    let executables = if no_build {
+        built_before(&packages)?
+    } else {
+        progress.announce(&format!("building {}", packages.join(", ")));
+        match build_packages(root, &packages, progress, interrupt)? {
+            Some(executables) => executables,
+            None => return Ok(false),
+        }
+    };
     for contestant in contestants {
         let Some(package) = &contestant.build else { continue };
         let path = executables.get(package).with_context(|| {
@@ -97,6 +99,52 @@ pub(crate) fn build(
         contestant.put_executable(path);
     }
     Ok(true)
+}
+
+/// Builds these packages. Returns their executables, by the name of their
+/// package, or `None` if interrupted.
+fn build_packages(
+    root: &Path,
+    packages: &[&str],
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Option<HashMap<String, String>>> {
+    let mut executables = HashMap::new();
+    for package in packages {
+        // Builds each package by itself: cargo unifies the features of the
+        // packages that it builds together, so a server would depend on the
+        // selection of the others.
+        let mut cargo = match start(root, package)? {
+            Ok(cargo) => cargo,
+            Err(why) if why.is_of_server() => {
+                let built = built_before(packages).with_context(|| {
+                    format!("{why}; install Rust (https://rustup.rs)")
+                })?;
+                progress.note(&format!("{why}: using servers built before"));
+                return Ok(Some(built));
+            }
+            Err(why) => return Err(why).context("cannot build the servers"),
+        };
+        match built_by(&mut cargo, progress, interrupt)? {
+            Some(built) => executables.extend(built),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(executables))
+}
+
+/// Returns the executables of these packages that are in the folder of this
+/// program.
+fn built_before(packages: &[&str]) -> anyhow::Result<HashMap<String, String>> {
+    let program = env::current_exe().context("cannot find this program")?;
+    let folder = program.parent().context("this program is in no folder")?;
+    let executables = packages.iter().map(|package| {
+        let path = folder.join(package);
+        ensure!(path.is_file(), "there is no built {}", path.display());
+        let path = path.to_str().context("the path is not UTF-8")?;
+        Ok(((*package).to_owned(), path.to_owned()))
+    });
+    executables.collect()
 }
 
 /// Compiles a C source with the flags that distributions use, and `flags`.
@@ -167,7 +215,10 @@ fn tail(process: &Process) -> String {
 }
 
 /// Starts cargo in the same way as servers, so that it ends with this process.
-fn start(root: &Path, package: &str) -> anyhow::Result<Process> {
+fn start(
+    root: &Path,
+    package: &str,
+) -> anyhow::Result<Result<Process, launch::Error>> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let manifest = root.join("Cargo.toml");
     let manifest =
@@ -183,7 +234,7 @@ fn start(root: &Path, package: &str) -> anyhow::Result<Process> {
         "--package",
         package,
     ];
-    Launch::new(command).spawn(NOWHERE).context("cannot build the servers")
+    Ok(Launch::new(command).spawn(NOWHERE))
 }
 
 /// Returns the executables, by the name of their package, or `None` if

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::base::control_group;
 use crate::model::machine::Machine;
 use crate::model::reading::Reading;
 
@@ -15,6 +16,7 @@ pub(crate) fn describe(root: &Path, allowed: &[usize]) -> Machine {
     Machine {
         processor: Reading::from(field("/proc/cpuinfo", "model name")),
         processors_allowed: allowed.to_vec(),
+        processors_quota: control_group::cpu_limits().processors,
         processors_online: Reading::from(processors_online()),
         memory_bytes: Reading::from(memory_bytes()),
         kernel,

@@ -39,6 +39,9 @@ pub(crate) struct MeasurementOptions {
     /// The processors for the load generator
     #[arg(long, value_name = "LIST")]
     pub(crate) load_cpus: Option<CpuList>,
+    /// Don't build the servers: use those in the folder of this program
+    #[arg(long)]
+    pub(crate) no_build: bool,
     /// Don't print progress to stderr
     #[arg(long)]
     pub(crate) quiet: bool,

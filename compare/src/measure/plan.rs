@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::interrupt::Interrupt;
 use crate::base::limits;
+use crate::base::stderr::note;
 use crate::base::stdout;
 use crate::measure::build;
 use crate::measure::calibration::calibrations;
@@ -78,7 +79,13 @@ impl MeasurementPlan {
         limits::raise_open_files()?;
         limits::check_files_of_servers()?;
         let progress = Progress::new(options.quiet);
-        if !build::build(&mut self.contestants, root, &progress, interrupt)? {
+        if !build::build(
+            &mut self.contestants,
+            root,
+            options.no_build,
+            &progress,
+            interrupt,
+        )? {
             return Ok(None);
         }
         let MeasurementPlan { cells, traced, further, .. } = &self;
@@ -189,7 +196,7 @@ impl FinishedRun {
     /// Returns an error if the record could not be written.
     pub(crate) fn report_path(self) -> anyhow::Result<()> {
         self.saved?;
-        eprintln!("record: {}", self.path.display());
+        note!("record: {}", self.path.display());
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::base::stderr::note;
 use crate::measure::duration::in_words;
 
 /// A line of progress with an estimate of the time left. It is drawn only if
@@ -75,7 +76,7 @@ impl Progress {
 
     /// Prints a line above the progress.
     pub(crate) fn note(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        self.bar.suspend(|| note!("{text}"));
     }
 
     /// Removes the line of progress.

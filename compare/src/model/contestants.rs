@@ -91,6 +91,10 @@ fn check(contestant: &Contestant) -> Result<(), String> {
     if name.is_empty() {
         return Err("a contestant's name is empty".to_owned());
     }
+    if name.chars().any(char::is_control) {
+        // It would break tables, or reach the terminal as a command.
+        return Err(format!("{name:?}: a name has no control characters"));
+    }
     if name.ends_with(ALIAS_SUFFIX) {
         return Err(format!(
             "`{name}`: names that end with {ALIAS_SUFFIX:?} are for aliases, \
@@ -201,6 +205,8 @@ mod tests {
             ("python3 server.py {port}", "expected 'NAME=COMMAND'"),
             ("mine=server", "where to listen"),
             ("=server {port}", "name is empty"),
+            ("a\nb=server {port}", "no control characters"),
+            ("a\u{1b}[2J=server {port}", "no control characters"),
             ("mine='server {port}", "missing closing quote"),
         ];
         for (text, expected) in cases {

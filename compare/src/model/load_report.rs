@@ -129,6 +129,10 @@ pub(crate) struct MachineTimes {
     pub(crate) stolen_ns: u64,
     /// The total time, including idle time.
     pub(crate) all_ns: u64,
+    /// The time for which a control group stopped the run, because it had used
+    /// up what it is allowed; none, if no group limits it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) throttled_ns: Option<u64>,
     /// The CPU time of all processes of the run, if these times are those of
     /// several turns, and if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -11,6 +11,10 @@ pub(crate) struct Machine {
     pub(crate) processor: Reading<String>,
     /// The processors that the run was allowed to use, by number.
     pub(crate) processors_allowed: Vec<usize>,
+    /// How many processors' time a control group allows the run, if it limits
+    /// that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) processors_quota: Option<f64>,
     /// How many processors are online.
     pub(crate) processors_online: Reading<usize>,
     /// The machine's memory.
@@ -33,6 +37,7 @@ impl Machine {
         Machine {
             processor: Reading::missing(why),
             processors_allowed,
+            processors_quota: None,
             processors_online: Reading::missing(why),
             memory_bytes: Reading::missing(why),
             kernel: why.to_owned(),

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::base::exit::Usage;
+use crate::base::file;
 use crate::model::calibration::Calibrated;
 use crate::model::contestant::Contestant;
 use crate::model::faults::Faults;
@@ -23,6 +23,9 @@ use crate::model::provenance::{Part, Shard};
 use crate::model::reading::Reading;
 use crate::model::scenarios::Scenario;
 use crate::model::times::Times;
+
+/// What some editors write before the text of a file.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// The version of the record's schema.
 pub(crate) const SCHEMA_VERSION: u32 = 3;
@@ -327,6 +330,7 @@ impl Record {
         }
         let text = fs::read(path)
             .with_context(|| format!("cannot read {}", path.display()))?;
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
         let broken = |error: serde_json::Error| {
             let path = path.display();
             Usage(if error.is_eof() {
@@ -335,7 +339,7 @@ impl Record {
                 format!("{path}: not a record of compare: {error}")
             })
         };
-        let header: Header = serde_json::from_slice(&text).map_err(broken)?;
+        let header: Header = serde_json::from_slice(text).map_err(broken)?;
         ensure!(
             (SCHEMA_VERSION_MIN..=SCHEMA_VERSION)
                 .contains(&header.schema_version),
@@ -346,7 +350,7 @@ impl Record {
                 header.schema_version
             ))
         );
-        let record: Record = serde_json::from_slice(&text).map_err(broken)?;
+        let record: Record = serde_json::from_slice(text).map_err(broken)?;
         ensure!(
             record.is_sound(),
             Usage(format!(
@@ -516,24 +520,10 @@ impl Record {
     ///
     /// Returns an error if the file can't be written.
     pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".part");
-        let part = path.with_file_name(name);
         let text = serde_json::to_string(self)?;
-        let write = || {
-            let mut file = fs::File::create(&part)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&part, path)
-        };
-        write()
-            .inspect_err(|_| {
-                // On a full disk, half a record would only take up space.
-                let _ = fs::remove_file(&part);
-            })
-            .with_context(|| {
-                format!("cannot write the record {}", path.display())
-            })
+        file::write_whole(path, text.as_bytes()).with_context(|| {
+            format!("cannot write the record {}", path.display())
+        })
     }
 
     /// Returns the baseline of a scenario, if it has one.

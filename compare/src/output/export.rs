@@ -1,11 +1,12 @@
 //! The output formats that a verb offers, and the files they are written to.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
 use crate::base::exit::Usage;
+use crate::base::file;
+use crate::base::stderr::note;
 use crate::base::stdout;
 
 /// The file name that means stdout.
@@ -72,10 +73,10 @@ pub(crate) fn write<T>(
         if form.goes_to_stdout() {
             stdout::print(&text)?;
         } else {
-            fs::write(path, text).with_context(|| {
+            file::write_whole(path, text.as_bytes()).with_context(|| {
                 format!("{}: cannot write {}", form.flag, path.display())
             })?;
-            eprintln!("written: {}", path.display());
+            note!("written: {}", path.display());
         }
     }
     Ok(is_any)

@@ -361,6 +361,41 @@ fn with_ports(ports: u16, scenario: &str, folder: &Folder) -> Option<Output> {
 }
 
 #[test]
+fn without_cargo_only_servers_that_are_built_can_be_measured() {
+    let folder = Folder::new();
+    let program = folder.path.join("compare");
+    fs::copy(COMPARE, &program).unwrap();
+    let measure = |more: &[&str]| {
+        let mut command = Command::new(&program);
+        command.args(["run", "-e", "^mio$", "-s", "^perf2$", "--quick"]);
+        command.args(["--duration", "5ms"]).args(more);
+        command.arg("--out").arg(folder.path.join("out"));
+        command.env_remove("CARGO").env("TMPDIR", &folder.path);
+        command.env("PATH", &folder.path).output().unwrap()
+    };
+    let output = measure(&[]);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert_eq!(text.matches("cannot start `cargo`").count(), 1, "{text}");
+    assert_eq!(text.matches("No such file").count(), 1, "{text}");
+    assert!(text.contains("server-mio"), "{text}");
+    let output = measure(&["--no-build"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!stderr(&output).contains("cargo"), "{}", stderr(&output));
+    // Any server will do.
+    let server = folder.file(
+        "server-mio",
+        &format!("#!/bin/sh\nexec '{COMPARE}' faulty \"$@\"\n"),
+    );
+    fs::set_permissions(&server, fs::Permissions::from_mode(0o755)).unwrap();
+    for more in [&[][..], &["--no-build"]] {
+        let output = measure(more);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        fs::remove_dir_all(folder.path.join("out")).unwrap();
+    }
+}
+
+#[test]
 fn a_second_run_is_refused_without_an_effect_on_the_first() {
     let folder = Folder::new();
     let mut run = Running::start(&folder, &["--duration", LONG]);
@@ -372,6 +407,7 @@ fn a_second_run_is_refused_without_an_effect_on_the_first() {
     assert_eq!(output.status.code(), Some(1));
     let text = stderr(&output);
     assert!(text.contains("another run measures"), "{text}");
+    assert!(text.contains("(process "), "{text}");
     assert_eq!(fs::read(&json).unwrap(), before);
     assert!(run.child.try_wait().unwrap().is_none(), "it still measures");
     run.signal(Signal::TERM);

@@ -126,6 +126,10 @@ fn both(
             busy_ns: one.busy_ns + other.busy_ns,
             stolen_ns: one.stolen_ns + other.stolen_ns,
             all_ns: one.all_ns + other.all_ns,
+            throttled_ns: one
+                .throttled_ns
+                .zip(other.throttled_ns)
+                .map(|(a, b)| a + b),
             own_ns: one.own_ns.zip(other.own_ns).map(|(a, b)| a + b),
         })),
         (None, _) => one.clone(),

@@ -1,7 +1,7 @@
 //! The arguments of `compare load`, and the load plan that they describe.
 
 use std::io::ErrorKind;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,6 +11,7 @@ use rustix::process::Pid;
 
 use crate::base::exit::Usage;
 use crate::base::limits;
+use crate::base::stderr::note;
 use crate::base::workspace;
 use crate::measure::processors::CpuList;
 use crate::model::contestant::Framing;
@@ -269,13 +270,13 @@ impl ScenarioArgs {
             return Err(usage(text));
         }
         if let Some(number) = scenario.workers {
-            eprintln!(
+            note!(
                 "note: the server at --addr must have been started with \
                  {number} workers"
             );
         }
         if let Some(against) = scenario.against.take() {
-            eprintln!(
+            note!(
                 "note: `left` is a share of the rate in `{against}`, which \
                  isn't measured here; the record has the rate instead"
             );
@@ -289,16 +290,35 @@ impl ScenarioArgs {
     }
 }
 
-/// Returns the address of `HOST:PORT`, or why there is none.
+/// How long to try each of a host's addresses.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// Returns the address of `HOST:PORT`, or why there is none. If the host has
+/// several, it is the first one that accepts a connection: `localhost` may mean
+/// `::1`, and the server listen on 127.0.0.1 only.
 fn resolve(text: &str) -> Result<SocketAddr, String> {
     match text.to_socket_addrs() {
-        Ok(mut addresses) => {
-            addresses.next().ok_or_else(|| "the host has no address".to_owned())
+        Ok(addresses) => {
+            let addresses: Vec<SocketAddr> = addresses.collect();
+            first_that_accepts(&addresses)
+                .ok_or_else(|| "the host has no address".to_owned())
         }
         Err(error) if error.kind() == ErrorKind::InvalidInput => {
             Err("not HOST:PORT".to_owned())
         }
         Err(error) => Err(format!("cannot resolve the host: {error}")),
+    }
+}
+
+/// Returns the first address that accepts a connection. If none does, it is the
+/// first one, so that the error is about that.
+fn first_that_accepts(addresses: &[SocketAddr]) -> Option<SocketAddr> {
+    let accepts = |to: &&SocketAddr| {
+        TcpStream::connect_timeout(to, CONNECT_TIME_MAX).is_ok()
+    };
+    match addresses {
+        [] | [_] => addresses.first().copied(),
+        [first, ..] => addresses.iter().find(accepts).or(Some(first)).copied(),
     }
 }
 
@@ -342,6 +362,8 @@ fn moment(text: &str) -> Result<SystemTime, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -371,5 +393,16 @@ mod tests {
         for bad in ["", "soon", "12:00", "-1", "NaN", "2025-01-01", "1e99"] {
             assert!(moment(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn of_several_addresses_the_one_that_accepts_is_chosen() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let open = listener.local_addr().unwrap();
+        let closed = SocketAddr::new("127.0.0.2".parse().unwrap(), open.port());
+        assert_eq!(first_that_accepts(&[closed, open]), Some(open));
+        assert_eq!(first_that_accepts(&[closed, closed]), Some(closed));
+        assert_eq!(first_that_accepts(&[closed]), Some(closed));
+        assert_eq!(first_that_accepts(&[]), None);
     }
 }

@@ -13,6 +13,7 @@ use crate::analysis::units;
 use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
 use crate::base::limits;
+use crate::base::stderr::note;
 use crate::base::stdout;
 use crate::cmd::load::args::{Load, ScenarioArgs};
 use crate::load::engine::{self, LoadResult};
@@ -83,7 +84,7 @@ pub(crate) fn run(
     run.save()?;
     run.measure(&mut plan, start, json, interrupt)?;
     if let Some(path) = &run.path {
-        eprintln!("record: {}", path.display());
+        note!("record: {}", path.display());
     }
     if interrupt.is_requested() {
         Ok(Outcome::Interrupted)
@@ -110,7 +111,7 @@ fn complete(
         calibration::calibrations(std::slice::from_ref(scenario))?;
     for calibrated in &calibration {
         let ms = |ns: u64| units::number(ns as f64 / 1e6);
-        eprintln!(
+        note!(
             "note: n = {} is used for {} ms of work (it takes {} ms on this \
              machine; the server's may differ)",
             calibrated.n,
@@ -223,7 +224,7 @@ impl ShardRun {
             let start = start.map(|start| start + period * (round as u32 - 1));
             plan.seed = seed.wrapping_add(round);
             let Some(loaded) = engine::run_at(plan, start, interrupt)? else {
-                eprintln!("round {round}: {BEFORE_THE_WINDOW}");
+                note!("round {round}: {BEFORE_THE_WINDOW}");
                 break;
             };
             let report = &loaded.report;
@@ -236,7 +237,7 @@ impl ShardRun {
             if interrupt.is_requested() && report.window_ns < window_ns {
                 // A shorter window has fewer replies than the others, and no
                 // counterpart of the same length on other machines.
-                eprintln!("round {round}: interrupted; not in the record");
+                note!("round {round}: interrupted; not in the record");
                 break;
             }
             self.round(round, plan, &loaded);
@@ -281,7 +282,7 @@ impl ShardRun {
         if let (None, Some(reason)) = (&own_fault, report.server_fault()) {
             cell.void = void(reason, true);
         } else if let Some(reason) = own_fault.or_else(late) {
-            eprintln!("round {round}: {reason}");
+            note!("round {round}: {reason}");
             if cell.leave_out(round, reason.clone(), wanted) {
                 cell.void = void(reason, false);
             }
