@@ -181,9 +181,15 @@ fn cells(
     let mut cells = BTreeSet::new();
     let limits = budgets.iter().flat_map(|budget| &budget.limits);
     for side in limits.flat_map(Limit::sides) {
-        if let Quantity::Figure(figure) = side.quantity {
-            let Side { scenario, contestant, .. } = side;
-            add_cells(&mut cells, scenarios, scenario, contestant, figure);
+        let Side { scenario, contestant, .. } = side;
+        match side.quantity {
+            Quantity::Figure(figure) => {
+                add_cells(&mut cells, scenarios, scenario, contestant, figure);
+            }
+            Quantity::Lag => {
+                cells.insert((scenario.clone(), contestant.clone()));
+            }
+            Quantity::Counted(_) => {}
         }
     }
     cells
@@ -200,4 +206,24 @@ fn counted(budgets: &[Budget]) -> BTreeSet<Needed> {
         Quantity::Figure(_) | Quantity::Lag => None,
     });
     counts.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_that_is_measured_in_rounds_has_its_cell() {
+        let root = workspace::root().unwrap();
+        let file = budgets::read(&root.join("bench/budgets.toml")).unwrap();
+        let found = cells(&file.budgets, &[]);
+        let counted = counted(&file.budgets);
+        let limits = file.budgets.iter().flat_map(|budget| &budget.limits);
+        for Side { scenario, contestant, .. } in limits.flat_map(Limit::sides) {
+            let cell = (scenario.clone(), contestant.clone());
+            let is_counted =
+                counted.iter().any(|(s, c, _)| (s, c) == (&cell.0, &cell.1));
+            assert!(is_counted || found.contains(&cell), "{cell:?}");
+        }
+    }
 }
