@@ -53,7 +53,8 @@ pub enum Role {
 }
 
 impl Role {
-    /// Returns the role of this process, unblocks all signals, and handles SIGXFSZ. In the role of a runner, this process
+    /// Returns the role of this process, unblocks all signals, and handles
+    /// SIGXFSZ. In the role of a runner, this process
     /// adopts orphans from then on, and is killed when its keeper ends.
     ///
     /// # Errors
