@@ -1,5 +1,6 @@
 //! Exit codes and usage errors, Ctrl-C, stdout, stderr, files, limits and the
-//! workspace's folder. Every other folder may use these; none of them depends on measuring.
+//! workspace's folder. Every other folder may use these; none of them depends on
+//! measuring.
 
 pub(crate) mod control_group;
 pub(crate) mod exit;

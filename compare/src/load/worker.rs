@@ -51,7 +51,8 @@ const DRAIN_QUIET: Duration = Duration::from_millis(200);
 
 /// The same if a client waits that was served before, or in the first turn, if
 /// none was served yet: an idle server that sleeps before a reply still sends
-/// it. Other clients that never got a reply may have to wait until those that did leave.
+/// it. Other clients that never got a reply may have to wait until those that
+/// did leave.
 const DRAIN_QUIET_SERVED: Duration = Duration::from_millis(500);
 
 /// The interval of the checks for connections that have timed out.

@@ -86,9 +86,7 @@ impl Chassis {
             return self.stop();
         }
         match error.raw_os_error().map(Errno::from_raw_os_error) {
-            Some(
-                Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM,
-            ) => {
+            Some(_) if is_shortage(error) => {
                 if !housekeeping::is_ready() && !self.has_admitted() {
                     log::fatal(&format!("cannot serve: accept: {error}"));
                     process::exit(1);
@@ -123,4 +121,12 @@ impl Chassis {
         }
         Admission::Stop
     }
+}
+
+/// Returns `true` if this process, or the machine, lacks descriptors or memory.
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
+    )
 }

@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::SigSet;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level};
 use tracing::{error, info, warn};
 
+use crate::admission::is_shortage;
 use crate::chassis::Chassis;
 use crate::first_request::{FirstRequest, Progress};
 use crate::flags::Flags;
@@ -157,13 +157,6 @@ pub(crate) fn exit_on_panic_until_ready() {
         log::fatal(&format!("cannot serve: {text}"));
         process::exit(1);
     }));
-}
-
-/// Returns `true` if this process lacks descriptors or memory.
-fn is_shortage(error: &io::Error) -> bool {
-    let errno = Errno::from_io_error(error);
-    let lacks = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
-    errno.is_some_and(|errno| lacks.contains(&errno))
 }
 
 /// Logs that this process could not connect to itself. Others may still be able
