@@ -3,7 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::process;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use tracing::{debug, error, warn};
 
 use crate::chassis::Chassis;
 use crate::client::{Client, refuse};
-use crate::{housekeeping, log};
+use crate::phase;
 
 /// How long to wait before the next `accept` when the last one failed for lack
 /// of descriptors or memory.
@@ -87,9 +86,10 @@ impl Chassis {
         }
         match error.raw_os_error().map(Errno::from_raw_os_error) {
             Some(_) if is_shortage(error) => {
-                if !housekeeping::is_ready() && !self.has_admitted() {
-                    log::fatal(&format!("cannot serve: accept: {error}"));
-                    process::exit(1);
+                if !self.has_admitted() {
+                    phase::fail_unless_ready(&format!(
+                        "cannot serve: accept: {error}"
+                    ));
                 }
                 if !self.is_accept_paused.swap(true, Relaxed) {
                     warn!(

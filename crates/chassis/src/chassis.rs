@@ -24,12 +24,8 @@ pub struct Chassis {
     job_timeout: Option<Duration>,
     /// The address from which the server sends its first request.
     first_request: OnceLock<SocketAddr>,
-    /// Whether the connection of the first request was admitted.
-    has_admitted_itself: AtomicBool,
-    /// Whether another client was admitted.
-    has_admitted: AtomicBool,
-    /// Whether another client was admitted before the first request.
-    serves_another_first: AtomicBool,
+    /// Whether the first client that was admitted is the server itself.
+    is_first_itself: OnceLock<bool>,
     /// The address from which the server connects to itself in order to stop.
     self_connection: OnceLock<SocketAddr>,
     /// A byte written here wakes the housekeeping thread.
@@ -49,9 +45,7 @@ impl Chassis {
             workers: flags.workers,
             job_timeout: flags.job_timeout,
             first_request: OnceLock::new(),
-            has_admitted_itself: AtomicBool::new(false),
-            has_admitted: AtomicBool::new(false),
-            serves_another_first: AtomicBool::new(false),
+            is_first_itself: OnceLock::new(),
             self_connection: OnceLock::new(),
             housekeeping,
             has_failed: AtomicBool::new(false),
@@ -95,13 +89,8 @@ impl Chassis {
     }
 
     /// Notes that a client was admitted: the server itself, or another one.
-    pub(crate) fn note_admitted(&self, is_first: bool) {
-        if is_first {
-            self.has_admitted_itself.store(true, Relaxed);
-        } else if !self.has_admitted.swap(true, Relaxed)
-            && !self.has_admitted_itself.load(Relaxed)
-        {
-            self.serves_another_first.store(true, Relaxed);
+    pub(crate) fn note_admitted(&self, is_itself: bool) {
+        if self.is_first_itself.set(is_itself).is_ok() && !is_itself {
             self.wake_housekeeping();
         }
     }
@@ -109,11 +98,12 @@ impl Chassis {
     /// Returns `true` if another client came before the first request. Then the
     /// server is ready.
     pub(crate) fn serves_another_first(&self) -> bool {
-        self.serves_another_first.load(Relaxed)
+        self.is_first_itself.get() == Some(&false)
     }
 
+    /// Returns `true` if the server itself or another client was admitted.
     pub(crate) fn has_admitted(&self) -> bool {
-        self.has_admitted.load(Relaxed)
+        self.is_first_itself.get().is_some()
     }
 
     /// Stores the address from which the server connects to itself. When a

@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::panic;
-use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
@@ -17,7 +16,7 @@ use nix::sys::signal::SigSet;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::admission::is_shortage;
 use crate::chassis::Chassis;
@@ -25,6 +24,7 @@ use crate::first_request::{FirstRequest, Progress};
 use crate::flags::Flags;
 use crate::listener::Listener;
 use crate::log::{self, notify_service_manager};
+use crate::phase::{self, is_ready};
 
 /// The exit code of a stop that cut off unfinished work.
 const EXIT_CUT_OFF: i32 = 3;
@@ -35,10 +35,6 @@ const DRAIN_TIMEOUT_MIN: Duration = Duration::from_millis(100);
 /// How often to check whether a report can be written now that could not be
 /// before.
 const REPORT_PERIOD: Duration = Duration::from_secs(1);
-
-/// Whether the server has answered its first request. Before that, a panic
-/// means that it can't serve.
-static IS_READY: AtomicBool = AtomicBool::new(false);
 
 /// How many sweeps for idle clients happen within the idle timeout.
 const SWEEPS_PER_IDLE_TIMEOUT: u32 = 10;
@@ -136,26 +132,18 @@ fn catch_signals(wake: &UnixStream) -> io::Result<Arc<AtomicBool>> {
     Ok(signalled)
 }
 
-/// Returns `true` if the server has answered its first request.
-pub(crate) fn is_ready() -> bool {
-    IS_READY.load(SeqCst)
-}
-
 /// Makes a panic of any thread end the process with one line and exit code 1,
 /// until the server is ready. Runtimes panic if they can't start a thread.
 pub(crate) fn exit_on_panic_until_ready() {
     let report = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        if is_ready() {
-            return report(info);
-        }
         let payload = info.payload();
         let text = payload.downcast_ref::<&str>().copied();
         let text = text
             .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
         let text = text.unwrap_or("a thread panicked");
-        log::fatal(&format!("cannot serve: {text}"));
-        process::exit(1);
+        phase::fail_unless_ready(&format!("cannot serve: {text}"));
+        report(info);
     }));
 }
 
@@ -239,15 +227,14 @@ impl Housekeeper {
                 self.become_ready();
             }
             Progress::Failed(error) => {
-                log::fatal(&format!("cannot serve: first request: {error}"));
-                process::exit(1);
+                phase::fail(&format!("cannot serve: first request: {error}"));
             }
         }
     }
 
     fn become_ready(&mut self) {
         self.first_request = None;
-        IS_READY.store(true, SeqCst);
+        phase::become_ready();
         self.print_ready();
         self.notify("READY=1");
     }
@@ -283,7 +270,7 @@ impl Housekeeper {
              not finished within --drain-timeout",
             unfinished.connections, unfinished.computing,
         );
-        process::exit(EXIT_CUT_OFF)
+        phase::exit(EXIT_CUT_OFF)
     }
 
     fn exit_drained(&self) -> ! {
@@ -294,10 +281,9 @@ impl Housekeeper {
             "stopped",
         );
         if self.chassis.has_failed() {
-            error!("stopped because the server could not accept clients");
-            process::exit(1);
+            phase::fail("stopped because the server could not accept clients");
         }
-        process::exit(0)
+        phase::exit(0)
     }
 }
 

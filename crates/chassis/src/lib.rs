@@ -26,6 +26,7 @@ mod job;
 mod limits;
 mod listener;
 mod log;
+mod phase;
 mod registry;
 mod reply_slot;
 mod reset;
@@ -75,10 +76,7 @@ pub fn run<T>(
         Ok(_kept_until_the_process_ends) => loop {
             std::thread::park();
         },
-        Err(error) => {
-            log::fatal(&error.to_string());
-            ExitCode::FAILURE
-        }
+        Err(error) => phase::fail(&error.to_string()),
     }
 }
 

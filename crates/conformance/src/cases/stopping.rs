@@ -173,7 +173,7 @@ fn blocked_signals(fixture: &Fixture<'_>) -> CaseResult {
 }
 
 fn few_descriptors(fixture: &Fixture<'_>) -> CaseResult {
-    for limit in [9, 10, 11, 12, 13, 14, 16, 20, 24] {
+    for limit in 9..=24 {
         let launch = fixture.launch(&[]).limit(Resource::Nofile, limit);
         match launch.start() {
             Ok(server) => {
