@@ -3,6 +3,7 @@
 
 mod advise;
 mod budgets;
+mod chaos;
 mod claims;
 pub(crate) mod cli;
 mod cmp;
@@ -21,4 +22,5 @@ mod report;
 mod run;
 mod schema;
 mod selftest;
+mod subject;
 mod verify;

@@ -2,25 +2,27 @@
 //! results as a table.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use conformance::{
-    CaseOutcome, CaseReport, Family, OutcomeCounts, Selection, Subject,
-    SuiteReport,
+    CaseOutcome, CaseReport, Family, OutcomeCounts, Selection, SuiteReport,
 };
 use regex_lite::Regex;
 
 use crate::base::exit::Outcome;
 use crate::base::interrupt::Interrupt;
+use crate::base::limits;
 use crate::base::stderr::note;
 use crate::base::stdout;
 use crate::base::workspace;
-use crate::cmd::patterns;
+use crate::cmd::subject::subject;
+use crate::cmd::{chaos, patterns};
 use crate::measure::build;
 use crate::measure::programs;
 use crate::measure::progress::Progress;
-use crate::model::contestant::{Contestant, Framing, ModelTrait};
-use crate::model::contestants::{self, family_named};
+use crate::model::contestant::Contestant;
+use crate::model::contestants;
 use crate::model::selection::selects;
 use crate::output::table;
 
@@ -37,6 +39,11 @@ pub(crate) struct Verify {
     /// Only test cases whose name or family contains this text
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+    /// Instead of the test cases, play random clients and faults with each
+    /// contestant for this time, such as `10m`
+    #[arg(long, value_name = "TIME", value_parser = limits::time,
+          conflicts_with = "only")]
+    chaos: Option<Duration>,
     /// The seed of all random choices, to repeat those of an earlier run
     /// [default: a new one each time]
     #[arg(long)]
@@ -79,6 +86,9 @@ impl Verify {
             &progress,
             &interrupt,
         )?;
+        if let Some(duration) = self.chaos {
+            return chaos::play(&contestants, duration, self.seed, &progress);
+        }
         let mut reports = Vec::new();
         for contestant in &contestants {
             reports.push(self.verify(contestant, &progress));
@@ -120,32 +130,6 @@ impl Verify {
             }
         })
     }
-}
-
-/// Returns what the suite must know about a contestant.
-fn subject(contestant: &Contestant) -> Subject {
-    let mut subject =
-        Subject::new(contestant.command.clone()).ready(contestant.ready.into());
-    if contestant.framing == Framing::Talk {
-        subject = subject.framing(conformance::Framing::Talk);
-    }
-    if let Some(flags) = &contestant.flags {
-        subject = subject.only_flags(flags.clone());
-    }
-    if let Some(names) = &contestant.families {
-        let families = names.iter().filter_map(|name| family_named(name));
-        subject = subject.families(&families.collect::<Vec<_>>());
-    }
-    contestant.model.iter().fold(subject, |subject, what| match what {
-        ModelTrait::OneClientAtATime => subject.one_client_at_a_time(),
-        ModelTrait::ComputesInline => subject.computes_inline(),
-        ModelTrait::ComputesOnAPool => subject.computes_on_a_pool(),
-        ModelTrait::WaitsForItsPool => subject.waits_for_its_pool(),
-        ModelTrait::StopsAtUrgentData => subject.stops_at_urgent_data(),
-        ModelTrait::WorkerProcesses => subject.has_worker_processes(),
-        ModelTrait::ThreadPerClient => subject.thread_per_client(),
-        ModelTrait::LargeCrowds => subject.large_crowds(),
-    })
 }
 
 /// Returns the table, one row per contestant and one column per family, and

@@ -211,6 +211,32 @@ fn no_process_is_left_whichever_process_of_a_run_is_killed() {
 }
 
 #[test]
+fn chaos_names_the_contestant_that_fails_and_its_steps() {
+    let folder = Folder::new();
+    let some = "families = [\"answers\"]\nflags = []\n";
+    let text = [contestant("good", "none"), contestant("bad", "wrong")]
+        .map(|contestant| contestant + some)
+        .concat();
+    let text = text.replace("\"wrong\"", "\"wrong\", \"--after\", \"200\"");
+    let file = folder.file("c.toml", &text);
+    let verify = |name: &str| {
+        let mut command = Command::new(COMPARE);
+        command.args(["verify", "--chaos", "2s", "--seed", "9", "-e", name]);
+        let output = command.arg("--contestants").arg(&file).output().unwrap();
+        (output.status.code(), stdout(&output))
+    };
+    let (code, good) = verify("good");
+    assert_eq!(code, Some(0), "{good}");
+    assert!(good.contains("seed 9"), "{good}");
+    let (code, bad) = verify("bad");
+    assert_eq!(code, Some(3), "{bad}");
+    for part in ["FAILED", "4711", "repeat with --seed", "connects"] {
+        assert!(bad.contains(part), "no {part} in {bad}");
+    }
+    folder.assert_nothing_is_left();
+}
+
+#[test]
 fn a_killed_verify_leaves_no_process() {
     let cases = [(Signal::KILL, None), (Signal::INT, Some(130))];
     for (signal, code) in cases {
@@ -224,6 +250,66 @@ fn a_killed_verify_leaves_no_process() {
         assert_eq!(run.child.wait().unwrap().code(), code);
         folder.assert_nothing_is_left();
     }
+}
+
+#[test]
+fn ctrl_z_suspends_all_processes_until_the_run_is_continued() {
+    let folder = Folder::new();
+    let file = folder.file("c.toml", &contestant("good", "none"));
+    let arguments = ["-s", "^perf2$", "--rounds", "1", "--duration", "1s"];
+    let mut run = Running::spawn(&mut command(&file, &arguments));
+    // Outside of turns, a load generator uses next to no CPU time.
+    wait_until("there was no turn", || run.cpu_ticks_of(is_load) >= 20);
+    run.signal(Signal::TSTP);
+    wait_until("a process is not suspended", || run.is_suspended());
+    run.signal(Signal::CONT);
+    // One of two contestants has no result.
+    assert_eq!(run.child.wait().unwrap().code(), Some(1));
+    let record = read_json(&folder.path.join("out/run.json"));
+    let cells = record["cells"]["perf2"].as_object().unwrap();
+    let void = cells.values().map(|cell| &cell["void"]["reason"]);
+    let void: Vec<&str> = void.filter_map(Value::as_str).collect();
+    assert_eq!(void.len(), 1, "{void:?}");
+    assert!(void[0].contains("suspended (Ctrl-Z"), "{void:?}");
+    folder.assert_nothing_is_left();
+}
+
+#[test]
+fn ctrl_c_ends_a_run_whose_processes_are_suspended() {
+    for suspends_only_the_runner in [false, true] {
+        let folder = Folder::new();
+        let file = folder.file("c.toml", &contestant("good", "none"));
+        let mut arguments = ROUNDS;
+        arguments[5] = LONG;
+        let mut run = Running::spawn(&mut command(&file, &arguments));
+        run.wait_for(is_load);
+        if suspends_only_the_runner {
+            let runner = children_of(children_of(run.child.id())[0])[0];
+            let runner = Pid::from_raw(runner as i32).unwrap();
+            kill_process(runner, Signal::STOP).unwrap();
+        } else {
+            run.signal(Signal::TSTP);
+            wait_until("a process runs", || run.is_suspended());
+        }
+        run.signal(Signal::INT);
+        // As a shell does, before it signals a job.
+        run.signal(Signal::CONT);
+        assert_eq!(run.child.wait().unwrap().code(), Some(130));
+        folder.assert_nothing_is_left();
+    }
+}
+
+#[test]
+fn a_killed_front_leaves_no_suspended_process() {
+    let folder = Folder::new();
+    let file = folder.file("c.toml", &contestant("good", "none"));
+    let mut run = Running::spawn(&mut command(&file, &ROUNDS));
+    run.wait_for(is_load);
+    run.signal(Signal::TSTP);
+    wait_until("a process is not suspended", || run.is_suspended());
+    run.signal(Signal::KILL);
+    run.child.wait().unwrap();
+    folder.assert_nothing_is_left();
 }
 
 #[test]
@@ -447,6 +533,21 @@ impl Running {
         });
     }
 
+    /// Returns the CPU time, in clock ticks, of the processes that are meant.
+    fn cpu_ticks_of(&self, is_meant: fn(&str) -> bool) -> u64 {
+        let ids = descendants_of(self.child.id()).into_iter();
+        ids.filter(|&id| is_meant(&command_of(id))).map(cpu_ticks).sum()
+    }
+
+    /// Returns `true` if all processes but the keeper are suspended.
+    fn is_suspended(&self) -> bool {
+        let front = self.child.id();
+        let keepers = children_of(front);
+        let others = descendants_of(front).into_iter();
+        let others = others.filter(|id| !keepers.contains(id));
+        is_stopped(front) && others.into_iter().all(is_stopped)
+    }
+
     /// Waits until a complete round is on disk.
     fn wait_for_a_round(&self, folder: &Folder) {
         let json = folder.path.join("out/run.json");
@@ -601,6 +702,22 @@ fn children_of(process: u32) -> Vec<u32> {
     let path = format!("/proc/{process}/task/{process}/children");
     let text = fs::read_to_string(path).unwrap_or_default();
     text.split_whitespace().map(|id| id.parse().unwrap()).collect()
+}
+
+/// Returns the CPU time of a process in clock ticks; see proc_pid_stat(5).
+fn cpu_ticks(process: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"));
+    let stat = stat.unwrap_or_default();
+    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    // Fields 14 and 15; the third is the first of the rest.
+    let times = rest.split_whitespace().skip(11).take(2);
+    times.filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
+}
+
+/// Returns `true` if a signal has stopped the process; see proc_pid_stat(5).
+fn is_stopped(process: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"));
+    stat.is_ok_and(|stat| stat.contains(") T "))
 }
 
 pub(super) fn command_of(process: u32) -> String {

@@ -74,9 +74,8 @@ impl Client {
         patience: Duration,
         window_bytes: usize,
     ) -> io::Result<Client> {
-        let socket = with_window(window_bytes)?;
-        socket.connect_timeout(&address.into(), patience)?;
-        Client::from_stream(socket.into(), patience)
+        let stream = connect_with_window(address, patience, window_bytes)?;
+        Client::from_stream(stream, patience)
     }
 
     /// Like [`connect_with_window`](Client::connect_with_window), but with
@@ -493,6 +492,17 @@ impl Client {
     }
 }
 
+/// Connects with small socket buffers.
+pub(crate) fn connect_with_window(
+    address: SocketAddr,
+    patience: Duration,
+    window_bytes: usize,
+) -> io::Result<TcpStream> {
+    let socket = with_window(window_bytes)?;
+    socket.connect_timeout(&address.into(), patience)?;
+    Ok(socket.into())
+}
+
 /// Returns a socket with small buffers. They must be set before connecting,
 /// because the handshake negotiates the window.
 fn with_window(window_bytes: usize) -> io::Result<Socket> {
@@ -509,14 +519,14 @@ fn would_block(error: &io::Error) -> bool {
 
 /// The bytes that passed in one direction: beginning, end and total length.
 #[derive(Default)]
-struct Transcript {
+pub(crate) struct Transcript {
     head: Vec<u8>,
     tail: VecDeque<u8>,
     bytes: u64,
 }
 
 impl Transcript {
-    fn add(&mut self, bytes: &[u8]) {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
         let room = TRANSCRIPT_BYTES_MAX - self.head.len();
         let (head, rest) = bytes.split_at(room.min(bytes.len()));
@@ -527,7 +537,7 @@ impl Transcript {
         self.tail.drain(..surplus);
     }
 
-    fn show(&self) -> String {
+    pub(crate) fn show(&self) -> String {
         let tail: Vec<u8> = self.tail.iter().copied().collect();
         let mut text = format!("{} bytes", self.bytes);
         if self.bytes > 0 {

@@ -173,6 +173,11 @@ impl TestServer<'_> {
         self.server.pid()
     }
 
+    /// Returns the server's child processes that are alive.
+    pub(crate) fn children(&self) -> Vec<Pid> {
+        usage::children(self.server.pid())
+    }
+
     /// Returns how many bytes the kernel has queued for the client that is
     /// farthest behind.
     pub(crate) fn send_queue_bytes(&self) -> u64 {

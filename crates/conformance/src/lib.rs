@@ -23,6 +23,7 @@
 
 mod case;
 mod cases;
+mod chaos;
 mod client;
 mod fixture;
 mod random;
@@ -36,6 +37,7 @@ use std::sync::{Mutex, PoisonError};
 
 pub use case::{Case, CaseFailure, CaseResult, Family, check, wait_until};
 pub use cases::cases;
+pub use chaos::{ChaosCounts, ChaosFailure, ChaosReport, play_chaos};
 pub use client::{Client, Next};
 pub use fixture::{Fixture, JobCosts, TestServer};
 pub use launch::Ready;

@@ -208,6 +208,16 @@ impl Subject {
         self.ready == Ready::Line
     }
 
+    /// Returns `true` if the server claims to pass the cases of this family.
+    pub(crate) fn claims(&self, family: Family) -> bool {
+        self.families.contains(&family)
+    }
+
+    /// Returns `true` if the server has worker processes.
+    pub(crate) fn runs_worker_processes(&self) -> bool {
+        self.model.has_worker_processes
+    }
+
     /// Returns `true` if the server has this flag.
     pub(crate) fn has_flag(&self, flag: &str) -> bool {
         match &self.flags {
@@ -288,7 +298,7 @@ impl Subject {
     /// Returns the reason why the case doesn't apply to the server, or `None`
     /// if it applies.
     pub(crate) fn reason_to_skip(&self, case: &Case) -> Option<String> {
-        if !self.families.contains(&case.family) {
+        if !self.claims(case.family) {
             return Some("not one of the families it claims".to_owned());
         }
         let is_talk = case.family == Family::Talk;

@@ -91,6 +91,34 @@ pub(crate) fn send_queue_bytes(port: u16) -> u64 {
     queues.max().unwrap_or(0)
 }
 
+/// Returns the child processes of `parent` that are alive.
+pub(crate) fn children(parent: Pid) -> Vec<Pid> {
+    let pid = parent.as_raw_nonzero();
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"));
+    tasks
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|task| {
+            fs::read_to_string(task.path().join("children")).ok()
+        })
+        .flat_map(|text| {
+            let pids = text.split_whitespace().map(str::to_owned);
+            pids.collect::<Vec<_>>()
+        })
+        .filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
+        .filter(|pid| stat(*pid, 3).is_some_and(|state| state != "Z"))
+        .collect()
+}
+
+/// Returns a field of the process's `stat`, by its number in proc(5).
+pub(crate) fn stat(process: Pid, field: usize) -> Option<String> {
+    let pid = process.as_raw_nonzero();
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(field - 3).map(str::to_owned)
+}
+
 fn processes() -> impl Iterator<Item = String> {
     fs::read_dir("/proc")
         .into_iter()

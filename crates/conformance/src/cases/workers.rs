@@ -12,6 +12,7 @@ use crate::case::{
 };
 use crate::fixture::{ANY_N, Fixture, TestServer};
 use crate::reply::{ExpectedReply, TIMED_OUT, WORKER_LOST};
+use crate::usage::stat;
 
 const fn case(name: &'static str, run: fn(&Fixture<'_>) -> CaseResult) -> Case {
     Case::new(Family::Workers, name, run).needs(&[Need::Workers])
@@ -178,7 +179,7 @@ fn back_off(fixture: &Fixture<'_>) -> CaseResult {
         let is_new = |&pid: &Pid| killed.is_none_or(|(last, _)| pid != last);
         let mut started = None;
         wait_until(fixture.patience(), || {
-            started = children(&server).into_iter().find(is_new);
+            started = server.children().into_iter().find(is_new);
             started.is_some()
         });
         let worker = started.ok_or_else(|| {
@@ -284,7 +285,7 @@ fn children_ignored(fixture: &Fixture<'_>) -> CaseResult {
 fn workers(server: &TestServer<'_>, count: usize) -> CaseResult<Vec<Pid>> {
     let mut found = Vec::new();
     let are_enough = wait_until(server.patience(), || {
-        found = children(server);
+        found = server.children();
         found.len() == count
     });
     check(are_enough, || {
@@ -297,30 +298,10 @@ fn workers(server: &TestServer<'_>, count: usize) -> CaseResult<Vec<Pid>> {
 fn busy_worker(server: &TestServer<'_>) -> CaseResult<Pid> {
     let mut busy = None;
     wait_until(server.patience(), || {
-        busy = children(server).into_iter().find(is_busy);
+        busy = server.children().into_iter().find(is_busy);
         busy.is_some()
     });
     busy.ok_or_else(|| CaseFailure::new("expected a busy worker"))
-}
-
-/// Returns the server's child processes that are alive.
-fn children(server: &TestServer<'_>) -> Vec<Pid> {
-    let pid = server.pid().as_raw_nonzero();
-    let tasks = fs::read_dir(format!("/proc/{pid}/task"));
-    tasks
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|task| {
-            fs::read_to_string(task.path().join("children")).ok()
-        })
-        .flat_map(|text| {
-            let pids = text.split_whitespace().map(str::to_owned);
-            pids.collect::<Vec<_>>()
-        })
-        .filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
-        .filter(|pid| stat(*pid, 3).is_some_and(|state| state != "Z"))
-        .collect()
 }
 
 /// Returns `true` if the worker has used enough CPU time to be in the middle of
@@ -349,14 +330,6 @@ fn is_dead_orphan(worker: Pid, server: Pid) -> bool {
 fn expect_gone(fixture: &Fixture<'_>, workers: &[Pid]) -> CaseResult {
     let gone = wait_until(fixture.patience(), || !workers.iter().any(exists));
     check(gone, || "expected the worker to end and to be reaped".to_owned())
-}
-
-/// Returns a field of the process's `stat`, by its number in proc(5).
-fn stat(process: Pid, field: usize) -> Option<String> {
-    let pid = process.as_raw_nonzero();
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_whitespace().nth(field - 3).map(str::to_owned)
 }
 
 /// Returns what the file descriptors of a process refer to.

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use conformance::{CaseOutcome, Selection, Subject, run};
+use conformance::{CaseOutcome, Selection, Subject, play_chaos, run};
 
 use server::Fault::{self, *};
 
@@ -110,6 +110,27 @@ const CAUGHT_BY: &[(Fault, &str)] = &[
     (WorkersInheritSockets, "no worker has a client's socket open"),
 ];
 
+/// Faults that a play of chaos must find.
+const CAUGHT_BY_CHAOS: &[Fault] = &[
+    RepliesTwice,
+    DropsRestOfRead,
+    AnswersUnfinishedLine,
+    DropsRequestsAtHalfClose,
+    LeaksFds,
+    ExitsOnClientError,
+    StallsAtUrgentData,
+    PanicsWithoutFds,
+    NeverReleasesConnections,
+    HidesWorkerLoss,
+    ReplacesNoWorker,
+    NoJobTimeout,
+    TruncatesAtSigterm,
+    IgnoresSigterm,
+];
+
+/// How long a play may take to find a fault.
+const CHAOS_TIME_MAX: Duration = Duration::from_secs(30);
+
 /// How long to wait for a reply that a fault suppresses.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -139,9 +160,17 @@ fn test(only: Option<&str>) -> ExitCode {
     if is_selected("a_wrong_by_design_declaration_fails") {
         failures.extend(a_wrong_by_design_declaration_fails());
     }
-    let rows: Vec<_> = CAUGHT_BY
-        .iter()
-        .filter(|(fault, _)| is_selected(&format!("{fault:?}")))
+    if is_selected("chaos") {
+        failures.extend(chaos_fails());
+    }
+    let of_cases = CAUGHT_BY.iter().map(|&(fault, case)| (fault, Some(case)));
+    let of_chaos = CAUGHT_BY_CHAOS.iter().map(|&fault| (fault, None));
+    let rows: Vec<_> = of_cases
+        .chain(of_chaos)
+        .filter(|(fault, case)| match case {
+            Some(_) => is_selected(&format!("{fault:?}")),
+            None => is_selected(&format!("chaos {fault:?}")),
+        })
         .collect();
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -150,7 +179,10 @@ fn test(only: Option<&str>) -> ExitCode {
                 scope.spawn(|| {
                     let claim = || next.fetch_add(1, Ordering::Relaxed);
                     std::iter::from_fn(|| rows.get(claim()))
-                        .filter_map(|&&(fault, case)| uncaught(fault, case))
+                        .filter_map(|&(fault, case)| match case {
+                            Some(case) => uncaught(fault, case),
+                            None => uncaught_by_chaos(fault),
+                        })
                         .collect::<Vec<_>>()
                 })
             })
@@ -217,6 +249,41 @@ fn uncaught(fault: Fault, case: &str) -> Option<String> {
     (!caught).then(|| {
         format!("{fault:?} is not caught by {name:?}: {:?}", report.outcome)
     })
+}
+
+/// Checks that a server without faults survives chaos; returns the failure.
+fn chaos_fails() -> Option<String> {
+    const DURATION: Duration = Duration::from_secs(5);
+    let subject = subject(None).patience(PATIENCE);
+    let seed = Selection::from_environment().seed();
+    match play_chaos(&subject, DURATION, seed, |_| {}) {
+        Ok(report) => {
+            println!("chaos, seed {seed}: {}", report.counts);
+            report.failure.map(|failure| failure.to_string())
+        }
+        Err(failure) => Some(failure.to_string()),
+    }
+}
+
+/// Checks that chaos finds the fault; returns what is wrong if it doesn't.
+fn uncaught_by_chaos(fault: Fault) -> Option<String> {
+    let subject = subject(Some(fault)).patience(PATIENCE);
+    let seed = Selection::from_environment().seed();
+    let report = match play_chaos(&subject, CHAOS_TIME_MAX, seed, |_| {}) {
+        Ok(report) => report,
+        Err(failure) => return Some(format!("{fault:?}: {failure}")),
+    };
+    let seconds = report.elapsed.as_secs_f64();
+    let Some(failure) = report.failure else {
+        let counts = report.counts;
+        return Some(format!("chaos missed {fault:?} (seed {seed}): {counts}"));
+    };
+    let steps = failure.trace.len();
+    println!("{fault:?}: {seconds:.2} s, found by chaos, {steps} steps");
+    if std::env::var("CONFORMANCE_SHOW").is_ok() {
+        println!("{failure}");
+    }
+    None
 }
 
 /// Returns this program as a server with this fault.

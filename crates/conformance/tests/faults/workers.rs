@@ -171,34 +171,42 @@ impl Workers {
     /// Starts one worker, and replaces it whenever it ends.
     fn keep_one(&self) {
         const PAUSE: Duration = Duration::from_millis(250);
+        const BACK_OFF_MAX: Duration = Duration::from_secs(1);
         let mut back_off = Duration::from_millis(50);
         loop {
             let start = Instant::now();
-            let mut child = self.spawn();
-            let pid = Pid::from_child(&child);
-            lock(&self.idle).push(Worker {
-                pid,
-                jobs: child.stdin.take().expect("stdin is piped"),
-                results: child.stdout.take().expect("stdout is piped"),
-            });
-            self.freed.notify_all();
-            self.wait(&mut child, pid);
-            lock(&self.idle).retain(|idle| idle.pid != pid);
-            eprintln!("a worker has ended");
+            match self.spawn() {
+                Ok(child) => self.employ(child),
+                Err(error) => eprintln!("cannot start a worker: {error}"),
+            }
             match self.fault {
                 Some(ReplacesNoWorker) => return,
                 Some(ForkStorm) => continue,
                 Some(ConstantBackOff) => thread::sleep(PAUSE),
                 _ if start.elapsed() < LIFE_MIN => {
                     thread::sleep(back_off);
-                    back_off *= 2;
+                    back_off = BACK_OFF_MAX.min(2 * back_off);
                 }
                 _ => back_off = Duration::from_millis(50),
             }
         }
     }
 
-    fn spawn(&self) -> Child {
+    /// Lends a worker to clients until it ends.
+    fn employ(&self, mut child: Child) {
+        let pid = Pid::from_child(&child);
+        lock(&self.idle).push(Worker {
+            pid,
+            jobs: child.stdin.take().expect("stdin is piped"),
+            results: child.stdout.take().expect("stdout is piped"),
+        });
+        self.freed.notify_all();
+        self.wait(&mut child, pid);
+        lock(&self.idle).retain(|idle| idle.pid != pid);
+        eprintln!("a worker has ended");
+    }
+
+    fn spawn(&self) -> io::Result<Child> {
         let program = match std::env::current_exe() {
             Err(_) if !self.has(NeedsProc) => {
                 std::env::args_os().next().expect("this program's name").into()
@@ -211,7 +219,6 @@ impl Workers {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("the worker can be started")
     }
 
     fn wait(&self, child: &mut Child, pid: Pid) {
