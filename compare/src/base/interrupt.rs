@@ -1,26 +1,40 @@
 //! Ctrl-C: the first one stops the run and keeps its record, the second one
-//! ends the process immediately.
+//! ends the process immediately. Ctrl-Z: a measurement that was suspended is
+//! not valid.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use rustix::time::{ClockId, clock_gettime};
+use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use crate::base::exit::INTERRUPTED;
 
-/// A flag that the first SIGINT or SIGTERM sets.
+/// A machine that slept for a shorter time has not slept: its clocks are not
+/// read at the same time.
+const SLEEP_MIN: Duration = Duration::from_millis(20);
+
+/// What signals have asked of this process.
 #[derive(Clone, Debug)]
-pub(crate) struct Interrupt(Arc<AtomicBool>);
+pub(crate) struct Interrupt {
+    /// Set by the first SIGINT or SIGTERM.
+    is_requested: Arc<AtomicBool>,
+    /// Set by SIGCONT.
+    was_continued: Arc<AtomicBool>,
+}
 
 impl Interrupt {
-    /// Handles SIGINT and SIGTERM from now on.
+    /// Handles SIGINT, SIGTERM and SIGCONT from now on.
     ///
     /// # Errors
     ///
     /// Returns an error if the handlers can't be registered.
     pub(crate) fn listen() -> anyhow::Result<Interrupt> {
         let wanted = Arc::new(AtomicBool::new(false));
+        let continued = Arc::new(AtomicBool::new(false));
+        flag::register(SIGCONT, Arc::clone(&continued))?;
         for signal in [SIGINT, SIGTERM] {
             // The order matters: at the first signal, the flag isn't set yet.
             let code = i32::from(INTERRUPTED);
@@ -31,16 +45,50 @@ impl Interrupt {
             )?;
             flag::register(signal, Arc::clone(&wanted))?;
         }
-        Ok(Interrupt(wanted))
+        Ok(Interrupt { is_requested: wanted, was_continued: continued })
     }
 
     /// Returns a flag that no signal sets: signals end the process.
     pub(crate) fn ignored() -> Interrupt {
-        Interrupt(Arc::default())
+        Interrupt {
+            is_requested: Arc::default(),
+            was_continued: Arc::default(),
+        }
     }
 
     /// Returns `true` if a signal arrived.
     pub(crate) fn is_requested(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.is_requested.load(Ordering::Relaxed)
     }
+
+    /// Watches from now on whether this process is suspended.
+    pub(crate) fn watch(&self) -> Watch<'_> {
+        self.was_continued.store(false, Ordering::Relaxed);
+        Watch { was_continued: &self.was_continued, slept: slept() }
+    }
+}
+
+/// Whether this process is suspended: by Ctrl-Z, or with the whole machine.
+#[derive(Debug)]
+pub(crate) struct Watch<'a> {
+    was_continued: &'a AtomicBool,
+    slept: Duration,
+}
+
+impl Watch<'_> {
+    /// Returns `true` if the process was suspended, and continued.
+    pub(crate) fn was_suspended(&self) -> bool {
+        self.was_continued.load(Ordering::Relaxed)
+            || slept().saturating_sub(self.slept) >= SLEEP_MIN
+    }
+}
+
+/// Returns how long this machine has slept since it was started; see
+/// clock_gettime(2).
+fn slept() -> Duration {
+    let read = |clock| {
+        let time = clock_gettime(clock);
+        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    };
+    read(ClockId::Boottime).saturating_sub(read(ClockId::Monotonic))
 }

@@ -279,7 +279,9 @@ impl Cell<'_> {
         &self,
         interrupt: &Interrupt,
     ) -> Result<Server, Failure> {
-        self.start_command(self.command(), interrupt)
+        unless_suspended(interrupt, || {
+            self.start_command(self.command(), interrupt)
+        })
     }
 
     /// Returns the command that starts the server.
@@ -412,6 +414,14 @@ impl Cell<'_> {
         load: &mut Process,
         interrupt: &Interrupt,
     ) -> Result<String, Failure> {
+        unless_suspended(interrupt, || self.wait_for_line(load, interrupt))
+    }
+
+    fn wait_for_line(
+        &self,
+        load: &mut Process,
+        interrupt: &Interrupt,
+    ) -> Result<String, Failure> {
         // The load generator may take all this time before it gives up on a
         // server that hangs.
         let patience = self.warm_up
@@ -444,6 +454,20 @@ impl Cell<'_> {
 
     fn reply_timeout(&self) -> Duration {
         self.warm_up + self.window + REPLY_GRACE
+    }
+}
+
+/// Does `work`. Its result doesn't count if this process was suspended
+/// meanwhile.
+fn unless_suspended<T>(
+    interrupt: &Interrupt,
+    work: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let watch = interrupt.watch();
+    match work() {
+        Err(Failure::Interrupted) => Err(Failure::Interrupted),
+        _ if watch.was_suspended() => Err(Failure::suspended()),
+        result => result,
     }
 }
 

@@ -25,6 +25,15 @@ pub(crate) enum Failure {
     Interrupted,
 }
 
+impl Failure {
+    /// Returns the failure of a measurement during which this process was
+    /// suspended.
+    pub(crate) fn suspended() -> Failure {
+        let text = "the run was suspended (Ctrl-Z, or the machine slept)";
+        Failure::Instrument(text.to_owned())
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -12,6 +12,10 @@
 //!   runner and then its orphans.
 //! - If the keeper is killed, the kernel kills the runner. Its orphans become
 //!   children of the front, which kills them.
+//!
+//! Ctrl-Z suspends the front, the runner, and all that the runner has started,
+//! until the front is continued. The keeper is not suspended, so that it still
+//! notices the end of the front.
 
 use std::env;
 use std::ffi::OsString;
@@ -25,10 +29,13 @@ use nix::sys::signal::{self, SigSet};
 use rustix::process::{
     Pid, Signal, getpid, getppid, kill_process, set_parent_process_death_signal,
 };
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
-use signal_hook::flag;
+use signal_hook::consts::{
+    SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGSTOP, SIGTERM, SIGTSTP, SIGXFSZ,
+};
 use signal_hook::iterator::Signals;
+use signal_hook::{flag, low_level};
 
+use crate::orphans::{continue_descendants, suspend_descendants};
 use crate::{adopt_orphans, end_children};
 
 /// The first argument of a keeper.
@@ -101,13 +108,23 @@ impl Role {
 ///
 /// Returns an error if the keeper can't be started.
 pub fn run_kept(arguments: Vec<OsString>) -> io::Result<ExitStatus> {
-    let signals = Signals::new([SIGCHLD, SIGINT, SIGTERM])?;
+    let signals = Signals::new([SIGCHLD, SIGINT, SIGTERM, SIGTSTP, SIGCONT])?;
     adopt_orphans()?;
     let mut command = command_for(KEEP, arguments)?;
     // In another process group, the keeper gets Ctrl-C only once: forwarded by
     // this process, not by the terminal as well.
     command.process_group(0);
-    run_to_end(command, signals)
+    let send = |keeper, signal| {
+        forward(keeper, signal);
+        match signal {
+            // Returns when the user continues this process.
+            SIGTSTP => _ = low_level::raise(SIGSTOP),
+            // The keeper, or what it has started, may be suspended.
+            SIGINT | SIGTERM => forward(keeper, SIGCONT),
+            _ => {}
+        }
+    };
+    run_to_end(command, signals, send)
 }
 
 /// Does the work of a keeper: runs a command line in a runner, and returns the
@@ -118,10 +135,24 @@ pub fn run_kept(arguments: Vec<OsString>) -> io::Result<ExitStatus> {
 ///
 /// Returns an error if the runner can't be started.
 pub fn keep(parent: i32, arguments: Vec<OsString>) -> io::Result<ExitStatus> {
-    let signals = Signals::new([SIGCHLD, SIGINT, SIGTERM, SIGHUP])?;
+    let signals =
+        Signals::new([SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT])?;
     end_with_parent(parent, Signal::HUP)?;
     adopt_orphans()?;
-    run_to_end(command_for(KEPT, arguments)?, signals)
+    run_to_end(command_for(KEPT, arguments)?, signals, |runner, signal| {
+        match signal {
+            SIGTSTP => suspend_descendants(),
+            SIGCONT => continue_descendants(),
+            signal => forward(runner, signal),
+        }
+    })
+}
+
+/// Sends a signal to a process. Fails only if it has just ended.
+fn forward(to: Pid, signal: i32) {
+    if let Some(signal) = Signal::from_named_raw(signal) {
+        let _ = kill_process(to, signal);
+    }
 }
 
 /// Makes the kernel send `signal` to this process when its parent ends.
@@ -145,25 +176,27 @@ fn command_for(role: &str, arguments: Vec<OsString>) -> io::Result<Command> {
     Ok(command)
 }
 
-/// Runs `command` to its end, forwards signals to it, and then kills its
-/// orphans. Returns its status; if the parent of this process ends first, that
+/// Runs `command` to its end, calls `send` with its process id for each signal
+/// that it must get, and then kills its orphans. Returns its status; if the parent of this process ends first, that
 /// of a process killed by SIGHUP.
 fn run_to_end(
     mut command: Command,
     mut signals: Signals,
+    send: impl Fn(Pid, i32),
 ) -> io::Result<ExitStatus> {
     let mut child = command.spawn()?;
-    let status = wait_and_forward(&mut child, &mut signals);
+    let status = wait_and_forward(&mut child, &mut signals, send);
     end_children();
     Ok(status.unwrap_or(ExitStatus::from_raw(SIGHUP)))
 }
 
-/// Waits for the child's end and forwards signals to it. Returns `None` if the
+/// Waits for the child's end and sends it signals. Returns `None` if the
 /// parent of this process has ended (SIGHUP), so that no process needs the
 /// status.
 fn wait_and_forward(
     child: &mut Child,
     signals: &mut Signals,
+    send: impl Fn(Pid, i32),
 ) -> Option<ExitStatus> {
     for signal in signals.forever() {
         match signal {
@@ -173,11 +206,7 @@ fn wait_and_forward(
                 }
             }
             SIGHUP => return None,
-            signal => {
-                let signal = Signal::from_named_raw(signal)?;
-                // Fails only if the child has just ended.
-                let _ = kill_process(Pid::from_child(child), signal);
-            }
+            signal => send(Pid::from_child(child), signal),
         }
     }
     None

@@ -7,6 +7,7 @@
 //! orphans, and kills its children until it has none, has killed all of its
 //! descendants.
 
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -49,10 +50,9 @@ pub fn end_children() {
 }
 
 /// Like [`end_children`], but only for children that `is_selected` selects.
-fn kill_children(is_selected: impl Fn(&Child) -> bool) {
+fn kill_children(is_selected: impl Fn(&Process) -> bool) {
     loop {
         let killed: Vec<Pid> = children()
-            .into_iter()
             .filter(&is_selected)
             .map(|child| child.id)
             .filter(|&id| kill_process(id, Signal::KILL).is_ok())
@@ -65,6 +65,46 @@ fn kill_children(is_selected: impl Fn(&Child) -> bool) {
             let _ = waitpid(Some(child), WaitOptions::empty());
         }
     }
+}
+
+/// Suspends all descendants of this process.
+pub(crate) fn suspend_descendants() {
+    let mut suspended = HashSet::new();
+    loop {
+        let mut found = descendants();
+        found.retain(|id| !suspended.contains(id));
+        if found.is_empty() {
+            return;
+        }
+        // One may have started another before it was suspended.
+        for id in found {
+            let _ = kill_process(id, Signal::STOP);
+            suspended.insert(id);
+        }
+    }
+}
+
+/// Continues all descendants of this process: each after those that it has
+/// started.
+pub(crate) fn continue_descendants() {
+    for id in descendants().into_iter().rev() {
+        let _ = kill_process(id, Signal::CONT);
+    }
+}
+
+/// Returns the descendants of this process, each after its parent.
+fn descendants() -> Vec<Pid> {
+    let mut children_of: HashMap<Pid, Vec<Pid>> = HashMap::new();
+    for Process { id, parent, .. } in processes() {
+        children_of.entry(parent).or_default().push(id);
+    }
+    let mut found = vec![getpid()];
+    let mut next = 0;
+    while let Some(id) = found.get(next) {
+        found.extend(children_of.remove(id).unwrap_or_default());
+        next += 1;
+    }
+    found.split_off(1)
 }
 
 /// Counts a process that may leave orphans, for as long as this value exists.
@@ -95,23 +135,26 @@ fn state() -> MutexGuard<'static, State> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A child of this process.
-struct Child {
+/// A process of this machine.
+struct Process {
     id: Pid,
+    parent: Pid,
     group: Option<Pid>,
 }
 
 /// Returns the children of this process. Reading `/proc/PID/task/TID/children`
 /// would be faster, but not every kernel has that file.
-fn children() -> Vec<Child> {
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let children = processes.filter_map(|entry| {
+fn children() -> impl Iterator<Item = Process> {
+    processes().filter(|process| process.parent == getpid())
+}
+
+fn processes() -> impl Iterator<Item = Process> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| {
         let id = entry.file_name().to_str()?.parse().ok()?;
         let (parent, group) = parent_and_group_of(id)?;
-        let child = Child { id: Pid::from_raw(id)?, group };
-        (parent == getpid()).then_some(child)
-    });
-    children.collect()
+        Some(Process { id: Pid::from_raw(id)?, parent, group })
+    })
 }
 
 /// Returns the parent and the process group of a process, according to
