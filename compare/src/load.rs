@@ -6,6 +6,8 @@ pub(crate) mod counters;
 pub(crate) mod engine;
 pub(crate) mod faulty;
 mod group_share;
+#[cfg(test)]
+mod hostile;
 pub(crate) mod machine_clocks;
 pub(crate) mod process_tree;
 mod resources;

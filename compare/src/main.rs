@@ -23,7 +23,6 @@ mod output;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use launch::keeper::{self, Role};
 
 fn main() -> ExitCode {
@@ -36,13 +35,13 @@ fn main() -> ExitCode {
 fn run() -> anyhow::Result<ExitCode> {
     match Role::of_this_process()? {
         Role::Runner(arguments) => {
-            cmd::cli::Cli::parse_from(arguments).run().map(ExitCode::from)
+            cmd::cli::Cli::of(&arguments).run().map(ExitCode::from)
         }
         Role::Keeper { parent, arguments } => {
             base::exit::code_of_kept(keeper::keep(parent, arguments)?)
         }
         Role::Front(arguments) => {
-            let cli = cmd::cli::Cli::parse_from(&arguments);
+            let cli = cmd::cli::Cli::of(&arguments);
             if cli.starts_servers() {
                 base::exit::code_of_kept(keeper::run_kept(arguments)?)
             } else {

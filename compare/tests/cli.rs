@@ -21,8 +21,10 @@ mod schema;
 #[path = "cli/turns.rs"]
 mod turns;
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -57,6 +59,21 @@ fn an_invalid_command_line_exits_with_2() {
         let output = compare(&good, arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(stderr(&output).contains(culprit), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn an_argument_that_is_not_utf_8_exits_with_2() {
+    let folder = Folder::new();
+    let file = folder.file("c.toml", &contestant("good", "none"));
+    let out = folder.path.join(OsStr::from_bytes(b"\xff"));
+    let flags = [("--out", &out), ("--contestants", &out), ("--json", &out)];
+    for (flag, path) in flags {
+        let output = command(&file, &[flag]).arg(path).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{flag}");
+        let text = stderr(&output);
+        assert!(text.contains("\\xFF\" is not UTF-8"), "{text}");
+        assert!(!out.exists(), "{flag}");
     }
 }
 

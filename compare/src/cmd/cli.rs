@@ -1,5 +1,8 @@
 //! The verbs of the command line.
 
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::base::exit::Outcome;
@@ -76,6 +79,17 @@ enum Verb {
 }
 
 impl Cli {
+    /// Parses a command line, including the program. Exits with 2 if it is not
+    /// valid. All of it must be UTF-8, as records are, which contain paths.
+    pub(crate) fn of(arguments: &[OsString]) -> Cli {
+        let mut rest = arguments.iter().skip(1);
+        if let Some(argument) = rest.find(|word| word.to_str().is_none()) {
+            let text = format!("{argument:?} is not UTF-8");
+            Cli::command().error(ErrorKind::InvalidUtf8, text).exit();
+        }
+        Cli::parse_from(arguments)
+    }
+
     /// Returns whether this starts processes, which must not outlive it.
     pub(crate) fn starts_servers(&self) -> bool {
         use Verb::{Advise, Budgets, Claims, Run, SelfTest, Verify};

@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use anyhow::bail;
-use rustix::thread::{CpuSet, sched_getaffinity};
+use anyhow::{Context, bail};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::base::exit::Usage;
 use crate::model::placement::{Cpus, Placement};
@@ -31,7 +31,11 @@ impl Processors {
         server: Option<CpuList>,
         load: Option<CpuList>,
     ) -> anyhow::Result<Processors> {
-        let set = sched_getaffinity(None)?;
+        let set = sched_getaffinity(None)
+            .context("cannot read which processors may be used")?;
+        // A sandbox may forbid what each server and load generator needs.
+        sched_setaffinity(None, &set)
+            .context("cannot choose processors (sched_setaffinity)")?;
         let allowed: Vec<usize> =
             (0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect();
         for (flag, list) in [("--server-cpus", &server), ("--load-cpus", &load)]
