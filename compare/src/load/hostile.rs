@@ -80,8 +80,8 @@ impl Fault {
         }
     }
 
-    /// Returns what a client must count. After a wrong reply, it continues until
-    /// the connection ends.
+    /// Returns what a client must count. After a wrong reply, it continues
+    /// until the connection ends.
     fn counts(&self) -> &'static [&'static str] {
         match self {
             Fault::Lie(_) => &["wrong", "closed"],

@@ -489,6 +489,8 @@ struct Conversation<'a> {
     /// A lock that a greedy client keeps between reads, for the faults by which
     /// other clients starve.
     job: Option<MutexGuard<'a, ()>>,
+    /// Whether the client has sent many requests at a time.
+    is_greedy: bool,
 }
 
 impl<'a> Conversation<'a> {
@@ -501,6 +503,7 @@ impl<'a> Conversation<'a> {
             output: Vec::new(),
             discarded: Vec::new(),
             job: None,
+            is_greedy: false,
         }
     }
 
@@ -604,8 +607,9 @@ impl<'a> Conversation<'a> {
             .and_then(|()| self.flush());
         let keeps_lock = self.has(StarvesBesideGreedyClient)
             || self.has(StarvesBesideManyGreedyClients);
-        if keeps_lock && bytes.len() > 1_000 {
-            // A client with many requests keeps the lock.
+        self.is_greedy |= bytes.len() > 1_000;
+        if keeps_lock && self.is_greedy {
+            // A client that once had many requests keeps the lock.
             self.job = job;
         }
         done
