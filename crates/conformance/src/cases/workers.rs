@@ -10,6 +10,7 @@ use rustix::process::{Pid, kill_process};
 use crate::case::{
     Case, CaseFailure, CaseResult, Family, Need, check, wait_until,
 };
+use crate::client::Client;
 use crate::fixture::{ANY_N, Fixture, TestServer};
 use crate::reply::{ExpectedReply, TIMED_OUT, WORKER_LOST};
 use crate::usage::stat;
@@ -152,12 +153,10 @@ fn reset_while_quick(fixture: &Fixture<'_>) -> CaseResult {
     let before = workers(&server, 2)?;
     // While the workers are stopped, every reset finds its job pending.
     before.iter().for_each(|&worker| kill(worker, Signal::STOP));
-    for _ in 0..CLIENTS {
-        let mut client = server.client()?;
-        client.send(b"19\n")?;
-        client.wait_until_read()?;
-        client.reset();
-    }
+    let mut clients = server.clients(CLIENTS)?;
+    clients.iter_mut().try_for_each(|client| client.send(b"19\n"))?;
+    clients.iter().try_for_each(Client::wait_until_read)?;
+    clients.into_iter().for_each(Client::reset);
     before.iter().for_each(|&worker| kill(worker, Signal::CONT));
     server.expect_fds_released(fds)?;
     let after = workers(&server, 2)?;
