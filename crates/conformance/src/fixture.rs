@@ -173,6 +173,21 @@ impl TestServer<'_> {
         self.server.pid()
     }
 
+    /// Returns `true` if the server computes, or waits for a processor.
+    pub(crate) fn is_runnable(&self) -> bool {
+        usage::is_runnable(self.server.pid())
+    }
+
+    /// Returns the server's child processes that have executed their program.
+    /// A signal that stops one before would also stop the thread that waits for
+    /// it, in vfork(2).
+    pub(crate) fn workers(&self) -> Vec<Pid> {
+        let own = usage::command_line(self.server.pid());
+        let mut children = self.children();
+        children.retain(|&child| usage::command_line(child) != own);
+        children
+    }
+
     /// Returns the server's child processes that are alive.
     pub(crate) fn children(&self) -> Vec<Pid> {
         usage::children(self.server.pid())

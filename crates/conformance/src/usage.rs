@@ -75,6 +75,24 @@ impl ResourceUsage {
     }
 }
 
+/// Returns `true` if a thread of the process group that `leader` leads runs, or
+/// waits for a processor.
+pub(crate) fn is_runnable(leader: Pid) -> bool {
+    let group = leader.as_raw_nonzero().get().to_string();
+    let states = processes().flat_map(|pid| {
+        let threads = fs::read_dir(format!("/proc/{pid}/task"));
+        threads.into_iter().flatten().flatten()
+    });
+    states.into_iter().any(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat"));
+        let stat = stat.unwrap_or_default();
+        let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let mut fields = rest.split_whitespace();
+        let state = fields.next();
+        state == Some("R") && fields.nth(1) == Some(group.as_str())
+    })
+}
+
 /// Returns how many bytes the kernel has queued for the clients of this port
 /// that they have not received yet, for the client with the most.
 pub(crate) fn send_queue_bytes(port: u16) -> u64 {
@@ -109,6 +127,12 @@ pub(crate) fn children(parent: Pid) -> Vec<Pid> {
         .filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
         .filter(|pid| stat(*pid, 3).is_some_and(|state| state != "Z"))
         .collect()
+}
+
+/// Returns the command line of a process; see proc_pid_cmdline(5).
+pub(crate) fn command_line(process: Pid) -> Vec<u8> {
+    let pid = process.as_raw_nonzero();
+    fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
 }
 
 /// Returns a field of the process's `stat`, by its number in proc(5).

@@ -26,6 +26,8 @@ const REPLY_BYTES_MAX: usize = 4 * 1024;
 pub(super) struct Excuses {
     /// The server may refuse it.
     pub(super) is_full: bool,
+    /// Its jobs may take too long for the server's limit.
+    pub(super) jobs_time_out: bool,
     /// Its jobs may be lost with a worker.
     pub(super) workers_fail: bool,
     /// The server may close the connection.
@@ -283,9 +285,9 @@ impl ChaosClient {
         let Some((reply, count)) = self.expected.front_mut() else {
             return Err(self.failure("no reply", &show(line)));
         };
-        let is_lost = excuses.workers_fail
-            && matches!(reply, ExpectedReply::Fib(_))
-            && (WORKER_LOST.matches(line) || TIMED_OUT.matches(line));
+        let is_excused = (excuses.workers_fail && WORKER_LOST.matches(line))
+            || (excuses.jobs_time_out && TIMED_OUT.matches(line));
+        let is_lost = is_excused && matches!(reply, ExpectedReply::Fib(_));
         if !is_lost && !reply.matches(line) {
             let expected = reply.to_string();
             return Err(self.failure(&expected, &show(line)));

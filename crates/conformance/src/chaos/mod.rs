@@ -31,6 +31,9 @@ pub use play::ChaosCounts;
 /// How long the job of a long request takes.
 const LONG_JOB: Duration = Duration::from_millis(20);
 
+/// How long to look for fewer steps after a failure, at most.
+const SHRINK_TIME_MAX: Duration = Duration::from_secs(60);
+
 /// What a play of chaos has found.
 #[derive(Clone, Debug)]
 pub struct ChaosReport {
@@ -95,8 +98,10 @@ pub fn play_chaos(
         let life = Life::new(seed, scope);
         let fixture = Fixture::new(subject, seed, &costs);
         let lived = play::live(&fixture, &life, deadline, &mut counts);
-        failure =
-            lived.err().map(|failed| shrink::failure(&fixture, &life, failed));
+        let time_max = SHRINK_TIME_MAX.min(duration / 2);
+        failure = lived
+            .err()
+            .map(|failed| shrink::failure(&fixture, &life, failed, time_max));
         observe(&counts);
     }
     Ok(ChaosReport { seed, counts, elapsed: start.elapsed(), failure })

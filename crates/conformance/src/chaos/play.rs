@@ -19,7 +19,14 @@ use crate::fixture::{Fixture, TestServer};
 use crate::usage::ResourceUsage;
 
 /// How long a worker may take for a job, with slow machines in mind.
-const JOB_TIMEOUT: &str = "3s";
+const JOB_TIMEOUT: &str = "1s";
+
+/// How much longer than usual to wait for the end of a server: it may drain for
+/// 5 s, by default.
+const DRAIN_TIME: Duration = Duration::from_secs(6);
+
+/// How often to check whether a server that is late is busy.
+const BUSY_CHECK_PERIOD: Duration = Duration::from_secs(1);
 
 /// How many more descriptors than at its start a server may have without
 /// clients: those of workers that are replaced, and of its runtime.
@@ -118,7 +125,11 @@ impl<'a> Play<'a> {
             server,
             clients: [const { None }; CLIENTS_MAX],
             order: Vec::new(),
-            excuses: Excuses { is_full, ..Excuses::default() },
+            excuses: Excuses {
+                is_full,
+                jobs_time_out: has_workers,
+                ..Excuses::default()
+            },
             has_workers,
             fd_limit: None,
             baseline,
@@ -247,7 +258,7 @@ impl<'a> Play<'a> {
 
     fn signal_worker(&mut self, which: usize, signal: Signal) {
         self.excuses.workers_fail = true;
-        let workers = self.server.children();
+        let workers = self.server.workers();
         if !workers.is_empty() {
             // Fails only if the worker has ended by itself.
             let _ = kill_process(workers[which % workers.len()], signal);
@@ -306,34 +317,53 @@ impl<'a> Play<'a> {
     /// Checks that each gets all its replies, and that nothing is left.
     fn settle(&mut self, counts: &mut ChaosCounts) -> CaseResult {
         self.give_descriptors_back()?;
-        for worker in self.server.children() {
-            // Fails only if the worker has ended.
-            let _ = kill_process(worker, Signal::CONT);
-        }
         for number in self.order.clone() {
             let Some(client) = &mut self.clients[number] else { continue };
             client.set_reading(true);
             client.send(&[(Request::Fib(10), 1)], 0);
             client.finish_line();
             client.half_close()?;
-            let deadline = Instant::now() + self.patience;
-            while !self.has_ended(number) {
-                if Instant::now() >= deadline {
-                    let client = self.clients[number].as_ref();
-                    let failure = client.map(|c| c.waits(self.patience));
-                    return Err(failure
-                        .expect("the client is connected")
-                        .context(name_of(number)));
-                }
-                self.proceed(Duration::from_millis(1))?;
-            }
+            self.wait_for_end(number)?;
             self.take(number, counts);
         }
         self.expect_nothing_left()
     }
 
-    fn has_ended(&self, number: usize) -> bool {
-        self.clients[number].as_ref().is_none_or(ChaosClient::has_ended)
+    /// Waits until a client's connection has ended. A server that is still
+    /// computing, on a busy machine, has more time than one that waits.
+    fn wait_for_end(&mut self, number: usize) -> CaseResult {
+        const BUSY_FACTOR: u32 = 10;
+        let start = Instant::now();
+        let mut deadline = start + self.patience;
+        while let Some(client) = &self.clients[number]
+            && !client.has_ended()
+        {
+            if Instant::now() >= deadline {
+                let waited = start.elapsed();
+                if waited > BUSY_FACTOR * self.patience || !self.is_busy()? {
+                    let client = self.clients[number].as_ref();
+                    let failure = client.map(|client| client.waits(waited));
+                    let failure = failure.expect("the client is connected");
+                    return Err(failure.context(name_of(number)));
+                }
+                deadline = Instant::now() + BUSY_CHECK_PERIOD;
+            }
+            self.proceed(Duration::from_millis(1))?;
+        }
+        Ok(())
+    }
+
+    /// Returns `true` if the server computes, or waits for a processor, at any
+    /// time within a second.
+    fn is_busy(&mut self) -> CaseResult<bool> {
+        const SAMPLES: u32 = 50;
+        for _ in 0..SAMPLES {
+            if self.server.is_runnable() {
+                return Ok(true);
+            }
+            self.proceed(BUSY_CHECK_PERIOD / SAMPLES)?;
+        }
+        Ok(false)
     }
 
     /// Checks that the server uses about as much as before it had clients.
@@ -364,7 +394,8 @@ impl<'a> Play<'a> {
         }
         self.excuses.is_stopping = true;
         self.server.signal(Signal::TERM);
-        let deadline = Instant::now() + self.patience;
+        let time_max = self.patience + DRAIN_TIME;
+        let deadline = Instant::now() + time_max;
         loop {
             self.proceed(Duration::from_millis(1))?;
             let status = self.server.process().wait(Duration::ZERO);
@@ -372,7 +403,7 @@ impl<'a> Play<'a> {
                 return self.expect_order(status);
             }
             check(Instant::now() < deadline, || {
-                format!("expected an end within {:?}", self.patience)
+                format!("expected an end within {time_max:?}")
             })?;
         }
     }
@@ -401,7 +432,7 @@ impl<'a> Play<'a> {
     /// Stops the server without clients, and checks how it ends.
     fn stop_idle(&mut self) -> CaseResult {
         self.server.signal(Signal::TERM);
-        self.server.expect_exit(0, self.patience).map(drop)
+        self.server.expect_exit(0, self.patience + DRAIN_TIME).map(drop)
     }
 }
 

@@ -8,19 +8,18 @@ use super::plan::{CLIENTS_MAX, Life, Round, Step};
 use super::play::{self, ChaosCounts, RoundFailure};
 use crate::fixture::Fixture;
 
-/// How long to look for fewer steps.
-const TIME_MAX: Duration = Duration::from_secs(60);
-
 /// How many times the steps are played before they count as harmless.
 const ATTEMPTS: usize = 3;
 
-/// Returns the failure with as few steps as lead to one.
+/// Returns the failure with as few steps as lead to one. Looks for them for at
+/// most `time_max`.
 pub(super) fn failure(
     fixture: &Fixture<'_>,
     life: &Life,
     failed: RoundFailure,
+    time_max: Duration,
 ) -> ChaosFailure {
-    let deadline = Instant::now() + TIME_MAX;
+    let deadline = Instant::now() + time_max;
     let round = &life.rounds[failed.round];
     let fails = |steps: &[Step]| {
         let round = Round { steps: steps.to_vec(), end: round.end };

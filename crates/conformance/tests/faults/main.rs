@@ -128,6 +128,9 @@ const CAUGHT_BY_CHAOS: &[Fault] = &[
     IgnoresSigterm,
 ];
 
+/// How long a play waits for a reply, unless the server is busy.
+const CHAOS_PATIENCE: Duration = Duration::from_secs(1);
+
 /// How long a play may take to find a fault.
 const CHAOS_TIME_MAX: Duration = Duration::from_secs(30);
 
@@ -254,7 +257,7 @@ fn uncaught(fault: Fault, case: &str) -> Option<String> {
 /// Checks that a server without faults survives chaos; returns the failure.
 fn chaos_fails() -> Option<String> {
     const DURATION: Duration = Duration::from_secs(5);
-    let subject = subject(None).patience(PATIENCE);
+    let subject = subject(None).patience(CHAOS_PATIENCE);
     let seed = Selection::from_environment().seed();
     match play_chaos(&subject, DURATION, seed, |_| {}) {
         Ok(report) => {
@@ -267,7 +270,7 @@ fn chaos_fails() -> Option<String> {
 
 /// Checks that chaos finds the fault; returns what is wrong if it doesn't.
 fn uncaught_by_chaos(fault: Fault) -> Option<String> {
-    let subject = subject(Some(fault)).patience(PATIENCE);
+    let subject = subject(Some(fault)).patience(CHAOS_PATIENCE);
     let seed = Selection::from_environment().seed();
     let report = match play_chaos(&subject, CHAOS_TIME_MAX, seed, |_| {}) {
         Ok(report) => report,
