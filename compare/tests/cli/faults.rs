@@ -253,6 +253,66 @@ fn a_killed_verify_leaves_no_process() {
 }
 
 #[test]
+fn a_run_with_a_cpu_quota_is_marked() {
+    let folder = Folder::new();
+    let file = folder.file("c.toml", &contestant("good", "none"));
+    let Some(group) = ControlGroup::with_little_cpu_time() else { return };
+    let words = format!(
+        "echo $$ >{} && exec {COMPARE} run -s ^perf2$ --rounds 1 \
+         --duration 300ms --contestants {} --out {}",
+        group.0.join("cgroup.procs").display(),
+        file.display(),
+        folder.path.join("out").display()
+    );
+    let mut limited = Command::new("sh");
+    limited.args(["-c", &words]).env("TMPDIR", &folder.path);
+    let output = limited.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let record = read_json(&folder.path.join("out/run.json"));
+    assert_eq!(record["machine"]["processors_quota"], 0.05);
+    let table = stdout(&output);
+    assert!(table.contains("CPU quota stopped the run"), "{table}");
+    folder.assert_nothing_is_left();
+}
+
+/// A control group of the cpu controller. It must have no process when it is
+/// dropped.
+struct ControlGroup(PathBuf);
+
+impl ControlGroup {
+    /// Returns a group that may use a twentieth of a processor, less than on a
+    /// busy machine, in version 1 or 2. Returns `None` if this process may not
+    /// create one.
+    fn with_little_cpu_time() -> Option<ControlGroup> {
+        let name = format!("compare-test-{}", std::process::id());
+        let tops = ["cpu", "cpu,cpuacct", ""];
+        let tops = tops.map(|top| Path::new("/sys/fs/cgroup").join(top));
+        for folder in tops.map(|top| top.join(&name)) {
+            if fs::create_dir(&folder).is_err() {
+                continue;
+            }
+            let group = ControlGroup(folder);
+            let set = |file, text| fs::write(group.0.join(file), text);
+            if set("cpu.max", "5000 100000").is_ok()
+                || set("cpu.cfs_quota_us", "5000").is_ok()
+            {
+                return Some(group);
+            }
+        }
+        // Not by eprintln, whose output is hidden for passed tests.
+        let line = "not tested: no control group can be created here\n";
+        io::stderr().write_all(line.as_bytes()).unwrap();
+        None
+    }
+}
+
+impl Drop for ControlGroup {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
 fn ctrl_z_suspends_all_processes_until_the_run_is_continued() {
     let folder = Folder::new();
     let file = folder.file("c.toml", &contestant("good", "none"));
