@@ -75,6 +75,8 @@ impl Verify {
             note!("nothing is selected");
             return Ok(Outcome::NothingSelected);
         }
+        limits::raise_open_files()?;
+        limits::check_files_of_servers()?;
         let progress = Progress::new(self.quiet);
         // There is nothing to save: a signal may end this process immediately,
         // and the keeper kills all others.

@@ -192,12 +192,13 @@ fn run_threads<'a>(
             .iter_mut()
             .enumerate()
             .map(|(index, worker)| {
-                scope.spawn(move || {
+                thread::Builder::new().spawn_scoped(scope, move || {
                     pin(plan, index + 1)?;
                     work(worker, start)
                 })
             })
-            .collect();
+            .collect::<io::Result<_>>()
+            .context("cannot start a thread of the load generator")?;
         if !plan.processors.is_empty() {
             pin(plan, 0)?;
         }

@@ -465,7 +465,8 @@ fn unless_suspended<T>(
 ) -> Result<T, Failure> {
     let watch = interrupt.watch();
     match work() {
-        Err(Failure::Interrupted) => Err(Failure::Interrupted),
+        // Ctrl-C comes with SIGCONT, for processes that are suspended.
+        _ if interrupt.is_requested() => Err(Failure::Interrupted),
         _ if watch.was_suspended() => Err(Failure::suspended()),
         result => result,
     }

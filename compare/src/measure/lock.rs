@@ -3,11 +3,11 @@
 use std::env;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 /// The lock of the run that measures on this machine: two runs at once would
@@ -23,7 +23,9 @@ impl MeasuringLock {
     ///
     /// Returns an error if another run, of any user, holds the lock.
     pub(crate) fn acquire() -> anyhow::Result<MeasuringLock> {
-        let path = env::temp_dir().join("compare.lock");
+        let folder = env::var_os("TMPDIR").filter(|folder| !folder.is_empty());
+        let folder = folder.map_or_else(|| "/tmp".into(), PathBuf::from);
+        let path = folder.join("compare.lock");
         let file = open(&path)
             .with_context(|| format!("cannot open {}", path.display()))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -44,8 +46,11 @@ impl MeasuringLock {
 /// Opens the file, which any user may have created and may lock.
 fn open(path: &Path) -> io::Result<File> {
     // Where `fs.protected_regular` is set, a file of another user in /tmp can't
-    // be opened with O_CREAT, and flock(2) needs no write access.
-    match File::open(path) {
+    // be opened with O_CREAT, and flock(2) needs no write access. A named pipe
+    // would make open(2) wait.
+    let mut existing = File::options();
+    existing.read(true).custom_flags(OFlags::NONBLOCK.bits() as i32);
+    match existing.open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         opened => return opened,
     }
@@ -57,7 +62,7 @@ fn open(path: &Path) -> io::Result<File> {
         }
         // Another run has created it in the meantime.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            File::open(path)
+            existing.open(path)
         }
         Err(error) => Err(error),
     }

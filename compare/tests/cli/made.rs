@@ -59,12 +59,10 @@ fn a_contestant_with_its_own_fib_is_calibrated_separately() {
     let found = record["calibration"].as_array().unwrap();
     assert_eq!(found[0]["fib"], Value::Null);
     assert_eq!(found[1]["fib"], "other");
-    // It is in fact the same `fib`.
-    let [ours, others] =
-        [0, 1].map(|index| found[index]["n"].as_i64().unwrap());
-    assert!((ours - others).abs() <= 1, "{found:?}");
+    let others = &found[1]["n"];
+    assert!(others.as_i64() > Some(0), "{found:?}");
     let asked = &record["cells"]["perf1"]["good"]["rounds"][0]["report"];
-    assert_eq!(asked["groups"][0]["n"], others);
+    assert_eq!(asked["groups"][0]["n"], *others);
 }
 
 #[test]

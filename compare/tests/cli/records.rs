@@ -424,7 +424,7 @@ fn shards_of_one_window_add_up() {
     let output = merge(&[&a, &b], &out);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let text = stdout(&output);
-    assert!(text.contains("asking: 4 connections, 400 requests"), "{text}");
+    assert!(text.contains("asking: 4 connections, 100 requests"), "{text}");
     let group = |folder: &Path| -> Value {
         let record = read_json(&folder.join("run.json"));
         let rounds = &record["cells"]["open"]["web"]["rounds"];
@@ -681,13 +681,14 @@ fn completions_are_printed_for_each_shell() {
     assert_eq!(call(&["completions", "dcl"]).status.code(), Some(2));
 }
 
-/// A scenario with two clients and two hundred requests per second.
+/// A scenario with two clients and few requests in a short time: on a busy
+/// machine, any of them may be late.
 const OPEN: &str = r#"
 question = "Does it add up?"
 expectation = "It does."
 analysis = "None."
-warm_up = "50ms"
-window = "500ms"
+warm_up = "10ms"
+window = "100ms"
 alone = "an open loop can't pause"
 of = "asking"
 figures = ["rate", "response-p99"]
@@ -695,7 +696,7 @@ figures = ["rate", "response-p99"]
 [[group]]
 name = "asking"
 connections = 2
-rate = 200
+rate = 50
 n = 1
 "#;
 

@@ -169,7 +169,8 @@ impl Flags {
         let workers = flag(matches, "workers").unwrap_or_else(|| {
             workers_for(available_parallelism().unwrap_or(NonZeroUsize::MIN))
         });
-        let bound = limits::bound(model, workers);
+        let compute = flag(matches, "compute").unwrap_or(model.computes[0]);
+        let bound = limits::bound(model, compute, workers);
         let clients = usize::try_from(bound.clients).unwrap_or(usize::MAX);
         Flags {
             listen: *matches.get_one("listen").expect("it has a default"),
@@ -182,7 +183,7 @@ impl Flags {
             log_format: *matches
                 .get_one("log-format")
                 .expect("it has a default"),
-            compute: flag(matches, "compute").unwrap_or(model.computes[0]),
+            compute,
             workers,
             job_timeout: flag(matches, "job-timeout")
                 .filter(|timeout: &Duration| !timeout.is_zero()),

@@ -85,8 +85,19 @@ pub fn run<T>(
 enum RunError {
     #[error(transparent)]
     Listen(#[from] listener::ListenError),
-    #[error("cannot serve: {0}")]
+    #[error("cannot serve: {}", in_words(.0))]
     System(#[from] io::Error),
+}
+
+/// Describes why the server can't serve.
+fn in_words(error: &io::Error) -> String {
+    match error.kind() {
+        // A server handles it for sockets. Otherwise, pthread_create(3) fails.
+        io::ErrorKind::WouldBlock => {
+            format!("cannot start a thread or a process: {error}")
+        }
+        _ => error.to_string(),
+    }
 }
 
 fn start(

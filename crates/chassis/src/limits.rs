@@ -4,12 +4,12 @@
 use std::fmt;
 use std::fs;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 
 use crate::arenas;
-use crate::flags::Model;
+use crate::flags::{Compute, Model};
 
 /// Descriptors that the server itself will open: listener, epoll, wake-up pipes.
 /// Descriptors of worker processes are counted separately.
@@ -19,15 +19,37 @@ const FDS_RESERVED: u64 = 60;
 /// of its signal handler, and a guard page for each.
 const MAPS_PER_THREAD: u64 = 4;
 
-/// The address space of a client's thread, with the same four parts.
-const BYTES_PER_THREAD: u64 = 192 * 1024;
+/// The default of `vm.max_map_count`.
+const MAPS_DEFAULT: u64 = 65_530;
 
-/// What other parts of the process may need of maps and address space.
+/// What a client needs if there is a thread for it.
+#[derive(Clone, Copy)]
+struct Needs {
+    /// The address space of the thread, in bytes, with the same four parts.
+    space: u64,
+    /// Memory in bytes: the pages of the thread that were touched, the buffers,
+    /// and what the kernel needs for both.
+    memory: u64,
+}
+
+/// A client with a thread of its own.
+const OWN_THREAD: Needs = Needs { space: 192 * 1024, memory: 48 * 1024 };
+
+/// A client whose job is on a thread with the default stack size.
+const JOB: Needs = Needs { space: 2_112 * 1024, memory: 96 * 1024 };
+
+/// What other parts of the process may need of maps, address space and memory.
 const MAPS_RESERVED: u64 = 512;
 const BYTES_RESERVED: u64 = 64 * 1024 * 1024;
+const MEMORY_RESERVED: u64 = 4 * 1024 * 1024;
 
-/// Threads that serve no client: those of the runtime and its pools.
-const THREADS_RESERVED: u64 = 16;
+/// The most threads that the runtimes' pools for blocking calls may start.
+const BLOCKING_THREADS_MAX: u64 = 512;
+
+/// Threads that serve no client: those of the chassis, and for each worker, its
+/// own and one of the runtime.
+const THREADS_RESERVED: u64 = 4;
+const THREADS_PER_WORKER: u64 = 2;
 
 /// A number of clients, and the limit that it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,12 +67,25 @@ impl fmt::Display for Bound {
 
 /// Returns how many clients a server of this model can serve. Raises the limit
 /// on descriptors as far as allowed.
-pub(crate) fn bound(model: &Model, workers: NonZeroUsize) -> Bound {
+pub(crate) fn bound(
+    model: &Model,
+    compute: Compute,
+    workers: NonZeroUsize,
+) -> Bound {
     let by_fds = by_fds(fds_max(), fds_open(), model, workers);
     let of_fds = Bound { clients: by_fds, limit: "open files (ulimit -n)" };
-    let of_threads = model.has_thread_per_client.then(by_threads);
-    let bounds = of_threads.into_iter().flatten().chain([of_fds]);
-    bounds.min_by_key(|bound| bound.clients).expect("there is one")
+    let mut bounds = vec![of_fds];
+    if model.has_thread_per_client {
+        bounds.extend(by_threads(OWN_THREAD, workers));
+    } else if compute == Compute::Blocking {
+        // The pool starts a thread for each job up to its maximum, and each
+        // client has one job at a time. No pool survives that a thread can't
+        // be started.
+        let mut of_threads = by_threads(JOB, workers);
+        of_threads.retain(|bound| bound.clients < BLOCKING_THREADS_MAX);
+        bounds.extend(of_threads);
+    }
+    bounds.into_iter().min_by_key(|b| b.clients).expect("there is one")
 }
 
 /// Returns how many connections the limit on descriptors allows, if so many are
@@ -93,29 +128,36 @@ fn fds_open() -> u64 {
 /// Returns the bounds on the number of threads that are known. Threads beyond
 /// some of them are refused; beyond that on memory maps, and beyond the address
 /// space, the start of a thread ends the process.
-fn by_threads() -> Vec<Bound> {
-    let maps = number("/proc/sys/vm/max_map_count").map(|max| {
-        let used = fs::read_to_string("/proc/self/maps")
-            .map_or(0, |maps| maps.lines().count() as u64);
-        max.saturating_sub(used + MAPS_RESERVED) / MAPS_PER_THREAD
-    });
+fn by_threads(each: Needs, workers: NonZeroUsize) -> Vec<Bound> {
+    let maps_max = number("/proc/sys/vm/max_map_count").unwrap_or(MAPS_DEFAULT);
+    let maps_used = fs::read_to_string("/proc/self/maps")
+        .map_or(0, |maps| maps.lines().count() as u64);
+    let maps =
+        maps_max.saturating_sub(maps_used + MAPS_RESERVED) / MAPS_PER_THREAD;
     let space = getrlimit(Resource::As).current.map(|max| {
         // Otherwise, malloc(3) reserves 64 MiB for each of the first threads.
         arenas::limit_to_one();
-        max.saturating_sub(space_used() + BYTES_RESERVED) / BYTES_PER_THREAD
+        max.saturating_sub(space_used() + BYTES_RESERVED) / each.space
     });
-    let tasks = |threads: u64| threads.saturating_sub(THREADS_RESERVED);
+    let for_workers = THREADS_PER_WORKER.saturating_mul(workers.get() as u64);
+    let others = THREADS_RESERVED.saturating_add(for_workers);
+    let tasks = |threads: u64| threads.saturating_sub(others);
     let threads = number("/proc/sys/kernel/threads-max").map(tasks);
     let ids = number("/proc/sys/kernel/pid_max").map(tasks);
+    // It doesn't bind root; see getrlimit(2).
     let user = getrlimit(Resource::Nproc).current.map(tasks);
-    let group = pids_left().map(tasks);
+    let user = user.filter(|_| !geteuid().is_root());
+    let group = left("pids", [PIDS, PIDS]).map(tasks);
+    let memory = left("memory", [MEMORY_V2, MEMORY_V1])
+        .map(|left| left.saturating_sub(MEMORY_RESERVED) / each.memory);
     let found = [
-        (maps, "memory maps (sysctl vm.max_map_count)"),
+        (Some(maps), "memory maps (sysctl vm.max_map_count)"),
         (space, "address space (ulimit -v)"),
         (threads, "threads (sysctl kernel.threads-max)"),
         (ids, "process ids (sysctl kernel.pid_max)"),
         (user, "processes of this user (ulimit -u)"),
         (group, "processes of this control group (pids.max)"),
+        (memory, "memory of this control group (memory.max)"),
     ];
     let bounds = found.into_iter().filter_map(|(clients, limit)| {
         Some(Bound { clients: clients?.max(1), limit })
@@ -130,31 +172,41 @@ fn space_used() -> u64 {
     pages.unwrap_or(0) * rustix::param::page_size() as u64
 }
 
-/// Returns how many tasks the control groups of this process may still start;
-/// see the kernel's documentation of the pids controller.
-fn pids_left() -> Option<u64> {
+/// The files of a control group with the maximum and with what is used.
+type Files = [&'static str; 2];
+const PIDS: Files = ["pids.max", "pids.current"];
+const MEMORY_V2: Files = ["memory.max", "memory.current"];
+const MEMORY_V1: Files = ["memory.limit_in_bytes", "memory.usage_in_bytes"];
+
+/// Returns how much the control groups of this process may still use of what a
+/// controller limits, with the files of versions 2 and 1; see cgroups(7).
+fn left(controller: &str, files: [Files; 2]) -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let folders = groups.lines().filter_map(|line| {
+    let left = groups.lines().filter_map(|line| {
         let mut parts = line.splitn(3, ':').skip(1);
         let (controllers, path) = (parts.next()?, parts.next()?);
-        let root = match controllers {
-            "" => "/sys/fs/cgroup",
-            "pids" => "/sys/fs/cgroup/pids",
+        let root = Path::new("/sys/fs/cgroup");
+        let [v2, v1] = files;
+        let (root, files) = match controllers {
+            "" => (root.to_owned(), v2),
+            names if names.split(',').any(|name| name == controller) => {
+                (root.join(names), v1)
+            }
             _ => return None,
         };
-        Some(Path::new(root).join(path.trim_start_matches('/')))
+        left_in(&root.join(path.trim_start_matches('/')), files)
     });
-    folders.filter_map(|folder| pids_left_in(&folder)).min()
+    left.min()
 }
 
 /// Returns the same of one hierarchy, from a group up to the root.
-fn pids_left_in(group: &Path) -> Option<u64> {
+fn left_in(group: &Path, [max, used]: Files) -> Option<u64> {
     let groups = group
         .ancestors()
         .take_while(|folder| folder.starts_with("/sys/fs/cgroup"));
     let left = groups.filter_map(|folder| {
-        let of = |name: &str| number(PathBuf::from(folder).join(name));
-        Some(of("pids.max")?.saturating_sub(of("pids.current")?))
+        let max = number(folder.join(max))?;
+        Some(max.saturating_sub(number(folder.join(used))?))
     });
     left.min()
 }
@@ -194,8 +246,8 @@ mod tests {
     fn only_a_thread_per_client_is_bounded_by_threads() {
         let one = NonZeroUsize::MIN;
         let threads = Model::new("threads").with_thread_per_client();
-        let [of_pool, of_threads] =
-            [&POOL, &threads].map(|model| bound(model, one).clients);
+        let [of_pool, of_threads] = [&POOL, &threads]
+            .map(|model| bound(model, Compute::Pool, one).clients);
         assert!(of_threads <= of_pool, "{of_threads} and {of_pool}");
         let maps = number("/proc/sys/vm/max_map_count").unwrap();
         assert!(of_threads <= maps / MAPS_PER_THREAD);

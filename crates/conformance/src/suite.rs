@@ -137,6 +137,8 @@ pub fn run(
     }
 }
 
+type Sender = mpsc::Sender<(usize, CaseReport)>;
+
 /// Cases to run, each with its index in the table, and how many at a time.
 struct Queue {
     cases: Vec<(usize, &'static Case)>,
@@ -153,18 +155,23 @@ fn run_queues<'a>(
 ) {
     let (sender, reports) = mpsc::channel();
     let next: Vec<_> = queues.iter().map(|_| AtomicUsize::new(0)).collect();
+    let play = |queue: &Queue, next: &AtomicUsize, sender: &Sender| {
+        let claim = || next.fetch_add(1, Ordering::Relaxed);
+        while let Some(&(index, case)) = queue.cases.get(claim()) {
+            // Fails only if `finished` has panicked.
+            let _ = sender.send((index, run_case(case, &fixture())));
+        }
+    };
     thread::scope(|scope| {
         for (queue, next) in queues.iter().zip(&next) {
-            for _ in 0..queue.at_a_time {
-                let sender = sender.clone();
-                scope.spawn(move || {
-                    let claim = || next.fetch_add(1, Ordering::Relaxed);
-                    while let Some(&(index, case)) = queue.cases.get(claim()) {
-                        // Fails only if `finished` has panicked.
-                        let _ =
-                            sender.send((index, run_case(case, &fixture())));
-                    }
-                });
+            let started = (0..queue.at_a_time).filter(|_| {
+                let (sender, play) = (sender.clone(), &play);
+                let work = move || play(queue, next, &sender);
+                thread::Builder::new().spawn_scoped(scope, work).is_ok()
+            });
+            if started.count() == 0 {
+                // There are no more threads, so this one plays.
+                play(queue, next, &sender);
             }
         }
         drop(sender);

@@ -38,6 +38,9 @@ use orphans::RunningProcess;
 /// How many of a process's last log lines are kept.
 const LOG_LINES_MAX: usize = 2_000;
 
+/// How many bytes they may have.
+const LOG_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// The longest log line in bytes. Longer ones are split.
 const LOG_LINE_BYTES_MAX: u64 = 64 * 1024;
 
@@ -358,19 +361,24 @@ impl Launch {
         let pid = Pid::from_child(&child);
         let ended = pidfd_open(pid, PidfdFlags::empty())
             .map_err(|error| self.start_error(error.into()));
-        let log = Arc::new(Mutex::new(VecDeque::new()));
-        let log_ended = keep_lines(stderr, Arc::clone(&log));
+        let log = Arc::new(Mutex::new(Log::default()));
+        let (lines_in, lines) = mpsc::sync_channel(UNREAD_LINES_MAX);
+        let (log_end, log_ended) = mpsc::channel();
+        // From here on, an error ends the process.
         let mut process = Process {
             child,
             pid,
             ended: None,
             status: None,
-            lines: forward_lines(stdout),
-            log,
+            lines,
+            log: Arc::clone(&log),
             log_ended,
             _running: running,
         };
         process.ended = Some(ended?);
+        forward_lines(stdout, lines_in)
+            .and_then(|()| keep_lines(stderr, log, log_end))
+            .map_err(|source| self.start_error(source))?;
         Ok(process)
     }
 
@@ -420,7 +428,7 @@ pub struct Process {
     ended: Option<OwnedFd>,
     status: Option<ExitStatus>,
     lines: mpsc::Receiver<String>,
-    log: Arc<Mutex<VecDeque<String>>>,
+    log: Arc<Mutex<Log>>,
     /// Disconnected when stderr reaches end-of-file.
     log_ended: mpsc::Receiver<Infallible>,
     /// Dropped last: the orphans exist only when their parent is gone.
@@ -442,7 +450,7 @@ impl Process {
     /// Returns the process's last log lines: what it wrote to stderr. They are
     /// complete once [`Process::wait`] has returned a status.
     pub fn log(&self) -> Vec<String> {
-        lock(&self.log).iter().cloned().collect()
+        lock(&self.log).lines.iter().cloned().collect()
     }
 
     /// Sends a signal, unless the process has already ended.
@@ -543,15 +551,21 @@ fn address_in(line: &str) -> Option<SocketAddr> {
     line.split_whitespace().find_map(|word| word.parse().ok())
 }
 
-/// Reads the lines of stdout into a channel of bounded size, and drops lines
-/// when it is full: a server with much output must neither block nor fill this
-/// process's memory.
-fn forward_lines(stdout: ChildStdout) -> mpsc::Receiver<String> {
-    let (sender, receiver) = mpsc::sync_channel(UNREAD_LINES_MAX);
-    thread::spawn(move || {
-        for_each_line(stdout, LINE_BYTES_MAX, |line| _ = sender.try_send(line));
-    });
-    receiver
+/// Reads the lines of stdout into a channel of bounded size, on a thread, and
+/// drops lines when it is full: a server with much output must neither block
+/// nor fill this process's memory.
+fn forward_lines(
+    stdout: ChildStdout,
+    lines: mpsc::SyncSender<String>,
+) -> io::Result<()> {
+    spawn(move || {
+        for_each_line(stdout, LINE_BYTES_MAX, |line| _ = lines.try_send(line));
+    })
+}
+
+/// Starts a thread.
+fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().spawn(work).map(drop)
 }
 
 /// Calls `take` with each line up to end-of-file. Bytes that are not UTF-8 are
@@ -576,29 +590,40 @@ fn for_each_line(
     }
 }
 
-/// Keeps the last lines of stderr in `log`. The returned channel never carries
-/// a message; it is disconnected at end-of-file.
+/// Keeps the last lines of stderr in `log`, on a thread. The channel never
+/// carries a message; it is disconnected at end-of-file.
 fn keep_lines(
     stderr: ChildStderr,
-    log: Arc<Mutex<VecDeque<String>>>,
-) -> mpsc::Receiver<Infallible> {
-    let (sender, ended) = mpsc::channel();
-    thread::spawn(move || {
-        let _disconnects_at_end: mpsc::Sender<Infallible> = sender;
-        for_each_line(stderr, LOG_LINE_BYTES_MAX, |line| {
-            let mut log = lock(&log);
-            if log.len() == LOG_LINES_MAX {
-                log.pop_front();
-            }
-            log.push_back(line);
-        });
-    });
-    ended
+    log: Arc<Mutex<Log>>,
+    end: mpsc::Sender<Infallible>,
+) -> io::Result<()> {
+    spawn(move || {
+        let _disconnects_at_end = end;
+        for_each_line(stderr, LOG_LINE_BYTES_MAX, |line| lock(&log).add(line));
+    })
+}
+
+/// The last lines of a process's stderr.
+#[derive(Debug, Default)]
+struct Log {
+    lines: VecDeque<String>,
+    bytes: usize,
+}
+
+impl Log {
+    fn add(&mut self, line: String) {
+        self.bytes += line.len();
+        self.lines.push_back(line);
+        while self.lines.len() > LOG_LINES_MAX || self.bytes > LOG_BYTES_MAX {
+            let Some(first) = self.lines.pop_front() else { return };
+            self.bytes -= first.len();
+        }
+    }
 }
 
 /// Locks the log, even if a thread panicked while it had the lock: the log is
 /// only text.
-fn lock(log: &Mutex<VecDeque<String>>) -> MutexGuard<'_, VecDeque<String>> {
+fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -649,6 +674,19 @@ mod tests {
         while !server.log().iter().any(|line| line == "still here") {
             thread::yield_now();
         }
+    }
+
+    #[test]
+    fn a_log_keeps_its_last_lines_within_its_bounds() {
+        let mut log = Log::default();
+        (0..LOG_LINES_MAX + 5).for_each(|n| log.add(n.to_string()));
+        assert_eq!(log.lines.len(), LOG_LINES_MAX);
+        assert_eq!(log.lines[0], "5");
+        for _ in 0..100 {
+            log.add("x".repeat(LOG_LINE_BYTES_MAX as usize));
+            assert!(log.bytes <= LOG_BYTES_MAX);
+        }
+        assert_eq!(log.bytes, log.lines.iter().map(String::len).sum());
     }
 
     #[test]

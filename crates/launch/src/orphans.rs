@@ -38,7 +38,10 @@ static STATE: Mutex<State> = Mutex::new(State { adopts: false, running: 0 });
 ///
 /// Returns an error if the kernel doesn't support this.
 pub fn adopt_orphans() -> io::Result<()> {
-    set_child_subreaper(Some(getpid()))?;
+    set_child_subreaper(Some(getpid())).map_err(|error| {
+        let error = io::Error::from(error);
+        io::Error::new(error.kind(), format!("cannot adopt orphans: {error}"))
+    })?;
     state().adopts = true;
     Ok(())
 }
