@@ -93,6 +93,7 @@ const CAUGHT_BY: &[(Fault, &str)] = &[
     (Refuses93, "max-n can be 93"),
     (Serves500AtMost, "1,000 clients are served at the same time"),
     (HidesThreadShortage, "no thread can be started"),
+    (HidesThreadShortage, "with little address space"),
     (StartsAbandonedJobs, "a queued job never starts"),
     (ReplacesNoWorker, "killing an idle worker"),
     (HidesWorkerLoss, "killing a busy worker"),
