@@ -1,19 +1,16 @@
 //! Tests the built pages in a browser.
 
-use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::{Command, ExitCode, Output};
 
+use needs::BROWSER;
 use serde_json::{Value, json};
 
 /// The run that the course takes its figures from by default.
 const FIGURES: &str = "bench/recorded/full-2026-11-30/figures.json";
 
 const BOOK: &str = env!("CARGO_BIN_EXE_book");
-
-/// The names of browsers that accept Chromium's flags.
-const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
 /// Runs before anything else in a page: records all errors.
 const RECORD_ERRORS: &str = "\
@@ -28,7 +25,14 @@ const LOOK: &str = include_str!("look.js");
 /// Opens one page after another in a frame, and collects their reports.
 const DRIVER: &str = include_str!("driver.html");
 
-#[test]
+fn main() -> ExitCode {
+    needs::run(needs::tests![
+        [BROWSER] every_page_is_shown_at_any_width_in_light_and_dark,
+        a_missing_figure_fails_the_build_and_names_the_chapter,
+        a_run_of_the_reader_replaces_the_recorded_run,
+    ])
+}
+
 fn every_page_is_shown_at_any_width_in_light_and_dark() {
     let folder = tempfile::tempdir().unwrap();
     let pages = build_with_scripts(folder.path());
@@ -52,7 +56,6 @@ fn every_page_is_shown_at_any_width_in_light_and_dark() {
     }
 }
 
-#[test]
 fn a_missing_figure_fails_the_build_and_names_the_chapter() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run.json");
@@ -121,7 +124,6 @@ fn build_with_scripts(folder: &Path) -> Vec<String> {
     pages
 }
 
-#[test]
 fn a_run_of_the_reader_replaces_the_recorded_run() {
     let folder = tempfile::tempdir().unwrap();
     let page = || fs::read_to_string(folder.path().join("html/threads.html"));
@@ -179,7 +181,7 @@ fn reports(
     fs::write(&path, driver).unwrap();
     let scheme = if is_dark { 0 } else { 1 };
     let output = Command::new("timeout")
-        .args(["200", browser()])
+        .args(["200", needs::browser().expect("a browser")])
         .args(["--headless", "--no-sandbox", "--disable-gpu"])
         .args(["--no-first-run", "--hide-scrollbars"])
         .args(["--allow-file-access-from-files"])
@@ -200,15 +202,4 @@ fn reports(
         reports.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
     serde_json::from_str(&reports)
         .unwrap_or_else(|error| panic!("{error}: {reports}"))
-}
-
-fn browser() -> &'static str {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = env::split_paths(&path).collect();
-    let is_installed =
-        |name: &&&str| folders.iter().any(|folder| folder.join(name).is_file());
-    BROWSERS
-        .iter()
-        .find(is_installed)
-        .expect("no browser in PATH: apt-get install chromium")
 }

@@ -4,10 +4,11 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::process::Command;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use launch::{Launch, Server};
+use needs::PYTHON;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
@@ -18,12 +19,13 @@ const WITH_WORKERS: [&str; 4] =
 /// The time after which a test gives up.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-#[test]
+fn main() -> ExitCode {
+    needs::run(needs::tests![
+        [PYTHON] workers_of_a_killed_server_exit_and_its_port_is_free,
+    ])
+}
+
 fn workers_of_a_killed_server_exit_and_its_port_is_free() {
-    if Command::new("python3").arg("--version").output().is_err() {
-        println!("skipped: `python3` not found in PATH");
-        return;
-    }
     for name in WITH_WORKERS {
         // The remaining processes are killed with it, even if this fails.
         let mut server = start(name);

@@ -11,9 +11,10 @@ mod rerun;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, ExitCode, Output};
 use std::sync::LazyLock;
 
+use needs::BROWSER;
 use nix::pty::{OpenptyResult, openpty};
 use serde_json::Value;
 
@@ -25,7 +26,31 @@ const HOSTILE: &str = "<b>&\"quoted\", 'it'";
 /// The largest size of a page, so that it can be sent by mail.
 const PAGE_BYTES_MAX: usize = 1_000_000;
 
-#[test]
+fn main() -> ExitCode {
+    needs::run(needs::tests![
+        without_an_output_format_the_table_is_printed,
+        the_table_is_bold_only_on_a_terminal_without_no_color,
+        the_csv_has_one_row_per_figure_of_a_cell,
+        the_json_contains_each_figure_with_its_interval_and_validity,
+        the_markdown_has_a_table_for_each_question,
+        the_page_needs_no_other_file_and_escapes_names,
+        a_percentile_is_shown_only_if_each_round_has_ten_replies_beyond_it,
+        the_page_of_a_full_run_is_small_enough,
+        the_table_below_the_heat_map_has_its_shares_and_their_rates,
+        the_page_shows_the_system_calls_that_were_counted,
+        a_missing_run_and_two_formats_on_stdout_exit_with_2,
+        a_file_that_cannot_be_written_is_reported_with_its_flag,
+        [BROWSER] browser::a_browser_shows_every_chart_at_any_width_in_light_and_dark,
+        [BROWSER] browser::a_browser_shows_the_claims_at_any_width_in_light_and_dark,
+        [BROWSER] browser::the_page_can_be_printed,
+        rerun::every_chart_has_the_command_that_measures_it_again,
+        rerun::contestants_of_a_file_are_measured_again_from_that_file,
+        rerun::the_command_has_all_options_of_the_original_command_line,
+        rerun::a_load_on_an_external_server_is_repeated_with_compare_load,
+        rerun::a_merged_record_is_repeated_part_by_part,
+    ])
+}
+
 fn without_an_output_format_the_table_is_printed() {
     let output = report(&[]);
     let text = stdout(&output);
@@ -35,7 +60,6 @@ fn without_an_output_format_the_table_is_printed() {
     assert!(text.contains("void: bad in perf2"), "{text}");
 }
 
-#[test]
 fn the_table_is_bold_only_on_a_terminal_without_no_color() {
     let bold = "\x1b[1m";
     let run = RUN.record.to_str().unwrap();
@@ -70,7 +94,6 @@ fn on_a_terminal(arguments: &[&str], no_color: Option<&str>) -> String {
     String::from_utf8_lossy(&text).into()
 }
 
-#[test]
 fn the_csv_has_one_row_per_figure_of_a_cell() {
     let text = stdout(&report(&["--csv", "-"]));
     let mut lines = text.lines();
@@ -98,7 +121,6 @@ fn the_csv_has_one_row_per_figure_of_a_cell() {
     assert!(bad.unwrap().contains(",,,,0,false,void,"), "{bad:?}");
 }
 
-#[test]
 fn the_json_contains_each_figure_with_its_interval_and_validity() {
     let text = stdout(&report(&["--json", "-"]));
     let json: Value = serde_json::from_str(&text).unwrap();
@@ -124,7 +146,6 @@ fn the_json_contains_each_figure_with_its_interval_and_validity() {
     assert_eq!(of("bad", "rate")["estimate"], Value::Null);
 }
 
-#[test]
 fn the_markdown_has_a_table_for_each_question() {
     let text = stdout(&report(&["--markdown", "-"]));
     assert!(text.contains("## perf2\n"), "{text}");
@@ -134,7 +155,6 @@ fn the_markdown_has_a_table_for_each_question() {
     assert!(!text.contains("<b>"), "{text}");
 }
 
-#[test]
 fn the_page_needs_no_other_file_and_escapes_names() {
     let page = fs::read_to_string(&RUN.page).unwrap();
     assert!(page.len() < PAGE_BYTES_MAX, "{} bytes", page.len());
@@ -149,7 +169,6 @@ fn the_page_needs_no_other_file_and_escapes_names() {
     assert!(!page.contains("id=\"churn\""), "churn was not measured");
 }
 
-#[test]
 fn a_percentile_is_shown_only_if_each_round_has_ten_replies_beyond_it() {
     let text = fs::read_to_string(RUN.record.join("run.json")).unwrap();
     let mut record: Value = serde_json::from_str(&text).unwrap();
@@ -175,13 +194,11 @@ fn a_percentile_is_shown_only_if_each_round_has_ten_replies_beyond_it() {
     assert!(cells[6].contains("too few replies"), "{row}");
 }
 
-#[test]
 fn the_page_of_a_full_run_is_small_enough() {
     let page = fs::read_to_string(&*full::PAGE).unwrap();
     assert!(page.len() < PAGE_BYTES_MAX, "{} bytes", page.len());
 }
 
-#[test]
 fn the_table_below_the_heat_map_has_its_shares_and_their_rates() {
     let page = fs::read_to_string(&*full::PAGE).unwrap();
     let (_, rest) = page.split_once("interference-left-chart").unwrap();
@@ -203,7 +220,6 @@ fn the_table_below_the_heat_map_has_its_shares_and_their_rates() {
     assert_eq!(shares(matrix), shares(data));
 }
 
-#[test]
 fn the_page_shows_the_system_calls_that_were_counted() {
     let title = "system calls per reply";
     let page = fs::read_to_string(&RUN.page).unwrap();
@@ -225,7 +241,6 @@ fn the_page_shows_the_system_calls_that_were_counted() {
     assert!(page.contains(cell));
 }
 
-#[test]
 fn a_missing_run_and_two_formats_on_stdout_exit_with_2() {
     let run = RUN.record.to_str().unwrap();
     let cases: [(&[&str], &str); 2] = [
@@ -239,7 +254,6 @@ fn a_missing_run_and_two_formats_on_stdout_exit_with_2() {
     }
 }
 
-#[test]
 fn a_file_that_cannot_be_written_is_reported_with_its_flag() {
     let run = RUN.record.to_str().unwrap();
     let arguments = ["report", run, "--html", "/no/such/folder/page.html"];

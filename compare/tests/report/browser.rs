@@ -9,9 +9,6 @@ use serde_json::{Value, json};
 
 use super::{RUN, full, stderr, stdout};
 
-/// The programs that accept Chromium's flags.
-const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
-
 /// The flags for every page.
 const FLAGS: [&str; 10] = [
     "--headless",
@@ -49,8 +46,7 @@ const CHARTS: [(&str, &str, u64); 7] = [
     ("load-curve-knee-chart", "knees", 10),
 ];
 
-#[test]
-fn a_browser_shows_every_chart_at_any_width_in_light_and_dark() {
+pub(super) fn a_browser_shows_every_chart_at_any_width_in_light_and_dark() {
     let full = full::PAGE.as_path();
     for (page, width, is_dark) in [
         (full, 400, false),
@@ -77,8 +73,7 @@ fn a_browser_shows_every_chart_at_any_width_in_light_and_dark() {
     }
 }
 
-#[test]
-fn a_browser_shows_the_claims_at_any_width_in_light_and_dark() {
+pub(super) fn a_browser_shows_the_claims_at_any_width_in_light_and_dark() {
     for (width, is_dark) in
         [(400, false), (400, true), (1600, false), (1600, true)]
     {
@@ -122,8 +117,7 @@ fn check_print(verdict: &Value, case: &str) {
     assert!(contrast >= Some(CONTRAST_MIN), "{case}");
 }
 
-#[test]
-fn the_page_can_be_printed() {
+pub(super) fn the_page_can_be_printed() {
     let folder = folder();
     let path = folder.join("page.pdf");
     let output = browse(&folder, true)
@@ -174,7 +168,7 @@ fn browse(folder: &Path, is_dark: bool) -> Command {
     let scheme = if is_dark { 0 } else { 1 };
     let mut command = Command::new("timeout");
     command
-        .args(["120", browser()])
+        .args(["120", needs::browser().expect("a browser")])
         .args(FLAGS)
         .arg(format!("--user-data-dir={}", folder.join("data").display()))
         .arg(format!("--blink-settings=preferredColorScheme={scheme}"));
@@ -214,16 +208,3 @@ document.addEventListener("securitypolicyviolation", (event) => {
   wrong.push("the page tried to fetch " + event.blockedURI);
 });
 "#;
-
-fn browser() -> &'static str {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = |name: &&str| {
-        std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
-    };
-    BROWSERS.into_iter().find(is_there).unwrap_or_else(|| {
-        panic!(
-            "none of {BROWSERS:?} found in PATH: this test needs a browser \
-             (apt-get install chromium)"
-        )
-    })
-}

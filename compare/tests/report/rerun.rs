@@ -59,8 +59,7 @@ fn made(folder: &Path, arguments: &[&str]) -> (Value, String) {
     (read(&out), page_of(&out))
 }
 
-#[test]
-fn every_chart_has_the_command_that_measures_it_again() {
+pub(super) fn every_chart_has_the_command_that_measures_it_again() {
     let page = fs::read_to_string(&*full::PAGE).unwrap();
     let figures: Vec<&str> = page.split("<figure ").skip(1).collect();
     assert!(figures.len() > 20, "{}", figures.len());
@@ -74,8 +73,7 @@ fn every_chart_has_the_command_that_measures_it_again() {
     assert!(sweep.contains(&"^interference@(0|1|2|4)$".to_owned()));
 }
 
-#[test]
-fn contestants_of_a_file_are_measured_again_from_that_file() {
+pub(super) fn contestants_of_a_file_are_measured_again_from_that_file() {
     let page = fs::read_to_string(&RUN.page).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let words = command(&page, "perf2");
@@ -93,8 +91,7 @@ fn contestants_of_a_file_are_measured_again_from_that_file() {
     );
 }
 
-#[test]
-fn the_command_has_all_options_of_the_original_command_line() {
+pub(super) fn the_command_has_all_options_of_the_original_command_line() {
     let folder = tempfile::tempdir().unwrap();
     let scenario = folder.path().join("my own.toml");
     let perf2 = fs::read_to_string(full::BENCH.to_owned() + PERF2).unwrap();
@@ -135,8 +132,7 @@ fn the_command_has_all_options_of_the_original_command_line() {
 
 const PERF2: &str = "/scenarios/perf2.toml";
 
-#[test]
-fn a_load_on_an_external_server_is_repeated_with_compare_load() {
+pub(super) fn a_load_on_an_external_server_is_repeated_with_compare_load() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start();
     let arguments = [
@@ -165,8 +161,7 @@ fn a_load_on_an_external_server_is_repeated_with_compare_load() {
     }
 }
 
-#[test]
-fn a_merged_record_is_repeated_part_by_part() {
+pub(super) fn a_merged_record_is_repeated_part_by_part() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start();
     for (name, seed) in [("a", "1"), ("b", "2")] {

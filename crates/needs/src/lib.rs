@@ -1,0 +1,177 @@
+//! Tests that need a program or a permission that a machine may lack.
+//!
+//! On such a machine, they are ignored, and the last line says how many, and
+//! which package to install. If the variable `CI` is set, they fail instead.
+//!
+//! A test binary with `harness = false` lists its tests in `main`:
+//!
+//! ```no_run
+//! fn pages_are_shown() {}
+//!
+//! fn main() -> std::process::ExitCode {
+//!     needs::run(needs::tests![[needs::BROWSER] pages_are_shown])
+//! }
+//! ```
+
+use std::env;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+
+use libtest_mimic::{Arguments, Trial};
+
+/// What tests need of the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Need {
+    /// What is missing otherwise, such as `no chromium`.
+    missing: &'static str,
+    /// How to get it.
+    remedy: &'static str,
+    is_met: fn() -> bool,
+}
+
+/// A browser that accepts Chromium's flags; see [`browser`].
+pub const BROWSER: Need = Need {
+    missing: "no chromium",
+    remedy: "apt-get install chromium",
+    is_met: || browser().is_some(),
+};
+
+/// The Python interpreter.
+pub const PYTHON: Need = Need {
+    missing: "no python3",
+    remedy: "apt-get install python3",
+    is_met: || has_program("python3"),
+};
+
+/// A network namespace of the test's own, and ip(8) to set it up.
+pub const NETWORK: Need = Need {
+    missing: "no ip in a network namespace",
+    remedy: "apt-get install iproute2, and root or user namespaces",
+    is_met: || has_program("ip") && can_unshare("--net"),
+};
+
+/// A mount namespace of the test's own.
+pub const MOUNTS: Need = Need {
+    missing: "no mount namespace",
+    remedy: "root or user namespaces",
+    is_met: || can_unshare("--mount"),
+};
+
+/// A control group of the test's own, with the cpu controller.
+pub const CPU_GROUP: Need = Need {
+    missing: "no control group",
+    remedy: "root",
+    is_met: || rustix::process::geteuid().is_root(),
+};
+
+/// A test, and what it needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Test {
+    name: &'static str,
+    need: Option<Need>,
+    run: fn(),
+}
+
+impl Test {
+    /// Returns a test. The macro [`tests!`](crate::tests) passes the path of
+    /// the function as its name.
+    pub const fn new(
+        name: &'static str,
+        need: Option<Need>,
+        run: fn(),
+    ) -> Test {
+        Test { name, need, run }
+    }
+}
+
+/// Lists tests: functions without arguments, each after what it needs, in
+/// brackets, if it needs anything.
+#[macro_export]
+macro_rules! tests {
+    ($($([$need:path])? $test:path),* $(,)?) => {
+        vec![$($crate::Test::new(
+            stringify!($test),
+            $crate::tests!(@need $($need)?),
+            $test,
+        )),*]
+    };
+    (@need) => { None };
+    (@need $need:path) => { Some($need) };
+}
+
+/// Runs the tests that this machine can run, with the arguments of `cargo
+/// test`.
+pub fn run(tests: Vec<Test>) -> ExitCode {
+    let arguments = Arguments::from_args();
+    let is_ci = env::var_os("CI").is_some_and(|value| !value.is_empty());
+    let mut ignored: Vec<(Need, usize)> = Vec::new();
+    let mut trials = Vec::new();
+    for Test { name, need, run } in tests {
+        let name = name.replace(' ', "");
+        let unmet = need.filter(|need| !(need.is_met)());
+        trials.push(match unmet {
+            None => Trial::test(name, move || {
+                run();
+                Ok(())
+            }),
+            Some(Need { missing, remedy, .. }) if is_ci => {
+                let text = format!("{missing} ({remedy})");
+                Trial::test(name, move || Err(text.into()))
+            }
+            Some(need) => {
+                count(&mut ignored, need);
+                let trial = Trial::test(name, || Ok(()));
+                trial.with_kind(need.missing).with_ignored_flag(true)
+            }
+        });
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if !arguments.list {
+        for (Need { missing, remedy, .. }, count) in ignored {
+            println!("{count} ignored: {missing} ({remedy})\n");
+        }
+    }
+    conclusion.exit_code()
+}
+
+fn count(ignored: &mut Vec<(Need, usize)>, need: Need) {
+    let known = ignored.iter_mut().find(|(n, _)| n.missing == need.missing);
+    match known {
+        Some((_, count)) => *count += 1,
+        None => ignored.push((need, 1)),
+    }
+}
+
+/// Returns the name of a browser in PATH that accepts Chromium's flags.
+pub fn browser() -> Option<&'static str> {
+    const BROWSERS: [&str; 3] =
+        ["chromium", "chromium-browser", "google-chrome"];
+    BROWSERS.into_iter().find(|name| has_program(name))
+}
+
+fn has_program(name: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = env::split_paths(&path).collect();
+    folders.iter().any(|folder| folder.join(name).is_file())
+}
+
+/// Returns a command for sh(1) in a namespace of its own, such as `--net`, or
+/// `None` if this process may not create one.
+pub fn unshare(what: &str) -> Option<Command> {
+    let ways: [&[&str]; 2] = [&["--user", "--map-root-user", what], &[what]];
+    let command = |way: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(way).args(["sh", "-c"]);
+        command
+    };
+    let works = |way: &&[&str]| {
+        let mut command = command(way);
+        command.arg("true").stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    ways.into_iter().find(works).map(command)
+}
+
+fn can_unshare(what: &str) -> bool {
+    unshare(what).is_some()
+}
