@@ -8,6 +8,8 @@ mod advise;
 mod budgets;
 #[path = "cli/claims.rs"]
 mod claims;
+#[path = "cli/common.rs"]
+mod common;
 #[path = "cli/faults.rs"]
 mod faults;
 #[path = "cli/load.rs"]
@@ -22,24 +24,16 @@ mod schema;
 mod turns;
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
-const COMPARE: &str = env!("CARGO_BIN_EXE_compare");
-
-/// The time after which a test gives up.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// One scenario and one round, as short as possible.
-const SHORT: [&str; 6] = ["-s", "perf2", "--rounds", "1", "--duration", "20ms"];
+use common::*;
 
 #[test]
 fn an_invalid_command_line_exits_with_2() {
@@ -391,76 +385,9 @@ fn the_list_names_contestants_and_scenarios() {
     }
 }
 
-fn contestant(name: &str, fault: &str) -> String {
-    format!(
-        r#"
-[[contestant]]
-name = "{name}"
-label = "idiomatic"
-command = ["{COMPARE}", "faulty", "--listen", "{{addr}}", "--fault", "{fault}"]
-"#
-    )
-}
-
 /// Measures even while other tests do.
 fn alone(folder: &Folder, arguments: &[&str]) -> Output {
     let mut command = Command::new(COMPARE);
     command.args(arguments).env("TMPDIR", &folder.path);
     command.output().unwrap()
-}
-
-fn compare(contestants: &Path, arguments: &[&str]) -> Output {
-    if arguments.first() == Some(&"load") {
-        return Command::new(COMPARE).args(arguments).output().unwrap();
-    }
-    command(contestants, arguments).output().unwrap()
-}
-
-fn command(contestants: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(COMPARE);
-    command.arg("--contestants").arg(contestants).args(arguments);
-    // Put the record and the lock beside the test's other files.
-    let folder = contestants.parent().unwrap();
-    command.arg("--out").arg(folder.join("out")).env("TMPDIR", folder);
-    command
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into()
-}
-
-fn read_json(path: &Path) -> Value {
-    serde_json::from_reader(File::open(path).unwrap()).unwrap()
-}
-
-/// A temporary folder, which is deleted when it is dropped.
-struct Folder {
-    path: PathBuf,
-}
-
-impl Folder {
-    fn new() -> Folder {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("compare-{}-{count}", std::process::id());
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir_all(&path).unwrap();
-        Folder { path }
-    }
-
-    fn file(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.path.join(name);
-        fs::write(&path, text).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.path);
-    }
 }

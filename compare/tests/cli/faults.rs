@@ -2,7 +2,7 @@
 //! no process is left behind, and no contestant is blamed for a fault of the
 //! load generator.
 
-use std::io::{self, Read, Write};
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -253,66 +253,6 @@ fn a_killed_verify_leaves_no_process() {
 }
 
 #[test]
-fn a_run_with_a_cpu_quota_is_marked() {
-    let folder = Folder::new();
-    let file = folder.file("c.toml", &contestant("good", "none"));
-    let Some(group) = ControlGroup::with_little_cpu_time() else { return };
-    let words = format!(
-        "echo $$ >{} && exec {COMPARE} run -s ^perf2$ --rounds 1 \
-         --duration 300ms --contestants {} --out {}",
-        group.0.join("cgroup.procs").display(),
-        file.display(),
-        folder.path.join("out").display()
-    );
-    let mut limited = Command::new("sh");
-    limited.args(["-c", &words]).env("TMPDIR", &folder.path);
-    let output = limited.output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let record = read_json(&folder.path.join("out/run.json"));
-    assert_eq!(record["machine"]["processors_quota"], 0.05);
-    let table = stdout(&output);
-    assert!(table.contains("CPU quota stopped the run"), "{table}");
-    folder.assert_nothing_is_left();
-}
-
-/// A control group of the cpu controller. It must have no process when it is
-/// dropped.
-struct ControlGroup(PathBuf);
-
-impl ControlGroup {
-    /// Returns a group that may use a twentieth of a processor, less than on a
-    /// busy machine, in version 1 or 2. Returns `None` if this process may not
-    /// create one.
-    fn with_little_cpu_time() -> Option<ControlGroup> {
-        let name = format!("compare-test-{}", std::process::id());
-        let tops = ["cpu", "cpu,cpuacct", ""];
-        let tops = tops.map(|top| Path::new("/sys/fs/cgroup").join(top));
-        for folder in tops.map(|top| top.join(&name)) {
-            if fs::create_dir(&folder).is_err() {
-                continue;
-            }
-            let group = ControlGroup(folder);
-            let set = |file, text| fs::write(group.0.join(file), text);
-            if set("cpu.max", "5000 100000").is_ok()
-                || set("cpu.cfs_quota_us", "5000").is_ok()
-            {
-                return Some(group);
-            }
-        }
-        // Not by eprintln, whose output is hidden for passed tests.
-        let line = "not tested: no control group can be created here\n";
-        io::stderr().write_all(line.as_bytes()).unwrap();
-        None
-    }
-}
-
-impl Drop for ControlGroup {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir(&self.0);
-    }
-}
-
-#[test]
 fn ctrl_z_suspends_all_processes_until_the_run_is_continued() {
     let folder = Folder::new();
     let file = folder.file("c.toml", &contestant("good", "none"));
@@ -394,38 +334,6 @@ fn a_killed_build_leaves_no_process() {
 }
 
 #[test]
-fn a_full_disk_affects_only_the_record() {
-    let folder = Folder::new();
-    let disk = folder.path.join("disk");
-    fs::create_dir(&disk).unwrap();
-    let file = folder.file("c.toml", &contestant("good", "none"));
-    let kept = folder.path.join("kept.json");
-    // The record and its replacement must both fit.
-    let words = format!(
-        "mount -t tmpfs -o size=96k none {disk} && \
-         {COMPARE} {rounds} --contestants {file} --out {disk}/out; code=$?; \
-         cp {disk}/out/run.json {kept}; exit $code",
-        disk = disk.display(),
-        rounds = "-s ^perf2$ --rounds 12 --duration 20ms",
-        file = file.display(),
-        kept = kept.display(),
-    );
-    let Some(output) = alone(&folder, "--mount", &words) else { return };
-    let text = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("error: cannot write the record"), "{text}");
-    assert!(text.contains("No space left on device"), "{text}");
-    // The results are printed anyway.
-    assert!(stdout(&output).contains("good"), "{output:?}");
-    assert!(stdout(&output).contains("12 rounds of"), "{output:?}");
-    let record = read_json(&kept);
-    assert_eq!(record["complete"], false);
-    let rounds = rounds_of(&record["cells"]["perf2"]["good"]);
-    assert!((1..12).contains(&rounds.len()), "{rounds:?}");
-    folder.assert_nothing_is_left();
-}
-
-#[test]
 fn a_contestant_is_not_blamed_for_missing_descriptors_of_the_load_generator() {
     let folder = Folder::new();
     let file = folder.file("c.toml", &two_good());
@@ -455,55 +363,6 @@ fn a_contestant_is_not_blamed_for_missing_descriptors_of_the_load_generator() {
         assert!(text.contains("need at least 64 open files"), "{text}");
     }
     folder.assert_nothing_is_left();
-}
-
-#[test]
-fn clients_use_another_address_when_the_ports_of_one_are_taken() {
-    // 64 clients at once, and several thousand closed connections whose ports
-    // stay in use.
-    for (scenario, ports) in [("ladder@64", 10), ("churn", 100)] {
-        let folder = Folder::new();
-        let Some(output) = with_ports(ports, scenario, &folder) else {
-            return;
-        };
-        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-        let record = read_json(&folder.path.join("out/run.json"));
-        for name in ["good", "other", "good again"] {
-            let cell = &record["cells"][scenario][name];
-            assert_eq!(rounds_of(cell), [1, 2], "{cell}");
-        }
-        folder.assert_nothing_is_left();
-    }
-}
-
-#[test]
-fn a_contestant_is_not_blamed_for_missing_ports_of_the_load_generator() {
-    let folder = Folder::new();
-    // The server itself uses the only port.
-    let Some(output) = with_ports(1, "ladder@64", &folder) else { return };
-    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-    let record = read_json(&folder.path.join("out/run.json"));
-    for name in ["good", "other", "good again"] {
-        let void = &record["cells"]["ladder@64"][name]["void"];
-        assert_eq!(void["contestant_failed"], false, "{void}");
-        assert!(void["reason"].as_str().unwrap().contains("port"), "{void}");
-    }
-    folder.assert_nothing_is_left();
-}
-
-/// Runs two rounds in a network namespace with `ports` ports.
-fn with_ports(ports: u16, scenario: &str, folder: &Folder) -> Option<Output> {
-    let file = folder.file("c.toml", &two_good());
-    let range = "/proc/sys/net/ipv4/ip_local_port_range";
-    let words = format!(
-        "ip link set lo up && echo 60000 {} >{range} && \
-         exec {COMPARE} run -s {scenario} --rounds 2 --duration 50ms \
-         --contestants {} --out {}",
-        60_000 + ports - 1,
-        file.display(),
-        folder.path.join("out").display()
-    );
-    alone(folder, "--net", &words)
 }
 
 #[test]
@@ -642,29 +501,6 @@ impl Drop for Running {
     }
 }
 
-impl Folder {
-    /// Waits until no process has this folder as its TMPDIR, as all processes
-    /// of the run have.
-    fn assert_nothing_is_left(&self) {
-        let variable = format!("TMPDIR={}", self.path.display());
-        let is_ours = |id: &u32| {
-            let environment = fs::read(format!("/proc/{id}/environ"));
-            let environment = environment.unwrap_or_default();
-            let mut variables = environment.split(|&byte| byte == 0);
-            variables.any(|one| one == variable.as_bytes())
-        };
-        wait_until("something is left", || !processes().iter().any(is_ours));
-    }
-}
-
-pub(super) fn wait_until(otherwise: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "{otherwise}");
-        thread::yield_now();
-    }
-}
-
 fn assert_finished_rounds_are_kept(folder: &Folder) {
     let record = read_json(&folder.path.join("out/run.json"));
     assert_eq!(record["complete"], false);
@@ -678,42 +514,6 @@ fn assert_finished_rounds_are_kept(folder: &Folder) {
 }
 
 /// Returns the numbers of the rounds of a cell that were measured.
-pub(super) fn rounds_of(cell: &Value) -> Vec<u64> {
-    let rounds = cell["rounds"].as_array().unwrap().iter();
-    rounds.map(|round| round["round"].as_u64().unwrap()).collect()
-}
-
-/// Runs a script in a network namespace. If the system doesn't allow that, the
-/// test prints so and passes; in CI, root must be allowed.
-fn alone(folder: &Folder, what: &str, script: &str) -> Option<Output> {
-    let ways: [&[&str]; 2] = [&["--user", "--map-root-user", what], &[what]];
-    let called = |way: &[&str], script: &str| {
-        let mut command = Command::new("unshare");
-        command.args(way).args(["sh", "-c", script]);
-        command.env("TMPDIR", &folder.path).output()
-    };
-    let mut reasons = Vec::new();
-    for way in ways {
-        match called(way, "true") {
-            Ok(output) if output.status.success() => {
-                return Some(called(way, script).unwrap());
-            }
-            Ok(output) => reasons.push(stderr(&output)),
-            Err(error) => reasons.push(error.to_string()),
-        }
-    }
-    let reasons = reasons.join("; ");
-    let is_root = rustix::process::geteuid().is_root();
-    assert!(
-        !(is_root && std::env::var_os("CI").is_some()),
-        "no `unshare {what}` for root in CI: {reasons}"
-    );
-    // Not by eprintln, whose output is hidden for passed tests.
-    let line = format!("not tested: no `unshare {what}` here: {reasons}\n");
-    io::stderr().write_all(line.as_bytes()).unwrap();
-    None
-}
-
 /// The last process that is started for a measurement in turns.
 pub(super) fn is_load(command: &str) -> bool {
     command.contains(" --server-pid ") && command.contains(" --turns ")
@@ -734,10 +534,6 @@ fn daemon() -> String {
         "[[contestant]]\nname = \"daemon\"\nlabel = \"peer\"\n\
          command = [\"sh\", \"-c\", \"{script}\"]\n"
     )
-}
-
-fn two_good() -> String {
-    contestant("good", "none") + &contestant("other", "none")
 }
 
 /// Returns a contestant that has the fault from its second start on, after a
@@ -784,10 +580,4 @@ pub(super) fn command_of(process: u32) -> String {
     let bytes = fs::read(format!("/proc/{process}/cmdline"));
     let bytes = bytes.unwrap_or_default();
     String::from_utf8_lossy(&bytes).replace('\0', " ")
-}
-
-fn processes() -> Vec<u32> {
-    let entries = fs::read_dir("/proc").unwrap().map_while(Result::ok);
-    let names = entries.map(|entry| entry.file_name());
-    names.filter_map(|name| name.to_str()?.parse().ok()).collect()
 }

@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 
 use rustix::process::Signal;
 
-use super::faults::{
-    Running, command_of, descendants_of, is_load, rounds_of, wait_until,
-};
+use super::faults::{Running, command_of, descendants_of, is_load};
 use super::*;
 
 #[test]

@@ -14,6 +14,8 @@
 //! ```
 
 use std::env;
+use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
@@ -57,11 +59,11 @@ pub const MOUNTS: Need = Need {
     is_met: || can_unshare("--mount"),
 };
 
-/// A control group of the test's own, with the cpu controller.
+/// A control group of the test's own; see [`CpuGroup`].
 pub const CPU_GROUP: Need = Need {
     missing: "no control group",
-    remedy: "root",
-    is_met: || rustix::process::geteuid().is_root(),
+    remedy: "root, and the cpu controller",
+    is_met: || CpuGroup::new().is_some(),
 };
 
 /// A test, and what it needs.
@@ -174,4 +176,53 @@ pub fn unshare(what: &str) -> Option<Command> {
 
 fn can_unshare(what: &str) -> bool {
     unshare(what).is_some()
+}
+
+/// A control group with the cpu controller, of version 1 or 2; see cgroups(7).
+/// It must have no process when it is dropped.
+#[derive(Debug)]
+pub struct CpuGroup(PathBuf);
+
+impl CpuGroup {
+    /// Creates a group, or returns `None` if this process may not.
+    pub fn new() -> Option<CpuGroup> {
+        let name = format!("needs-{}", std::process::id());
+        let tops = ["cpu", "cpu,cpuacct", ""];
+        let folders = tops.map(|top| {
+            let top = PathBuf::from("/sys/fs/cgroup").join(top);
+            top.join(&name)
+        });
+        folders.into_iter().find_map(|folder| {
+            fs::create_dir(&folder).ok()?;
+            let group = CpuGroup(folder);
+            group.limit_to(1.0).is_ok().then_some(group)
+        })
+    }
+
+    /// Limits the CPU time of the group to so many processors.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the group has no cpu controller.
+    pub fn limit_to(&self, processors: f64) -> io::Result<()> {
+        const PERIOD_US: f64 = 100_000.0;
+        let quota_us = (processors * PERIOD_US) as u64;
+        let v2 = format!("{quota_us} {PERIOD_US}");
+        // Neither file is created if the group doesn't have it.
+        fs::write(self.0.join("cpu.max"), v2).or_else(|_| {
+            fs::write(self.0.join("cpu.cfs_quota_us"), quota_us.to_string())
+        })
+    }
+
+    /// Returns the file that moves a process into the group.
+    pub fn processes(&self) -> PathBuf {
+        self.0.join("cgroup.procs")
+    }
+}
+
+impl Drop for CpuGroup {
+    fn drop(&mut self) {
+        // Fails only if a process of the group has not ended.
+        let _ = fs::remove_dir(&self.0);
+    }
 }
