@@ -1,7 +1,7 @@
 //! Tests that need a program or a permission that a machine may lack.
 //!
-//! On such a machine, they are ignored, and the last line says how many, and
-//! which package to install. If the variable `CI` is set, they fail instead.
+//! On such a machine, they are ignored, and the last line counts them and names
+//! the package to install. If the variable `CI` is set, they fail instead.
 //!
 //! A test binary with `harness = false` lists its tests in `main`:
 //!
