@@ -123,8 +123,8 @@ impl Budgets {
         };
         let mut file = budgets::read(&path)?;
         let names: Vec<&str> = file.budgets.iter().map(Budget::name).collect();
-        patterns::report_unmatched("-b", &self.budget, &names);
-        file.budgets.retain(|budget| selects(&self.budget, budget.name()));
+        let chosen = patterns::resolve("-b", &self.budget, &names);
+        file.budgets.retain(|budget| selects(&chosen, budget.name()));
         Ok(file)
     }
 

@@ -143,8 +143,8 @@ impl Claims {
         };
         let mut claims = claims::read(&path)?;
         let names: Vec<&str> = claims.iter().map(Claim::name).collect();
-        patterns::report_unmatched("-c", &self.claim, &names);
-        claims.retain(|claim| selects(&self.claim, claim.name()));
+        let chosen = patterns::resolve("-c", &self.claim, &names);
+        claims.retain(|claim| selects(&chosen, claim.name()));
         if self.measures() && self.options.quick && self.claim.is_empty() {
             claims.retain(|claim| claim.quick);
         }

@@ -30,11 +30,21 @@ pub(crate) struct Cmp {
     /// The run to compare with A
     #[arg(value_name = "B")]
     after: String,
-    /// Only contestants whose name matches; repeatable
-    #[arg(short = 'e', long = "contestant", value_name = "REGEX")]
+    /// Only contestants with this name or whose name matches; repeatable
+    #[arg(
+        short = 'e',
+        long = "contestant",
+        value_name = "REGEX",
+        value_delimiter = ','
+    )]
     contestant: Vec<Regex>,
     /// Only scenarios whose name matches; repeatable
-    #[arg(short = 's', long = "scenario", value_name = "REGEX")]
+    #[arg(
+        short = 's',
+        long = "scenario",
+        value_name = "REGEX",
+        value_delimiter = ','
+    )]
     scenario: Vec<Regex>,
     /// The contestant that figures which depend on the machine's speed are
     /// compared with, within each run, since that speed may change by 20 %
@@ -68,7 +78,7 @@ impl Cmp {
                 self.before, self.after
             ))
         );
-        self.report_unmatched(&before, &after);
+        let [contestants, scenarios] = self.patterns(&before, &after);
         let reference = match self.relative_to.as_deref() {
             None => Reference::Others,
             Some("nothing") => Reference::Nothing,
@@ -86,9 +96,9 @@ impl Cmp {
         };
         let rules = Rules { margin: self.margin.margin, reference };
         let is_wanted = |scenario: &Scenario, name: &str| {
-            let chosen = selects(&self.scenario, &scenario.name)
-                || selects(&self.scenario, scenario.base());
-            chosen && selects(&self.contestant, name)
+            let chosen = selects(&scenarios, &scenario.name)
+                || selects(&scenarios, scenario.base());
+            chosen && selects(&contestants, name)
         };
         let comparison = Comparison::of(&before, &after, &rules, is_wanted);
         let mut text = comparison::text(&comparison, rules.margin);
@@ -104,12 +114,15 @@ impl Cmp {
         })
     }
 
-    /// Reports the patterns that match nothing in either run.
-    fn report_unmatched(&self, before: &Record, after: &Record) {
+    /// Returns the patterns of contestants and of scenarios. Reports those that
+    /// match nothing in either run.
+    fn patterns(&self, before: &Record, after: &Record) -> [Vec<Regex>; 2] {
         let contestants = before.contestants().chain(after.contestants());
         let names: Vec<&str> = contestants.map(|c| c.name.as_str()).collect();
-        patterns::report_unmatched("-e", &self.contestant, &names);
         let scenarios = [&before.scenarios[..], &after.scenarios[..]].concat();
-        patterns::report_unmatched_scenarios(&self.scenario, &scenarios);
+        [
+            patterns::resolve("-e", &self.contestant, &names),
+            patterns::resolve_scenarios(&self.scenario, &scenarios),
+        ]
     }
 }

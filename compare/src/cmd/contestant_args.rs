@@ -17,9 +17,15 @@ use crate::model::selection::selects;
 /// The contestants that the command line selects.
 #[derive(Args, Debug)]
 pub(crate) struct ContestantArgs {
-    /// Only contestants whose name matches; repeatable [default: those that
-    /// `compare list` labels as idiomatic; with --contestants, all]
-    #[arg(short = 'e', long = "contestant", value_name = "REGEX")]
+    /// Only contestants with this name or, if there is none, whose name matches;
+    /// repeatable, or separated by commas [default: those that `compare list`
+    /// labels as idiomatic; with --contestants, all]
+    #[arg(
+        short = 'e',
+        long = "contestant",
+        value_name = "REGEX",
+        value_delimiter = ','
+    )]
     contestant: Vec<Regex>,
     /// Add a contestant, for example 'mine=python3 my_server.py {port}';
     /// {addr}, {host} and {port} are replaced by the address to listen on, its
@@ -52,10 +58,10 @@ impl ContestantArgs {
         let given = self.given()?;
         let names = contestants.iter().chain(&given);
         let names: Vec<&str> = names.map(|c| c.name.as_str()).collect();
-        patterns::report_unmatched("-e", &self.contestant, &names);
+        let chosen = patterns::resolve("-e", &self.contestant, &names);
         contestants.retain(|contestant| {
             let is_idiomatic = contestant.label == Label::Idiomatic;
-            selects(&self.contestant, &contestant.name)
+            selects(&chosen, &contestant.name)
                 && (is_idiomatic || !only_idiomatic)
         });
         for mine in given {

@@ -1,30 +1,43 @@
-//! Messages about patterns that match nothing.
+//! What the patterns on the command line match.
 
 use regex_lite::Regex;
 
 use crate::base::stderr::note;
 use crate::model::scenarios::Scenario;
 
-/// Reports each pattern of a flag that matches none of the names. If other
-/// patterns match, a mistyped one would go unnoticed.
-pub(crate) fn report_unmatched(flag: &str, patterns: &[Regex], names: &[&str]) {
-    for pattern in patterns {
-        if !names.iter().any(|name| pattern.is_match(name)) {
-            note!("{}", unmatched(flag, pattern.as_str(), names));
+/// Returns the patterns of a flag, in which a pattern that is one of the names
+/// matches only this name: `threads` is not also `c-threads`. Reports each that
+/// matches none of the names. If others match, a mistyped one would go
+/// unnoticed.
+pub(crate) fn resolve(
+    flag: &str,
+    patterns: &[Regex],
+    names: &[&str],
+) -> Vec<Regex> {
+    let resolved = patterns.iter().map(|pattern| {
+        let text = pattern.as_str();
+        if names.contains(&text) {
+            let exact = format!("^{}$", regex_lite::escape(text));
+            return Regex::new(&exact).expect("an escaped name is valid");
         }
-    }
+        if !names.iter().any(|name| pattern.is_match(name)) {
+            note!("{}", unmatched(flag, text, names));
+        }
+        pattern.clone()
+    });
+    resolved.collect()
 }
 
-/// Reports each pattern of `-s` that matches neither a scenario nor a point of
+/// Does the same for `-s`, of which a pattern matches a scenario or a point of
 /// its sweep.
-pub(crate) fn report_unmatched_scenarios(
+pub(crate) fn resolve_scenarios(
     patterns: &[Regex],
     points: &[Scenario],
-) {
+) -> Vec<Regex> {
     let names = points.iter().map(|scenario| scenario.name.as_str());
     let bases = points.iter().map(Scenario::base);
     let names: Vec<&str> = names.chain(bases).collect();
-    report_unmatched("-s", patterns, &names);
+    resolve("-s", patterns, &names)
 }
 
 /// Returns the message about a pattern that matches none of the names.
@@ -54,6 +67,23 @@ fn unmatched(flag: &str, pattern: &str, names: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::selection::selects;
+
+    #[test]
+    fn a_pattern_that_is_a_name_matches_only_this_name() {
+        let names = ["threads", "c-threads", "mio", "mio-pool"];
+        let matched = |patterns: &[&str]| -> Vec<&str> {
+            let patterns = patterns.iter().map(|text| Regex::new(text));
+            let patterns: Vec<Regex> = patterns.map(Result::unwrap).collect();
+            let resolved = resolve("-e", &patterns, &names);
+            let is_matched = |name: &&str| selects(&resolved, name);
+            names.into_iter().filter(is_matched).collect()
+        };
+        assert_eq!(matched(&["threads"]), ["threads"]);
+        assert_eq!(matched(&["threads", "mio"]), ["threads", "mio"]);
+        assert_eq!(matched(&["threads$"]), ["threads", "c-threads"]);
+        assert_eq!(matched(&["pool"]), ["mio-pool"]);
+    }
 
     #[test]
     fn a_value_that_a_sweep_lacks_is_reported_with_those_it_has() {

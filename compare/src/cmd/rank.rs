@@ -44,11 +44,21 @@ shown; 95 % intervals
 pub(crate) struct Rank {
     /// The run: its file, its folder, its name under runs/, or `last`
     run: String,
-    /// Only contestants whose name matches; repeatable
-    #[arg(short = 'e', long = "contestant", value_name = "REGEX")]
+    /// Only contestants with this name or whose name matches; repeatable
+    #[arg(
+        short = 'e',
+        long = "contestant",
+        value_name = "REGEX",
+        value_delimiter = ','
+    )]
     contestant: Vec<Regex>,
     /// Only scenarios whose name matches; repeatable
-    #[arg(short = 's', long = "scenario", value_name = "REGEX")]
+    #[arg(
+        short = 's',
+        long = "scenario",
+        value_name = "REGEX",
+        value_delimiter = ','
+    )]
     scenario: Vec<Regex>,
     #[command(flatten)]
     margin: MarginArgs,
@@ -60,15 +70,14 @@ impl Rank {
         let record = runs::read(&self.run)?;
         let names = record.contestants().map(|c| c.name.as_str());
         let names: Vec<&str> = names.collect();
-        patterns::report_unmatched("-e", &self.contestant, &names);
-        patterns::report_unmatched_scenarios(&self.scenario, &record.scenarios);
-        let names: Vec<&str> = names
-            .into_iter()
-            .filter(|name| selects(&self.contestant, name))
-            .collect();
+        let chosen = patterns::resolve("-e", &self.contestant, &names);
+        let points = &record.scenarios;
+        let scenarios = patterns::resolve_scenarios(&self.scenario, points);
+        let names: Vec<&str> =
+            names.into_iter().filter(|name| selects(&chosen, name)).collect();
         let scenarios = record.scenarios.iter().filter(|scenario| {
-            selects(&self.scenario, &scenario.name)
-                || selects(&self.scenario, scenario.base())
+            selects(&scenarios, &scenario.name)
+                || selects(&scenarios, scenario.base())
         });
         let scenarios: Vec<&Scenario> = scenarios.collect();
         let MarginArgs { margin } = self.margin;

@@ -29,7 +29,12 @@ pub(crate) struct Run {
     /// Only scenarios whose name matches, and those that they are compared
     /// with; repeatable [default: those that `compare list` doesn't mark as on
     /// request, at the usual values of their sweeps]
-    #[arg(short = 's', long = "scenario", value_name = "REGEX")]
+    #[arg(
+        short = 's',
+        long = "scenario",
+        value_name = "REGEX",
+        value_delimiter = ','
+    )]
     scenario: Vec<Regex>,
     /// Add a scenario from a file; repeatable
     #[arg(long, value_name = "FILE")]
@@ -101,8 +106,8 @@ impl Run {
             }
         }
         let points = scenarios::expand(&scenarios, false);
-        patterns::report_unmatched_scenarios(&self.scenario, &points);
-        Ok(select_scenarios(&scenarios, &self.scenario, self.full))
+        let chosen = patterns::resolve_scenarios(&self.scenario, &points);
+        Ok(select_scenarios(&scenarios, &chosen, self.full))
     }
 
     /// Returns the scenarios to count system calls under. With `--full`, that

@@ -29,8 +29,13 @@ use crate::output::table;
 /// The arguments of `compare verify`.
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
-    /// Only contestants whose name matches; repeatable
-    #[arg(short = 'e', long = "contestant", value_name = "REGEX")]
+    /// Only contestants with this name or whose name matches; repeatable
+    #[arg(
+        short = 'e',
+        long = "contestant",
+        value_name = "REGEX",
+        value_delimiter = ','
+    )]
     contestant: Vec<Regex>,
     /// The file that describes the contestants [default:
     /// bench/contestants.toml]
@@ -65,8 +70,8 @@ impl Verify {
         let mut contestants = contestants::read(&path)?;
         let names: Vec<&str> =
             contestants.iter().map(|c| c.name.as_str()).collect();
-        patterns::report_unmatched("-e", &self.contestant, &names);
-        contestants.retain(|c| selects(&self.contestant, &c.name));
+        let chosen = patterns::resolve("-e", &self.contestant, &names);
+        contestants.retain(|c| selects(&chosen, &c.name));
         let (mut contestants, skipped) = programs::runnable(contestants);
         for (name, why) in skipped {
             note!("skipped: {name}: {why}");
