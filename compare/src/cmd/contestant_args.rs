@@ -17,9 +17,9 @@ use crate::model::selection::selects;
 /// The contestants that the command line selects.
 #[derive(Args, Debug)]
 pub(crate) struct ContestantArgs {
-    /// Only contestants with this name or, if there is none, whose name matches;
-    /// repeatable, or separated by commas [default: those that `compare list`
-    /// labels as idiomatic; with --contestants, all]
+    /// Only contestants with this name or, if there is none, with a name that
+    /// matches; repeatable, or separated by commas [default: those that
+    /// `compare list` labels as idiomatic; with --contestants, all]
     #[arg(
         short = 'e',
         long = "contestant",

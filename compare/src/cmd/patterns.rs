@@ -28,8 +28,8 @@ pub(crate) fn resolve(
     resolved.collect()
 }
 
-/// Does the same for `-s`, of which a pattern matches a scenario or a point of
-/// its sweep.
+/// Does the same for `-s`. Its patterns match a scenario or a point of its
+/// sweep.
 pub(crate) fn resolve_scenarios(
     patterns: &[Regex],
     points: &[Scenario],
