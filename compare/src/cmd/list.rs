@@ -1,31 +1,48 @@
-//! `compare list`: prints the contestants, scenarios, claims and budgets.
+//! `compare list`: prints the contestants, scenarios, claims and budgets, or the
+//! runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::analysis::questions;
 use crate::base::exit::Outcome;
+use crate::base::stderr::note;
 use crate::base::stdout;
 use crate::base::workspace;
 use crate::model::budgets::{self, Budget};
 use crate::model::claims::{self, Claim};
 use crate::model::contestant::Label;
 use crate::model::contestants;
+use crate::model::record::Record;
+use crate::model::runs;
 use crate::model::scenarios::{self, Scenario};
 
 /// The arguments of `compare list`.
 #[derive(Args, Debug)]
 pub(crate) struct List {
+    /// Instead of what can be measured, list the runs under runs/
+    #[arg(value_enum)]
+    what: Option<What>,
     /// The file that describes the contestants [default:
     /// bench/contestants.toml]
     #[arg(long, value_name = "FILE")]
     contestants: Option<PathBuf>,
 }
 
+/// What can be listed alone.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum What {
+    Runs,
+}
+
 impl List {
-    /// Prints the contestants, the scenarios, the claims and the budgets.
+    /// Prints the contestants, the scenarios, the claims and the budgets, or
+    /// the runs.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+        if let Some(What::Runs) = self.what {
+            return list_runs();
+        }
         let root = workspace::root()?;
         let shipped = || root.join("bench/contestants.toml");
         let path = self.contestants.unwrap_or_else(shipped);
@@ -68,6 +85,42 @@ impl List {
         stdout::print(&text)?;
         Ok(Outcome::Done)
     }
+}
+
+/// Prints one line per run, the newest last.
+fn list_runs() -> anyhow::Result<Outcome> {
+    let paths = runs::all()?;
+    if paths.is_empty() {
+        note!("there are no runs");
+        return Ok(Outcome::NothingSelected);
+    }
+    let mut text = String::new();
+    for path in paths {
+        let folder = path.parent().and_then(Path::file_name);
+        let name = folder.unwrap_or_default().to_string_lossy();
+        let what = match Record::read(&path) {
+            Ok(record) => about(&record),
+            Err(error) => error.to_string(),
+        };
+        text += &format!("{name}  {what}\n");
+    }
+    stdout::print(&text)?;
+    Ok(Outcome::Done)
+}
+
+/// Describes a run in a line.
+fn about(record: &Record) -> String {
+    let contestants = record.contestants().count();
+    let scenarios = record.scenarios.len();
+    let what = match (record.has_rounds(), record.complete) {
+        (false, _) => "nothing was measured",
+        (true, false) => "incomplete",
+        (true, true) => "complete",
+    };
+    format!(
+        "{contestants} contestants, {scenarios} scenarios, {} rounds: {what}",
+        record.rounds
+    )
 }
 
 /// Returns the legend of the labels.

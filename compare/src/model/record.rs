@@ -381,6 +381,12 @@ impl Record {
         self.rounds <= ROUNDS_MAX && self.cells.iter().all(is_row_sound)
     }
 
+    /// Returns `true` if something was measured.
+    pub(crate) fn has_rounds(&self) -> bool {
+        let mut cells = self.cells.values().flat_map(BTreeMap::values);
+        cells.any(|cell| !cell.rounds.is_empty())
+    }
+
     /// Returns the limit for the p99 that `compare advise` was given, if any. A
     /// merged record has that of its first part.
     pub(crate) fn slo(&self) -> Option<Duration> {

@@ -94,18 +94,46 @@ fn find(
     )))
 }
 
-/// Returns the newest run: names begin with the start time, so the newest one
-/// sorts last.
+/// Returns the newest run in which something was measured, or else the newest.
 fn last(runs: &Path) -> anyhow::Result<Option<PathBuf>> {
+    last_with(runs, |path| {
+        Record::read(path).is_ok_and(|record| record.has_rounds())
+    })
+}
+
+fn last_with(
+    runs: &Path,
+    has_figures: impl Fn(&Path) -> bool,
+) -> anyhow::Result<Option<PathBuf>> {
+    let all = all_in(runs)?;
+    let found = all.iter().rev().find(|path| has_figures(path));
+    Ok(found.or(all.last()).cloned())
+}
+
+/// Returns the records under the workspace's `runs/`, from the oldest to the
+/// newest.
+///
+/// # Errors
+///
+/// Returns an error if the folder can't be read.
+pub(crate) fn all() -> anyhow::Result<Vec<PathBuf>> {
+    all_in(&workspace::root().unwrap_or_default().join("runs"))
+}
+
+/// Returns the records in a folder of runs. Their names begin with the start
+/// time, so the newest one sorts last.
+fn all_in(runs: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(runs) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         entries => entries
             .with_context(|| format!("cannot read {}", runs.display()))?,
     };
     let files = entries.map_while(Result::ok).map(|e| file(&e.path()));
-    Ok(files.filter(|path| path.is_file()).max())
+    let mut files: Vec<PathBuf> = files.filter(|path| path.is_file()).collect();
+    files.sort();
+    Ok(files)
 }
 
 /// Creates a run's folder.
@@ -142,6 +170,25 @@ mod tests {
             let found = find(path.to_str().unwrap(), nowhere).unwrap();
             assert_eq!(found, record);
         }
+    }
+
+    #[test]
+    fn the_last_run_is_the_newest_with_figures() {
+        let folder = tempfile::tempdir().unwrap();
+        let runs = folder.path();
+        assert_eq!(last_with(runs, |_| true).unwrap(), None);
+        for name in ["2026-01", "2026-02", "2026-03"] {
+            fs::create_dir(runs.join(name)).unwrap();
+            fs::write(file(&runs.join(name)), "{}").unwrap();
+        }
+        let last_of = |measured: &str| {
+            let found = last_with(runs, |path| {
+                path.parent().unwrap().ends_with(measured)
+            });
+            found.unwrap().unwrap()
+        };
+        assert_eq!(last_of("2026-02"), file(&runs.join("2026-02")));
+        assert_eq!(last_of("none"), file(&runs.join("2026-03")));
     }
 
     #[test]
