@@ -3,7 +3,7 @@
 //! not valid.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -12,7 +12,7 @@ use signal_hook::flag;
 
 use crate::base::exit::INTERRUPTED;
 
-/// A machine that slept for a shorter time has not slept: its clocks are not
+/// A machine that slept for a shorter time has not slept: its clocks can't be
 /// read at the same time.
 const SLEEP_MIN: Duration = Duration::from_millis(20);
 
@@ -21,8 +21,9 @@ const SLEEP_MIN: Duration = Duration::from_millis(20);
 pub(crate) struct Interrupt {
     /// Set by the first SIGINT or SIGTERM.
     is_requested: Arc<AtomicBool>,
-    /// Set by SIGCONT.
+    /// Set by SIGCONT, and taken into the count below.
     was_continued: Arc<AtomicBool>,
+    continued: Arc<AtomicU64>,
 }
 
 impl Interrupt {
@@ -45,7 +46,11 @@ impl Interrupt {
             )?;
             flag::register(signal, Arc::clone(&wanted))?;
         }
-        Ok(Interrupt { is_requested: wanted, was_continued: continued })
+        Ok(Interrupt {
+            is_requested: wanted,
+            was_continued: continued,
+            continued: Arc::default(),
+        })
     }
 
     /// Returns a flag that no signal sets: signals end the process.
@@ -53,6 +58,7 @@ impl Interrupt {
         Interrupt {
             is_requested: Arc::default(),
             was_continued: Arc::default(),
+            continued: Arc::default(),
         }
     }
 
@@ -63,22 +69,29 @@ impl Interrupt {
 
     /// Watches from now on whether this process is suspended.
     pub(crate) fn watch(&self) -> Watch<'_> {
-        self.was_continued.store(false, Ordering::Relaxed);
-        Watch { was_continued: &self.was_continued, slept: slept() }
+        Watch { interrupt: self, continued: self.continued(), slept: slept() }
+    }
+
+    /// Returns how many times this process was found to have been continued.
+    fn continued(&self) -> u64 {
+        let is_new = self.was_continued.swap(false, Ordering::Relaxed);
+        let before = self.continued.fetch_add(is_new.into(), Ordering::Relaxed);
+        before + u64::from(is_new)
     }
 }
 
 /// Whether this process is suspended: by Ctrl-Z, or with the whole machine.
 #[derive(Debug)]
 pub(crate) struct Watch<'a> {
-    was_continued: &'a AtomicBool,
+    interrupt: &'a Interrupt,
+    continued: u64,
     slept: Duration,
 }
 
 impl Watch<'_> {
     /// Returns `true` if the process was suspended, and continued.
     pub(crate) fn was_suspended(&self) -> bool {
-        self.was_continued.load(Ordering::Relaxed)
+        self.interrupt.continued() != self.continued
             || slept().saturating_sub(self.slept) >= SLEEP_MIN
     }
 }
@@ -90,5 +103,12 @@ fn slept() -> Duration {
         let time = clock_gettime(clock);
         Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
     };
-    read(ClockId::Boottime).saturating_sub(read(ClockId::Monotonic))
+    loop {
+        let before = read(ClockId::Monotonic);
+        let boot_time = read(ClockId::Boottime);
+        // This process may have to wait for a processor between the readings.
+        if read(ClockId::Monotonic) - before < SLEEP_MIN / 2 {
+            return boot_time.saturating_sub(before);
+        }
+    }
 }

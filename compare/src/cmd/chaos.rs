@@ -35,14 +35,14 @@ pub(super) fn play(
     for contestant in contestants {
         let name = contestant.name.as_str();
         progress.show(&format!("chaos with {name}"));
-        reports.push(play_chaos(
-            &subject(contestant),
-            duration,
-            seed,
-            |counts| {
+        let report =
+            play_chaos(&subject(contestant), duration, seed, |counts| {
                 progress.show(&format!("chaos with {name}: {counts}"));
-            },
-        ));
+            });
+        if let Ok(ChaosReport { failure: Some(failure), .. }) = &report {
+            progress.note(&format!("{name} failed: {failure}"));
+        }
+        reports.push(report);
     }
     progress.clear();
     stdout::print(&text(contestants, seed, &reports))?;

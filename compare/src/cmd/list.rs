@@ -22,7 +22,7 @@ use crate::model::scenarios::{self, Scenario};
 #[derive(Args, Debug)]
 pub(crate) struct List {
     /// Instead of what can be measured, list the runs under runs/
-    #[arg(value_enum)]
+    #[arg(value_enum, conflicts_with = "contestants")]
     what: Option<What>,
     /// The file that describes the contestants [default:
     /// bench/contestants.toml]

@@ -9,7 +9,7 @@ use std::{env, fs, io};
 use anyhow::Context;
 use launch::{Launch, Process, Server, Signal};
 
-use crate::base::interrupt::Interrupt;
+use crate::base::interrupt::{Interrupt, Watch};
 use crate::load::process_tree;
 use crate::measure::clients::Clients;
 use crate::measure::failure::Failure;
@@ -464,11 +464,23 @@ fn unless_suspended<T>(
     work: impl FnOnce() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let watch = interrupt.watch();
-    match work() {
-        // Ctrl-C comes with SIGCONT, for processes that are suspended.
-        _ if interrupt.is_requested() => Err(Failure::Interrupted),
-        _ if watch.was_suspended() => Err(Failure::suspended()),
-        result => result,
+    let result = work();
+    if_not_suspended(&watch, interrupt, result)
+}
+
+/// Returns the result, unless this process was suspended since `watch` began.
+pub(crate) fn if_not_suspended<T>(
+    watch: &Watch<'_>,
+    interrupt: &Interrupt,
+    result: Result<T, Failure>,
+) -> Result<T, Failure> {
+    // Ctrl-C comes with SIGCONT, for processes that are suspended.
+    if interrupt.is_requested() {
+        Err(Failure::Interrupted)
+    } else if watch.was_suspended() {
+        Err(Failure::suspended())
+    } else {
+        result
     }
 }
 

@@ -104,6 +104,7 @@ impl MeasurementPlan {
             seed: record.seed,
             cells,
             further,
+            watch: interrupt.watch(),
             failed_to_start: HashMap::new(),
             not_calibrated: HashMap::new(),
             capacities: HashMap::new(),

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use crate::base::interrupt::Interrupt;
+use crate::base::interrupt::{Interrupt, Watch};
 use crate::measure::calibrator::Calibrator;
-use crate::measure::cell::Cell;
+use crate::measure::cell::{Cell, if_not_suspended};
 use crate::measure::clients::groups;
 use crate::measure::duration::{expected_duration, first_cycle, in_words};
 use crate::measure::failure::Failure;
@@ -43,6 +43,8 @@ pub(crate) struct Measurement<'a> {
     pub(crate) path: &'a Path,
     pub(crate) processors: &'a Processors,
     pub(crate) interrupt: &'a Interrupt,
+    /// Whether this process was suspended since the round began.
+    pub(crate) watch: Watch<'a>,
     pub(crate) progress: &'a Progress,
     pub(crate) seed: u64,
     /// The cells to measure, by scenario and contestant; all, if `None`.
@@ -301,6 +303,8 @@ impl Measurement<'_> {
         random: &mut Rng,
     ) -> ControlFlow<()> {
         self.progress.show(&format!("round {round} of {}", scenario.name));
+        // Servers close connections that were idle while all were suspended.
+        self.watch = self.interrupt.watch();
         let mut sessions = self.open(round, order, scenario, record)?;
         let surroundings = Surroundings::read();
         for cycle in first_cycle(scenario)..=scenario.turns {
@@ -316,7 +320,8 @@ impl Measurement<'_> {
         let sessions = self.count(round, scenario, record, sessions)?;
         for session in sessions {
             let name = session.cell.contestant.name.clone();
-            match session.end(round, machine.clone(), self.interrupt) {
+            let result = session.end(round, machine.clone(), self.interrupt);
+            match if_not_suspended(&self.watch, self.interrupt, result) {
                 Ok(measured) => {
                     record.cell_mut(&scenario.name, &name).rounds.push(measured)
                 }
@@ -401,7 +406,8 @@ impl Measurement<'_> {
     ) -> ControlFlow<(), Vec<Session<'e>>> {
         let mut kept = Vec::new();
         for mut session in sessions {
-            match work(&mut session) {
+            let result = work(&mut session);
+            match if_not_suspended(&self.watch, self.interrupt, result) {
                 Ok(()) => kept.push(session),
                 Err(failure) => {
                     let name = session.cell.contestant.name.as_str();

@@ -97,7 +97,8 @@ fn find(
 /// Returns the newest run in which something was measured, or else the newest.
 fn last(runs: &Path) -> anyhow::Result<Option<PathBuf>> {
     last_with(runs, |path| {
-        Record::read(path).is_ok_and(|record| record.has_rounds())
+        // An error of the newest run must not go unnoticed.
+        Record::read(path).map_or(true, |record| record.has_rounds())
     })
 }
 

@@ -11,8 +11,8 @@ use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 use crate::arenas;
 use crate::flags::{Compute, Model};
 
-/// Descriptors that the server itself will open: listener, epoll, wake-up pipes.
-/// Descriptors of worker processes are counted separately.
+/// Descriptors that the server itself will open: listener, epoll, wake-up
+/// pipes. Descriptors of worker processes are counted separately.
 const FDS_RESERVED: u64 = 60;
 
 /// The memory maps of a thread of Rust's standard library: its stack, the stack
@@ -79,8 +79,8 @@ pub(crate) fn bound(
         bounds.extend(by_threads(OWN_THREAD, workers));
     } else if compute == Compute::Blocking {
         // The pool starts a thread for each job up to its maximum, and each
-        // client has one job at a time. No pool survives that a thread can't
-        // be started.
+        // client has one job at a time. A pool hangs or aborts if it can't
+        // start a thread.
         let mut of_threads = by_threads(JOB, workers);
         of_threads.retain(|bound| bound.clients < BLOCKING_THREADS_MAX);
         bounds.extend(of_threads);
@@ -144,7 +144,7 @@ fn by_threads(each: Needs, workers: NonZeroUsize) -> Vec<Bound> {
     let tasks = |threads: u64| threads.saturating_sub(others);
     let threads = number("/proc/sys/kernel/threads-max").map(tasks);
     let ids = number("/proc/sys/kernel/pid_max").map(tasks);
-    // It doesn't bind root; see getrlimit(2).
+    // RLIMIT_NPROC doesn't bind root; see getrlimit(2).
     let user = getrlimit(Resource::Nproc).current.map(tasks);
     let user = user.filter(|_| !geteuid().is_root());
     let group = left("pids", [PIDS, PIDS]).map(tasks);
@@ -199,16 +199,35 @@ fn left(controller: &str, files: [Files; 2]) -> Option<u64> {
     left.min()
 }
 
-/// Returns the same of one hierarchy, from a group up to the root.
+/// Returns how much a group of one hierarchy, and those above it, may still
+/// use.
 fn left_in(group: &Path, [max, used]: Files) -> Option<u64> {
     let groups = group
         .ancestors()
         .take_while(|folder| folder.starts_with("/sys/fs/cgroup"));
     let left = groups.filter_map(|folder| {
         let max = number(folder.join(max))?;
-        Some(max.saturating_sub(number(folder.join(used))?))
+        let used = number(folder.join(used))?.saturating_sub(cache(folder));
+        Some(max.saturating_sub(used))
     });
     left.min()
+}
+
+/// Returns how many bytes of a group's memory are a cache of files, which the
+/// kernel gives up when the group needs memory; 0 in other hierarchies.
+fn cache(folder: &Path) -> u64 {
+    let stat = fs::read_to_string(folder.join("memory.stat"));
+    let stat = stat.unwrap_or_default();
+    let of = |key: &str| {
+        stat.lines().find_map(|line| {
+            let value = line.strip_prefix(key)?.strip_prefix(' ')?;
+            value.trim().parse::<u64>().ok()
+        })
+    };
+    let kinds = ["inactive_file", "active_file"];
+    // Version 1 counts descendants only in the sums.
+    let sizes = kinds.map(|kind| of(&format!("total_{kind}")).or(of(kind)));
+    sizes.into_iter().flatten().sum()
 }
 
 /// Returns the number in a file, or `None` if there is none (`max`).

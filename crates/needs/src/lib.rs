@@ -14,10 +14,11 @@
 //! ```
 
 use std::env;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -107,10 +108,11 @@ pub fn run(tests: Vec<Test>) -> ExitCode {
     let arguments = Arguments::from_args();
     let is_ci = env::var_os("CI").is_some_and(|value| !value.is_empty());
     let mut ignored: Vec<(Need, usize)> = Vec::new();
+    let mut known = Vec::new();
     let mut trials = Vec::new();
     for Test { name, need, run } in tests {
         let name = name.replace(' ', "");
-        let unmet = need.filter(|need| !(need.is_met)());
+        let unmet = need.filter(|need| !is_met(&mut known, need));
         trials.push(match unmet {
             None => Trial::test(name, move || {
                 run();
@@ -122,7 +124,8 @@ pub fn run(tests: Vec<Test>) -> ExitCode {
             }
             Some(need) => {
                 count(&mut ignored, need);
-                let trial = Trial::test(name, || Ok(()));
+                // In case it is run anyway, by --include-ignored.
+                let trial = Trial::test(name, || Err(need.missing.into()));
                 trial.with_kind(need.missing).with_ignored_flag(true)
             }
         });
@@ -134,6 +137,17 @@ pub fn run(tests: Vec<Test>) -> ExitCode {
         }
     }
     conclusion.exit_code()
+}
+
+/// Returns `true` if the machine has what is needed. Looks only once.
+fn is_met(known: &mut Vec<(&'static str, bool)>, need: &Need) -> bool {
+    let found = known.iter().find(|(missing, _)| *missing == need.missing);
+    if let Some(&(_, is_met)) = found {
+        return is_met;
+    }
+    let is_met = (need.is_met)();
+    known.push((need.missing, is_met));
+    is_met
 }
 
 fn count(ignored: &mut Vec<(Need, usize)>, need: Need) {
@@ -186,7 +200,9 @@ pub struct CpuGroup(PathBuf);
 impl CpuGroup {
     /// Creates a group, or returns `None` if this process may not.
     pub fn new() -> Option<CpuGroup> {
-        let name = format!("needs-{}", std::process::id());
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("needs-{}-{count}", std::process::id());
         let tops = ["cpu", "cpu,cpuacct", ""];
         let folders = tops.map(|top| {
             let top = PathBuf::from("/sys/fs/cgroup").join(top);
@@ -208,10 +224,13 @@ impl CpuGroup {
         const PERIOD_US: f64 = 100_000.0;
         let quota_us = (processors * PERIOD_US) as u64;
         let v2 = format!("{quota_us} {PERIOD_US}");
-        // Neither file is created if the group doesn't have it.
-        fs::write(self.0.join("cpu.max"), v2).or_else(|_| {
-            fs::write(self.0.join("cpu.cfs_quota_us"), quota_us.to_string())
-        })
+        // In an ordinary folder, the files must not be created.
+        let set = |name, text: &str| {
+            let file = File::options().write(true).open(self.0.join(name));
+            file?.write_all(text.as_bytes())
+        };
+        set("cpu.max", &v2)
+            .or_else(|_| set("cpu.cfs_quota_us", &quota_us.to_string()))
     }
 
     /// Returns the file that moves a process into the group.

@@ -126,6 +126,7 @@ impl Duel<'_> {
             path: &folder.path().join("run.json"),
             processors: self.processors,
             interrupt: self.interrupt,
+            watch: self.interrupt.watch(),
             progress: self.progress,
             seed: record.seed,
             cells: None,

@@ -72,6 +72,8 @@ pub(super) struct Play<'a> {
     /// server with one client at a time serves them.
     order: Vec<usize>,
     excuses: Excuses,
+    /// Those without any fault.
+    excuses_at_start: Excuses,
     has_workers: bool,
     /// Before descriptors were taken away.
     fd_limit: Option<Rlimit>,
@@ -89,7 +91,9 @@ pub(super) fn live(
     let of = |round| move |failure| RoundFailure { round, failure };
     let mut play = Play::start(fixture, life).map_err(of(0))?;
     counts.add("servers", 1);
+    let mut last = 0;
     for (index, round) in life.rounds.iter().enumerate() {
+        last = index;
         play.round(round, counts).map_err(of(index))?;
         if round.end == End::Stop {
             return Ok(());
@@ -99,7 +103,6 @@ pub(super) fn live(
         }
     }
     if fixture.subject.claims(Family::Stopping) {
-        let last = life.rounds.len().saturating_sub(1);
         play.stop_idle().map_err(of(last))?;
     }
     Ok(())
@@ -120,16 +123,17 @@ impl<'a> Play<'a> {
         let server = fixture.server(&flags)?;
         server.expect_service()?;
         let baseline = server.usage();
-        let is_full = max.is_some();
+        let excuses = Excuses {
+            is_full: max.is_some(),
+            jobs_time_out: has_workers,
+            ..Excuses::default()
+        };
         Ok(Play {
             server,
             clients: [const { None }; CLIENTS_MAX],
             order: Vec::new(),
-            excuses: Excuses {
-                is_full,
-                jobs_time_out: has_workers,
-                ..Excuses::default()
-            },
+            excuses,
+            excuses_at_start: excuses,
             has_workers,
             fd_limit: None,
             baseline,
@@ -257,9 +261,9 @@ impl<'a> Play<'a> {
     }
 
     fn signal_worker(&mut self, which: usize, signal: Signal) {
-        self.excuses.workers_fail = true;
         let workers = self.server.workers();
         if !workers.is_empty() {
+            self.excuses.workers_fail = true;
             // Fails only if the worker has ended by itself.
             let _ = kill_process(workers[which % workers.len()], signal);
         }
@@ -313,20 +317,22 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Takes back all that disturbs the server, and lets each client finish.
-    /// Checks that each gets all its replies, and that nothing is left.
+    /// Gives descriptors back, and lets each client finish. Checks that each
+    /// gets all its replies, and that nothing is left. The server must replace
+    /// workers that are suspended.
     fn settle(&mut self, counts: &mut ChaosCounts) -> CaseResult {
         self.give_descriptors_back()?;
         for number in self.order.clone() {
             let Some(client) = &mut self.clients[number] else { continue };
             client.set_reading(true);
             client.send(&[(Request::Fib(10), 1)], 0);
-            client.finish_line();
             client.half_close()?;
             self.wait_for_end(number)?;
             self.take(number, counts);
         }
-        self.expect_nothing_left()
+        self.expect_nothing_left()?;
+        self.excuses = self.excuses_at_start;
+        Ok(())
     }
 
     /// Waits until a client's connection has ended. A server that is still
@@ -340,7 +346,14 @@ impl<'a> Play<'a> {
         {
             if Instant::now() >= deadline {
                 let waited = start.elapsed();
-                if waited > BUSY_FACTOR * self.patience || !self.is_busy()? {
+                let replies = client.replies();
+                let is_hopeless = waited > BUSY_FACTOR * self.patience;
+                let is_busy = self.is_busy()?;
+                let client = self.clients[number].as_ref();
+                let has_moved = client.is_none_or(|client| {
+                    client.has_ended() || client.replies() > replies
+                });
+                if is_hopeless || !(is_busy || has_moved) {
                     let client = self.clients[number].as_ref();
                     let failure = client.map(|client| client.waits(waited));
                     let failure = failure.expect("the client is connected");
@@ -383,7 +396,22 @@ impl<'a> Play<'a> {
                 self.baseline
             )
         })?;
-        self.server.expect_service()
+        self.expect_service()
+    }
+
+    /// Checks that a new client is served. Each worker that is suspended may
+    /// cost it a job.
+    fn expect_service(&self) -> CaseResult {
+        const WORKERS: usize = 2;
+        let losses = if self.has_workers { WORKERS } else { 0 };
+        let mut served = self.server.expect_service();
+        for _ in 0..losses {
+            if served.is_ok() {
+                break;
+            }
+            served = self.server.expect_service();
+        }
+        served
     }
 
     /// Stops the server while clients are active, and checks how it ends.
@@ -408,8 +436,8 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Checks how the server ended: with all replies complete, or with the exit
-    /// code for work that was cut off.
+    /// Checks how the server ended: with whole replies, or with the exit code
+    /// for work that was cut off.
     fn expect_order(&mut self, status: ExitStatus) -> CaseResult {
         const CUT_OFF: i32 = 3;
         self.proceed(Duration::ZERO)?;

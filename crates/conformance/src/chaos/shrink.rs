@@ -20,6 +20,8 @@ pub(super) fn failure(
     time_max: Duration,
 ) -> ChaosFailure {
     let deadline = Instant::now() + time_max;
+    // Servers that are started from here on have logs, too.
+    let log = fixture.log_tail();
     let round = &life.rounds[failed.round];
     let fails = |steps: &[Step]| {
         let round = Round { steps: steps.to_vec(), end: round.end };
@@ -30,7 +32,7 @@ pub(super) fn failure(
         })
     };
     let (steps, shortened) = if !fails(&round.steps) {
-        let how = "its last round alone did not fail again";
+        let how = "all of its last round, which alone did not fail in time";
         (round.steps.clone(), how)
     } else {
         let how = "the fewest steps that were found to fail";
@@ -38,17 +40,18 @@ pub(super) fn failure(
     };
     ChaosFailure {
         seed: fixture.seed,
-        text: format!("{}{}", failed.failure, fixture.log_tail()),
+        text: format!("{}{log}", failed.failure),
         trace: steps.iter().map(ToString::to_string).collect(),
         shortened,
     }
 }
 
-/// Returns `true` if a new server fails, too.
+/// Returns `true` if a new server fails, too, after it has started.
 fn play_again(fixture: &Fixture<'_>, life: &Life) -> bool {
     let mut counts = ChaosCounts::default();
     let now = Instant::now();
-    play::live(fixture, life, now, &mut counts).is_err()
+    let lived = play::live(fixture, life, now, &mut counts);
+    lived.is_err() && counts.get("servers") > 0
 }
 
 /// Returns the steps but for those of clients that aren't connected then.
