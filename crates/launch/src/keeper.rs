@@ -177,8 +177,8 @@ fn command_for(role: &str, arguments: Vec<OsString>) -> io::Result<Command> {
 }
 
 /// Runs `command` to its end, calls `send` with its process id for each signal,
-/// and then kills its orphans. Returns its status; if the parent of this process ends first, that
-/// of a process killed by SIGHUP.
+/// and then kills its orphans. Returns its status; if the parent of this
+/// process ends first, that of a process killed by SIGHUP.
 fn run_to_end(
     mut command: Command,
     mut signals: Signals,
