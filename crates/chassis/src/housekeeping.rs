@@ -1,5 +1,6 @@
 //! The housekeeping thread: reports that the server is ready, ends idle
-//! clients, stops the server and drains it. It never waits for a reader of its reports.
+//! clients, stops the server and drains it. It never waits for a reader of its
+//! reports.
 
 use std::io::{self, Read};
 use std::iter;
