@@ -188,6 +188,12 @@ mod tests {
             ("\"long\"", "\"lo:ng\"", 13, "letters, digits, - and _"),
             ("cpus", "workers = 0\n        cpus", 5, "from 1 to 1000"),
             ("\"rate\"", "\"speed\"", 10, "unknown variant `speed`"),
+            (
+                "cpus",
+                "rounds = 9223372036854775807\n cpus",
+                5,
+                "from 1 to 10000",
+            ),
             ("\"shared\"", "\"all\"", 5, "unknown variant `all`"),
             ("cpus", "alone = \" \"\n cpus", 5, "the reason in `alone`"),
             (

@@ -17,6 +17,9 @@ use crate::model::scenarios::schema::{
 const TURNS_MAX: u64 = 1_000;
 
 /// Checks what depends on several scenarios. An error comes with the name of
+/// The most rounds that a scenario may set, as a sanity check of its file.
+const ROUNDS_MAX: u64 = 10_000;
+
 /// the scenario.
 pub(crate) fn check_together(
     scenarios: &[Scenario],
@@ -165,8 +168,9 @@ fn check_turns(scenario: &Scenario) -> Result<(), Mistake> {
         let what = "give the reason in `alone`, or remove it";
         return Err(root("alone", what));
     }
-    if *rounds == Some(0) {
-        return Err(root("rounds", "`rounds` must be at least 1"));
+    if rounds.is_some_and(|rounds| !(1..=ROUNDS_MAX).contains(&rounds)) {
+        let what = format!("`rounds` must be from 1 to {ROUNDS_MAX}");
+        return Err(root("rounds", what));
     }
     let cannot_pause =
         groups.iter().find(|group| group.churn || group.is_open_loop());
