@@ -1,10 +1,14 @@
 //! Printing to stdout.
 
-use std::io::{self, ErrorKind, Write};
+use std::borrow::Cow;
+use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use anyhow::Context;
 
-/// Prints a text to stdout. A closed pipe (`| head`) is not an error.
+use crate::base::printable::printable;
+
+/// Prints a text to stdout; to a terminal, without control characters that are
+/// commands to it. A closed pipe (`| head`) is not an error.
 ///
 /// # Errors
 ///
@@ -12,6 +16,11 @@ use anyhow::Context;
 /// full disk.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
+    let text = if stdout.is_terminal() {
+        Cow::Owned(printable(text))
+    } else {
+        Cow::Borrowed(text)
+    };
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result.context("cannot write to stdout"),

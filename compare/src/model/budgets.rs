@@ -12,6 +12,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::base::exit::Usage;
+use crate::base::printable::one_line;
 use crate::model::claims::{Band, check_names, parts_of_side, prose};
 use crate::model::contestant::Contestant;
 use crate::model::figure::Figure;
@@ -204,7 +205,7 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<BudgetFile> {
     Ok(file)
 }
 
-fn parse(text: &str) -> Result<BudgetFile, String> {
+pub(crate) fn parse(text: &str) -> Result<BudgetFile, String> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct File {
@@ -222,7 +223,10 @@ fn parse(text: &str) -> Result<BudgetFile, String> {
         checked.map_err(|what| {
             let start = budget.name.span().start;
             let line = text[..start].matches('\n').count() + 1;
-            format!("line {line}: budget `{}`: {what}", budget.name())
+            one_line(&format!(
+                "line {line}: budget `{}`: {what}",
+                budget.name()
+            ))
         })?;
     }
     Ok(BudgetFile { budgets, scenario_files })
@@ -283,7 +287,8 @@ pub(crate) fn check_against(
         for side in budget.limits.iter().flat_map(Limit::sides) {
             let names = [side.contestant.as_str(), &side.scenario];
             check_names(names, contestants, scenarios).map_err(|what| {
-                Usage(format!("budget `{}`: {what}", budget.name()))
+                let name = budget.name();
+                Usage(one_line(&format!("budget `{name}`: {what}")))
             })?;
         }
     }

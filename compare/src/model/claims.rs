@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use crate::base::exit::Usage;
+use crate::base::printable::one_line;
 use crate::model::contestant::Contestant;
 use crate::model::figure::Figure;
 use crate::model::scenarios::Scenario;
@@ -186,7 +187,7 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Claim>> {
         .map_err(|error| Usage(format!("{}: {error}", path.display())))?)
 }
 
-fn parse(text: &str) -> Result<Vec<Claim>, String> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Claim>, String> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct File {
@@ -207,7 +208,10 @@ fn parse(text: &str) -> Result<Vec<Claim>, String> {
             .map_err(|what| {
                 let start = claim.name.span().start;
                 let line = text[..start].matches('\n').count() + 1;
-                format!("line {line}: claim `{}`: {what}", claim.name())
+                one_line(&format!(
+                    "line {line}: claim `{}`: {what}",
+                    claim.name()
+                ))
             })?;
     }
     Ok(claims)
@@ -263,7 +267,8 @@ pub(crate) fn check_against(
         for side in claim.trials.iter().flat_map(Trial::sides) {
             let names = [side.contestant.as_str(), &side.scenario];
             check_names(names, contestants, scenarios).map_err(|what| {
-                Usage(format!("claim `{}`: {what}", claim.name()))
+                let name = claim.name();
+                Usage(one_line(&format!("claim `{name}`: {what}")))
             })?;
         }
     }
@@ -351,6 +356,11 @@ right = \"rate of threads in interference@0\"
     fn a_mistake_is_reported_with_its_line() {
         let cases = [
             ("at_most = 0.5", "", "line 3: claim `a`: give `at_least`"),
+            (
+                "name = \"a\"",
+                "name = \"a\\nb\"\nat_least = 1.0",
+                "line 3: claim `a\\nb`: no ratio",
+            ),
             ("at_most = 0.5", "at_most = nan", "no ratio lies in a band"),
             ("at_most = 0.5", "at_most = -1.0", "no ratio lies in a band"),
             (

@@ -10,6 +10,7 @@ use conformance::Family;
 use serde::Deserialize;
 
 use crate::base::exit::Usage;
+use crate::base::printable::one_line;
 use crate::model::contestant::{Contestant, EXECUTABLE, PROGRAM};
 
 /// The suffix of an alias: the contestant that takes part a second time.
@@ -45,7 +46,10 @@ impl Contestant {
     ///
     /// Returns a [`Usage`] error that names the mistake.
     pub(crate) fn given(text: &str) -> Result<Contestant, Usage> {
-        let usage = |what: &str| Usage(format!("--with '{text}': {what}"));
+        let usage = |what: &str| {
+            let text = one_line(text);
+            Usage(format!("--with '{text}': {what}"))
+        };
         let (name, command) = text
             .split_once('=')
             .ok_or_else(|| usage("expected 'NAME=COMMAND'"))?;
@@ -60,7 +64,7 @@ impl Contestant {
     }
 }
 
-fn parse(text: &str) -> Result<Vec<Contestant>, String> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Contestant>, String> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct File {
@@ -69,7 +73,7 @@ fn parse(text: &str) -> Result<Vec<Contestant>, String> {
     let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
     let mut names = HashSet::new();
     for contestant in &file.contestant {
-        check(contestant)?;
+        check(contestant).map_err(|what| one_line(&what))?;
         let name = contestant.name.as_str();
         if !names.insert(name) {
             return Err(format!("two contestants have the name `{name}`"));
@@ -205,6 +209,7 @@ mod tests {
             ("python3 server.py {port}", "expected 'NAME=COMMAND'"),
             ("mine=server", "where to listen"),
             ("=server {port}", "name is empty"),
+            ("a\nb=server {port}", "--with 'a\\nb=server {port}': "),
             ("a\nb=server {port}", "no control characters"),
             ("a\u{1b}[2J=server {port}", "no control characters"),
             ("mine='server {port}", "missing closing quote"),

@@ -86,7 +86,7 @@ pub(crate) fn read_one(path: &Path) -> anyhow::Result<Scenario> {
     Ok(parse(path, &text)?)
 }
 
-fn parse(path: &Path, text: &str) -> Result<Scenario, Usage> {
+pub(crate) fn parse(path: &Path, text: &str) -> Result<Scenario, Usage> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let mut scenario: Scenario = toml::from_str(text)
         .map_err(|error| Usage(format!("{}: {error}", path.display())))?;
@@ -186,14 +186,15 @@ mod tests {
             ("n = 1", "n = 1\napart = true", 21, "can't be measured"),
             ("\"short\"\n        conn", "\"long\"\n conn", 18, "two groups"),
             ("\"long\"", "\"lo:ng\"", 13, "letters, digits, - and _"),
+            ("\"long\"", "\"lo\\nng\"", 13, "group `lo\\nng`: `name` must"),
             ("cpus", "workers = 0\n        cpus", 5, "from 1 to 1000"),
-            ("\"rate\"", "\"speed\"", 10, "unknown variant `speed`"),
             (
                 "cpus",
                 "rounds = 9223372036854775807\n cpus",
                 5,
                 "from 1 to 10000",
             ),
+            ("\"rate\"", "\"speed\"", 10, "unknown variant `speed`"),
             ("\"shared\"", "\"all\"", 5, "unknown variant `all`"),
             ("cpus", "alone = \" \"\n cpus", 5, "the reason in `alone`"),
             (

@@ -7,6 +7,7 @@ use toml::de::DeTable;
 
 use crate::base::exit::Usage;
 use crate::base::limits::{CONNECTIONS_MAX, TIME_MAX};
+use crate::base::printable::one_line;
 use crate::model::figure::Figure;
 use crate::model::load_plan::{DEPTH_MAX, RATE_MAX, RATE_MIN};
 use crate::model::scenarios::schema::{
@@ -16,10 +17,10 @@ use crate::model::scenarios::schema::{
 /// The most turns in a round, as a sanity check of a scenario's file.
 const TURNS_MAX: u64 = 1_000;
 
-/// Checks what depends on several scenarios. An error comes with the name of
 /// The most rounds that a scenario may set, as a sanity check of its file.
 const ROUNDS_MAX: u64 = 10_000;
 
+/// Checks what depends on several scenarios. An error comes with the name of
 /// the scenario.
 pub(crate) fn check_together(
     scenarios: &[Scenario],
@@ -86,7 +87,7 @@ impl Mistake {
     /// Returns the mistake as an error that names the file and the line.
     pub(crate) fn in_file(&self, path: &Path, text: &str) -> Usage {
         let path = path.display();
-        let what = &self.what;
+        let what = one_line(&self.what);
         Usage(match self.line(text) {
             Some(line) => format!("{path}: line {line}: {what}"),
             None => format!("{path}: {what}"),
