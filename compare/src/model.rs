@@ -2,6 +2,7 @@
 //! and budgets, which are read from files; the load generator's plan and
 //! report; and the record of a run.
 
+pub(crate) mod bounded;
 pub(crate) mod budgets;
 pub(crate) mod calibration;
 pub(crate) mod claims;

@@ -6,11 +6,13 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use crate::base::exit::Usage;
 use crate::base::file;
+use crate::base::printable::one_line;
+use crate::model::bounded::Bounded;
 use crate::model::calibration::Calibrated;
 use crate::model::contestant::Contestant;
 use crate::model::faults::Faults;
@@ -324,42 +326,51 @@ impl Record {
     /// Returns a [`Usage`] error if the file is not a complete record of this
     /// schema version.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Record> {
+        let text = fs::read(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        let usage = |what| Usage(format!("{}: {what}", path.display()));
+        Ok(Record::parse(&text).map_err(usage)?)
+    }
+
+    /// Parses a record.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong if the text is not a complete record of this
+    /// schema version.
+    pub(crate) fn parse(text: &[u8]) -> Result<Record, String> {
         #[derive(Deserialize)]
         struct Header {
             schema_version: u32,
+            #[serde(default, rename = "cells")]
+            _cells: Option<Bounded>,
         }
-        let text = fs::read(path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
-        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         let broken = |error: serde_json::Error| {
-            let path = path.display();
-            Usage(if error.is_eof() {
-                format!("{path}: the record is cut off: {error}")
+            let is_cut_off = error.is_eof();
+            let error = one_line(&error.to_string());
+            if is_cut_off {
+                format!("the record is cut off: {error}")
             } else {
-                format!("{path}: not a record of compare: {error}")
-            })
+                format!("not a record of compare: {error}")
+            }
         };
-        let header: Header = serde_json::from_slice(text).map_err(broken)?;
-        ensure!(
-            (SCHEMA_VERSION_MIN..=SCHEMA_VERSION)
-                .contains(&header.schema_version),
-            Usage(format!(
-                "{}: a record of schema version {}; this compare reads \
-                 versions {SCHEMA_VERSION_MIN} to {SCHEMA_VERSION}",
-                path.display(),
-                header.schema_version
-            ))
-        );
+        let Header { schema_version, .. } =
+            serde_json::from_slice(text).map_err(broken)?;
+        if !(SCHEMA_VERSION_MIN..=SCHEMA_VERSION).contains(&schema_version) {
+            return Err(format!(
+                "a record of schema version {schema_version}; this compare \
+                 reads versions {SCHEMA_VERSION_MIN} to {SCHEMA_VERSION}"
+            ));
+        }
         let record: Record = serde_json::from_slice(text).map_err(broken)?;
-        ensure!(
-            record.is_sound(),
-            Usage(format!(
-                "{}: not a record of compare: a window has no length, a turn \
+        if !record.is_sound() {
+            return Err(format!(
+                "not a record of compare: a window has no length, a turn \
                  doesn't fit its scenario, or there are more than \
-                 {ROUNDS_MAX} rounds",
-                path.display()
-            ))
-        );
+                 {ROUNDS_MAX} rounds"
+            ));
+        }
         Ok(record)
     }
 
@@ -371,14 +382,36 @@ impl Record {
             let turns = scenario.map_or(0, |scenario| scenario.turns);
             let mut all = round.turns.iter();
             round.report.window_ns > 0
-                && round.round <= ROUNDS_MAX
                 && all.all(|turn| turn.is_of(&round.report, turns))
         };
         let is_row_sound = |(name, row): (_, &BTreeMap<_, CellRecord>)| {
             let mut rounds = row.values().flat_map(|cell| &cell.rounds);
             rounds.all(|round| is_sound(name, round))
         };
-        self.rounds <= ROUNDS_MAX && self.cells.iter().all(is_row_sound)
+        self.numbers_of_rounds().all(|round| round <= ROUNDS_MAX)
+            && self.cells.iter().all(is_row_sound)
+    }
+
+    /// Returns everything that is a number of rounds, or of one round.
+    fn numbers_of_rounds(&self) -> impl Iterator<Item = u64> {
+        let cells = self.cells.values().flat_map(|row| row.values());
+        let in_cells = cells.flat_map(|cell| {
+            let measured = cell.rounds.iter().map(|round| round.round);
+            let void = cell.void.iter().map(|void| void.round);
+            measured.chain(void).chain(cell.missed.keys().copied())
+        });
+        let shards = self.parts.iter().filter_map(|part| part.shard.as_ref());
+        let shards = self.shard.iter().chain(shards);
+        let windows = shards.flat_map(|shard| shard.windows.keys().copied());
+        let parts =
+            self.parts.iter().flat_map(|part| [part.first_round, part.rounds]);
+        let judged_after = self.judged_after.iter().copied();
+        [self.rounds]
+            .into_iter()
+            .chain(in_cells)
+            .chain(windows)
+            .chain(parts)
+            .chain(judged_after)
     }
 
     /// Returns `true` if something was measured.
@@ -687,6 +720,42 @@ mod tests {
         ];
         for turn in bad {
             assert!(!is_sound(1, turn.clone()), "{turn:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_whose_numbers_would_overflow_is_refused() {
+        let good = Record::new(u64::MAX, 1, Machine::made_up(vec![0]));
+        let error = |change: &dyn Fn(&mut Record)| {
+            let mut record = good.clone();
+            let report = LoadReport::made_up(vec![GroupReport::made_up("a")]);
+            let round = Round::made_up(1, report);
+            record.cell_mut("a", "server").rounds.push(round);
+            change(&mut record);
+            let text = serde_json::to_vec(&record).unwrap();
+            Record::parse(&text).map_or_else(|what| what, |_| String::new())
+        };
+        assert_eq!(error(&|_| ()), "");
+        // Found by a fuzz test: these are added up.
+        let unfinished = error(&|record| {
+            let rounds = &mut record.cell_mut("a", "server").rounds;
+            rounds[0].report.groups[0].unfinished = u64::MAX;
+        });
+        assert!(unfinished.contains("is too large"), "{unfinished}");
+        let too_late = ROUNDS_MAX + 1;
+        let changes: [&dyn Fn(&mut Record); 3] = [
+            &|record| record.judged_after = vec![too_late],
+            &|record| {
+                let void = Void::new(too_late, String::new(), false);
+                record.cell_mut("a", "server").void = Some(void);
+            },
+            &|record| {
+                let missed = &mut record.cell_mut("a", "server").missed;
+                missed.insert(too_late, String::new());
+            },
+        ];
+        for change in changes {
+            assert!(error(change).contains("more than 1000000 rounds"));
         }
     }
 
