@@ -10,6 +10,8 @@ mod cmp;
 mod completions;
 mod contestant_args;
 mod faulty;
+#[cfg(test)]
+mod fuzz;
 mod list;
 mod load;
 mod margin_args;

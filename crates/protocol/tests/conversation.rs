@@ -164,10 +164,14 @@ fn the_buffers_grow_and_shrink_with_the_size_of_reads() {
     assert_eq!(feed(&mut conversation, &requests), BUFFER_BYTES_MIN);
 }
 
+// `PROPTEST_CASES=1000000 cargo test --release -p protocol` tries more inputs.
 proptest! {
     #[test]
     fn splitting_the_input_anywhere_changes_nothing(
-        input in lines(),
+        input in prop_oneof![
+            4 => lines(),
+            1 => prop::collection::vec(any::<u8>(), 0..2_000),
+        ],
         cuts in prop::collection::vec(1..80_usize, 1..60),
     ) {
         let whole = replies(Framing::Line, N, &[&input]);
