@@ -31,20 +31,10 @@ pub(crate) struct Cmp {
     #[arg(value_name = "B")]
     after: String,
     /// Only contestants with this name or whose name matches; repeatable
-    #[arg(
-        short = 'e',
-        long = "contestant",
-        value_name = "REGEX",
-        value_delimiter = ','
-    )]
+    #[arg(short = 'e', long = "contestant", value_name = "REGEX")]
     contestant: Vec<Regex>,
     /// Only scenarios whose name matches; repeatable
-    #[arg(
-        short = 's',
-        long = "scenario",
-        value_name = "REGEX",
-        value_delimiter = ','
-    )]
+    #[arg(short = 's', long = "scenario", value_name = "REGEX")]
     scenario: Vec<Regex>,
     /// The contestant that figures which depend on the machine's speed are
     /// compared with, within each run, since that speed may change by 20 %

@@ -20,12 +20,7 @@ pub(crate) struct ContestantArgs {
     /// Only contestants with this name or, if there is none, with a name that
     /// matches; repeatable, or separated by commas [default: those that
     /// `compare list` labels as idiomatic; with --contestants, all]
-    #[arg(
-        short = 'e',
-        long = "contestant",
-        value_name = "REGEX",
-        value_delimiter = ','
-    )]
+    #[arg(short = 'e', long = "contestant", value_name = "REGEX")]
     contestant: Vec<Regex>,
     /// Add a contestant, for example 'mine=python3 my_server.py {port}';
     /// {addr}, {host} and {port} are replaced by the address to listen on, its

@@ -5,27 +5,37 @@ use regex_lite::Regex;
 use crate::base::stderr::note;
 use crate::model::scenarios::Scenario;
 
-/// Returns the patterns of a flag, in which a pattern that is one of the names
-/// matches only this name: `threads` is not also `c-threads`. Reports each that
-/// matches none of the names. If others match, a mistyped one would go
-/// unnoticed.
+/// Returns the patterns of a flag, in which one of the names matches only this
+/// name: `threads` is not also `c-threads`. Names may be separated by commas.
+/// Reports each pattern that matches none of the names. If others match, a
+/// mistyped one would go unnoticed.
 pub(crate) fn resolve(
     flag: &str,
     patterns: &[Regex],
     names: &[&str],
 ) -> Vec<Regex> {
-    let resolved = patterns.iter().map(|pattern| {
+    let mut resolved = Vec::new();
+    for pattern in patterns {
         let text = pattern.as_str();
+        let parts = || text.split(',');
         if names.contains(&text) {
-            let exact = format!("^{}$", regex_lite::escape(text));
-            return Regex::new(&exact).expect("an escaped name is valid");
+            resolved.push(exact(text));
+        } else if parts().all(|part| names.contains(&part)) {
+            resolved.extend(parts().map(exact));
+        } else {
+            if !names.iter().any(|name| pattern.is_match(name)) {
+                note!("{}", unmatched(flag, text, names));
+            }
+            resolved.push(pattern.clone());
         }
-        if !names.iter().any(|name| pattern.is_match(name)) {
-            note!("{}", unmatched(flag, text, names));
-        }
-        pattern.clone()
-    });
-    resolved.collect()
+    }
+    resolved
+}
+
+/// Returns a pattern that matches only this name.
+fn exact(name: &str) -> Regex {
+    let text = format!("^{}$", regex_lite::escape(name));
+    Regex::new(&text).expect("an escaped name is valid")
 }
 
 /// Does the same for `-s`. Its patterns match a scenario or a point of its
@@ -81,6 +91,8 @@ mod tests {
         };
         assert_eq!(matched(&["threads"]), ["threads"]);
         assert_eq!(matched(&["threads", "mio"]), ["threads", "mio"]);
+        assert_eq!(matched(&["threads,mio"]), ["threads", "mio"]);
+        assert_eq!(matched(&["^(mio|a, b)$"]), ["mio"]);
         assert_eq!(matched(&["threads$"]), ["threads", "c-threads"]);
         assert_eq!(matched(&["pool"]), ["mio-pool"]);
     }

@@ -45,20 +45,10 @@ pub(crate) struct Rank {
     /// The run: its file, its folder, its name under runs/, or `last`
     run: String,
     /// Only contestants with this name or whose name matches; repeatable
-    #[arg(
-        short = 'e',
-        long = "contestant",
-        value_name = "REGEX",
-        value_delimiter = ','
-    )]
+    #[arg(short = 'e', long = "contestant", value_name = "REGEX")]
     contestant: Vec<Regex>,
     /// Only scenarios whose name matches; repeatable
-    #[arg(
-        short = 's',
-        long = "scenario",
-        value_name = "REGEX",
-        value_delimiter = ','
-    )]
+    #[arg(short = 's', long = "scenario", value_name = "REGEX")]
     scenario: Vec<Regex>,
     #[command(flatten)]
     margin: MarginArgs,

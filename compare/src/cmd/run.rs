@@ -29,12 +29,7 @@ pub(crate) struct Run {
     /// Only scenarios whose name matches, and those that they are compared
     /// with; repeatable [default: those that `compare list` doesn't mark as on
     /// request, at the usual values of their sweeps]
-    #[arg(
-        short = 's',
-        long = "scenario",
-        value_name = "REGEX",
-        value_delimiter = ','
-    )]
+    #[arg(short = 's', long = "scenario", value_name = "REGEX")]
     scenario: Vec<Regex>,
     /// Add a scenario from a file; repeatable
     #[arg(long, value_name = "FILE")]

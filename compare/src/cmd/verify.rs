@@ -30,12 +30,7 @@ use crate::output::table;
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
     /// Only contestants with this name or whose name matches; repeatable
-    #[arg(
-        short = 'e',
-        long = "contestant",
-        value_name = "REGEX",
-        value_delimiter = ','
-    )]
+    #[arg(short = 'e', long = "contestant", value_name = "REGEX")]
     contestant: Vec<Regex>,
     /// The file that describes the contestants [default:
     /// bench/contestants.toml]

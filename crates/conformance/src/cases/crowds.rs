@@ -324,8 +324,6 @@ fn little_space(fixture: &Fixture<'_>) -> CaseResult {
         match client.next_reply() {
             Next::Line(line)
                 if value.matches(&line) || SERVER_FULL.matches(&line) => {}
-            // A refusal is lost if the request is unread.
-            Next::Reset => {}
             next => {
                 let got = client.describe(&next);
                 let expected = format!("{value} or {SERVER_FULL}");
